@@ -1,0 +1,110 @@
+"""The words that every other room uses: record, event, call, partition, rejection, problem."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+Partition = tuple[str, int]
+"""A topic's name and a partition's number."""
+
+EncodedCall = tuple[bytes, bytes]
+"""A call as it is sent, and its envelope.
+
+The body is the call's exact UTF-8 JSON. The envelope is `b""` for a call that has neither `context` nor
+`integrations`; else it is the canonical JSON (sorted keys) of the two, written as the members that a batch repeats at
+its top level: `"context":{...},"integrations":{...}`. Calls share a request only if their envelopes are equal.
+"""
+
+MAX_CALLS_PER_RECORD = 256
+"""What one record may become: the message id has eight bits for a call's index."""
+
+
+class Record(Protocol):
+    """What Kafka gives, in the shape of `confluent_kafka.Message`, so that nothing is wrapped on the hot path."""
+
+    def topic(self) -> str: ...
+    def partition(self) -> int: ...
+    def offset(self) -> int: ...
+    def key(self) -> bytes | None: ...
+    def value(self) -> bytes | None: ...
+    def headers(self) -> list[tuple[str, bytes | None]] | None: ...
+
+    def timestamp(self) -> tuple[int, int]:
+        """Kafka's kind of timestamp (0: none), and epoch milliseconds."""
+        ...
+
+
+class Stage(StrEnum):
+    """Where on its road a record was found undeliverable (`dlq.stage`)."""
+
+    DECODE = "decode"
+    MAP = "map"
+    VALIDATE = "validate"
+    DELIVER = "deliver"
+
+
+class Rejected(Exception):  # noqa: N818 - a verdict on a record, not a fault of the program
+    """This record can never be delivered as it is and belongs on the dead-letter topic.
+
+    Raised in `core` and `mapping`, caught in one place.
+
+    Attributes:
+        stage: where it was found out.
+        reason: an upper-case code that people search and group by, such as `INVALID_JSON`.
+        detail: a sentence for people. It names fields and limits, never a value from the record.
+        call_index: which of the record's calls, counted from 0; None where it is no call's fault.
+        rule: the mapping rule that made the call, as `file:line`; None where no rule was reached.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        reason: str,
+        detail: str,
+        *,
+        call_index: int | None = None,
+        rule: str | None = None,
+    ) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.stage = stage
+        self.reason = reason
+        self.detail = detail
+        self.call_index = call_index
+        self.rule = rule
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a configuration, and where.
+
+    Attributes:
+        message: what is wrong, in the configuration's own words.
+        file: the file as the user named it; an environment variable's name where the value came from there.
+        line: counted from 1; None where the problem is of the whole file.
+        column: counted from 1.
+        hint: what to do about it: a near match, an example.
+        warning: True if the worker runs all the same.
+    """
+
+    message: str
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+    hint: str | None = None
+    warning: bool = False
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
+        kind = "warning: " if self.warning else ""
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{place}: {kind}{self.message}{hint}" if place else f"{kind}{self.message}{hint}"
+
+
+class ConfigError(Exception):
+    """Everything that is wrong with a configuration, at once; raised before anything starts."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
