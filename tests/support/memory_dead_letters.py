@@ -1,0 +1,42 @@
+"""Dead letters in memory, with failures on request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from worker.ports import DeadLetter
+
+
+class MemoryDeadLetters:
+    """Implements `ports.DeadLetters`.
+
+    Attributes:
+        letters: what was acknowledged, in order.
+        failures: how many of the next letters fail; -1: all of them.
+        refuse: says why a letter is refused, or None.
+        seconds: what a write takes.
+    """
+
+    def __init__(self) -> None:
+        self.letters: list[DeadLetter] = []
+        self.failures = 0
+        self.refuse: Callable[[DeadLetter], str | None] = lambda _: None
+        self.seconds = 0.0
+        self.closed = False
+
+    async def write(self, letters: Sequence[DeadLetter]) -> list[str | None]:
+        await asyncio.sleep(self.seconds)
+        return [self._write_one(letter) for letter in letters]
+
+    def _write_one(self, letter: DeadLetter) -> str | None:
+        if self.failures:
+            self.failures -= 1
+            return "the broker is not available"
+        refused = self.refuse(letter)
+        if refused is None:
+            self.letters.append(letter)
+        return refused
+
+    async def close(self) -> None:
+        self.closed = True

@@ -1,0 +1,323 @@
+"""Kafka in memory: the same behaviour towards the pipeline, scriptable, and on virtual time if the loop is.
+
+`tests/adapters/test_source_contract.py` runs one suite against this, librdkafka's mock cluster and a real Apache
+Kafka, so that what simulations assume about a source is proven.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from worker.core.model import Partition
+from worker.ports import Assignments, CommitFailed, Fetched, SourceFailed, Start
+
+EARLIEST_MS = 1_700_000_000_000
+"""The timestamp of records that were appended without one."""
+
+
+@dataclass(slots=True)
+class MemoryRecord:
+    """A record in the shape of `confluent_kafka.Message`."""
+
+    of: Partition
+    at: int
+    record_key: bytes | None = None
+    record_value: bytes | None = b"{}"
+    record_headers: list[tuple[str, bytes | None]] | None = None
+    millis: int = EARLIEST_MS
+
+    def topic(self) -> str:
+        return self.of[0]
+
+    def partition(self) -> int:
+        return self.of[1]
+
+    def offset(self) -> int:
+        return self.at
+
+    def key(self) -> bytes | None:
+        return self.record_key
+
+    def value(self) -> bytes | None:
+        return self.record_value
+
+    def headers(self) -> list[tuple[str, bytes | None]] | None:
+        return self.record_headers
+
+    def timestamp(self) -> tuple[int, int]:
+        return (1, self.millis)
+
+
+@dataclass(slots=True)
+class Log:
+    """One partition: its records, where it begins, and the next record's offset. Offsets may have gaps."""
+
+    records: list[MemoryRecord] = field(default_factory=list)
+    start: int = 0
+    end: int = 0
+
+    def from_offset(self, offset: int) -> list[MemoryRecord]:
+        return [record for record in self.records if record.at >= offset]
+
+    def from_time(self, millis: int) -> int:
+        return next((record.at for record in self.records if record.millis >= millis), self.end)
+
+
+class MemoryBroker:
+    """Topics and one consumer group.
+
+    Attributes:
+        committed: what the group has committed.
+        commits: every commit that was taken, in order, for assertions.
+        withheld: partitions that no member gets for now; change it by `take_away` and `give_back`.
+    """
+
+    def __init__(self, topics: Mapping[str, int] | None = None) -> None:
+        self.logs: dict[Partition, Log] = {}
+        self.committed: dict[Partition, int] = {}
+        self.commits: list[dict[Partition, int]] = []
+        self.members: list[MemorySource] = []
+        self.owners: dict[Partition, MemorySource] = {}
+        self.withheld: set[Partition] = set()
+        self.changed = asyncio.Event()
+        for topic, partitions in (topics or {}).items():
+            self.create_topic(topic, partitions)
+
+    def create_topic(self, topic: str, partitions: int) -> None:
+        self.logs |= {(topic, number): Log() for number in range(partitions)}
+        self.wake()
+
+    def append(  # a record's own parts
+        self,
+        topic: str,
+        partition: int = 0,
+        *,
+        key: bytes | None = None,
+        value: bytes | None = b"{}",
+        headers: list[tuple[str, bytes | None]] | None = None,
+        timestamp: int = EARLIEST_MS,
+    ) -> int:
+        """Append a record and answer its offset."""
+        log = self.logs[topic, partition]
+        log.records.append(MemoryRecord((topic, partition), log.end, key, value, headers, timestamp))
+        log.end += 1
+        self.wake()
+        return log.end - 1
+
+    def skip(self, topic: str, partition: int = 0, offsets: int = 1) -> None:
+        """Let offsets go by without a record, as transaction markers and compaction do."""
+        self.logs[topic, partition].end += offsets
+        self.wake()
+
+    def delete_before(self, topic: str, partition: int, offset: int) -> None:
+        """Delete what is below an offset, as retention does."""
+        log = self.logs[topic, partition]
+        log.start = offset
+        log.records = log.from_offset(offset)
+
+    def take_away(self, partitions: Iterable[Partition]) -> None:
+        """Revoke these from whoever owns them, with that member's next fetch."""
+        self.withheld |= set(partitions)
+        self.wake()
+
+    def give_back(self, partitions: Iterable[Partition]) -> None:
+        """End `take_away`: some member gets them with its next fetch."""
+        self.withheld -= set(partitions)
+        self.wake()
+
+    def share(self, member: MemorySource) -> set[Partition]:
+        """What a member should own: partitions go round the members."""
+        wanted = sorted(partition for partition in self.logs if partition[0] in member.topics)
+        turns = enumerate(wanted)
+        place = self.members.index(member)
+        return {each for turn, each in turns if turn % len(self.members) == place} - self.withheld
+
+    def wake(self) -> None:
+        """Tell fetches that wait that something changed."""
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+
+class MemorySource:
+    """One member of the broker's group; implements `ports.Source`.
+
+    Attributes:
+        positions: the next offset of each partition that is ours.
+        commit_failures: how many of the next commits fail; -1: all of them.
+        commit_seconds: what a commit takes.
+        fetch_seconds: how long a fetch waits for records.
+        lost_records: what retention took before it was read, as `telemetry.records_lost` would be told.
+    """
+
+    cluster_id = "memory-cluster"
+
+    def __init__(
+        self, broker: MemoryBroker, topics: Iterable[str], start_from: str | datetime = "earliest"
+    ) -> None:
+        self.broker = broker
+        self.topics = frozenset(topics)
+        self.start_from = start_from
+        self.positions: dict[Partition, int] = {}
+        self.commit_failures = 0
+        self.commit_seconds = 0.0
+        self.fetch_seconds = 0.1
+        self.lost_records: list[tuple[str, int, int]] = []
+        self.joined = False
+        self._told: dict[Partition, int] = {}
+        self._losing: set[Partition] = set()
+        self._assignments: Assignments | None = None
+
+    async def open(self, assignments: Assignments) -> None:
+        missing = self.topics - {topic for topic, _ in self.broker.logs}
+        if missing:
+            raise SourceFailed(f"no such topic: {', '.join(sorted(missing))}")
+        self._assignments = assignments
+        self.broker.members.append(self)
+        self.broker.wake()
+
+    def lose(self, partitions: Iterable[Partition]) -> None:
+        """With the next fetch these are lost without a revoke; the group may give them back at once."""
+        self._losing |= set(partitions)
+        self.broker.wake()
+
+    async def fetch(self, limit: int) -> Fetched:
+        changed = self.broker.changed
+        await self._rebalance()
+        fetched = self._take(limit) if limit else Fetched()
+        if not fetched.records and not fetched.positions:
+            await _wait(changed, self.fetch_seconds)
+        return fetched
+
+    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+        assert offsets.keys() <= self.positions.keys(), "a commit for a partition that is not ours"
+        await asyncio.sleep(self.commit_seconds)
+        if self.commit_failures:
+            self.commit_failures -= 1
+            raise CommitFailed("the coordinator is not available")
+        if not offsets.keys() <= self.positions.keys():
+            raise CommitFailed("not a member of the group any more")
+        self._store(offsets)
+
+    async def close(self) -> None:
+        await self._revoke(set(self.positions))
+        if self in self.broker.members:
+            self.broker.members.remove(self)
+        self.joined = False
+        self.broker.wake()
+
+    def _store(self, offsets: Mapping[Partition, int]) -> None:
+        if offsets:
+            self.broker.committed.update(offsets)
+            self.broker.commits.append(dict(offsets))
+
+    async def _rebalance(self) -> None:
+        share = self.broker.share(self)
+        self._lose(self._losing & self.positions.keys())
+        await self._revoke(self.positions.keys() - share)
+        self._assign(partition for partition in sorted(share) if partition not in self.broker.owners)
+
+    def _lose(self, partitions: set[Partition]) -> None:
+        self._losing.clear()
+        if partitions:
+            assert self._assignments
+            self._assignments.lost(sorted(partitions))
+            self._forget(partitions)
+
+    async def _revoke(self, partitions: set[Partition]) -> None:
+        if not partitions:
+            return
+        assert self._assignments
+        answer = await self._assignments.revoked(sorted(partitions))
+        assert answer.keys() <= partitions, "an answer for a partition that was not revoked"
+        if self.commit_failures:
+            self.commit_failures -= 1
+        else:
+            self._store(answer)
+        self._forget(partitions)
+
+    def _forget(self, partitions: set[Partition]) -> None:
+        for partition in partitions:
+            del self.positions[partition]
+            del self.broker.owners[partition]
+            self._told.pop(partition, None)
+        self.broker.wake()
+
+    def _assign(self, partitions: Iterable[Partition]) -> None:
+        starts = {partition: self._start(partition) for partition in partitions}
+        if starts or not self.joined:
+            assert self._assignments
+            self.joined = True
+            self.broker.owners |= dict.fromkeys(starts, self)
+            self.positions |= {partition: start.offset for partition, start in starts.items()}
+            self._assignments.assigned(starts)
+
+    def _start(self, partition: Partition) -> Start:
+        log = self.broker.logs[partition]
+        committed = self.broker.committed.get(partition)
+        if committed is None:
+            return Start(self._fresh_start(log), None, log.end)
+        if committed < log.start:
+            self.lost_records.append((*partition, log.start - committed))
+        return Start(max(committed, log.start), committed, log.end)
+
+    def _fresh_start(self, log: Log) -> int:
+        if isinstance(self.start_from, datetime):
+            return log.from_time(int(self.start_from.timestamp() * 1000))
+        return log.start if self.start_from == "earliest" else log.end
+
+    def _take(self, limit: int) -> Fetched:
+        fetched = Fetched()
+        for partition, position in self.positions.items():
+            log = self.broker.logs[partition]
+            records = log.from_offset(position)[: limit - len(fetched.records)]
+            fetched.records += records
+            last = log.records[-1].at if log.records else -1
+            reached = records[-1].at if records else position
+            if records:
+                self.positions[partition] = reached + 1
+            if reached >= last and self._told.get(partition) != log.end:
+                self.positions[partition] = self._told[partition] = fetched.positions[partition] = log.end
+        return fetched
+
+
+async def _wait(changed: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await changed.wait()
+    except TimeoutError:
+        pass
+
+
+class RecordedAssignments:
+    """The simplest `Assignments`: keeps what it was told and answers what it was given.
+
+    Attributes:
+        starts: of the partitions that are assigned now.
+        events: `("assigned" | "revoked" | "lost", partitions)` in order.
+        answers: what to commit when a partition is revoked.
+    """
+
+    def __init__(self, answers: Mapping[Partition, int] | None = None) -> None:
+        self.starts: dict[Partition, Start] = {}
+        self.events: list[tuple[str, list[Partition]]] = []
+        self.answers: dict[Partition, int] = dict(answers or {})
+
+    def assigned(self, starts: Mapping[Partition, Start]) -> None:
+        self.starts |= starts
+        self.events.append(("assigned", sorted(starts)))
+
+    async def revoked(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+        await asyncio.sleep(0)
+        self._drop("revoked", partitions)
+        return {each: self.answers[each] for each in partitions if each in self.answers}
+
+    def lost(self, partitions: Sequence[Partition]) -> None:
+        self._drop("lost", partitions)
+
+    def _drop(self, why: str, partitions: Sequence[Partition]) -> None:
+        self.events.append((why, sorted(partitions)))
+        for partition in partitions:
+            self.starts.pop(partition, None)
