@@ -1,0 +1,92 @@
+"""The settings that only Kafka has: topic names, where to start, librdkafka's properties."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+from worker.settings.values import Wrong
+
+_TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+
+_OWN = {
+    "bootstrap.servers": "set kafka.bootstrap_servers instead",
+    "metadata.broker.list": "set kafka.bootstrap_servers instead",
+    "group.id": "set kafka.group_id instead",
+    "auto.offset.reset": "set kafka.start_from instead",
+    "isolation.level": "it is always read_committed",
+    "acks": "it is always all: a dead letter must not be lost",
+    "request.required.acks": "it is always all: a dead letter must not be lost",
+    "enable.idempotence": "it is always on: a dead letter must not be written twice",
+}
+"""The worker's promises rest on these (contract: kafka.properties)."""
+
+_OWN_PREFIX = "enable.auto."
+
+
+def _topic_name(value: Any) -> str:
+    if not isinstance(value, str) or not _TOPIC.fullmatch(value) or value in {".", ".."}:
+        raise Wrong("must be a topic's name", "at most 249 letters, digits, dots, dashes and underscores")
+    return str(value)
+
+
+def start_timestamp(text: str) -> int | None:
+    """Epoch milliseconds of a point in time; None for `earliest` and `latest`. Else raises ValueError."""
+    if text in {"earliest", "latest"}:
+        return None
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError
+    return int(moment.timestamp() * 1000)
+
+
+def _start_from(value: Any) -> str:
+    try:
+        if not isinstance(value, str) or ("T" not in value.upper() and value not in {"earliest", "latest"}):
+            raise ValueError  # noqa: TRY301 - one answer for everything that is not a starting point
+        start_timestamp(value)
+    except (ValueError, OverflowError):
+        hint = "a point in time has a date, a time and an offset: 2026-11-21T10:00:00Z"
+        raise Wrong("must be earliest, latest or a point in time (RFC 3339)", hint) from None
+    return str(value)
+
+
+def _properties(value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise Wrong("must be a mapping of librdkafka's properties", 'such as {"security.protocol": "SSL"}')
+    return {_property_name(name): _property_value(name, item) for name, item in value.items()}
+
+
+def _property_name(name: Any) -> str:
+    if not isinstance(name, str):
+        raise Wrong("a property's name must be text")
+    if name.startswith(_OWN_PREFIX):
+        raise Wrong("is the worker's own", "the worker commits offsets itself", key=name)
+    if name in _OWN:
+        raise Wrong("is the worker's own", _OWN[name], key=name)
+    return name
+
+
+def _property_value(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise Wrong("must be text, a number, true or false", key=name)
+
+
+TopicName = Annotated[
+    str,
+    BeforeValidator(_topic_name),
+    WithJsonSchema({"type": "string", "pattern": "^[a-zA-Z0-9._-]{1,249}$"}),
+]
+StartFrom = Annotated[str, BeforeValidator(_start_from), WithJsonSchema({"type": "string"})]
+Properties = Annotated[
+    dict[str, str],
+    BeforeValidator(_properties),
+    WithJsonSchema({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}),
+]
