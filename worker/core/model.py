@@ -20,6 +20,35 @@ its top level: `"context":{...},"integrations":{...}`. Calls share a request onl
 MAX_CALLS_PER_RECORD = 256
 """What one record may become: the message id has eight bits for a call's index."""
 
+MAX_CALL_BYTES = 32_000
+"""The largest call, in exact UTF-8 bytes: 32 KB (Customer.io Pipelines API reference), read as thousands."""
+
+SEMANTIC_EVENTS = {
+    "delete_user": "User Deleted",
+    "suppress_user": "User Suppressed",
+    "unsuppress_user": "User Unsuppressed",
+    "create_or_update_device": "Device Created or Updated",
+    "delete_device": "Device Deleted",
+    "delete_relationship": "Relationship Deleted",
+    "delete_object": "Object Deleted",
+    "report_delivery_event": "Report Delivery Event",
+    "report_content_event": "Report Content Event",
+}
+"""The calls that are a `track` with a reserved event name, and that name (reference, Semantic events)."""
+
+DESTRUCTIVE_CALLS = frozenset(
+    {
+        "delete_user",
+        "suppress_user",
+        "unsuppress_user",
+        "delete_device",
+        "delete_relationship",
+        "delete_object",
+        "alias",
+    }
+)
+"""What comes only from a rule that names it, or from a mapper whose rule allows it (contract.md section 3)."""
+
 
 class Record(Protocol):
     """What Kafka gives, in the shape of `confluent_kafka.Message`, so that nothing is wrapped on the hot path."""

@@ -1,0 +1,111 @@
+"""Times as the API takes them: RFC 3339 in UTC with milliseconds, `2026-11-21T10:00:00.000Z`.
+
+Finer digits are cut off, not rounded: a time is never moved to a later second.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+MILLIS_FROM = 100_000_000_000
+"""A whole number counts as epoch milliseconds from here on (1973-03-03), as epoch seconds below."""
+
+_RFC3339 = re.compile(
+    r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}):(\d{2})(?:\.(\d+))?(?:[Zz]|([+-])(\d{2}):(\d{2}))", re.ASCII
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SUFFIX = [f".{millis:03d}Z" for millis in range(1000)]
+_LENGTH = len("2026-11-21T10:00:00")
+
+
+class _Last:
+    """The last second seen, as text both ways: neighbouring records often share it."""
+
+    checked = ""
+    second = -1
+    text = ""
+
+
+def rfc3339(value: object) -> str:
+    """A time given as RFC 3339 text with any offset, or as a whole number since 1970, in UTC with milliseconds.
+
+    Raises:
+        ValueError: it is anything else, names no day that exists, or lies outside the years 1 to 9999. The message
+            does not quote the value.
+    """
+    if type(value) is str:
+        second = value[:_LENGTH]
+        rest = value[_LENGTH:]
+        if second == _Last.checked or _is_second(second):
+            if rest == "Z":
+                return second + ".000Z"
+            if len(rest) == 5 and rest[0] == "." and rest[4] == "Z" and rest[1:4].isdigit() and rest.isascii():
+                return value
+        return _from_text(value)
+    if type(value) is int:
+        return from_millis(value if value >= MILLIS_FROM else value * 1000)
+    if type(value) is float and value.is_integer():
+        return rfc3339(int(value))
+    raise ValueError("a time is RFC 3339 text or a whole number")
+
+
+def from_millis(millis: int) -> str:
+    """Epoch milliseconds as RFC 3339.
+
+    Raises:
+        ValueError: outside the years 1 to 9999.
+    """
+    second = millis // 1000
+    if second != _Last.second:
+        try:
+            text = (_EPOCH + timedelta(seconds=second)).isoformat()[:_LENGTH]
+        except OverflowError:
+            raise ValueError("a time lies in the years 1 to 9999") from None
+        _Last.second, _Last.text = second, text
+    return _Last.text + _SUFFIX[millis % 1000]
+
+
+def from_datetime(moment: datetime) -> str:
+    """A moment as RFC 3339.
+
+    Raises:
+        ValueError: it has no time zone, or lies outside the years 1 to 9999 in UTC.
+    """
+    if moment.utcoffset() is None:
+        raise ValueError("a time needs a time zone")
+    return from_millis((moment - _EPOCH) // timedelta(milliseconds=1))
+
+
+def _is_second(text: str) -> bool:
+    """Whether this is a date and a time of day in the usual shape that exist; remembers the last that did."""
+    if len(text) != _LENGTH or text[4] != "-" or text[7] != "-" or text[10] != "T":
+        return False
+    if text[13] != ":" or text[16] != ":" or text[11:13] == "24":
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    _Last.checked = text
+    return True
+
+
+def _from_text(value: str) -> str:
+    """The slow way: other offsets, other digits, a leap second."""
+    found = _RFC3339.fullmatch(value)
+    if found is None:
+        raise ValueError("a time as text is RFC 3339, with an offset")
+    date, minute, second, digits, sign, hours, minutes = found.groups()
+    leap = second == "60"
+    try:
+        moment = datetime.fromisoformat(f"{date}T{minute}:{'59' if leap else second}+00:00")
+        if sign:
+            if int(hours) > 23 or int(minutes) > 59:
+                raise ValueError("an offset is at most 23:59")  # noqa: TRY301 - one place turns them into one sentence
+            away = timedelta(hours=int(hours), minutes=int(minutes))
+            moment += away if sign == "-" else -away
+        moment += timedelta(seconds=leap)
+    except (ValueError, OverflowError):
+        raise ValueError("a time as text names a day and an hour that exist") from None
+    return moment.isoformat()[:_LENGTH] + f".{(digits or '')[:3]:0<3}Z"
