@@ -54,33 +54,35 @@ class Section(BaseModel):
 def _lasting(text: str, description: str, **bounds: Any) -> Any:
     """A duration with its default as people write it; greater than nothing unless `bounds` say otherwise."""
     bounds = bounds or {"gt": 0}
-    return Field(seconds(text), description=description, json_schema_extra={"default": text}, **bounds)
+    return Field(
+        default=seconds(text), description=description, json_schema_extra={"default": text}, **bounds
+    )
 
 
 class Kafka(Section):
     """Where records come from, and where those go that can never be delivered."""
 
     bootstrap_servers: Text = Field(
-        "localhost:9092", description="HOST:PORT of one or more brokers, separated by commas."
+        default="localhost:9092", description="HOST:PORT of one or more brokers, separated by commas."
     )
     group_id: Text = Field(
-        "customerio-pipelines",
+        default="customerio-pipelines",
         description="The consumer group. Workers of one group share the partitions; a new name starts anew.",
     )
     dead_letter_topic: TopicName = Field(
-        "customerio.dead-letters",
+        default="customerio.dead-letters",
         description="Records that can never be delivered are kept in this topic. It must exist and not be "
         "compacted.",
     )
     start_from: StartFrom = Field(
-        "earliest",
+        default="earliest",
         description="Where a partition without a committed offset begins: earliest, latest, or a point in "
         "time (RFC 3339). Where the committed offset is below the log's start, the worker goes to the "
         "earliest record and counts what was lost.",
         examples=["earliest", "latest", "2026-11-21T10:00:00Z"],
     )
     properties: Properties = Field(
-        {},
+        default={},
         description="Any property of librdkafka, for the consumer and the producer: security.protocol, "
         "sasl.*, ssl.*, ... One that only one of the two knows goes to that one only.",
         examples=[{"security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN"}],
@@ -113,21 +115,21 @@ def _base_url(url: str) -> str:
 class Pipelines(Section):
     """The Customer.io Pipelines API."""
 
-    region: Literal["us", "eu"] = Field("us", description="Where the workspace lives: us or eu.")
+    region: Literal["us", "eu"] = Field(default="us", description="Where the workspace lives: us or eu.")
     url: Annotated[Annotated[Url, AfterValidator(_base_url)] | None, Nullable] = Field(
-        None,
+        default=None,
         description="Another base URL, such as an emulator's; overrides region.",
         examples=["http://127.0.0.1:8090"],
     )
     api_key: Annotated[SecretStr, BeforeValidator(_key), WithJsonSchema({"type": ["string", "null"]})] = (
         Field(
-            SecretStr(""),
+            default=SecretStr(""),
             description="The API key of the source. Take it from the environment; it is never printed.",
             json_schema_extra={"default": "${PIPELINES_API_KEY}"},
         )
     )
     strict: Flag = Field(
-        True,
+        default=True,
         description="Ask for real answers (X-Strict-Mode: 1). Without it the API says 200 to calls that it "
         "drops, and even to a wrong key.",
     )
@@ -145,14 +147,14 @@ class Batch(Section):
     """How calls share a request."""
 
     max_bytes: Whole = Field(
-        475_000,
+        default=475_000,
         ge=1,
         le=MAX_BODY_BYTES,
         description="Bytes of a request body, exact UTF-8. The API takes 500,000.",
     )
-    max_calls: Whole = Field(2000, ge=1, description="Calls in a request.")
+    max_calls: Whole = Field(default=2000, ge=1, description="Calls in a request.")
     max_call_bytes: Whole = Field(
-        MAX_CALL_BYTES,
+        default=MAX_CALL_BYTES,
         ge=1,
         le=MAX_CALL_BYTES,
         description="Bytes of a call. The API takes 32,000; what is larger is dead-lettered.",
@@ -161,7 +163,7 @@ class Batch(Section):
         "500ms", "How long a call waits for others to share its request. 0s sends at once.", ge=0
     )
     context: Literal["partition", "per_item"] = Field(
-        "partition",
+        default="partition",
         description="partition: a request holds calls of one (context, integrations) only, right under every "
         "reading of the API's rule. per_item: calls of any context share a request.",
     )
@@ -185,7 +187,7 @@ class RateLimit(Section):
     """
 
     requests: Whole = Field(
-        3000, ge=1, description="Requests in any window of `per`, for this process alone."
+        default=3000, ge=1, description="Requests in any window of `per`, for this process alone."
     )
     per: Duration = _lasting("3s", "The window.")
 
@@ -194,12 +196,12 @@ class Delivery(Section):
     """How the worker insists."""
 
     max_requests_in_flight: Whole = Field(
-        8, ge=1, le=1000, description="Requests under way at the same time."
+        default=8, ge=1, le=1000, description="Requests under way at the same time."
     )
     retry_initial: Duration = _lasting("200ms", "The longest wait before the first retry; doubles with each.")
     retry_max: Duration = _lasting("30s", "The longest wait before any retry.")
     give_up_after: Annotated[Annotated[Duration, Field(gt=0)] | None, Nullable] = Field(
-        None,
+        default=None,
         description="null: wait an outage out. A duration: dead-letter what still fails after it. Never "
         "applies to a hold.",
         examples=["1h"],
@@ -220,32 +222,38 @@ class DeadLetters(Section):
     """When rejections are a storm and no longer single bad records, and how often a letter is replayed."""
 
     halt_after_consecutive: Whole = Field(
-        1000,
+        default=1000,
         ge=1,
         description="So many dead letters in a row make the worker hold until it is restarted; with "
         "--until-caught-up it exits 1.",
     )
     halt_above_ratio: Ratio = Field(
-        0.5, gt=0, description="So do dead letters above this share of the last `window` records."
+        default=0.5, gt=0, description="So do dead letters above this share of the last `window` records."
     )
-    window: Whole = Field(1000, ge=1, description="How many records the ratio looks back on.")
-    max_replays: Whole = Field(5, ge=0, description="A letter that was replayed so often is left alone.")
+    window: Whole = Field(default=1000, ge=1, description="How many records the ratio looks back on.")
+    max_replays: Whole = Field(
+        default=5, ge=0, description="A letter that was replayed so often is left alone."
+    )
 
 
 class Memory(Section):
     """How far the worker may be ahead of what it has committed."""
 
     max_records_in_progress: Whole = Field(
-        50_000, ge=1, description="Records fetched and not yet committable: what a crash sends again at most."
+        default=50_000,
+        ge=1,
+        description="Records fetched and not yet committable: what a crash sends again at most.",
     )
-    max_bytes: Whole = Field(64_000_000, ge=1, description="Bytes of encoded calls and their records.")
+    max_bytes: Whole = Field(
+        default=64_000_000, ge=1, description="Bytes of encoded calls and their records."
+    )
 
 
 class Http(Section):
     """The worker's own pages."""
 
     listen: Annotated[Address | None, Nullable] = Field(
-        "127.0.0.1:8080",
+        default="127.0.0.1:8080",
         description="HOST:PORT of /livez, /readyz, /metrics and the status page; null turns them off.",
     )
 
@@ -259,16 +267,18 @@ class TelemetrySettings(Section):
     """What the worker tells."""
 
     otlp_endpoint: Annotated[Url | None, Nullable] = Field(
-        None,
+        default=None,
         description="Base URL of an OpenTelemetry collector (OTLP over HTTP) for traces and metrics.",
         examples=["http://localhost:4318"],
     )
-    trace_sample_ratio: Ratio = Field(0.01, description="Which share of the requests becomes a trace.")
+    trace_sample_ratio: Ratio = Field(
+        default=0.01, description="Which share of the requests becomes a trace."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="The least that is logged."
+        default="info", description="The least that is logged."
     )
     log_format: Literal["auto", "json", "text"] = Field(
-        "auto", description="auto: text on a terminal, one JSON object a line elsewhere."
+        default="auto", description="auto: text on a terminal, one JSON object a line elsewhere."
     )
 
 
@@ -290,10 +300,12 @@ class Settings(Section):
     http: Http = Http()
     telemetry: TelemetrySettings = TelemetrySettings()
     mapper_path: Paths = Field(
-        ("config",), description="Directories put on the import path for Python mappers."
+        default=("config",), description="Directories put on the import path for Python mappers."
     )
     mappings: Paths = Field(
-        ("config/mappings/*.yaml",), min_length=1, description="Mapping files; * and ** stand for many."
+        default=("config/mappings/*.yaml",),
+        min_length=1,
+        description="Mapping files; * and ** stand for many.",
     )
 
     _warnings: list[Problem] = PrivateAttr(default_factory=list)
