@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from worker.settings.loading import load_settings
 from worker.settings.tree import (
     BASE_URLS,
     Batch,
@@ -28,4 +29,5 @@ __all__ = [
     "RateLimit",
     "Settings",
     "TelemetrySettings",
+    "load_settings",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from worker.settings.values import Wrong
 
@@ -55,28 +55,28 @@ def _start_from(value: Any) -> str:
     return str(value)
 
 
-def _properties(value: Any) -> dict[str, str]:
+def _properties(value: Any) -> Any:
+    if value is None:
+        return {}
     if not isinstance(value, Mapping):
         raise Wrong("must be a mapping of librdkafka's properties", 'such as {"security.protocol": "SSL"}')
-    return {_property_name(name): _property_value(name, item) for name, item in value.items()}
+    return value
 
 
-def _property_name(name: Any) -> str:
-    if not isinstance(name, str):
-        raise Wrong("a property's name must be text")
+def _property_name(name: str) -> str:
     if name.startswith(_OWN_PREFIX):
-        raise Wrong("is the worker's own", "the worker commits offsets itself", key=name)
+        raise Wrong("is the worker's own", "the worker commits and stores offsets itself")
     if name in _OWN:
-        raise Wrong("is the worker's own", _OWN[name], key=name)
+        raise Wrong("is the worker's own", _OWN[name])
     return name
 
 
-def _property_value(name: str, value: Any) -> str:
+def _property_value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str | int | float):
         return str(value)
-    raise Wrong("must be text, a number, true or false", key=name)
+    raise Wrong("must be text, a number, true or false")
 
 
 TopicName = Annotated[
@@ -86,7 +86,7 @@ TopicName = Annotated[
 ]
 StartFrom = Annotated[str, BeforeValidator(_start_from), WithJsonSchema({"type": "string"})]
 Properties = Annotated[
-    dict[str, str],
+    dict[Annotated[str, AfterValidator(_property_name)], Annotated[str, BeforeValidator(_property_value)]],
     BeforeValidator(_properties),
     WithJsonSchema({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}),
 ]

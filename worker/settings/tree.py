@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +20,7 @@ from pydantic import (
 
 from worker.core.model import Problem
 from worker.settings.kafka_values import Properties, StartFrom, TopicName, start_timestamp
+from worker.settings.schema import settings_schema
 from worker.settings.values import (
     Address,
     Duration,
@@ -308,11 +310,11 @@ class Settings(Section):
         description="Mapping files; * and ** stand for many.",
     )
 
-    _warnings: list[Problem] = PrivateAttr(default_factory=list)
-    _base: Path = PrivateAttr(default_factory=Path)
+    _warnings: tuple[Problem, ...] = PrivateAttr(default=())
+    _base: Path = PrivateAttr(default=Path())
 
     @property
-    def warnings(self) -> list[Problem]:
+    def warnings(self) -> tuple[Problem, ...]:
         """What works and is probably not meant; said at every start."""
         return self._warnings
 
@@ -320,3 +322,13 @@ class Settings(Section):
     def base(self) -> Path:
         """The folder of worker.yaml: relative paths are looked up in the current directory, then here."""
         return self._base
+
+    def locate(self, base: Path, warnings: Iterable[Problem]) -> None:
+        """Remember where these settings were read and what is noteworthy about them; loading does it once."""
+        self._base = base
+        self._warnings = tuple(warnings)
+
+    @staticmethod
+    def json_schema() -> dict[str, Any]:
+        """The JSON Schema of worker.yaml, for editors."""
+        return settings_schema(Settings)

@@ -1,0 +1,244 @@
+"""Reads worker.yaml and the environment into `Settings`, or says everything that is wrong with them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from worker.core.model import ConfigError, Problem
+from worker.mapping.documents import Document, did_you_mean, interpolate, parse
+from worker.mapping.documents import Path as KeyPath
+from worker.settings.tree import Settings
+from worker.settings.values import EnvironmentText, Wrong
+from worker.settings.warnings import warnings_about
+
+PREFIX = "WORKER__"
+"""Environment variables that override a key: `WORKER__SECTION__KEY`."""
+
+_API_KEY: KeyPath = ("pipelines", "api_key")
+_KEY_VARIABLE = "PIPELINES_API_KEY"
+_AS_JSON = {("kafka", "properties"): dict, ("mapper_path",): list, ("mappings",): list}
+"""Keys that are not text: their variable holds JSON of this kind."""
+
+
+def load_settings(path: str | Path, environ: Mapping[str, str], *, needs_key: bool) -> Settings:
+    """Read worker.yaml.
+
+    Args:
+        path: the file, as the user named it.
+        environ: the environment: for `${NAME}` in the file, and for overrides `WORKER__SECTION__KEY`.
+        needs_key: whether a missing key is an error: only commands that deliver need one.
+
+    Raises:
+        ConfigError: with everything that is wrong, each at its line and column or its variable's name. No
+            value is ever repeated in it.
+    """
+    sources = _Sources(parse(_read(path), str(path)), _overrides(environ))
+    values = sources.values(environ)
+    settings = sources.validated(values)
+    if needs_key and not _section(values, "pipelines").get("api_key"):
+        sources.problems.append(sources.problem_at(_API_KEY, "there is no API key", f"set {_KEY_VARIABLE}"))
+    if sources.problems or settings is None:
+        raise ConfigError(sources.problems)
+    settings.locate(Path(path).parent, sources.warnings(settings))
+    return settings
+
+
+def _read(path: str | Path) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        hint = "`pipelines-worker init` writes one to start with; --config names another"
+        raise ConfigError([Problem("there is no such file", str(path), hint=hint)]) from None
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) else "no file can have this name"
+        raise ConfigError([Problem(f"cannot be read: {said}", str(path))]) from None
+
+
+def _overrides(environ: Mapping[str, str]) -> dict[KeyPath, tuple[str, str]]:
+    """The key that each variable overrides, with the variable's name and text."""
+    names = sorted(name for name in environ if name.startswith(PREFIX))
+    return {tuple(name.removeprefix(PREFIX).lower().split("__")): (name, environ[name]) for name in names}
+
+
+@dataclass
+class _Sources:
+    """A settings file and the variables that override it: what they hold, and where each value is from."""
+
+    document: Document
+    overrides: dict[KeyPath, tuple[str, str]]
+    problems: list[Problem] = field(default_factory=list)
+
+    def values(self, environ: Mapping[str, str]) -> dict[str, Any]:
+        """What the file says with the environment in its place."""
+        data = self.document.data if self.document.data is not None else {}
+        if not isinstance(data, dict):
+            raise ConfigError([self.document.problem("must be a mapping of sections", (), hint="kafka: ...")])
+        written = replace(self.document, data=_without(data, self.overrides))
+        values: dict[str, Any] = _marked(written.data, self._filled(written, environ))
+        for name in _fields(()):
+            if values.get(name, name) is None and _fields((name,)):
+                values[name] = {}
+        if "api_key" not in _section(values, "pipelines"):
+            _put(values, _API_KEY, EnvironmentText(environ.get(_KEY_VARIABLE, "")))
+        for path, (name, text) in self.overrides.items():
+            self._override(values, path, name, text)
+        return values
+
+    def _filled(self, document: Document, environ: Mapping[str, str]) -> Any:
+        try:
+            return interpolate(document, environ, optional=[_API_KEY]).data
+        except ConfigError as error:
+            self.problems += error.problems
+        # The rest is looked at all the same, without what is missing.
+        return interpolate(document, environ, optional=document.places).data
+
+    def _override(self, values: dict[str, Any], path: KeyPath, name: str, text: str) -> None:
+        kind = _AS_JSON.get(path)
+        problem = _misplaced(path, name) or (kind and _not_json(text, kind, name))
+        if problem:
+            self.problems.append(problem)
+        else:
+            _put(values, path, json.loads(text) if kind else EnvironmentText(text))
+
+    def validated(self, values: dict[str, Any]) -> Settings | None:
+        """The settings; None if the values are none, which is then among the problems."""
+        try:
+            return Settings.model_validate(values)
+        except ValidationError as error:
+            told = {(problem.line, problem.column) for problem in self.problems if problem.line}
+            found = [self._translated(details) for details in error.errors(include_url=False)]
+            self.problems += [one for one in found if (one.line, one.column) not in told]
+        return None
+
+    def _translated(self, error: ErrorDetails) -> Problem:
+        path = tuple(step for step in error["loc"] if step != "[key]")
+        if error["type"] == "extra_forbidden":
+            hint = did_you_mean(str(path[-1]), _keys(path[:-1]))
+            return self.problem_at(path, "unknown key", hint, key=True)
+        wrong = error.get("ctx", {}).get("error")
+        if isinstance(wrong, Wrong):
+            path = (*path, wrong.key) if wrong.key else path
+            return self.problem_at(path, wrong.message, wrong.hint)
+        return self.problem_at(path, _sentence(error))
+
+    def problem_at(
+        self, path: KeyPath, message: str, hint: str | None = None, *, key: bool = False
+    ) -> Problem:
+        """A problem with the value of a key, where that came from."""
+        message = f"{_dotted(path)}: {message}"
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.overrides:
+                return Problem(message, self.overrides[path[:length]][0], hint=hint)
+            if path[:length] in self.document.places:
+                return self.document.problem(message, path[:length], key=key or length < len(path), hint=hint)
+        return Problem(message, self.document.file, hint=hint)
+
+    def warnings(self, settings: Settings) -> list[Problem]:
+        """What is noteworthy about the settings and where they are from."""
+        found = list(warnings_about(settings))
+        literal = _section(self.document.data or {}, "pipelines").get("api_key")
+        if literal and "${" not in str(literal):
+            hint = "take it from the environment: ${PIPELINES_API_KEY}"
+            found.append((_API_KEY, "the key stands in the file", hint))
+        return [replace(self.problem_at(*one), warning=True) for one in found]
+
+
+def _dotted(path: KeyPath) -> str:
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
+
+
+def _section(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    section = values.get(name)
+    return section if isinstance(section, Mapping) else {}
+
+
+def _put(values: dict[str, Any], path: KeyPath, value: Any) -> None:
+    *sections, key = path
+    for name in sections:
+        inner = values.get(str(name))
+        values[str(name)] = values = dict(inner) if isinstance(inner, Mapping) else {}
+    values[str(key)] = value
+
+
+def _without(data: Any, overridden: Mapping[KeyPath, Any], path: KeyPath = ()) -> Any:
+    """The file's values but those that a variable overrides."""
+    if not isinstance(data, dict):
+        return data
+    kept = {key: value for key, value in data.items() if (*path, key) not in overridden}
+    return {key: _without(value, overridden, (*path, key)) for key, value in kept.items()}
+
+
+def _marked(written: Any, filled: Any) -> Any:
+    """The values, with the text that variables gave marked as such."""
+    if isinstance(filled, dict):
+        return {key: _marked(written[key], value) for key, value in filled.items()}
+    if isinstance(filled, list):
+        return [_marked(*pair) for pair in zip(written, filled, strict=True)]
+    return EnvironmentText(filled) if isinstance(filled, str) and filled != written else filled
+
+
+def _fields(path: KeyPath) -> Mapping[str, FieldInfo]:
+    """The keys of a section, of the whole file at `()`; none where `path` is not a section."""
+    model: type[BaseModel] = Settings
+    for step in path:
+        declared = model.model_fields.get(str(step))
+        section = declared.annotation if declared else None
+        if not (isinstance(section, type) and issubclass(section, BaseModel)):
+            return {}
+        model = section
+    return model.model_fields
+
+
+def _keys(path: KeyPath) -> Sequence[str]:
+    return list(_fields(path))
+
+
+def _misplaced(path: KeyPath, name: str) -> Problem | None:
+    """What is wrong with the name of a variable that overrides a key."""
+    if not _fields(path[:-1]) and path[:2] == ("kafka", "properties"):
+        return Problem("properties are given together", name, hint="WORKER__KAFKA__PROPERTIES takes JSON")
+    if path[-1] in _fields(path[:-1]) and not _fields(path):
+        return None
+    known = [PREFIX + variable for variable in _variables()]
+    return Problem("overrides no key", name, hint=did_you_mean(name, known))
+
+
+def _variables() -> list[str]:
+    sections = [(name, list(_fields((name,)))) for name in _fields(())]
+    return [f"{name}__{key}".upper() for name, keys in sections for key in keys] + [
+        name.upper() for name, keys in sections if not keys
+    ]
+
+
+def _not_json(text: str, kind: type, name: str) -> Problem | None:
+    example = '{"security.protocol": "SSL"}' if kind is dict else '["config/mappings/*.yaml"]'
+    try:
+        fits = isinstance(json.loads(text), kind)
+    except ValueError:
+        fits = False
+    return None if fits else Problem("must be JSON", name, hint=f"such as {example}")
+
+
+_SENTENCES = {
+    "greater_than": "must be greater than {gt:g}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be one of {expected}",
+    "model_type": "must be a mapping of keys",
+    "tuple_type": "must be a list",
+    "too_short": "must not be empty",
+}
+
+
+def _sentence(error: ErrorDetails) -> str:
+    """Pydantic's error in our words, without the value that it is about."""
+    sentence = _SENTENCES.get(error["type"])
+    return sentence.format(**error.get("ctx", {})) if sentence else error["msg"]
