@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ PREFIX = "WORKER__"
 
 _API_KEY: KeyPath = ("pipelines", "api_key")
 _KEY_VARIABLE = "PIPELINES_API_KEY"
-_AS_JSON = {("kafka", "properties"): dict, ("mapper_path",): list, ("mappings",): list}
+_AS_JSON: dict[KeyPath, type] = {("kafka", "properties"): dict, ("mapper_path",): list, ("mappings",): list}
 """Keys that are not text: their variable holds JSON of this kind."""
 
 
@@ -46,7 +46,7 @@ def load_settings(path: str | Path, environ: Mapping[str, str], *, needs_key: bo
     if needs_key and not _section(values, "pipelines").get("api_key"):
         sources.problems.append(sources.problem_at(_API_KEY, "there is no API key", f"set {_KEY_VARIABLE}"))
     if sources.problems or settings is None:
-        raise ConfigError(sources.problems)
+        raise ConfigError(sorted(sources.problems, key=_by_place))
     settings.locate(Path(path).parent, sources.warnings(settings))
     return settings
 
@@ -121,7 +121,8 @@ class _Sources:
     def _translated(self, error: ErrorDetails) -> Problem:
         path = tuple(step for step in error["loc"] if step != "[key]")
         if error["type"] == "extra_forbidden":
-            hint = did_you_mean(str(path[-1]), _keys(path[:-1]))
+            known = list(_fields(path[:-1]))
+            hint = did_you_mean(str(path[-1]), known) or f"known here: {', '.join(known)}"
             return self.problem_at(path, "unknown key", hint, key=True)
         wrong = error.get("ctx", {}).get("error")
         if isinstance(wrong, Wrong):
@@ -149,6 +150,11 @@ class _Sources:
             hint = "take it from the environment: ${PIPELINES_API_KEY}"
             found.append((_API_KEY, "the key stands in the file", hint))
         return [replace(self.problem_at(*one), warning=True) for one in found]
+
+
+def _by_place(problem: Problem) -> tuple[bool, int, int]:
+    """In the order of the file, variables after it."""
+    return problem.file is None or problem.line is None, problem.line or 0, problem.column or 0
 
 
 def _dotted(path: KeyPath) -> str:
@@ -195,10 +201,6 @@ def _fields(path: KeyPath) -> Mapping[str, FieldInfo]:
             return {}
         model = section
     return model.model_fields
-
-
-def _keys(path: KeyPath) -> Sequence[str]:
-    return list(_fields(path))
 
 
 def _misplaced(path: KeyPath, name: str) -> Problem | None:

@@ -11,7 +11,7 @@ from worker.settings.tree import Settings
 API_REQUESTS_PER_SECOND = 1000
 """3,000 requests in 3 seconds (Customer.io Pipelines API reference, rate limits)."""
 
-Warned = tuple[tuple[str, ...], str, str]
+Warned = tuple[tuple[str | int, ...], str, str]
 """The key, what is noteworthy, and what to do about it."""
 
 
