@@ -1,0 +1,170 @@
+"""How the worker's log lines look: one JSON object a line, or text for people on a terminal.
+
+A line is an event (a verb in the past tense), a sentence for people, and fields. Exceptions are told by their type
+and place only: the text of an exception that nobody foresaw may quote a record.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import traceback
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from worker.settings import TelemetrySettings
+
+logger = logging.getLogger("worker")
+
+MAX_TEXT_CHARS = 1000
+"""No message of another library's makes a longer line than this."""
+
+MAX_FRAMES = 20
+
+QUIET_SECONDS = 10.0
+"""A kind of message that repeats is told once, and then as a count at most this often."""
+
+_COLORS = {"DEBUG": "2", "INFO": "36", "WARNING": "33", "ERROR": "31", "CRITICAL": "31;1"}
+
+
+def tell(level: int, event: str, message: str, /, **fields: object) -> None:
+    """Log one thing that happened.
+
+    Args:
+        level: of `logging`.
+        event: a verb in the past tense that people filter by, such as `delivery_held`.
+        message: a sentence for people.
+        fields: what a program would want to read out of the sentence; None is left out.
+    """
+    logger.log(level, message, extra={"event": event, "fields": fields})
+
+
+def configure_logging(settings: TelemetrySettings, stream: TextIO) -> None:
+    """Send everything that is logged to `stream`, in the format and from the level that the settings say.
+
+    The level is for the worker's own lines; other libraries are heard from `warning` on. A second call replaces
+    the first.
+    """
+    as_text = settings.log_format == "text" or (settings.log_format == "auto" and stream.isatty())
+    handler = _Lines(stream)
+    handler.setFormatter(TextFormatter(colored=stream.isatty()) if as_text else JsonFormatter())
+    root = logging.getLogger()
+    for earlier in [each for each in root.handlers if isinstance(each, _Lines)]:
+        root.removeHandler(earlier)
+    root.addHandler(handler)
+    logger.setLevel(settings.log_level.upper())
+
+
+class _Lines(logging.StreamHandler[TextIO]):
+    """A handler of ours, to be found again; a closed pipe at its end stops the lines, never the worker."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - overrides logging's own name
+        pass
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: `time`, `level`, `event`, `message`, then the fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write the line."""
+        line = {
+            "time": _when(record),
+            "level": record.levelname.lower(),
+            "event": _event(record),
+            "message": _message(record),
+            **_fields(record),
+        }
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+class TextFormatter(logging.Formatter):
+    """Text for a person at a terminal: time, level, sentence, then the fields as `name=value`."""
+
+    def __init__(self, *, colored: bool = False) -> None:
+        super().__init__()
+        self._colored = colored
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write the line; an exception's frames follow on lines of their own."""
+        fields = _fields(record)
+        stack: list[str] = fields.pop("stack", [])
+        level = f"{record.levelname:<7}"
+        if self._colored:
+            level = f"\x1b[{_COLORS.get(record.levelname, '0')}m{level}\x1b[0m"
+        words = [_when(record)[11:23], level, _printable(_message(record))]
+        words += [f"{name}={_printable(_plain(value))}" for name, value in fields.items()]
+        return "\n    ".join([" ".join(words), *stack])
+
+
+class Quiet:
+    """Tells the first of a kind at once, and what follows as a count at most every `QUIET_SECONDS`."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._kinds: dict[tuple[str, ...], tuple[float, int]] = {}
+
+    def count(self, kind: tuple[str, ...], n: int) -> int:
+        """Take in `n` more of a kind, and answer how many to tell of now; 0: be silent."""
+        now = self._clock()
+        told_at, untold = self._kinds.get(kind, (-QUIET_SECONDS, 0))
+        untold += n
+        if kind in self._kinds and now - told_at < QUIET_SECONDS:
+            self._kinds[kind] = told_at, untold
+            return 0
+        self._kinds[kind] = now, 0
+        return untold
+
+    def overdue(self, *, everything: bool = False) -> Iterator[tuple[tuple[str, ...], int]]:
+        """The kinds kept back for long enough (or at all), with their counts; they count as told."""
+        now = self._clock()
+        for kind, (told_at, untold) in list(self._kinds.items()):
+            if untold and (everything or now - told_at >= QUIET_SECONDS):
+                self._kinds[kind] = now, 0
+                yield kind, untold
+
+
+def _event(record: logging.LogRecord) -> str:
+    return str(getattr(record, "event", "library_logged"))
+
+
+def _when(record: logging.LogRecord) -> str:
+    """RFC 3339 in UTC with milliseconds."""
+    when = datetime.fromtimestamp(record.created, UTC)
+    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _message(record: logging.LogRecord) -> str:
+    return record.getMessage()[:MAX_TEXT_CHARS]
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    fields = {name: value for name, value in getattr(record, "fields", {}).items() if value is not None}
+    if not hasattr(record, "event"):
+        fields["logger"] = record.name
+    if record.exc_info and record.exc_info[1] is not None:
+        fields |= _exception(record.exc_info[1])
+    return fields
+
+
+def _exception(error: BaseException) -> dict[str, Any]:
+    """The type of an exception and where it was raised, without its text."""
+    frames = traceback.extract_tb(error.__traceback__)[-MAX_FRAMES:]
+    return {
+        "exception": f"{type(error).__module__}.{type(error).__qualname__}",
+        "stack": [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames],
+    }
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, str) and value and " " not in value:
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _printable(text: str) -> str:
+    """The same text, unable to move a terminal's cursor or to begin a line of its own."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
