@@ -31,7 +31,9 @@ def encode(call: Mapping[str, Any], *, max_bytes: int = MAX_CALL_BYTES) -> bytes
         refuse_size(len(body), max_bytes)
     # orjson writes NaN and Infinity as null: look for them only where a null was written.
     if b"null" in body and not _is_finite(call):
-        raise Rejected(Stage.VALIDATE, "INEXACT_NUMBER", "The call holds NaN or Infinity, which JSON cannot hold.")
+        raise Rejected(
+            Stage.VALIDATE, "INEXACT_NUMBER", "The call holds NaN or Infinity, which JSON cannot hold."
+        )
     return body
 
 
@@ -73,7 +75,10 @@ def _verdict(message: str) -> tuple[str, str]:
     for part, reason, what in _VERDICTS:
         if part in message:
             return reason, what
-    return "UNENCODABLE", "holds a value that is not JSON: only text, numbers, booleans, null, lists, objects are"
+    return (
+        "UNENCODABLE",
+        "holds a value that is not JSON: only text, numbers, booleans, null, lists, objects are",
+    )
 
 
 def _where(call: Mapping[str, Any]) -> str:

@@ -40,7 +40,13 @@ def rfc3339(value: object) -> str:
         if second == _Last.checked or _is_second(second):
             if rest == "Z":
                 return second + ".000Z"
-            if len(rest) == 5 and rest[0] == "." and rest[4] == "Z" and rest[1:4].isdigit() and rest.isascii():
+            if (
+                len(rest) == 5
+                and rest[0] == "."
+                and rest[4] == "Z"
+                and rest[1:4].isdigit()
+                and rest.isascii()
+            ):
                 return value
         return _from_text(value)
     if type(value) is int:
