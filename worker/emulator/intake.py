@@ -1,0 +1,137 @@
+"""From a request body to calls: sizes and duplicates are judged on exactly the bytes that were sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import orjson
+
+from worker.emulator import rules
+
+ENDPOINTS = (*rules.TYPES, "batch")
+
+
+@dataclass(slots=True)
+class Item:
+    """One call of a request.
+
+    Attributes:
+        raw: its exact bytes in the body.
+        call: what they say, with the endpoint's `type`; None if that is not an object.
+        errors: why the API does not take it; empty if it does.
+        notices: what it takes and a person should know.
+    """
+
+    raw: bytes
+    call: dict[str, Any] | None
+    errors: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Intake:
+    """What one body held.
+
+    Attributes:
+        items: its calls, in order; empty if the body itself is wrong.
+        errors: what is wrong with the body as a whole.
+        notices: what is odd about it as a whole.
+    """
+
+    items: list[Item] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+    @property
+    def refusals(self) -> list[str]:
+        """Every error, those of a batch's calls with their index."""
+        several = len(self.items) > 1
+        return self.errors + [
+            f"batch[{index}]: {error}" if several else error
+            for index, item in enumerate(self.items)
+            for error in item.errors
+        ]
+
+
+class _Batch(msgspec.Struct):
+    batch: list[msgspec.Raw]
+    context: msgspec.Raw = msgspec.Raw(b"")
+    integrations: msgspec.Raw = msgspec.Raw(b"")
+
+
+_BATCH = msgspec.json.Decoder(_Batch)
+
+
+def take_in(endpoint: str, body: bytes, *, strict: bool) -> Intake:
+    """Take a body of `/v1/{endpoint}` apart and examine every call in it."""
+    if len(body) > rules.MAX_BODY_BYTES:
+        return Intake(errors=[f"the body is larger than {rules.MAX_BODY_BYTES} bytes"])
+    if endpoint == "batch":
+        return _batch(body, strict=strict)
+    return Intake(items=[_item(body, endpoint, strict=strict)])
+
+
+def _batch(body: bytes, *, strict: bool) -> Intake:
+    try:
+        batch = _BATCH.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Intake(errors=[_what_is_wrong(body)])
+    if not batch.batch:
+        return Intake(errors=["batch must not be empty"])
+    intake = Intake(items=[_item(bytes(raw), None, strict=strict) for raw in batch.batch])
+    _examine_envelope(intake, bytes(batch.context), bytes(batch.integrations))
+    return intake
+
+
+def _what_is_wrong(body: bytes) -> str:
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return "the body must be JSON in UTF-8"
+    if not isinstance(value, dict):
+        return "the body must be an object"
+    return "batch is required and must be an array"
+
+
+def _item(raw: bytes, endpoint: str | None, *, strict: bool) -> Item:
+    try:
+        call = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return Item(raw, None, ["a call must be JSON in UTF-8"])
+    if not isinstance(call, dict):
+        return Item(raw, None, ["a call must be an object"])
+    item = Item(raw, call)
+    if len(raw) > rules.MAX_CALL_BYTES:
+        item.errors.append(f"the call is larger than {rules.MAX_CALL_BYTES} bytes")
+    if endpoint is not None and call.setdefault("type", endpoint) != endpoint:
+        item.errors.append("type must be the endpoint's own")
+        return item
+    findings = rules.examine(call, strict=strict)
+    item.errors.extend(findings.errors)
+    item.notices.extend(findings.notices)
+    return item
+
+
+def _examine_envelope(intake: Intake, context: bytes, integrations: bytes) -> None:
+    """The documents' three batch rules (API contract section 3) agree only if all calls say the same."""
+    default = orjson.loads(context) if context else None
+    if default is not None and not isinstance(default, dict):
+        intake.errors.append("context must be an object")
+    calls = [item.call for item in intake.items if item.call is not None]
+    contexts = {_canonical(call.get("context", default)) for call in calls}
+    choices = {_canonical(call.get("integrations")) for call in calls}
+    if len(contexts | {_canonical(default)} if context else contexts) > 1:
+        intake.notices.append("one request holds several contexts: an older batch rule keeps one of them")
+    if len(choices) > 1:
+        intake.notices.append("one request holds several integrations: an older batch rule keeps one of them")
+    if integrations and choices == {b"null"}:
+        intake.notices.append("top-level integrations have no effect on calls without their own")
+    ids = [call["messageId"] for call in calls if isinstance(call.get("messageId"), str)]
+    if len(set(ids)) < len(ids):
+        intake.notices.append("two calls of one request share a messageId: one of them is lost")
+
+
+def _canonical(value: object) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)

@@ -1,0 +1,327 @@
+"""What the API asks of a call, written from its reference alone.
+
+On purpose this shares nothing with `worker.core.validation`: the two are checked against each other, so
+a rule that one of them got wrong shows. "API contract" is the compilation of the API's documents and
+their conflicts that both were written from; where documents disagree, the strictest reading holds.
+
+Rules of this module:
+    1. An *error* is what strict mode refuses with 400 and permissive mode drops with 200.
+    2. A *notice* is what the API takes and a person should know: a name that deletes nothing.
+    3. Neither names a value of the call, only fields, limits and published words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+MAX_CALL_BYTES = 32_000
+"""Exact UTF-8 bytes of one call (API contract section 5: the smallest number in every reading of "32KB")."""
+
+MAX_BODY_BYTES = 500_000
+"""Exact bytes of one request body (API contract section 5)."""
+
+MAX_MESSAGE_ID = 100
+"""Characters (API contract section 5: Segment's limit, unconfirmed, so the strictest reading holds)."""
+
+TYPES = ("identify", "track", "page", "screen", "group", "alias")
+
+DESTRUCTIVE_EVENTS = frozenset(
+    {
+        "User Deleted",
+        "User Suppressed",
+        "User Unsuppressed",
+        "Device Deleted",
+        "Relationship Deleted",
+        "Object Deleted",
+    }
+)
+"""Tracks that take something away or lock somebody out (API contract section 4); so does an `alias`."""
+
+_STRINGS = ("userId", "anonymousId", "groupId", "previousId", "event", "name", "messageId", "category")
+_OBJECTS = ("traits", "properties", "context", "integrations")
+_TIMES = ("timestamp", "originalTimestamp", "sentAt")
+_BY_SERVER = ("receivedAt", "version")
+_RESERVED = DESTRUCTIVE_EVENTS | {
+    "Device Created or Updated",
+    "Report Delivery Event",
+    "Report Content Event",
+}
+_METRICS = frozenset(
+    {"delivered", "opened", "clicked", "converted", "spammed", "bounced", "dropped", "deferred"}
+)
+_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)\Z")
+
+
+@dataclass(slots=True)
+class Findings:
+    """What was found out about one call, in sentences."""
+
+    errors: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+
+def examine(call: object, *, strict: bool) -> Findings:
+    """Everything that is wrong or odd with one decoded call; `type` must be present (see `intake`)."""
+    if not isinstance(call, dict):
+        return Findings(errors=["a call must be an object"])
+    if call.get("type") not in TYPES:
+        return Findings(errors=[f"type must be one of {', '.join(TYPES)}"])
+    findings = Findings()
+    findings.errors.extend(_shape(call))
+    findings.errors.extend(_BY_TYPE[call["type"]](call))
+    if strict and call["type"] == "identify" and not _person(call) and not findings.errors:
+        # Found by its email alone, which strict mode does not take (API contract section 2, row 11).
+        findings.errors.append("userId or anonymousId is required")
+    findings.errors.extend(_semantic(call))
+    findings.notices.extend(_notices(call))
+    return findings
+
+
+def present(value: object) -> bool:
+    """Whether an identity, a name or a token is there: text that is not blank (as SDKs see it)."""
+    return isinstance(value, str) and bool(value.strip())
+
+
+def is_date_time(value: object) -> bool:
+    """Whether this is an ISO 8601 date-time with an offset; zero to nine digits of a second (SDK tests)."""
+    if not isinstance(value, str) or not _DATE_TIME.match(value):
+        return False
+    try:
+        datetime.fromisoformat(re.sub(r"(\.\d{1,6})\d*", r"\1", value.upper()))
+    except ValueError:
+        return False
+    return True
+
+
+def trimmed_event(call: dict[str, Any]) -> str:
+    """The event's name as the API stores it, trimmed (API reference, Track); "" if there is none."""
+    event = call.get("event")
+    return event.strip() if isinstance(event, str) else ""
+
+
+def is_destructive(call: dict[str, Any]) -> bool:
+    """Whether the call takes something away that a later call does not bring back."""
+    return call.get("type") == "alias" or (
+        call.get("type") == "track" and trimmed_event(call) in DESTRUCTIVE_EVENTS
+    )
+
+
+# --- the shape of every call (API contract section 1, field types) ---
+
+
+def _shape(call: dict[str, Any]) -> Iterator[str]:
+    for name in _STRINGS:
+        if call.get(name) is not None and not isinstance(call[name], str):
+            yield f"{name} must be a string"
+    for name in _OBJECTS:
+        if name in call and not isinstance(call[name], dict):
+            yield f"{name} must be an object"
+    for name in _TIMES:
+        if name in call and not is_date_time(call[name]):
+            yield f"{name} must be an ISO 8601 date-time with an offset"
+    if isinstance(call.get("messageId"), str) and len(call["messageId"]) > MAX_MESSAGE_ID:
+        yield f"messageId must not be longer than {MAX_MESSAGE_ID} characters"
+    yield from _context(call.get("context"))
+
+
+_CONTEXT: dict[str, type] = {
+    "active": bool,
+    "ip": str,
+    "locale": str,
+    "userAgent": str,
+    "timezone": str,
+    "campaign": dict,
+    "page": dict,
+    "app": dict,
+    "device": dict,
+    "network": dict,
+    "os": dict,
+    "library": dict,
+}
+_WORD = {bool: "a boolean", str: "a string", dict: "an object"}
+
+
+def _context(context: object) -> Iterator[str]:
+    if not isinstance(context, dict):
+        return
+    for name, kind in _CONTEXT.items():
+        if context.get(name) is not None and not isinstance(context[name], kind):
+            yield f"context.{name} must be {_WORD[kind]}"
+    if "channel" in context and context["channel"] not in ("browser", "server", "mobile"):
+        yield "context.channel must be browser, server or mobile"
+
+
+# --- what each type needs (API contract section 1, and the conflicts of section 2) ---
+
+
+def _identify(call: dict[str, Any]) -> Iterator[str]:
+    traits = call.get("traits")
+    email = traits.get("email") if isinstance(traits, dict) else None
+    if not _person(call) and not present(email):
+        yield "userId, anonymousId or traits.email is required"
+    if not isinstance(traits, dict):
+        return
+    if email is not None and not isinstance(email, str):
+        yield "traits.email must be a string"
+    if traits.get("unsubscribed") is not None and not isinstance(traits["unsubscribed"], bool):
+        yield "traits.unsubscribed must be a boolean"
+    preferences = traits.get("cio_subscription_preferences")
+    if preferences is not None and not isinstance(preferences, dict):
+        yield "traits.cio_subscription_preferences must be an object"
+
+
+def _track(call: dict[str, Any]) -> Iterator[str]:
+    if not present(call.get("event")):
+        yield "event is required"
+    if not _person(call) and not present(call.get("groupId")):
+        yield "userId or anonymousId is required"
+
+
+def _page(call: dict[str, Any]) -> Iterator[str]:
+    if not _person(call):
+        yield "userId or anonymousId is required"
+
+
+def _group(call: dict[str, Any]) -> Iterator[str]:
+    if not present(call.get("groupId")):
+        yield "groupId is required"
+    if call.get("objectTypeId") is not None and not isinstance(call["objectTypeId"], str):
+        yield "objectTypeId must be a string"
+
+
+def _alias(call: dict[str, Any]) -> Iterator[str]:
+    if not present(call.get("previousId")):
+        yield "previousId is required"
+    if not present(call.get("userId")):
+        yield "userId is required"
+
+
+_BY_TYPE: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
+    "identify": _identify,
+    "track": _track,
+    "page": _page,
+    "screen": _page,
+    "group": _group,
+    "alias": _alias,
+}
+
+
+def _person(call: dict[str, Any]) -> bool:
+    return present(call.get("userId")) or present(call.get("anonymousId"))
+
+
+# --- semantic events (API contract section 4) ---
+
+
+def _semantic(call: dict[str, Any]) -> Iterator[str]:
+    event = trimmed_event(call)
+    if call["type"] != "track" or event not in _RESERVED:
+        return
+    if event.startswith(("User ", "Device ", "Relationship ")) and not present(call.get("userId")):
+        yield f"{event} requires userId"
+    properties = call.get("properties") if isinstance(call.get("properties"), dict) else {}
+    assert isinstance(properties, dict)
+    if event.startswith("Device "):
+        yield from _device(call, properties, event)
+    elif event in ("Relationship Deleted", "Object Deleted"):
+        yield from _object(properties, event)
+    elif event == "Report Delivery Event":
+        yield from _delivery(properties)
+    elif event == "Report Content Event" and properties.get("actionType") not in (
+        "viewed_content",
+        "clicked_content",
+    ):
+        yield "Report Content Event requires properties.actionType: viewed_content or clicked_content"
+
+
+def _device(call: dict[str, Any], properties: dict[str, Any], event: str) -> Iterator[str]:
+    devices = _devices(call, properties)
+    if not any(present(device.get("token")) for device in devices):
+        yield f"{event} requires a device token"
+    kinds = [device["type"] for device in devices if device.get("type") is not None]
+    if event == "Device Created or Updated" and not kinds:
+        yield f"{event} requires a device type"
+    if any(kind not in ("ios", "android") for kind in kinds):
+        yield f"{event}: the device type must be ios or android"
+
+
+def _devices(call: dict[str, Any], properties: dict[str, Any]) -> list[dict[str, Any]]:
+    """Both places of the documents (API contract section 2, row 16); the destination reads the first."""
+    context = call.get("context")
+    places = [context.get("device") if isinstance(context, dict) else None, properties.get("device")]
+    return [place for place in places if isinstance(place, dict)]
+
+
+def _object(properties: dict[str, Any], event: str) -> Iterator[str]:
+    if not present(properties.get("objectId")):
+        yield f"{event} requires properties.objectId"
+    kind = properties.get("objectTypeId", "1")
+    digits = isinstance(kind, str) and kind.isascii() and kind.isdigit()
+    if not digits and (not isinstance(kind, int) or isinstance(kind, bool)):
+        yield f"{event}: properties.objectTypeId must be a whole number"
+
+
+def _delivery(properties: dict[str, Any]) -> Iterator[str]:
+    if not present(properties.get("deliveryId")):
+        yield "Report Delivery Event requires properties.deliveryId"
+    if properties.get("metric") not in _METRICS:
+        yield f"Report Delivery Event requires properties.metric: {', '.join(sorted(_METRICS))}"
+
+
+# --- what is taken, and should be known ---
+
+
+def _notices(call: dict[str, Any]) -> Iterator[str]:
+    if "timestamp" not in call:
+        yield "without a timestamp the API takes the time of arrival"
+    if "messageId" not in call:
+        yield "without a messageId nothing recognises a second delivery"
+    for name in _BY_SERVER:
+        if name in call:
+            yield f"{name} is set by the server"
+    if call["type"] in ("page", "screen") and not present(call.get("name")):
+        yield "a page or screen without a name (API contract section 2, row 7)"
+    if call["type"] == "track":
+        yield from _track_notices(call)
+    traits = call.get("traits")
+    if isinstance(traits, dict):
+        yield from _trait_notices(call["type"], traits)
+
+
+def _track_notices(call: dict[str, Any]) -> Iterator[str]:
+    event = trimmed_event(call)
+    if event not in _RESERVED and _looks_reserved(event):
+        yield "the event's name looks like a semantic event's and is an ordinary event: it changes nothing"
+    properties = call.get("properties")
+    if event.startswith("Device ") and event in _RESERVED and isinstance(properties, dict):
+        context = call.get("context")
+        if not isinstance(context, dict) or not isinstance(context.get("device"), dict):
+            yield "the destination reads the device from context.device, which is missing"
+
+
+def _trait_notices(kind: str, traits: dict[str, Any]) -> Iterator[str]:
+    if kind == "identify" and "objectId" in traits:
+        yield "an identify with traits.objectId makes a relationship"
+    if "createdAt" in traits and "created_at" in traits and traits["createdAt"] != traits["created_at"]:
+        yield "traits.createdAt and traits.created_at differ"
+
+
+def _bag(name: str) -> frozenset[str]:
+    """A name's words without case, order and the endings of create, update, delete, suppress."""
+    stems = (re.sub(r"(ed|e)$", "", word) for word in re.findall(r"[a-z]+", name.lower()))
+    return frozenset(stem for stem in stems if stem not in ("or", "the", "a"))
+
+
+_RESERVED_BAGS = frozenset(
+    {_bag(name) for name in _RESERVED}
+    | {_bag(f"Person {word}") for word in ("Deleted", "Suppressed", "Unsuppressed")}
+    | {_bag("Device Created"), _bag("Device Updated")}
+)
+
+
+def _looks_reserved(event: str) -> bool:
+    return _bag(event) in _RESERVED_BAGS
