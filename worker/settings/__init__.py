@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from worker.settings.loading import load_settings
+from worker.settings.loading import SettingsError, load_settings
 from worker.settings.tree import (
     BASE_URLS,
     Batch,
@@ -28,6 +28,7 @@ __all__ = [
     "Pipelines",
     "RateLimit",
     "Settings",
+    "SettingsError",
     "TelemetrySettings",
     "load_settings",
 ]

@@ -38,17 +38,35 @@ def load_settings(path: str | Path, environ: Mapping[str, str], *, needs_key: bo
 
     Raises:
         ConfigError: with everything that is wrong, each at its line and column or its variable's name. No
-            value is ever repeated in it.
+            value is ever repeated in it. `SettingsError` where there is enough left to look at the mappings.
     """
     sources = _Sources(parse(_read(path), str(path)), _overrides(environ))
     values = sources.values(environ)
     settings = sources.validated(values)
-    if needs_key and not _section(values, "pipelines").get("api_key"):
+    if needs_key and not str(_section(values, "pipelines").get("api_key") or "").strip():
         sources.problems.append(sources.problem_at(_API_KEY, "there is no API key", f"set {_KEY_VARIABLE}"))
+    if settings:
+        settings.locate(Path(path).parent, sources.warnings(settings))
     if sources.problems or settings is None:
-        raise ConfigError(sorted(sources.problems, key=_by_place))
-    settings.locate(Path(path).parent, sources.warnings(settings))
+        raise _failure(sorted(sources.problems, key=_by_place), settings or sources.remaining(values))
     return settings
+
+
+class SettingsError(ConfigError):
+    """The settings are wrong, and the mappings can be looked at all the same.
+
+    Attributes:
+        remaining: the settings without what is wrong with them: good for finding more problems, and for nothing
+            else.
+    """
+
+    def __init__(self, problems: list[Problem], remaining: Settings) -> None:
+        super().__init__(problems)
+        self.remaining = remaining
+
+
+def _failure(problems: list[Problem], remaining: Settings | None) -> ConfigError:
+    return SettingsError(problems, remaining) if remaining else ConfigError(problems)
 
 
 def _read(path: str | Path) -> bytes:
@@ -75,6 +93,7 @@ class _Sources:
     document: Document
     overrides: dict[KeyPath, tuple[str, str]]
     problems: list[Problem] = field(default_factory=list)
+    wrong: list[KeyPath] = field(default_factory=list)
 
     def values(self, environ: Mapping[str, str]) -> dict[str, Any]:
         """What the file says with the environment in its place."""
@@ -118,8 +137,20 @@ class _Sources:
             self.problems += [one for one in found if (one.line, one.column) not in told]
         return None
 
+    def remaining(self, values: dict[str, Any]) -> Settings | None:
+        """The settings that are left without what is wrong; None if it is not known which mappings are meant."""
+        if any(path[0] in {"mappings", "mapper_path"} for path in self.wrong):
+            return None
+        try:
+            settings = Settings.model_validate(_without(values, dict.fromkeys(self.wrong)))
+        except ValidationError:
+            return None
+        settings.locate(Path(self.document.file).parent, [])
+        return settings
+
     def _translated(self, error: ErrorDetails) -> Problem:
         path = tuple(step for step in error["loc"] if step != "[key]")
+        self.wrong.append(path)
         if error["type"] == "extra_forbidden":
             known = list(_fields(path[:-1]))
             hint = did_you_mean(str(path[-1]), known) or f"known here: {', '.join(known)}"
@@ -174,12 +205,12 @@ def _put(values: dict[str, Any], path: KeyPath, value: Any) -> None:
     values[str(key)] = value
 
 
-def _without(data: Any, overridden: Mapping[KeyPath, Any], path: KeyPath = ()) -> Any:
-    """The file's values but those that a variable overrides."""
+def _without(data: Any, left_out: Mapping[KeyPath, Any], path: KeyPath = ()) -> Any:
+    """The values but those of some keys."""
     if not isinstance(data, dict):
         return data
-    kept = {key: value for key, value in data.items() if (*path, key) not in overridden}
-    return {key: _without(value, overridden, (*path, key)) for key, value in kept.items()}
+    kept = {key: value for key, value in data.items() if (*path, key) not in left_out}
+    return {key: _without(value, left_out, (*path, key)) for key, value in kept.items()}
 
 
 def _marked(written: Any, filled: Any) -> Any:
