@@ -56,8 +56,7 @@ class SettingsError(ConfigError):
     """The settings are wrong, and the mappings can be looked at all the same.
 
     Attributes:
-        remaining: the settings without what is wrong with them: good for finding more problems, and for nothing
-            else.
+        remaining: the settings without what is wrong with them, good for nothing but finding more problems.
     """
 
     def __init__(self, problems: list[Problem], remaining: Settings) -> None:
@@ -138,7 +137,7 @@ class _Sources:
         return None
 
     def remaining(self, values: dict[str, Any]) -> Settings | None:
-        """The settings that are left without what is wrong; None if it is not known which mappings are meant."""
+        """What is left without what is wrong; None if it is not known which mappings are meant."""
         if any(path[0] in {"mappings", "mapper_path"} for path in self.wrong):
             return None
         try:
