@@ -1,7 +1,7 @@
 """The catalogue of what is measured: every OpenTelemetry instrument with its name, unit and meaning.
 
-The name `pipelines_worker.records.consumed` is `pipelines_worker_records_consumed_total` in Prometheus. An `add`
-or `record` costs 3 to 6 µs, so each happens once a batch, a slice or a request, never once a record.
+The name `pipelines_worker.records.consumed` is `pipelines_worker_records_consumed_total` in Prometheus.
+An `add` or `record` costs 3 to 6 µs, so each happens once a batch, a slice or a request, never once a record.
 """
 
 from __future__ import annotations

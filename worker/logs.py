@@ -1,7 +1,7 @@
 """How the worker's log lines look: one JSON object a line, or text for people on a terminal.
 
-A line is an event (a verb in the past tense), a sentence for people, and fields. Exceptions are told by their type
-and place only: the text of an exception that nobody foresaw may quote a record.
+A line is an event (a verb in the past tense), a sentence for people, and fields. Exceptions are told by their
+type and place only: the text of an exception that nobody foresaw may quote a record.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def tell(level: int, event: str, message: str, /, **fields: object) -> None:
 def configure_logging(settings: TelemetrySettings, stream: TextIO) -> None:
     """Send everything that is logged to `stream`, in the format and from the level that the settings say.
 
-    The level is for the worker's own lines; other libraries are heard from `warning` on. A second call replaces
-    the first.
+    The level is for the worker's own lines; other libraries are heard from `warning` on. A second call
+    replaces the first.
     """
     as_text = settings.log_format == "text" or (settings.log_format == "auto" and stream.isatty())
     handler = _Lines(stream)

@@ -32,8 +32,8 @@ MAX_LINKS = 16
 class Providers:
     """The OpenTelemetry SDK of this process, without its globals.
 
-    `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_SERVICE_NAME` and the exporters' `OTEL_EXPORTER_OTLP_HEADERS` are honoured,
-    as OpenTelemetry specifies them.
+    `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_SERVICE_NAME` and the exporters' `OTEL_EXPORTER_OTLP_HEADERS` are
+    honoured, as OpenTelemetry specifies them.
 
     Attributes:
         meter: makes instruments.
@@ -107,7 +107,7 @@ class Tracing:
 
 
 def linked(records: Sequence[Record]) -> Iterator[trace.SpanContext]:
-    """The W3C trace contexts of at most `MAX_LINKS` records, taken evenly; not every record has a valid one."""
+    """The W3C trace contexts of at most `MAX_LINKS` records, taken evenly; not every record has one."""
     step = -(-len(records) // MAX_LINKS) or 1
     for record in records[::step]:
         for name, value in record.headers() or ():

@@ -1,9 +1,9 @@
 """Everything the worker tells: one past-tense verb for each thing that happens.
 
-Each verb counts (for the status page and the summary of `demo`), measures (OpenTelemetry, see `instruments`) and,
-where a person should know, logs. What happens with every batch is never logged. No payload, key or id of a person
-passes through here: arguments are numbers, topics, upper-case reasons, and texts of brokers and of the API that are
-redacted.
+Each verb counts (for the status page and the summary of `demo`), measures (OpenTelemetry, see `instruments`)
+and, where a person should know, logs. What happens with every batch is never logged. No payload, key or id of a
+person passes through here: arguments are numbers, topics, upper-case reasons, and texts of brokers and of the API
+that are redacted.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ class Telemetry:
     # Holds and storms
 
     def delivery_held(self, reason: str, status: int, errors: Sequence[str] = ()) -> None:
-        """Nothing is delivered until what the API complains of is repaired; told once for a reason and status."""
+        """Nothing is delivered until what the API refuses is repaired; told once for a reason and status."""
         reason = self._bounded(reason)
         if self._held and self._held[:2] == (reason, status):
             return
