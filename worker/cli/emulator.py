@@ -1,0 +1,49 @@
+"""`emulator`: the local stand-in for the Pipelines API."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from worker.cli.options import ConfigOption
+
+
+def emulator(
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where to listen; port 0 takes a free one.")
+    ] = "127.0.0.1:8090",
+    key: Annotated[str | None, typer.Option(help="The only key that is right. [default: any]")] = None,
+    strict_batches: Annotated[
+        Literal["all-or-nothing", "take-good"],
+        typer.Option(help="What strict mode does with the good calls of a batch that holds a bad one."),
+    ] = "all-or-nothing",
+    enforce_rate_limit: Annotated[  # noqa: FBT002 - a flag of the command line
+        bool, typer.Option("--enforce-rate-limit", help="Answer 429 above 3,000 requests in 3 seconds.")
+    ] = False,
+    latency: Annotated[float, typer.Option(min=0, help="Seconds before each answer.")] = 0.0,
+    config: ConfigOption = None,  # noqa: ARG001 - every command takes it
+) -> None:
+    """Stand in for the Pipelines API on this machine: a page, a JSON view of what came, faults on request."""
+    import asyncio
+
+    from worker.emulator import serve
+
+    def ready(address: str) -> None:
+        typer.echo(f"{address} is its page, and pipelines.url for a worker. Ctrl-C ends it.", err=True)
+
+    serving = serve(
+        listen,
+        ready=ready,
+        key=key,
+        strict_batches=strict_batches,
+        enforce_rate_limit=enforce_rate_limit,
+        latency=latency,
+    )
+    try:
+        asyncio.run(serving)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    except OSError as error:
+        typer.echo(f"cannot listen on {listen}: {error.strerror}", err=True)
+        raise typer.Exit(1) from None

@@ -1,0 +1,41 @@
+"""`init`: the starter configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from worker.cli.options import ConfigOption
+
+
+def init(
+    directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to write it.")] = Path(),
+    force: Annotated[  # noqa: FBT002 - a flag of the command line
+        bool, typer.Option("--force", help="Replace files that are there already.")
+    ] = False,
+    config: ConfigOption = None,  # noqa: ARG001 - every command takes it
+) -> None:
+    """Write a commented starter configuration: settings, a mapping, a fixture, a Python mapper."""
+    files = _starter()
+    there = [name for name in files if (directory / name).exists()]
+    if there and not force:
+        for name in there:
+            typer.echo(f"{directory / name} is there already", err=True)
+        typer.echo("nothing was written; --force replaces them", err=True)
+        raise typer.Exit(2)
+    for name, content in files.items():
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_bytes(content)
+        typer.echo(directory / name)
+    typer.echo(f"\nNext, in {directory}: pipelines-worker check, pipelines-worker test", err=True)
+
+
+def _starter() -> dict[str, bytes]:
+    """The packaged files, by their path inside the directory."""
+    from importlib.resources import as_file, files
+
+    with as_file(files("worker") / "starter") as root:
+        found = sorted(path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+        return {path.relative_to(root).as_posix(): path.read_bytes() for path in found}

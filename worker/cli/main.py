@@ -1,0 +1,102 @@
+"""The program: its commands, and what becomes of whatever goes wrong in them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from worker.cli.check import check
+from worker.cli.demo import demo
+from worker.cli.emulator import emulator
+from worker.cli.events import events
+from worker.cli.init import init
+from worker.cli.map import map_events
+from worker.cli.options import DEFAULT_CONFIG
+from worker.cli.run import run_worker
+from worker.cli.schema import schema
+from worker.cli.test import test
+from worker.core.model import ConfigError
+from worker.version import __version__
+
+PROGRAM = "pipelines-worker"
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(run_worker)
+app.command("init")(init)
+app.command("check")(check)
+app.command("map")(map_events)
+app.command("test")(test)
+app.command("events")(events)
+app.command("schema")(schema)
+app.command("demo")(demo)
+app.command("emulator")(emulator)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with the option's value
+    if wanted:
+        typer.echo(f"{PROGRAM} {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    config: Annotated[  # noqa: ARG001 - commands read it from the context
+        Path, typer.Option("--config", metavar="FILE", envvar="WORKER_CONFIG", help="The settings.")
+    ] = DEFAULT_CONFIG,
+    version: Annotated[  # noqa: ARG001, FBT002 - its callback prints and leaves
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Moves domain events from Kafka into the Customer.io Pipelines API."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command.
+
+    Returns:
+        The exit code: 0 done, 1 something that was checked did not hold or the program is wrong, 2 configuration or
+        usage error.
+    """
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Nothing is left to flush at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
+        app(args=list(arguments), prog_name=PROGRAM)
+    except SystemExit as finished:
+        return finished.code if isinstance(finished.code, int) else 0
+    except ConfigError as error:
+        for problem in error.problems:
+            typer.echo(problem, err=True)
+        return 2
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the last one to know
+        _own_up(error)
+        return 1
+    return 0
+
+
+def _own_up(error: Exception) -> None:
+    """Tell of a bug: its type and place. Its text may quote a record, and stays untold."""
+    typer.echo(f"{PROGRAM} {__version__} has a bug here: {type(error).__qualname__}", err=True)
+    typer.echo("".join(traceback.format_tb(error.__traceback__)), err=True)

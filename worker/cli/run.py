@@ -1,0 +1,30 @@
+"""`run`: the long-running worker."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from worker.cli.options import ConfigOption, chosen_config, load
+
+
+def run_worker(
+    context: typer.Context,
+    until_caught_up: Annotated[  # noqa: FBT002 - a flag of the command line
+        bool,
+        typer.Option(
+            "--until-caught-up",
+            help="Stop once everything that was there at the start is delivered and committed: for cron jobs, "
+            "back-fills and tests.",
+        ),
+    ] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Consume, map and deliver until SIGTERM or SIGINT; a second one stops at once."""
+    import uvloop
+
+    from worker import app
+
+    settings, mappings = load(chosen_config(context, config), needs_key=True)
+    raise typer.Exit(uvloop.run(app.run_worker(settings, mappings, until_caught_up=until_caught_up)))
