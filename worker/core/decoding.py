@@ -2,12 +2,13 @@
 
 Two things an event may hold would be damaged in silence by most decoders, and both are kept from that here:
 
-* An integer outside 64 bits stays the exact integer it is (msgspec's decoder holds it, where orjson's would turn it
-  into a float). Encoding refuses it (`encoding.encode`), so a record is rejected if such an integer reaches a call,
-  and only then. It costs nothing: no search of the bytes, no walk through the call.
+* An integer outside 64 bits stays the exact integer it is (msgspec's decoder holds it, where orjson's would
+  turn it into a float). Encoding refuses it (`encoding.encode`), so a record is rejected if such an integer
+  reaches a call, and only then. It costs nothing: no search of the bytes, no walk through the call.
 * Nesting beyond `MAX_DEPTH` is refused before it is decoded.
 
-An object that names a key twice holds the last of the two, as in every JSON parser that Customer.io's SDKs use.
+An object that names a key twice holds the last of the two, as in every JSON parser that Customer.io's SDKs
+use.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ import msgspec
 from worker.core.model import Rejected, Stage
 
 MAX_DEPTH = 128
-"""How deep objects and lists may nest in an event. Ours: no document gives a limit, and no event needs as much."""
+"""How deep objects and lists may nest in an event. Ours: no document gives a limit, and no event needs as
+much."""
 
 SCHEMA_REGISTRY_PREFIX_BYTES = 5
 """A zero byte and a schema's number: what serializers that use a Schema Registry write before the JSON."""
@@ -82,8 +84,8 @@ def refuse(value: bytes, error: Exception) -> NoReturn:
     Also for decoders that the rule compiler generates: pass what `msgspec.json.Decoder.decode` raised.
 
     Raises:
-        Rejected: `EMPTY_VALUE`, `TOO_DEEP`, `NOT_AN_OBJECT` or `INVALID_JSON`, with the byte where JSON ends to be
-            JSON where that is known.
+        Rejected: `EMPTY_VALUE`, `TOO_DEEP`, `NOT_AN_OBJECT` or `INVALID_JSON`, with the byte where JSON ends
+            to be JSON where that is known.
     """
     if not value.strip():
         raise Rejected(Stage.DECODE, "EMPTY_VALUE", "The value has no content.") from None

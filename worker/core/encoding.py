@@ -16,8 +16,8 @@ _OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 def encode(call: Mapping[str, Any], *, max_bytes: int = MAX_CALL_BYTES) -> bytes:
     """A call as JSON: what a rule's generated code does inline, for calls that come from Python mappers.
 
-    Generated code needs only `orjson.dumps`, with `refuse` for the TypeError it may raise, and a look at the length:
-    what was decoded from JSON holds no NaN and no text that is not UTF-8.
+    Generated code needs only `orjson.dumps`, with `refuse` for the TypeError it may raise, and a look at the
+    length: what was decoded from JSON holds no NaN and no text that is not UTF-8.
 
     Raises:
         Rejected: with stage `validate`: `CALL_TOO_LARGE`, `INEXACT_NUMBER`, `INVALID_TEXT`, `TOO_DEEP` or
@@ -38,7 +38,10 @@ def encode(call: Mapping[str, Any], *, max_bytes: int = MAX_CALL_BYTES) -> bytes
 
 
 def envelope(call: Mapping[str, Any]) -> bytes:
-    """The call's context and integrations, as `model.EncodedCall` says; b"" where it has neither, or only empty ones."""
+    """The call's context and integrations as a batch repeats them (`model.EncodedCall`).
+
+    b"" where it has neither, or only empty ones.
+    """
     shared = {key: call[key] for key in ("context", "integrations") if call.get(key)}
     return orjson.dumps(shared, option=orjson.OPT_SORT_KEYS | _OPTIONS)[1:-1] if shared else b""
 
@@ -82,7 +85,10 @@ def _verdict(message: str) -> tuple[str, str]:
 
 
 def _where(call: Mapping[str, Any]) -> str:
-    """The first field that cannot be encoded. Only top-level names: they are the API's own, deeper ones may be data."""
+    """The first field that cannot be encoded.
+
+    Only top-level names: they are the API's own; deeper ones may have come from the data.
+    """
     for field, value in call.items():
         try:
             orjson.dumps(value, option=_OPTIONS)
@@ -92,8 +98,8 @@ def _where(call: Mapping[str, Any]) -> str:
 
 
 _FIELDS = frozenset(
-    "type userId anonymousId groupId previousId objectTypeId event name category"
-    " properties traits context integrations timestamp messageId".split()  # noqa: SIM905 - a list of words reads best
+    {"userId", "anonymousId", "groupId", "previousId", "objectTypeId", "event", "name", "category"}
+    | {"properties", "traits", "context", "integrations", "timestamp", "messageId", "type"}
 )
 
 

@@ -1,7 +1,7 @@
-"""The id that a call carries: made from where its record lies, so that a retry, a restart or a replay repeats it.
+"""The id that a call carries, made from where its record lies: retries, restarts and replays repeat it.
 
-An id is a ULID, 26 characters of Crockford's base 32: Customer.io passes the `messageId` on to its Track API, which
-de-duplicates by "a valid ULID". Nothing in it is random.
+An id is a ULID, 26 characters of Crockford's base 32: Customer.io passes the `messageId` on to its Track API,
+which de-duplicates by "a valid ULID". Nothing in it is random.
 
 =========  ====  ==========================================================
 characters bits  what
@@ -44,14 +44,24 @@ class MessageIds:
         self._time = self._offset = -1
         self._time_text = self._offset_text = ""
 
-    def for_record(
-        self, timestamp: int, topic: str, partition: int, offset: int, type_: str, name: str, index: int
+    def for_record(  # noqa: PLR0913, PLR0917 - called for each call: keywords cost
+        self,
+        record_timestamp_ms: int,
+        topic: str,
+        partition: int,
+        offset: int,
+        type_: str,
+        name: str,
+        index: int,
     ) -> str:
         """The id of one call of one record.
 
         Args:
-            timestamp: the record's, in epoch milliseconds; one below 0 (Kafka's "none" is -1) counts as 0.
-            topic, partition, offset: where the record lies.
+            record_timestamp_ms: the record's, in epoch milliseconds; one below 0 (Kafka's "none" is -1)
+                counts as 0.
+            topic: where the record lies.
+            partition: where in the topic.
+            offset: where in the partition; its low 42 bits count.
             type_: the call's type, such as `track`.
             name: the event name of a `track`; else "".
             index: which of the record's calls, from 0 to 255.
@@ -61,8 +71,9 @@ class MessageIds:
         """
         if not 0 <= index < MAX_CALLS_PER_RECORD:
             raise ValueError(f"index must be from 0 to {MAX_CALLS_PER_RECORD - 1}")
-        if timestamp != self._time:
-            self._time, self._time_text = timestamp, _ten(min(max(timestamp, 0), _MAX_TIME))
+        if record_timestamp_ms != self._time:
+            self._time = record_timestamp_ms
+            self._time_text = _ten(min(max(record_timestamp_ms, 0), _MAX_TIME))
         # The high 30 bits of offset and index change once in 4,096 offsets.
         if offset >> 12 != self._offset:
             self._offset, self._offset_text = offset >> 12, _ten((offset & _MAX_OFFSET) << 8)[:6]
@@ -72,7 +83,10 @@ class MessageIds:
         return f"{self._time_text}{hashed}{self._offset_text}{_PAIR[low >> 10]}{_PAIR[low & 1023]}"
 
     def _hash(self, source: tuple[str, int, str, str]) -> str:
-        """Six characters for a topic, partition, type and name; kept, since an event name may come from the data."""
+        """Six characters for a topic, partition, type and name.
+
+        Few are kept: an event name may come from the data.
+        """
         digest = _digest(self._cluster_id, *source)
         bits = int.from_bytes(digest[:4], "big") >> 2
         if len(self._hashes) >= _MAX_CACHED:
@@ -84,8 +98,8 @@ class MessageIds:
     def for_event(event_id: str, type_: str, name: str, index: int) -> str:
         """The id of a call whose mapping names the event's own unique id.
 
-        It holds no timestamp and no coordinates: a domain event that was produced twice is one event at Customer.io.
-        All 128 bits come from SHA-256.
+        It holds no timestamp and no coordinates: a domain event that was produced twice is one event at
+        Customer.io. All 128 bits come from SHA-256.
 
         Raises:
             ValueError: as `for_record`.

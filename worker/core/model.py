@@ -13,8 +13,9 @@ EncodedCall = tuple[bytes, bytes]
 """A call as it is sent, and its envelope.
 
 The body is the call's exact UTF-8 JSON. The envelope is `b""` for a call that has neither `context` nor
-`integrations`; else it is the canonical JSON (sorted keys) of the two, written as the members that a batch repeats at
-its top level: `"context":{...},"integrations":{...}`. Calls share a request only if their envelopes are equal.
+`integrations`; else it is the canonical JSON (sorted keys) of the two, written as the members that a batch
+repeats at its top level: `"context":{...},"integrations":{...}`. Calls share a request only if their
+envelopes are equal.
 """
 
 MAX_CALLS_PER_RECORD = 256
@@ -36,6 +37,49 @@ SEMANTIC_EVENTS = {
 }
 """The calls that are a `track` with a reserved event name, and that name (reference, Semantic events)."""
 
+DEVICE_TYPES = ("ios", "android")
+"""The platforms of a device (reference, Device Created or Updated)."""
+
+DELIVERY_METRICS = (
+    "delivered",
+    "opened",
+    "clicked",
+    "converted",
+    "spammed",
+    "bounced",
+    "dropped",
+    "deferred",
+)
+"""What became of a message: the reference's first four, and four more that Customer.io's action for Segment
+takes."""
+
+CONTENT_ACTIONS = ("viewed_content", "clicked_content")
+"""What somebody did with content (newer reference, Report Content Event)."""
+
+LOOK_ALIKES = {
+    "delete person": "User Deleted",
+    "person deleted": "User Deleted",
+    "delete user": "User Deleted",
+    "suppress person": "User Suppressed",
+    "suppress user": "User Suppressed",
+    "person suppressed": "User Suppressed",
+    "unsuppress person": "User Unsuppressed",
+    "unsuppress user": "User Unsuppressed",
+    "person unsuppressed": "User Unsuppressed",
+    "create device": "Device Created or Updated",
+    "device created": "Device Created or Updated",
+    "device updated": "Device Created or Updated",
+    "create or update device": "Device Created or Updated",
+    "delete device": "Device Deleted",
+    "device removed": "Device Deleted",
+    "delete relationship": "Relationship Deleted",
+    "delete object": "Object Deleted",
+    "group deleted": "Object Deleted",
+    "delete group": "Object Deleted",
+}
+"""Names that people write for a reserved one, in lower case: the API takes them as ordinary events and does
+nothing."""
+
 DESTRUCTIVE_CALLS = frozenset(
     {
         "delete_user",
@@ -47,11 +91,12 @@ DESTRUCTIVE_CALLS = frozenset(
         "alias",
     }
 )
-"""What comes only from a rule that names it, or from a mapper whose rule allows it (contract.md section 3)."""
+"""What comes only from a rule that names it, or from a mapper whose rule allows it (contract.md section
+3)."""
 
 
 class Record(Protocol):
-    """What Kafka gives, in the shape of `confluent_kafka.Message`, so that nothing is wrapped on the hot path."""
+    """What Kafka gives, in the shape of `confluent_kafka.Message`: nothing is wrapped on the hot path."""
 
     def topic(self) -> str: ...
     def partition(self) -> int: ...

@@ -28,11 +28,11 @@ class _Last:
 
 
 def rfc3339(value: object) -> str:
-    """A time given as RFC 3339 text with any offset, or as a whole number since 1970, in UTC with milliseconds.
+    """A time in UTC with milliseconds, from RFC 3339 text with any offset or a whole number since 1970.
 
     Raises:
-        ValueError: it is anything else, names no day that exists, or lies outside the years 1 to 9999. The message
-            does not quote the value.
+        ValueError: it is anything else, names no day that exists, or lies outside the years 1 to 9999. The
+            message does not quote the value.
     """
     if type(value) is str:
         second = value[:_LENGTH]
@@ -108,7 +108,7 @@ def _from_text(value: str) -> str:
         moment = datetime.fromisoformat(f"{date}T{minute}:{'59' if leap else second}+00:00")
         if sign:
             if int(hours) > 23 or int(minutes) > 59:
-                raise ValueError("an offset is at most 23:59")  # noqa: TRY301 - one place turns them into one sentence
+                raise ValueError("an offset is at most 23:59")  # noqa: TRY301 - one place says what is wrong
             away = timedelta(hours=int(hours), minutes=int(minutes))
             moment += away if sign == "-" else -away
         moment += timedelta(seconds=leap)

@@ -1,18 +1,19 @@
-"""From the values that a mapping found to a call: checked, turned into what the API takes, put where it belongs.
+"""From the values that a mapping found to a call: checked, converted, put where they belong.
 
 What the builders run, and what the code that the rule compiler generates says inline.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from worker.core.model import Rejected, Stage
+from worker.core.semantic import check_event_name, check_semantic
 from worker.core.timestamps import from_datetime, rfc3339
-from worker.core.validation import check_event_name, optional_identity
+from worker.core.validation import REJECT_IDS, is_object_type, optional_identity, validate
 from worker.mapping.shapes import CallShape, Field, Kind, Place
 
 
@@ -32,15 +33,15 @@ class Call:
 
 
 def assemble(shape: CallShape, values: Mapping[str, Any]) -> Call:
-    """A call of this shape with these values, by the names of the shape's fields; None is as if it were not there.
+    """A call of this shape with these values, by the names of its fields; None is as if it were not there.
 
     Raises:
         Rejected: with stage `validate`: what `convert` raises, `MISSING_ID` or `MISSING_FIELD`.
     """
     found = {name: convert(field, values.get(name)) for name, field in shape.fields.items()}
     if shape.fallback and found["userId"] is None and found["anonymousId"] is None:
-        field, text = shape.fallback
-        found["anonymousId"] = found[field] if field else text
+        source, text = shape.fallback
+        found["anonymousId"] = found[source] if source else text
     _check_complete(shape, found)
     body: dict[str, Any] = {"type": shape.type}
     if shape.event:
@@ -52,7 +53,7 @@ def assemble(shape: CallShape, values: Mapping[str, Any]) -> Call:
     return Call(shape.name, body, found["messageId"])
 
 
-def convert(field: Field, value: Any) -> Any:
+def convert(field: Field, value: Any) -> Any:  # noqa: PLR0911 - one answer for each kind
     """A field's value as it is sent; None where there is none.
 
     Raises:
@@ -68,17 +69,45 @@ def convert(field: Field, value: Any) -> Any:
         case Kind.EVENT:
             return check_event_name(value)
         case Kind.TIME:
-            return _time(value)
+            return as_time(value)
         case Kind.OBJECT:
-            return _of_type(field, value, isinstance(value, Mapping), "an object")
+            _check_type(field, isinstance(value, Mapping), "an object")
+            return value if isinstance(value, dict) else dict(value)
         case Kind.INTEGER:
-            return _of_type(field, value, type(value) is int, "a whole number")
+            _check_type(field, type(value) is int, "a whole number")
+            return value
         case Kind.OBJECT_TYPE:
             return _object_type(field, value)
         case Kind.CHOICE:
             return _choice(field, value)
         case Kind.TEXT:
-            return _of_type(field, value, isinstance(value, str), "text").strip() and value or None
+            _check_type(field, isinstance(value, str), "text")
+            return value if value.strip() else None
+
+
+def checked(
+    call: Any,
+    *,
+    allow: Collection[str] = frozenset(),
+    strict: bool = True,
+    reject_ids: Collection[str] = REJECT_IDS,
+) -> dict[str, Any]:
+    """A call in the API's own shape, checked whole: its fields, its time (written in UTC), its event's needs.
+
+    Args:
+        call: anything.
+        allow: which destructive calls may pass.
+        strict: as `validation.validate` has it.
+        reject_ids: the same.
+
+    Raises:
+        Rejected: what `validation.validate` and `semantic.check_semantic` raise, or `INVALID_TIMESTAMP`.
+    """
+    valid = validate(call, strict=strict, reject_ids=reject_ids)
+    if "timestamp" in valid:
+        valid["timestamp"] = as_time(valid["timestamp"])
+    check_semantic(valid, allow)
+    return valid
 
 
 def put(body: dict[str, Any], place: Place, value: Any) -> None:
@@ -102,23 +131,27 @@ def _check_complete(shape: CallShape, found: Mapping[str, Any]) -> None:
         raise Rejected(Stage.VALIDATE, "MISSING_FIELD", f"{shape.name} needs name, or properties.url.")
 
 
-def _time(value: object) -> str:
+def as_time(value: object) -> str:
+    """A timestamp as it is sent.
+
+    Raises:
+        Rejected: `INVALID_TIMESTAMP`.
+    """
     try:
         return from_datetime(value) if isinstance(value, datetime) else rfc3339(value)
     except ValueError as error:
         raise Rejected(Stage.VALIDATE, "INVALID_TIMESTAMP", f"timestamp: {error}.") from None
 
 
-def _of_type(field: Field, value: Any, holds: bool, what: str) -> Any:  # noqa: FBT001 - the answer of a test
+def _check_type(field: Field, holds: bool, what: str) -> None:  # noqa: FBT001 - the answer of a test
     if not holds:
         raise Rejected(Stage.VALIDATE, "INVALID_TYPE", f"{field.name} must be {what}.")
-    return value
 
 
 def _object_type(field: Field, value: Any) -> str:
     """Digits that name a kind of object."""
     text = optional_identity(value, field.name, ()) or ""
-    if not (text.isascii() and text.isdigit() and text[0] != "0"):
+    if not is_object_type(text):
         raise Rejected(
             Stage.VALIDATE, "INVALID_VALUE", f"{field.name} must be a whole number from 1 on, as text."
         )

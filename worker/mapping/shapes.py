@@ -1,9 +1,10 @@
 """What each call takes and where it goes: the one table behind the builders and the rules.
 
-`CALLS` has the six types of the API and the nine semantic calls, which are a `track` with a reserved event name. The
-builders (`calls.py`) fill a call from it, and the rule compiler generates code from it, so that a rule and a mapper
-that say the same send the same. Where the documents disagree on the place of a field, it goes to every place that one
-of them names (Customer.io Pipelines API reference, Semantic events, and the newer machine-readable one).
+`CALLS` has the six types of the API and the nine semantic calls, which are a `track` with a reserved event
+name. The builders (`calls.py`) fill a call from it, and the rule compiler generates code from it, so that a
+rule and a mapper that say the same send the same. Where the documents disagree on the place of a field, it
+goes to every place that one of them names (Customer.io Pipelines API reference, Semantic events, and the
+newer machine-readable one).
 """
 
 from __future__ import annotations
@@ -12,18 +13,13 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from worker.core.model import DESTRUCTIVE_CALLS, SEMANTIC_EVENTS
-
-DELIVERY_METRICS = (
-    "delivered", "opened", "clicked", "converted", "spammed", "bounced", "dropped", "deferred",
-)  # fmt: skip
-"""What a message's delivery can be reported as: the reference's four, and four more that Segment's action takes."""
-
-CONTENT_ACTIONS = ("viewed_content", "clicked_content")
-"""What can be reported of content shown to somebody."""
-
-DEVICE_TYPES = ("ios", "android")
-"""The platforms of a device."""
+from worker.core.model import (
+    CONTENT_ACTIONS,
+    DELIVERY_METRICS,
+    DESTRUCTIVE_CALLS,
+    DEVICE_TYPES,
+    SEMANTIC_EVENTS,
+)
 
 NOBODY = "value-not-used"
 """The anonymousId of a `delete_object` without a person: "it can be anything, we don't use it"."""
@@ -37,7 +33,7 @@ class Kind(StrEnum):
     TEXT = "text"
     """Text that is not blank."""
     EVENT = "event"
-    """An ordinary event's name (`validation.check_event_name`). Literal in rules, or from `event_from`."""
+    """An ordinary event's name (`semantic.check_event_name`). Literal in rules, or from `event_from`."""
     CHOICE = "choice"
     """One of `Field.choices`."""
     OBJECT_TYPE = "object type"
@@ -90,10 +86,10 @@ class CallShape:
         event: the reserved event name of a semantic call; None for the others (a `track` takes its own).
         fields: what it takes, by the name in mapping files, in the order in which it is sent.
         one_of: at least one of these fields must be found. Empty where each required field says so itself.
-        fallback: the anonymousId that is sent where neither userId nor anonymousId is found: `(field, None)` to take
-            another field's value, `(None, text)` to take a text, None where there is no such thing.
-        person_must_be_found: whether a userId or anonymousId that a rule names must be found, though a rule may name
-            neither (`group`).
+        fallback: the anonymousId that is sent where neither userId nor anonymousId is found: `(field, None)`
+            to take another field's value, `(None, text)` to take a text, None where there is no such thing.
+        person_must_be_found: whether a userId or anonymousId that a rule names must be found, though a rule
+            may name neither (`group`).
         name_or_url: whether `name` may be missing only where `properties.url` is there (`page`, `screen`).
     """
 
@@ -264,7 +260,7 @@ CALLS: dict[str, CallShape] = {
 }
 """Every call by its name.
 
-To make a call of a shape: `type`, then `event` (the shape's, or the field's), then each field that is found at each of
-its places, in order. A field that goes inside `properties`, `traits` or `context` goes into a copy of the object that
-the mapping gives for it, over a key of that name.
+To make a call of a shape: `type`, then `event` (the shape's, or the field's), then each field that is found
+at each of its places, in order. A field that goes inside `properties`, `traits` or `context` goes into a copy
+of the object that the mapping gives for it, over a key of that name.
 """
