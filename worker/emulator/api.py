@@ -65,6 +65,7 @@ class Api:
         refusals = intake.refusals
         take_good = not strict or not refusals or self.strict_batches is StrictBatches.TAKE_GOOD
         for item in intake.items:
+            self.notices.update(item.notices)
             if item.errors:
                 self._received.turn_away(item, _gone(strict=strict), at=at, request=request)
             elif take_good:
