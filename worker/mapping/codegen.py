@@ -1,8 +1,9 @@
 """Python source under construction: what mappings are compiled to.
 
-Rules, expressions and encoders write their statements into one `Code`, which becomes one function. Names are never
-assigned twice, so an expression that was bound to a local once is not evaluated again where that local is still in
-sight: `customer.id` and `customer.email` fetch `customer` once, also when two different expressions ask for it.
+Rules, expressions and encoders write their statements into one `Code`, which becomes one function. Names
+are never assigned twice, so an expression that was bound to a local once is not evaluated again where that
+local is still in sight: `customer.id` and `customer.email` fetch `customer` once, also when two different
+expressions ask for it.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ class Fragment:
 class Code:
     """The body of one function, written statement by statement.
 
-    Names made by `name`, `share` and `constant` end in `_` and a number; names that the caller makes up (parameters,
-    its own locals) must not.
+    Names made by `name`, `share` and `constant` end in `_` and a number; names that the caller makes up
+    (parameters, its own locals) must not.
     """
 
     def __init__(self) -> None:
@@ -100,7 +101,8 @@ class Code:
     def share(self, expression: str, hint: str) -> str:
         """A local that holds this value: the one that already does where there is one in sight.
 
-        The expression must be without side effects, and must read only parameters and names that are assigned once.
+        The expression must be without side effects, and must read only parameters and names that are
+        assigned once.
         """
         known = self.recall(expression)
         if known is not None:
@@ -141,7 +143,7 @@ class Code:
         source = self.source(function_name, parameters)
         file = f"<{function_name} {next(_FUNCTIONS_BUILT)}>"
         namespace = dict(self._namespace)
-        exec(compile(source, file, "exec"), namespace)  # noqa: S102 - the point of this module; the source is ours
+        exec(compile(source, file, "exec"), namespace)  # noqa: S102 - the source is ours
         linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
         built: Callable[..., Any] = namespace[function_name]
         return built

@@ -1,0 +1,267 @@
+"""The functions of the expression language: JMESPath's own, and ours (contract.md section 3).
+
+Two kinds of fault are told apart. An argument of another *type* than the function takes, null above all,
+raises `Mismatch`: the whole expression is null then. An argument of the right type with a *value* that the
+function cannot work with (a division by zero, text that is no time, a result that JSON cannot hold) raises
+`ExpressionFailed`, which rejects the record. Neither ever quotes the value.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import operator
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from jmespath.exceptions import JMESPathTypeError
+from jmespath.functions import Functions as LibraryFunctions
+from jmespath.functions import signature
+
+from worker.core import timestamps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MOST_DIGITS = 15
+"""What `round` takes at most: a float has no more decimal digits that mean anything."""
+
+
+class ExpressionFailed(Exception):  # noqa: N818 - a verdict on a record, not a fault of the program
+    """This event has a value that the expression cannot work with. The text names the function, not the value."""
+
+
+class Mismatch(Exception):  # noqa: N818 - not an error: the expression's value is null
+    """A function was given null or another type than it takes."""
+
+
+def lower(text: object) -> str:
+    """In lower case, by Unicode's rules."""
+    return _text(text).lower()
+
+
+def upper(text: object) -> str:
+    """In upper case, by Unicode's rules."""
+    return _text(text).upper()
+
+
+def trim(text: object) -> str:
+    """Without white space at both ends."""
+    return _text(text).strip()
+
+
+def split(text: object, separator: object) -> list[str]:
+    """The parts between separators; empty parts stay. An empty separator is a failure."""
+    whole, between = _text(text), _text(separator)
+    if not between:
+        raise ExpressionFailed("split(): the separator is empty")
+    return whole.split(between)
+
+
+def replace(text: object, old: object, new: object) -> str:
+    """With every `old` replaced by `new`. An empty `old` is a failure."""
+    whole, found, instead = _text(text), _text(old), _text(new)
+    if not found:
+        raise ExpressionFailed("replace(): the text to replace is empty")
+    return whole.replace(found, instead)
+
+
+def sha256(text: object) -> str:
+    """SHA-256 of the UTF-8 bytes, as 64 lower-case hexadecimal digits. Half a surrogate pair is a failure."""
+    try:
+        return hashlib.sha256(_text(text).encode()).hexdigest()
+    except UnicodeEncodeError:
+        raise ExpressionFailed("sha256(): the text is not valid Unicode") from None
+
+
+def epoch_seconds(timestamp: object) -> int:
+    """Whole seconds since 1970, rounded down.
+
+    Takes what a call's `timestamp` takes: RFC 3339 text, or a whole number of milliseconds from 10^11 on,
+    of seconds below. Other text, and a fraction, is a failure.
+    """
+    if type(timestamp) is not str:
+        _number(timestamp)
+    try:
+        text = timestamps.rfc3339(timestamp)
+    except ValueError:
+        raise ExpressionFailed("epoch_seconds(): neither RFC 3339 nor a whole number in range") from None
+    return math.floor(datetime.fromisoformat(text).timestamp())
+
+
+def rfc3339(number: object) -> str:
+    """A time as RFC 3339 text in UTC with milliseconds.
+
+    Takes milliseconds since 1970 from 10^11 on, seconds below; finer parts are cut off. Outside the years 1
+    to 9999 is a failure.
+    """
+    since = _number(number)
+    millis = since if since >= timestamps.MILLIS_FROM else round(since * 1000, 3)
+    try:
+        return timestamps.from_millis(math.floor(millis))
+    except (ValueError, OverflowError):
+        raise ExpressionFailed("rfc3339(): outside the years 1 to 9999") from None
+
+
+def add(left: object, right: object) -> float:
+    """The sum; of two whole numbers exactly."""
+    return _arithmetic("add", operator.add, left, right)
+
+
+def subtract(left: object, right: object) -> float:
+    """The difference; of two whole numbers exactly."""
+    return _arithmetic("subtract", operator.sub, left, right)
+
+
+def multiply(left: object, right: object) -> float:
+    """The product; of two whole numbers exactly."""
+    return _arithmetic("multiply", operator.mul, left, right)
+
+
+def divide(left: object, right: object) -> float:
+    """The quotient, a whole number where two whole numbers divide without a rest. By zero is a failure."""
+    above, below = _number(left), _number(right)
+    if below == 0:
+        raise ExpressionFailed("divide(): by zero")
+    if type(above) is int and type(below) is int and above % below == 0:
+        return above // below
+    return _arithmetic("divide", operator.truediv, above, below)
+
+
+def round_(number: object, digits: object) -> float:
+    """To so many decimal digits, halves away from zero: `round(2.675, 2)` is 2.68, as people count.
+
+    With 0 or fewer digits the result is a whole number. Digits that are not a whole number from -15 to 15
+    are a failure.
+    """
+    value, places = _number(number), _number(digits)
+    if places != int(places) or abs(places) > MOST_DIGITS:
+        raise ExpressionFailed(f"round(): digits are a whole number from -{MOST_DIGITS} to {MOST_DIGITS}")
+    exact = Decimal(value if type(value) is int else repr(value))
+    try:
+        rounded = exact.quantize(Decimal(1).scaleb(-int(places)), ROUND_HALF_UP)
+    except InvalidOperation:  # beyond 28 digits nothing is left to round
+        return value
+    return int(rounded) if places <= 0 or type(value) is int else float(rounded)
+
+
+def _text(value: object) -> str:
+    if type(value) is not str:
+        raise Mismatch
+    return value
+
+
+def _number(value: object) -> float:
+    if type(value) is not int and type(value) is not float:
+        raise Mismatch
+    return value
+
+
+def _arithmetic(name: str, operation: Callable[[float, float], float], left: object, right: object) -> float:
+    try:
+        return _finite(name, operation(_number(left), _number(right)))
+    except OverflowError:  # a whole number beyond what a float can hold met a float
+        raise ExpressionFailed(f"{name}(): the result is not a finite number") from None
+
+
+def _finite(name: str, value: float) -> float:
+    if type(value) is float and not math.isfinite(value):
+        raise ExpressionFailed(f"{name}(): the result is not a finite number")
+    return value
+
+
+OURS: dict[str, tuple[Callable[..., Any], int]] = {
+    "lower": (lower, 1),
+    "upper": (upper, 1),
+    "trim": (trim, 1),
+    "split": (split, 2),
+    "replace": (replace, 3),
+    "sha256": (sha256, 1),
+    "epoch_seconds": (epoch_seconds, 1),
+    "rfc3339": (rfc3339, 1),
+    "add": (add, 2),
+    "subtract": (subtract, 2),
+    "multiply": (multiply, 2),
+    "divide": (divide, 2),
+    "round": (round_, 2),
+}
+"""Our functions by name, with the number of arguments."""
+
+
+class Functions(LibraryFunctions):  # type: ignore[misc] # the library has no types
+    """The library's functions and ours, with our two kinds of fault."""
+
+    def call_function(self, function_name: str, resolved_args: list[Any]) -> Any:
+        """Call a function of either kind. The number of arguments was checked by the parser."""
+        if function_name in OURS:
+            return _guarded(function_name, OURS[function_name][0], resolved_args)
+        call = super().call_function
+        return _guarded(function_name, lambda *args: call(function_name, list(args)), resolved_args)
+
+    @signature({"types": ["array", "string"]}, {"types": []})  # type: ignore[untyped-decorator] # theirs
+    def _func_contains(self, subject: Any, search: Any) -> bool:
+        if type(subject) is str and type(search) is not str:
+            raise Mismatch
+        return search in subject
+
+    @signature({"types": ["object"], "variadic": True})  # type: ignore[untyped-decorator] # theirs
+    def _func_merge(self, *arguments: Any) -> dict[str, Any]:
+        if any(type(argument) is not dict for argument in arguments):
+            raise Mismatch  # the library looks at the first only
+        return {key: value for argument in arguments for key, value in argument.items()}
+
+    @signature({"types": []})  # type: ignore[untyped-decorator] # theirs
+    def _func_to_number(self, arg: Any) -> Any:
+        number = super()._func_to_number(arg)
+        if type(number) is float and not math.isfinite(number):
+            return None  # `nan` and `infinity` are numbers to Python, and are none in JSON
+        return number
+
+
+def _guarded(name: str, call: Callable[..., Any], arguments: list[Any]) -> Any:
+    """Call it, and make our two kinds of fault of all that can go wrong."""
+    try:
+        value = call(*arguments)
+    except (Mismatch, ExpressionFailed):
+        raise
+    except JMESPathTypeError:
+        raise Mismatch from None  # its text quotes the value
+    except (ArithmeticError, ValueError, TypeError, RecursionError):
+        raise ExpressionFailed(f"{name}(): cannot work with this value") from None
+    return _finite(name, value)
+
+
+REGISTRY = Functions()
+
+
+def arity(name: str) -> tuple[int, bool] | None:
+    """How many arguments a function takes, and whether it takes more; None if there is no such function."""
+    if name in OURS:
+        return OURS[name][1], False
+    known = LibraryFunctions.FUNCTION_TABLE.get(name)
+    if known is None:
+        return None
+    parameters = known["signature"]
+    return len(parameters), bool(parameters and parameters[-1].get("variadic"))
+
+
+def takes_expression(name: str, index: int) -> bool:
+    """Whether this argument of a function is an expression, written with `&`."""
+    if name in OURS:
+        return False
+    parameters = LibraryFunctions.FUNCTION_TABLE[name]["signature"]
+    return index < len(parameters) and "expref" in parameters[index]["types"]
+
+
+@cache
+def caller(name: str) -> Callable[..., Any]:
+    """A function as compiled expressions call it. Raises `Mismatch` and `ExpressionFailed` when called."""
+    if name in OURS:
+        return OURS[name][0]
+
+    def call(*arguments: Any) -> Any:
+        return REGISTRY.call_function(name, list(arguments))
+
+    return call
