@@ -30,7 +30,7 @@ def _section(schema: dict[str, Any]) -> dict[str, Any]:
 def _or_variable(value: dict[str, Any]) -> dict[str, Any]:
     """The same setting, or a variable in its place; what is said about it stays outside of the choice."""
     value.pop("title", None)
-    if value.get("type") in {"object", "array"}:
+    if value.get("type") in ("object", "array"):
         return value
     words = {key: item for key, item in value.items() if key in _WORDS}
     bounds = {key: item for key, item in value.items() if key not in _WORDS}

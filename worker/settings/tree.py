@@ -307,6 +307,7 @@ class Settings(Section):
     mappings: Paths = Field(
         default=("config/mappings/*.yaml",),
         min_length=1,
+        json_schema_extra={"minItems": 1},
         description="Mapping files; * and ** stand for many.",
     )
 
