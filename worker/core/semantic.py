@@ -35,7 +35,7 @@ _ALIKE = {
 def call_name(call: Mapping[str, Any]) -> str:
     """What a valid call is called in rules and `allow`.
 
-    The type, or for a `track` with a reserved event name the semantic call's: `delete_user` for `User Deleted`.
+    The type; for a `track` with a reserved event name the semantic call's: `delete_user` for `User Deleted`.
     """
     if call["type"] == "track":
         return _CALL_NAMES.get(call["event"], "track")
@@ -44,7 +44,7 @@ def call_name(call: Mapping[str, Any]) -> str:
 
 @lru_cache(maxsize=4096)
 def reserved(name: str) -> str | None:
-    """The reserved event name that this is or looks like, trimmed and in any case; None for an ordinary name."""
+    """The reserved event name that this is or looks like, trimmed, in any case; None for an ordinary name."""
     return _ALIKE.get(" ".join(name.split()).casefold())
 
 

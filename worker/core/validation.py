@@ -282,7 +282,7 @@ def _check_context(context: Mapping[str, Any], types: Mapping[str, Any], path: s
         value = context.get(key)
         if value is None:
             continue
-        kind: type = dict if isinstance(wanted, dict) else wanted
+        kind: Any = dict if isinstance(wanted, dict) else wanted
         if not isinstance(value, kind):
             _refuse("INVALID_TYPE", f"{path}.{key} must be {_WORDS[kind]}.")
         if kind is dict:
