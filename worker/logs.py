@@ -43,6 +43,11 @@ def tell(level: int, event: str, message: str, /, **fields: object) -> None:
     logger.log(level, message, extra={"event": event, "fields": fields})
 
 
+def tell_exception(event: str, message: str, /) -> None:
+    """Log that something failed as nobody foresaw: the type and place of the exception that is being handled."""
+    logger.error(message, exc_info=True, extra={"event": event})
+
+
 def configure_logging(settings: TelemetrySettings, stream: TextIO) -> None:
     """Send everything that is logged to `stream`, in the format and from the level that the settings say.
 

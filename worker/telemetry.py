@@ -1,9 +1,9 @@
 """Everything the worker tells: one past-tense verb for each thing that happens.
 
 Each verb counts (for the status page and the summary of `demo`), measures (OpenTelemetry, see `instruments`)
-and, where a person should know, logs. What happens with every batch is never logged. No payload, key or id of a
-person passes through here: arguments are numbers, topics, upper-case reasons, and texts of brokers and of the API
-that are redacted.
+and, where a person should know, logs. What happens with every batch is never logged. No payload, key or
+id of a person passes through here: arguments are numbers, topics, upper-case reasons, and texts of
+brokers and of the API that are redacted.
 """
 
 from __future__ import annotations
@@ -248,12 +248,9 @@ class Telemetry:
         """Everything is wired and consuming begins; `facts` are settings worth a line in the log."""
         tell(logging.INFO, "worker_started", "the worker started", version=self._version, **facts)
 
-    def strict_mode_left_off(self) -> None:
-        """`pipelines.strict` is false: the API answers 200 to calls that it drops, and to a wrong key."""
-        message = (
-            "pipelines.strict is off: the API answers 200 even to calls that it drops and to a wrong key"
-        )
-        tell(logging.WARNING, "strict_mode_left_off", message)
+    def configuration_warned(self, warning: str) -> None:
+        """A setting is worth a warning at every start: `pipelines.strict` is off, ..."""
+        tell(logging.WARNING, "configuration_warned", warning)
 
     def draining(self, reason: str) -> None:
         """Fetching has stopped; what is in hand is delivered and committed."""

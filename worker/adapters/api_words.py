@@ -1,18 +1,21 @@
 """What the API says about a refused batch, made fit for a log line and a dead letter's header.
 
-The API's errors may quote what was sent: an email address, an id, a name. They are redacted before anyone sees them:
+The API's errors may quote what was sent: an email address, an id, a name. They are redacted before anyone
+sees them:
 
 1. what stands in quotes goes, unless it is a word of the API's own (`"userId" is required` stays);
 2. so does what looks like an email address, a long number, a hexadecimal id or a token;
-3. and so does every other word that occurs in the sent body (case aside) as anything but a field's name, except
-   ordinary words of error messages and an index in square brackets, as in `batch[3]`.
+3. and so does every other word that occurs in the sent body (case aside) as anything but a field's name,
+   except ordinary words of error messages and an index in square brackets, as in `batch[3]`.
 
-What is redacted becomes `…`. Rule 3 looks for a word anywhere in the body, so parts of a value are found as well.
+What is redacted becomes `…`. Rule 3 looks for a word anywhere in the body, so parts of a value are found
+as well.
 """
 
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -27,11 +30,11 @@ _MAX_READ_CHARS = 2_000
 
 _MAX_LEVELS = 5
 _SAYING = ("meta", "errors", "error", "message", "detail", "reason", "title", "description")
-"""Where texts are found: `{"meta": {"errors": [...]}}` (API reference), and what gateways in front of it answer."""
+"""Where texts are found: `{"meta": {"errors": [...]}}` (API reference), and what gateways answer."""
 
 REDACTED = "…"
 _QUOTED = re.compile(
-    r"""“[^”]*(?:”|$)|«[^»]*(?:»|$)|"(?:[^"\\]|\\.)*(?:"|\\?$)|`[^`]*(?:`|$)|(?<!\w)['‘](?:[^'’]*['’](?!\w)|.*$)"""
+    r"""\u201c[^\u201d]*(?:\u201d|$)|«[^»]*(?:»|$)|"(?:[^"\\]|\\.)*(?:"|\\?$)|`[^`]*(?:`|$)|(?<!\w)['\u2018](?:[^'\u2019]*['\u2019](?!\w)|.*$)"""
 )
 _TELLING = re.compile(
     r"""[^\s<>()\[\],;:'"`=]+@[^\s<>()\[\],;:'"`=]+"""  # an email address
@@ -46,18 +49,19 @@ _TAG = re.compile(r"<[^<>]*>")
 
 _ORDINARY = frozenset(
     """
-    a an and any are array as at at_least be because been boolean but by can cannot characters contain contains could
-    date does each either empty end error errors exceed exceeded exceeds expected failed field fields for format found
-    from got greater has have if in incorrect index integer invalid is it item items its json key least length less
-    limit long longer malformed match maximum message minimum missing more most must name no non not null number
-    object of on one only or out parse payload property range request require required requires server should size
-    string supported than that the there this to too type unable unauthorized unexpected unknown unsupported valid
-    value values was were when with without write wrong you your
-    bad forbidden gateway internal large many method proxy rate requests service temporarily timeout unavailable
-    bytes kb mb http https api batch call calls event events body header schema strict mode basic auth authorization
-    identify track page screen group alias user person device relationship
-    userid anonymousid groupid previousid messageid objectid objecttypeid timestamp originaltimestamp sentat
-    traits properties context integrations category token devicetype deliveryid metric email
+    a an and any are array as at at_least be because been boolean but by can cannot characters contain
+    contains could date does each either empty end error errors exceed exceeded exceeds expected failed
+    field fields for format found from got greater has have if in incorrect index integer invalid is it
+    item items its json key least length less limit long longer malformed match maximum message minimum
+    missing more most must name no non not null number object of on one only or out parse payload property
+    range request require required requires server should size string supported than that the there this
+    to too type unable unauthorized unexpected unknown unsupported valid value values was were when with
+    without write wrong you your bad forbidden gateway internal large many method proxy rate requests
+    service temporarily timeout unavailable bytes kb mb http https api batch call calls event events body
+    header schema strict mode basic auth authorization identify track page screen group alias user person
+    device relationship userid anonymousid groupid previousid messageid objectid objecttypeid timestamp
+    originaltimestamp sentat traits properties context integrations category token devicetype deliveryid
+    metric email
     """.split()  # noqa: SIM905 - a list of words reads best as words
 )
 
@@ -83,7 +87,7 @@ def errors_in(text: bytes, sent: bytes, secrets: str = "") -> tuple[str, ...]:
     """
     if text == b"{}":
         return ()
-    found = [words for _, words in zip(range(MAX_ERRORS), _texts_of(text), strict=False)]
+    found = list(islice(_texts_of(text), MAX_ERRORS))
     if not found:
         return ()
     haystack = f"{sent.decode('utf-8', 'replace')}\n{secrets}".lower()

@@ -2,8 +2,9 @@
 
 - Only the Batch endpoint is used, with HTTP Basic authentication (the key as user, no password) and
   `X-Strict-Mode: 1` (Customer.io Pipelines API reference, Authentication, Batch, Strict mode).
-- Nothing is repeated here. aiohttp itself repeats only idempotent methods on a connection that turned out to be closed,
-  and POST is none: `tests/adapters` proves it. Whether to send again is `core.retry`'s decision.
+- Nothing is repeated here. aiohttp itself repeats only idempotent methods on a connection that turned out
+  to be closed, and POST is none: `tests/adapters` proves it. Whether to send again is `core.retry`'s
+  decision.
 - Redirects are not followed: a redirected POST would carry the key and the calls somewhere else.
 - No proxy is taken from the environment (`HTTPS_PROXY`), no `.netrc` is read, no cookie is kept.
 """
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from worker.telemetry import Telemetry
 
 MAX_ANSWER_BYTES = 64 * 1024
-"""A real answer is `{}` or a list of errors. Whatever is longer is not read on, and does not count as JSON."""
+"""A real answer is `{}` or a list of errors. A longer one is not read on and does not count as JSON."""
 
 
 class PipelinesApi:
@@ -93,8 +94,8 @@ class PipelinesApi:
 def failure_kind(error: BaseException) -> str:
     """What happened instead of an answer: a word of a fixed few, because errors quote addresses and more.
 
-    `timeout` `dns` `tls` `connection` (refused, reset, closed before an answer), `truncated` (an answer began and did
-    not end), `protocol` (what came is not HTTP).
+    `timeout` `dns` `tls` `connection` (refused, reset, closed before an answer), `truncated` (an answer
+    began and did not end), `protocol` (what came is not HTTP).
     """
     match error:
         case TimeoutError():
@@ -112,7 +113,7 @@ def failure_kind(error: BaseException) -> str:
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes:
-    """The answer's body up to one byte more than the limit; the rest is left unread and the connection closed."""
+    """The answer's body, up to one byte more than the limit: then the connection is closed."""
     text = bytearray()
     try:
         async for chunk in answer.content.iter_any():
