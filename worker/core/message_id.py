@@ -71,16 +71,20 @@ class MessageIds:
         """
         if not 0 <= index < MAX_CALLS_PER_RECORD:
             raise ValueError(f"index must be from 0 to {MAX_CALLS_PER_RECORD - 1}")
-        if record_timestamp_ms != self._time:
-            self._time = record_timestamp_ms
-            self._time_text = _ten(min(max(record_timestamp_ms, 0), _MAX_TIME))
+        time = record_timestamp_ms if record_timestamp_ms > 0 else 0
+        # The high 38 bits of the time change about once a second.
+        if time >> 10 != self._time:
+            self._time, self._time_text = time >> 10, _ten(time & _MAX_TIME)[:8]
         # The high 30 bits of offset and index change once in 4,096 offsets.
         if offset >> 12 != self._offset:
             self._offset, self._offset_text = offset >> 12, _ten((offset & _MAX_OFFSET) << 8)[:6]
         source = (topic, partition, type_, name)
         low = (offset & 0xFFF) << 8 | index
         hashed = self._hashes.get(source) or self._hash(source)
-        return f"{self._time_text}{hashed}{self._offset_text}{_PAIR[low >> 10]}{_PAIR[low & 1023]}"
+        return (
+            f"{self._time_text}{_PAIR[time & 1023]}{hashed}"
+            f"{self._offset_text}{_PAIR[low >> 10]}{_PAIR[low & 1023]}"
+        )
 
     def _hash(self, source: tuple[str, int, str, str]) -> str:
         """Six characters for a topic, partition, type and name.

@@ -91,8 +91,7 @@ def _words(name: str) -> str:
 
 
 def check_properties(name: str, properties: Mapping[str, Any]) -> list[str]:
-    """Warnings about properties with another type or value than the documents give them. They quote no
-    value."""
+    """Warnings about properties with another type or value than is documented. They quote no value."""
     known = event(name)
     if known is None:
         return []
