@@ -1,6 +1,7 @@
 """The official compliance suite, by the library and compiled.
 
-An event is always an object; a case with another input is asked of `{"given": input}` as `given | expression`.
+An event is always an object, so every case is asked of `{"given": input}` as `given | expression`; where the
+input is an object, also as it stands.
 """
 
 from __future__ import annotations

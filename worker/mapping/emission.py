@@ -280,14 +280,14 @@ class Emission:
         if contains(node, "expref"):
             return self._interpreted(node, self._current(at))
         alone = sum(map(_calls, children)) <= 1 and name not in _NEVER_A_MISMATCH
+        if name == "not_null":
+            return _first_found([self._local(child, at) for child in children])
         arguments = [self._atom(child, at, soft=soft and alone) for child in children]
         if soft and name in _INLINE:
             types, template = _INLINE[name]
             checks = [_typed(*each) for each in zip(children, arguments, types, strict=True)]
             text = template.format(*arguments)
             return _guarded([check for check in checks if check], text, "None")
-        if name == "not_null":
-            return _first_found(arguments)
         self.raises |= name not in _NEVER_A_MISMATCH
         return self._code.share(f"{self._global(functions.caller(name))}({', '.join(arguments)})", name)
 
@@ -367,7 +367,7 @@ class Emission:
 
 
 def flattened(value: Any) -> list[Any] | None:
-    """What `[]` makes of a value: lists in the list are spliced in, one level deep; null unless it is a list."""
+    """What `[]` makes of a value: lists in the list are spliced in, one level deep; null of all else."""
     if type(value) is not list:
         return None
     if list not in map(type, value):

@@ -30,7 +30,7 @@ MOST_DIGITS = 15
 
 
 class ExpressionFailed(Exception):  # noqa: N818 - a verdict on a record, not a fault of the program
-    """This event has a value that the expression cannot work with. The text names the function, not the value."""
+    """This event has a value that the expression cannot work with. The text never quotes it."""
 
 
 class Mismatch(Exception):  # noqa: N818 - not an error: the expression's value is null

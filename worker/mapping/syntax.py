@@ -1,5 +1,4 @@
-"""An expression's text, parsed: by the library's parser, with positions, and checks that it leaves to run
-time.
+"""An expression's text, parsed by the library's parser; what that leaves to run time is checked here.
 
 The tree is the library's (`jmespath.ast`), with three changes:
 
@@ -223,7 +222,9 @@ def _translated(fault: exceptions.JMESPathError, text: str) -> ExpressionError:
     if isinstance(fault, exceptions.LexerError):
         return ExpressionError(_lexical(fault.message, text, fault.lexer_position), fault.lexer_position)
     if isinstance(fault, exceptions.ParseError):
-        position = min(fault.lex_position, len(text))
+        position: int = fault.lex_position
+        if position >= len(text):
+            return ExpressionError("the expression ends too early", len(text))
         return ExpressionError(f"{text[position : position + 1]!r} is not expected here", position)
     return ExpressionError("not an expression", 0)
 
