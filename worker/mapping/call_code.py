@@ -1,0 +1,309 @@
+"""A rule's calls as Python source: found, checked while they are built, encoded once.
+
+The usual calls are written out, with a fast test for each value and the checks of `core.validation` behind
+it. Calls whose fields go to several places, and those with a context, are put together and checked by the
+very functions that Python mappers use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from worker.core.encoding import envelope, refuse, refuse_size
+from worker.core.message_id import MessageIds
+from worker.core.model import MAX_CALL_BYTES, Rejected, Stage
+from worker.core.timestamps import rfc3339
+from worker.core.validation import identity, optional_identity
+from worker.mapping.assembly import as_time, assemble, checked, convert
+from worker.mapping.codegen import Code
+from worker.mapping.kafka_fields import record_time
+from worker.mapping.rules import CallRule, MappingFile, Rule
+from worker.mapping.shapes import CallShape, Field, Kind
+from worker.mapping.value_code import Entry, emit_object, emit_value, local
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What the calls of one topic's records are made for.
+
+    Attributes:
+        topic: whose records are converted.
+        ids: makes the message ids.
+        max_call_bytes: the largest call.
+        envelopes: whether to say which context and integrations a call has (`batch.context: partition`).
+    """
+
+    topic: str
+    ids: MessageIds
+    max_call_bytes: int = MAX_CALL_BYTES
+    envelopes: bool = True
+
+
+class CallCode:
+    """Writes the calls of one rule into a function whose parameter is `record`.
+
+    Args:
+        code: the function under construction.
+        file: whose rule it is.
+        rule: the rule.
+        target: what the calls are for.
+    """
+
+    def __init__(self, code: Code, file: MappingFile, rule: Rule, target: Target) -> None:
+        self._code = code
+        self._reject_ids = file.reject_ids
+        self._rule = rule
+        self._target = target
+
+    def call(self, call: CallRule, index: int) -> str:
+        """Write one call; answers a Python expression for its `EncodedCall`."""
+        body = self._written_out(call, index) if is_plain(call) else self._assembled(call, index)
+        encoded = self._encode(body)
+        if not self._target.envelopes or not has_envelope(call):
+            return f"({encoded}, b'')"
+        return f"({encoded}, {self._constant(envelope)}({body}))"
+
+    # Calls that are written out
+
+    def _written_out(self, call: CallRule, index: int) -> str:
+        shape = call.shape
+        entries = [Entry("type", repr(shape.type))]
+        for name, field in shape.fields.items():
+            if field.kind is Kind.EVENT:
+                entries.append(self._event_name(call))
+            elif name in call.fields and field.kind not in {Kind.TIME, Kind.EVENT_ID}:
+                entries.append(self._field(call, field))
+        self._someone(call, entries)
+        entries.append(self._time(call))
+        entries.append(Entry("messageId", self._message_id(call, index, entries)))
+        return emit_object(self._code, entries, "call")
+
+    def _field(self, call: CallRule, field: Field) -> Entry:
+        given = call.fields[field.name]
+        if field.kind is Kind.OBJECT:
+            return self._object(field, given)
+        found = emit_value(self._code, given, omit=True)
+        if field.kind is Kind.IDENTITY:
+            return self._identity(field, found.text, needed=is_needed(call, field))
+        return self._text(field, found.text)
+
+    def _object(self, field: Field, given: Any) -> Entry:
+        found = emit_value(self._code, given, omit=not self._rule.send_nulls)
+        if isinstance(given, dict):
+            return Entry(field.name, found.text)
+        with self._code.block(f"if {found.text} is not None and type({found.text}) is not dict:"):
+            self._code.line(f"{self._constant(convert)}({self._constant(field)}, {found.text})")
+        return Entry(field.name, found.text, nullable=True)
+
+    def _identity(self, field: Field, found: str, *, needed: bool) -> Entry:
+        """An id: as it is if it is plain text that nobody could take for blank or forbidden."""
+        meaning = f"{field.name} of {found}"
+        known = self._code.recall(meaning) if needed else None
+        if known is not None:
+            return Entry(field.name, known)
+        found = local(self._code, found, field.name)
+        name = self._code.name(field.name)
+        check = identity if needed else optional_identity
+        arguments = f"{found}, {field.name!r}, {self._constant(self._reject_ids)}"
+        with self._code.block(f"if {usual_identity(found, self._reject_ids)}:"):
+            self._code.line(f"{name} = {found}")
+        with self._code.block("else:"):
+            self._code.line(f"{name} = {self._constant(check)}({arguments})")
+        if needed:
+            self._code.remember(meaning, name)
+        return Entry(field.name, name, nullable=not needed)
+
+    def _text(self, field: Field, found: str) -> Entry:
+        found = local(self._code, found, field.name)
+        usual = f"type({found}) is str and '!' <= {found}[:1] <= '~'"
+        checked_value = f"{self._constant(convert)}({self._constant(field)}, {found})"
+        return Entry(
+            field.name,
+            local(self._code, f"{found} if {usual} else {checked_value}", field.name),
+            nullable=True,
+        )
+
+    def _event_name(self, call: CallRule) -> Entry:
+        if call.event_from is None:
+            return Entry("event", repr(call.event))
+        found = emit_value(self._code, call.event_from, omit=True).text
+        name = local(self._code, f"{self._constant(event_name)}({found})", "event_name")
+        return Entry("event", name)
+
+    def _someone(self, call: CallRule, entries: list[Entry]) -> None:
+        """Refuse a call that is about nobody, where it may be about one of several."""
+        wanted = wanted_people(call)
+        people = [entry for entry in entries if entry.key in wanted]
+        if people and all(entry.nullable for entry in people):
+            with self._code.block(f"if {' is None and '.join(entry.text for entry in people)} is None:"):
+                self._code.line(f"{self._constant(nobody)}({call.shape.name!r}, {sorted(wanted)!r})")
+        if call.shape.name_or_url:
+            self._named(call, entries)
+
+    def _named(self, call: CallRule, entries: list[Entry]) -> None:
+        """Refuse a page or screen with neither a name nor `properties.url`."""
+        texts = {entry.key: entry for entry in entries}
+        name, properties = texts.get("name"), texts.get("properties")
+        arguments = f"{call.shape.name!r}, {properties.text if properties else None}"
+        check = f"{self._constant(need_url)}({arguments})"
+        if name is None:
+            self._code.line(check)
+        elif name.nullable:
+            with self._code.block(f"if {name.text} is None:"):
+                self._code.line(check)
+
+    # Calls that the builders' functions put together
+
+    def _assembled(self, call: CallRule, index: int) -> str:
+        entries = []
+        for name in call.shape.fields:
+            if name in call.fields and name not in {"timestamp", "messageId"}:
+                omit = name in {"context", "integrations"} or not self._rule.send_nulls
+                entries.append(Entry(name, emit_value(self._code, call.fields[name], omit=omit).text))
+        if "event" in call.shape.fields:
+            entries.append(self._event_name(call))
+        time = self._time(call)
+        values = emit_object(self._code, [*entries, time], "values")
+        body = self._code.name("call")
+        assembled = f"{self._constant(assemble)}({self._constant(call.shape)}, {values}).body"
+        allow = self._constant(frozenset({call.shape.name}))
+        reject_ids = self._constant(self._reject_ids)
+        self._code.line(
+            f"{body} = {self._constant(checked)}({assembled}, allow={allow}, reject_ids={reject_ids})"
+        )
+        if wanted := wanted_people(call):
+            missing = " and ".join(f"{name!r} not in {body}" for name in sorted(wanted))
+            with self._code.block(f"if {missing}:"):
+                self._code.line(f"{self._constant(nobody)}({call.shape.name!r}, {sorted(wanted)!r})")
+        self._code.line(f"{body}['messageId'] = {self._message_id(call, index, entries)}")
+        return body
+
+    # What every call has
+
+    def _time(self, call: CallRule) -> Entry:
+        if "timestamp" not in call.fields:
+            time = self._code.share(f"{self._constant(record_time)}(record)", "time")
+            return Entry("timestamp", time, nullable=True)
+        found = local(self._code, emit_value(self._code, call.fields["timestamp"], omit=True).text, "time")
+        meaning = f"time of {found}"
+        known = self._code.recall(meaning)
+        if known is None:
+            known = self._code.name("timestamp")
+            with self._code.block("try:"):
+                self._code.line(f"{known} = {self._constant(rfc3339)}({found})")
+            with self._code.block("except ValueError:"):
+                self._code.line(f"{known} = {self._constant(as_time)}({found})")
+            self._code.remember(meaning, known)
+        return Entry("timestamp", known)
+
+    def _message_id(self, call: CallRule, index: int, entries: list[Entry]) -> str:
+        names = [entry.text for entry in entries if entry.key == "event"]
+        name = names[0] if names else repr(call.shape.event or "")
+        type_ = repr(call.shape.type)
+        by_record = self._id_by_record(type_, name, index)
+        if "messageId" not in call.fields:
+            return by_record
+        found = emit_value(self._code, call.fields["messageId"], omit=True).text
+        check = (
+            f"{self._constant(optional_identity)}({found}, 'messageId', {self._constant(self._reject_ids)})"
+        )
+        event_id = local(self._code, check, "event_id")
+        by_event = f"{self._constant(MessageIds.for_event)}({event_id}, {type_}, {name}, {index})"
+        return f"{by_event} if {event_id} is not None else {by_record}"
+
+    def _id_by_record(self, type_: str, name: str, index: int) -> str:
+        millis = self._code.share("record.timestamp()[1]", "millis")
+        partition = self._code.share("record.partition()", "partition")
+        offset = self._code.share("record.offset()", "offset")
+        ids = self._constant(self._target.ids)
+        topic = repr(self._target.topic)
+        return f"{ids}.for_record({millis}, {topic}, {partition}, {offset}, {type_}, {name}, {index})"
+
+    def _encode(self, call: str) -> str:
+        body = self._code.name("body")
+        with self._code.block("try:"):
+            self._code.line(f"{body} = {self._constant(orjson.dumps)}({call})")
+        with self._code.block("except TypeError as unencodable:"):
+            self._code.line(f"{self._constant(refuse)}({call}, unencodable)")
+        limit = self._target.max_call_bytes
+        with self._code.block(f"if len({body}) > {limit}:"):
+            self._code.line(f"{self._constant(refuse_size)}(len({body}), {limit})")
+        return body
+
+    def _constant(self, value: Any) -> str:
+        return self._code.constant(value, getattr(value, "__name__", "constant"))
+
+
+def is_plain(call: CallRule) -> bool:
+    """Whether a call can be written out: each field that is given has one place, at the top."""
+    if call.shape.event or has_envelope(call):
+        return False
+    given = [call.shape.fields[name] for name in call.fields]
+    return all(len(field.places) == 1 for field in given if field.kind is not Kind.EVENT_ID)
+
+
+def has_envelope(call: CallRule) -> bool:
+    """Whether a call may have context or integrations."""
+    into = {place[0] for name in call.fields for place in call.shape.fields[name].places}
+    return not into.isdisjoint({"context", "integrations"})
+
+
+def wanted_people(call: CallRule) -> frozenset[str]:
+    """Of which of the ids that a rule names at least one must be found."""
+    shape: CallShape = call.shape
+    wanted = ("userId", "anonymousId") if shape.person_must_be_found else shape.one_of
+    return frozenset(wanted) & call.fields.keys()
+
+
+def is_needed(call: CallRule, field: Field) -> bool:
+    """Whether a record is rejected for this very id if it is not found."""
+    return field.required or wanted_people(call) == {field.name}
+
+
+def usual_identity(name: str, reject_ids: Collection[str]) -> str:
+    """A fast test that only lets pass what `validation.identity` answers unchanged; most ids pass it."""
+    tests = [f"type({name}) is str", f"{name}[:1] > ' '", f"{name}[-1:] > ' '", f"{name}.isascii()"]
+    lengths = sorted({len(text) for text in reject_ids})
+    firsts = "".join(sorted({case for text in reject_ids for case in (text[:1], text[:1].upper())}))
+    if reject_ids:
+        tests.append(f"({name}[0] not in {firsts!r} or len({name}) not in {tuple(lengths)!r})")
+    return " and ".join(tests)
+
+
+def event_name(found: Any) -> str:
+    """An event name that was computed: ordinary, and there.
+
+    Raises:
+        Rejected: `MISSING_FIELD`, `INVALID_NAME` or `RESERVED_NAME`.
+    """
+    if found is None:
+        raise Rejected(Stage.VALIDATE, "MISSING_FIELD", "event_from found no event name.")
+    name: str = convert(_EVENT, found)
+    return name
+
+
+_EVENT = Field("event", Kind.EVENT, (("event",),), required=True)
+
+
+def nobody(call: str, wanted: list[str]) -> None:
+    """Refuse a call that is about nobody.
+
+    Raises:
+        Rejected: `MISSING_ID`, always.
+    """
+    raise Rejected(Stage.VALIDATE, "MISSING_ID", f"{call} needs {' or '.join(wanted)}: none was found.")
+
+
+def need_url(call: str, properties: dict[str, Any] | None) -> None:
+    """Refuse a page or screen without a name that has no `properties.url` either.
+
+    Raises:
+        Rejected: `MISSING_FIELD`.
+    """
+    url = (properties or {}).get("url")
+    if not isinstance(url, str) or not url.strip():
+        raise Rejected(Stage.VALIDATE, "MISSING_FIELD", f"{call} needs name, or properties.url.")

@@ -1,0 +1,215 @@
+"""A mapping file as one Python function: record in, encoded calls out.
+
+What is generated for a rule reads as one would write it by hand:
+
+    def convert(record):
+        rule = None
+        try:
+            value = record.value()
+            ...
+            event = decode(value)
+            rule = 0
+            type_1 = event.get("type")
+            if type_1 == "order.completed":
+                ...
+                return [(body_9, b'')]
+            return []
+        except faults as fault:
+            raise located(fault, rule, index) from None
+
+There is no object for a record or a call, no chain of closures, no walk through a structure: that is where
+the worker's speed comes from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from worker.core.decoding import decode
+from worker.core.model import EncodedCall, Record, Rejected, Stage
+from worker.mapping.call_code import CallCode, Target
+from worker.mapping.codegen import Code
+from worker.mapping.expressions import ExpressionFailed
+from worker.mapping.kafka_fields import kafka_fields
+from worker.mapping.mapper_calls import MapperRule
+from worker.mapping.mappers import Mapper
+from worker.mapping.rules import CallRule, MappingFile, Rule
+from worker.mapping.value_code import EVENT, KAFKA
+
+Converter = Callable[[Record], list[EncodedCall]]
+"""Turns a record into its calls; none means that the record is ignored. Raises `Rejected`."""
+
+OnSlow = Callable[[str, float], None]
+"""Told of a mapper that took over a second, by its name, and how many seconds."""
+
+
+def compile_mapping(
+    file: MappingFile,
+    target: Target,
+    mappers: Mapping[str, Mapper],
+    on_slow: OnSlow | None = None,
+) -> Converter:
+    """The converter of one topic.
+
+    Args:
+        file: the rules.
+        target: the topic, and what its calls are made for.
+        mappers: the functions that the rules name.
+        on_slow: see `OnSlow`.
+    """
+    return _Compilation(file, target, mappers, on_slow).function("convert", explained=False)
+
+
+def compile_explained(
+    file: MappingFile, target: Target, mappers: Mapping[str, Mapper]
+) -> Callable[[Record], tuple[int | None, list[EncodedCall]]]:
+    """As `compile_mapping`, but what is answered begins with the index of the rule that matched."""
+    return _Compilation(file, target, mappers, None).function("explain", explained=True)
+
+
+class _Compilation:
+    def __init__(
+        self, file: MappingFile, target: Target, mappers: Mapping[str, Mapper], on_slow: OnSlow | None
+    ) -> None:
+        self._file = file
+        self._target = target
+        self._mappers = mappers
+        self._on_slow = on_slow
+
+    def function(self, name: str, *, explained: bool) -> Callable[..., Any]:
+        on_tombstone = _Function(self._file, self._target, self._rule_mapper, explained=explained)
+        on_tombstone.write(self._matching_tombstones(), tombstones=None)
+        function = _Function(self._file, self._target, self._rule_mapper, explained=explained)
+        function.write(list(enumerate(self._file.rules)), tombstones=on_tombstone.build(f"{name}_tombstone"))
+        return function.build(name)
+
+    def _matching_tombstones(self) -> list[tuple[int, Rule]]:
+        """A rule without `when` matches everything but tombstones."""
+        return [(index, rule) for index, rule in enumerate(self._file.rules) if rule.when is not None]
+
+    def _rule_mapper(self, rule: Rule) -> MapperRule:
+        assert rule.mapper is not None
+        mapper = self._mappers[rule.mapper]
+        return MapperRule(mapper, rule.allow, self._file.reject_ids, self._target, self._on_slow)
+
+
+class _Function:
+    """One function under construction: the road from a record to its calls."""
+
+    def __init__(
+        self,
+        file: MappingFile,
+        target: Target,
+        mapper: Callable[[Rule], MapperRule],
+        *,
+        explained: bool,
+    ) -> None:
+        self._code = Code()
+        self._file = file
+        self._target = target
+        self._mapper = mapper
+        self._explained = explained
+
+    def build(self, name: str) -> Callable[..., Any]:
+        return self._code.build(name, "record")
+
+    def write(self, rules: list[tuple[int, Rule]], tombstones: Callable[..., Any] | None) -> None:
+        """Write the whole body; without `tombstones` it is the one for records that have no value."""
+        code = self._code
+        code.line("rule = index = None")
+        with code.block("try:"):
+            if tombstones is None:
+                code.line(f"{EVENT} = {{}}")
+            else:
+                self._decode(tombstones)
+            if all(self._rule(index, rule) for index, rule in rules):
+                self._unmatched()
+        faults = code.constant((ExpressionFailed, Rejected), "faults")
+        places = code.constant([rule.at for rule in self._file.rules], "places")
+        with code.block(f"except {faults} as fault:"):
+            code.line(f"raise {code.constant(located, 'located')}(fault, {places}, rule, index) from None")
+
+    def _decode(self, tombstones: Callable[..., Any]) -> None:
+        code = self._code
+        code.line("value = record.value()")
+        with code.block("if value is None:"):
+            code.line(f"return {code.constant(tombstones, 'tombstone')}(record)")
+        code.line(f"{EVENT} = {code.constant(decode, 'decode')}(value)")
+
+    def _rule(self, index: int, rule: Rule) -> bool:
+        """Write one rule; False where what comes behind it can never be reached."""
+        code = self._code
+        code.line(f"rule = {index}")
+        if rule.when is None:
+            self._matched(rule, index)
+            return False
+        if rule.when.uses_kafka:
+            self._need_kafka()
+        with code.block(f"if {rule.when.emit_condition(code, EVENT, KAFKA)}:"):
+            self._matched(rule, index)
+        return True
+
+    def _need_kafka(self) -> None:
+        """`_kafka` is made only on the way to what reads it."""
+        if self._code.recall("the record's fields") is None:
+            self._code.line(f"{KAFKA} = {self._code.constant(kafka_fields, 'kafka_fields')}(record)")
+            self._code.remember("the record's fields", KAFKA)
+
+    def _matched(self, rule: Rule, index: int) -> None:
+        if rule.mapper is not None:
+            mapper = self._code.constant(self._mapper(rule), "mapper")
+            self._return(f"{mapper}.calls(record, {EVENT})", index)
+            return
+        if any(_uses_kafka(call) for call in rule.calls):
+            self._need_kafka()
+        writer = CallCode(self._code, self._file, rule, self._target)
+        encoded = []
+        for position, call in enumerate(rule.calls):
+            self._code.line(f"index = {position}")
+            encoded.append(writer.call(call, position))
+        self._return(f"[{', '.join(encoded)}]", index)
+
+    def _unmatched(self) -> None:
+        if self._file.reject_unmatched:
+            self._code.line("rule = None")
+            self._code.line(f"{self._code.constant(refuse_unmatched, 'refuse_unmatched')}()")
+        self._return("[]", None)
+
+    def _return(self, calls: str, index: int | None) -> None:
+        self._code.line(f"return {index}, {calls}" if self._explained else f"return {calls}")
+
+
+def _uses_kafka(call: CallRule) -> bool:
+    values: list[Any] = [call.event_from, *call.fields.values()]
+    while values:
+        value = values.pop()
+        if getattr(value, "uses_kafka", False):
+            return True
+        if isinstance(value, dict | list):
+            values.extend(value.values() if isinstance(value, dict) else value)
+    return False
+
+
+def located(
+    fault: ExpressionFailed | Rejected, places: list[str], rule: int | None, index: int | None
+) -> Rejected:
+    """The rejection that a fault in a rule is, with the rule and the call where it happened."""
+    if isinstance(fault, ExpressionFailed):
+        rejected = Rejected(Stage.MAP, "EXPRESSION_FAILED", f"{fault}.")
+    else:
+        rejected = fault
+    if rule is not None and rejected.rule is None:
+        rejected.rule = places[rule]
+    if rejected.call_index is None and rejected.stage is not Stage.DECODE:
+        rejected.call_index = index
+    return rejected
+
+
+def refuse_unmatched() -> None:
+    """Refuse an event that no rule matches, where the file says `unmatched: dead_letter`.
+
+    Raises:
+        Rejected: `UNMATCHED`, always.
+    """
+    raise Rejected(Stage.MAP, "UNMATCHED", "No rule matches the event.")

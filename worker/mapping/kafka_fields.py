@@ -1,0 +1,50 @@
+"""What a rule sees of the record itself: the `_kafka` of its expressions, and its time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from worker.core.model import Record, Rejected, Stage
+from worker.core.timestamps import from_millis
+
+
+def kafka_fields(record: Record) -> dict[str, Any]:
+    """`_kafka`: topic, partition, offset, timestamp (RFC 3339), key and headers as text, and tombstone.
+
+    Text that is not UTF-8 is null; of a repeated header the last counts.
+    """
+    return {
+        "topic": record.topic(),
+        "partition": record.partition(),
+        "offset": record.offset(),
+        "timestamp": record_time(record),
+        "key": as_text(record.key()),
+        "headers": {name: as_text(value) for name, value in record.headers() or ()},
+        "tombstone": record.value() is None,
+    }
+
+
+def as_text(value: bytes | None) -> str | None:
+    """UTF-8 as text; None for null and for what is not UTF-8."""
+    if value is None:
+        return None
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def record_time(record: Record) -> str | None:
+    """The record's timestamp in RFC 3339; None where Kafka has none.
+
+    Raises:
+        Rejected: `INVALID_TIMESTAMP` where it lies outside the years 1 to 9999: producers may send any
+            number.
+    """
+    kind, millis = record.timestamp()
+    if not kind:
+        return None
+    try:
+        return from_millis(millis)
+    except ValueError as error:
+        raise Rejected(Stage.VALIDATE, "INVALID_TIMESTAMP", f"The record's timestamp: {error}.") from None

@@ -1,0 +1,68 @@
+"""A mapper rule at work: the calls of a Python function, encoded like those of any other rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from worker.core.encoding import encode, envelope
+from worker.core.model import EncodedCall, Record, Rejected
+from worker.mapping.call_code import Target
+from worker.mapping.event import Event
+from worker.mapping.kafka_fields import record_time
+from worker.mapping.mappers import Mapper
+
+
+@dataclass(frozen=True, slots=True)
+class MapperRule:
+    """A mapper, and what its calls are checked and made for.
+
+    Attributes:
+        mapper: the function.
+        allow: the destructive calls that it may make.
+        reject_ids: casefolded texts that are no one's id.
+        target: the topic, and what its calls are made for.
+        on_slow: told of a run that took over a second, by name, and how many seconds.
+    """
+
+    mapper: Mapper
+    allow: frozenset[str]
+    reject_ids: frozenset[str]
+    target: Target
+    on_slow: Callable[[str, float], None] | None = None
+
+    def calls(self, record: Record, event: dict[str, Any]) -> list[EncodedCall]:
+        """The encoded calls of one record.
+
+        Raises:
+            Rejected: what `Mapper.calls` and `encoding.encode` raise.
+        """
+        made = self.mapper.calls(
+            Event.of(record, event),
+            allow=self.allow,
+            reject_ids=self.reject_ids,
+            on_slow=self.on_slow,
+        )
+        return [self._encoded(record, call, event_id, index) for index, (call, event_id) in enumerate(made)]
+
+    def _encoded(self, record: Record, call: dict[str, Any], event_id: str | None, index: int) -> EncodedCall:
+        try:
+            if "timestamp" not in call and (time := record_time(record)) is not None:
+                call["timestamp"] = time
+            if "messageId" not in call:
+                call["messageId"] = self._message_id(record, call, event_id, index)
+            body = encode(call, max_bytes=self.target.max_call_bytes)
+        except Rejected as rejected:
+            rejected.call_index = index
+            raise
+        return body, envelope(call) if self.target.envelopes else b""
+
+    def _message_id(self, record: Record, call: dict[str, Any], event_id: str | None, index: int) -> str:
+        type_, name = call["type"], call.get("event", "")
+        ids = self.target.ids
+        if event_id is not None:
+            return ids.for_event(event_id, type_, name, index)
+        _, millis = record.timestamp()
+        topic = self.target.topic
+        return ids.for_record(millis, topic, record.partition(), record.offset(), type_, name, index)

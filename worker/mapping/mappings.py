@@ -1,0 +1,252 @@
+"""All mapping files of a worker: loaded together, checked against each other, compiled topic by topic.
+
+Use it so:
+
+    mappings = Mappings.load(["mappings/*.yaml"], mapper_path=["."], base=Path(), dead_letter_topic="dead")
+    convert = mappings.converter("orders", MessageIds(cluster_id))
+    calls = convert(record)  # [] is ignored; raises Rejected
+"""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from worker.core.message_id import MessageIds
+from worker.core.model import MAX_CALL_BYTES, ConfigError, EncodedCall, Problem, Record, Rejected
+from worker.mapping import catalog
+from worker.mapping.call_code import Target
+from worker.mapping.compiler import Converter, OnSlow, compile_explained, compile_mapping
+from worker.mapping.documents import Document, parse
+from worker.mapping.mappers import Mapper, MapperProblem, Mappers
+from worker.mapping.rule_checks import claim_problems, rule_warnings
+from worker.mapping.rule_reader import read_mapping
+from worker.mapping.rules import MappingFile
+from worker.mapping.topics import matches
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What today's mapping makes of a record.
+
+    Attributes:
+        rule: which rule matched, as `file:line`; None if none did.
+        calls: as they would be sent.
+        ignored: why nothing is sent; None if something is, or the record is rejected.
+        rejected: why the record can never be delivered; None if it can.
+        sizes: the exact bytes of each call.
+        message_ids: the id of each call.
+        lane_key: the record's key, which orders its calls; None if they have no order. May hold a person's
+            id.
+        warnings: what the API takes and is probably not meant.
+    """
+
+    rule: str | None = None
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    ignored: str | None = None
+    rejected: Rejected | None = None
+    sizes: list[int] = field(default_factory=list)
+    message_ids: list[str] = field(default_factory=list)
+    lane_key: bytes | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+class Mappings:
+    """What becomes of the records of each topic. Made by `load`.
+
+    Attributes:
+        files: the mapping files.
+        warnings: what works and is probably not meant.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[MappingFile],
+        mappers: dict[str, Mapper],
+        warnings: list[Problem],
+        *,
+        max_call_bytes: int = MAX_CALL_BYTES,
+        envelopes: bool = True,
+    ) -> None:
+        self.files = list(files)
+        self.warnings = warnings
+        self._mappers = mappers
+        self._max_call_bytes = max_call_bytes
+        self._envelopes = envelopes
+
+    @classmethod
+    def load(  # noqa: PLR0913 - what worker.yaml says of mappings; all but the first by name
+        cls,
+        patterns: Sequence[str],
+        *,
+        mapper_path: Sequence[str],
+        base: Path,
+        dead_letter_topic: str,
+        max_call_bytes: int = MAX_CALL_BYTES,
+        envelopes: bool = True,
+    ) -> Mappings:
+        """Load every mapping file.
+
+        Args:
+            patterns: file names, with `*` and `**`; relative to the current directory, or else to `base`.
+            mapper_path: directories of Python mappers, relative in the same way.
+            base: the directory of the file that names these.
+            dead_letter_topic: the topic that no mapping may claim.
+            max_call_bytes: the largest call.
+            envelopes: False for `batch.context: per_item`; every envelope is b"" then.
+
+        Raises:
+            ConfigError: with every problem of every file; warnings come along.
+        """
+        loading = _Loading(Mappers(mapper_path, base))
+        for pattern in patterns:
+            loading.read(pattern, base)
+        loading.check(dead_letter_topic)
+        if any(not problem.warning for problem in loading.problems):
+            raise ConfigError(loading.problems)
+        return cls(
+            loading.files,
+            loading.mappers,
+            loading.problems,
+            max_call_bytes=max_call_bytes,
+            envelopes=envelopes,
+        )
+
+    @property
+    def subscriptions(self) -> list[str]:
+        """Every topic to subscribe to: exact names and `^patterns$`."""
+        return [topic for file in self.files for topic in file.topics]
+
+    def file_of(self, topic: str) -> MappingFile | None:
+        """The file whose rules a topic's records go through; None if no file wants them.
+
+        Raises:
+            ConfigError: two files claim the topic, by patterns.
+        """
+        found = [file for file in self.files if any(matches(name, topic) for name in file.topics)]
+        if len(found) > 1:
+            names = " and ".join(file.document.file for file in found)
+            raise ConfigError([Problem(f"the topic '{topic}' is claimed by {names}", found[1].document.file)])
+        return found[0] if found else None
+
+    def converter(self, topic: str, ids: MessageIds, on_slow: OnSlow | None = None) -> Converter | None:
+        """What turns a topic's records into calls; compiled here, so keep it.
+
+        Args:
+            topic: the topic's name.
+            ids: of the cluster that the topic is in.
+            on_slow: told of a mapper that took over a second.
+
+        Returns:
+            A function from a record to its encoded calls, which raises `Rejected`; None if no file wants the
+            topic.
+        """
+        file = self.file_of(topic)
+        if file is None:
+            return None
+        return compile_mapping(file, self._target(topic, ids), self._mappers, on_slow)
+
+    def explain(self, record: Record, ids: MessageIds) -> Explanation:
+        """What becomes of one record, and why. Compiles the topic's rules each time: not for many records."""
+        file = self.file_of(record.topic())
+        if file is None:
+            return Explanation(ignored="no mapping file names the topic", lane_key=record.key())
+        explain = compile_explained(file, self._target(record.topic(), ids), self._mappers)
+        try:
+            index, encoded = explain(record)
+        except Rejected as rejected:
+            return Explanation(rule=rejected.rule, rejected=rejected, lane_key=record.key())
+        if index is None:
+            return Explanation(ignored="no rule matched", lane_key=record.key())
+        return _explanation(file.rules[index].at, encoded, record)
+
+    def rule_at(self, record: Record, ids: MessageIds) -> str | None:
+        """The rule that handles a record, as `file:line`, for dead letters whose calls the API refused."""
+        return self.explain(record, ids).rule
+
+    def _target(self, topic: str, ids: MessageIds) -> Target:
+        return Target(topic, ids, self._max_call_bytes, self._envelopes)
+
+
+def _explanation(rule: str, encoded: list[EncodedCall], record: Record) -> Explanation:
+    calls = [orjson.loads(body) for body, _ in encoded]
+    return Explanation(
+        rule=rule,
+        calls=calls,
+        ignored=None if calls else "the mapper returned nothing",
+        sizes=[len(body) for body, _ in encoded],
+        message_ids=[call["messageId"] for call in calls],
+        lane_key=record.key(),
+        warnings=[
+            f"call {index}: {said}" for index, call in enumerate(calls) for said in catalog.warnings(call)
+        ],
+    )
+
+
+class _Loading:
+    """Reads the files, and gathers everything that is wrong with them."""
+
+    def __init__(self, mappers: Mappers) -> None:
+        self.files: list[MappingFile] = []
+        self.mappers: dict[str, Mapper] = {}
+        self.problems: list[Problem] = []
+        self._loader = mappers
+        self._seen: set[Path] = set()
+
+    def read(self, pattern: str, base: Path) -> None:
+        found = list(_files(pattern, base))
+        if not found:
+            self.problems.append(Problem(f"no mapping file matches '{pattern}'", hint="see `mappings`"))
+        for path in found:
+            if path.resolve() not in self._seen:
+                self._seen.add(path.resolve())
+                self._file(path)
+
+    def _file(self, path: Path) -> None:
+        try:
+            document = parse(path.read_bytes(), str(path))
+        except OSError as error:
+            self.problems.append(Problem(f"cannot be read: {error.strerror}", str(path)))
+            return
+        except ConfigError as error:
+            self.problems.extend(error.problems)
+            return
+        file = read_mapping(document, self.problems)
+        if file is not None:
+            self.files.append(file)
+            self._load_mappers(file)
+
+    def _load_mappers(self, file: MappingFile) -> None:
+        for rule in file.rules:
+            if rule.mapper is None or rule.mapper in self.mappers:
+                continue
+            try:
+                self.mappers[rule.mapper] = self._loader.load(rule.mapper)
+            except MapperProblem as problem:
+                self.problems.append(_mapper_problem(file.document, (*rule.path, "mapper"), problem))
+
+    def check(self, dead_letter_topic: str) -> None:
+        """What can be said once every file has been read."""
+        self.problems.extend(claim_problems(self.files, dead_letter_topic))
+        for file in self.files:
+            self.problems.extend(rule_warnings(file))
+        self.problems.sort(key=lambda problem: (problem.file or "", problem.line or 0, problem.column or 0))
+
+
+def _mapper_problem(document: Document, path: tuple[str | int, ...], problem: MapperProblem) -> Problem:
+    """At the rule that names the mapper; the place in the mapper's own file goes into the words."""
+    where = f" ({problem.file}:{problem.line})" if problem.file else ""
+    return document.problem(f"{problem.message}{where}", path, hint=problem.hint)
+
+
+def _files(pattern: str, base: Path) -> Iterator[Path]:
+    """The files that a pattern means, seen from the current directory, or else from `base`."""
+    found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - keeps the name as the user wrote it
+    if not found:
+        found = sorted(glob.glob(str(base / pattern), recursive=True))  # noqa: PTH207 - the same
+    return (path for path in map(Path, found) if path.is_file())

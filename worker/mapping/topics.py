@@ -1,0 +1,106 @@
+"""Topic names and patterns: what is allowed, what overlaps."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+"""What Kafka allows as a topic's name."""
+
+_CLASS = re.compile(r"\[\^?\]?(?:[^\]\\]|\\.)*\]")
+
+
+def is_pattern(topic: str) -> bool:
+    """Whether this stands for every topic that it matches, not for one."""
+    return topic.startswith("^")
+
+
+def matches(topic: str, name: str) -> bool:
+    """Whether a name or pattern of a mapping file means the topic of this name."""
+    return re.fullmatch(topic, name) is not None if is_pattern(topic) else topic == name
+
+
+def topic_problem(topic: str) -> tuple[str, str | None] | None:
+    """What is wrong with a name or a pattern of `topics`, and a hint; None if nothing is."""
+    if is_pattern(topic):
+        return _pattern_problem(topic)
+    if topic.endswith("$"):
+        return f"the pattern '{topic}' lacks an anchor", f"^{topic}"
+    if not _NAME.fullmatch(topic) or topic in {".", ".."}:
+        hint = "letters, digits, '.', '_' and '-', at most 249; a pattern is written ^...$"
+        return f"'{topic}' cannot be a topic's name", hint
+    return None
+
+
+def _pattern_problem(pattern: str) -> tuple[str, str | None] | None:
+    if not pattern.endswith("$") or _ends_escaped(pattern):
+        return f"the pattern '{pattern}' lacks an anchor", f"{pattern}$"
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        reason = error.msg if isinstance(error, re.error) else "too large"
+        return f"the pattern '{pattern}' does not compile: {reason}", None
+    bare = _CLASS.sub("c", pattern)
+    if "(?" in bare:
+        # librdkafka hands patterns to the C library, which knows no (?...) at all.
+        return f"the pattern '{pattern}' has look-around, or another (?...)", "Kafka's clients do not know it"
+    if found := re.search(r"\\[a-zA-Z0-9]", pattern):
+        return (
+            f"the pattern '{pattern}' has {found[0]}",
+            "Kafka's clients do not all know it: write [0-9] for \\d",
+        )
+    if _has_bare_alternatives(bare):
+        return f"the anchors of '{pattern}' hold for one alternative each", f"^({pattern[1:-1]})$"
+    return None
+
+
+def _ends_escaped(pattern: str) -> bool:
+    body = pattern[:-1]
+    return (len(body) - len(body.rstrip("\\"))) % 2 == 1
+
+
+def _has_bare_alternatives(pattern: str) -> bool:
+    """Whether a `|` stands outside of all parentheses."""
+    depth = 0
+    for character in re.sub(r"\\.", "c", pattern):
+        depth += (character == "(") - (character == ")")
+        if character == "|" and depth == 0:
+            return True
+    return False
+
+
+def sample(pattern: str) -> list[str]:
+    """Some topic names that a pattern matches: enough to find most patterns that overlap."""
+    names = {_example(re._parser.parse(pattern), more) for more in (0, 1, 2)}  # type: ignore[attr-defined]  # noqa: SLF001 - the only reader of patterns in the library
+    return sorted(name for name in names if re.fullmatch(pattern, name))
+
+
+def _example(parsed: Any, more: int) -> str:
+    """A text for a parsed pattern; `more` varies repetitions and alternatives."""
+    return "".join(_one(str(kind), value, more) for kind, value in parsed)
+
+
+def _one(kind: str, value: Any, more: int) -> str:  # noqa: PLR0911 - one answer for each kind
+    match kind:
+        case "LITERAL":
+            return chr(value)
+        case "ANY" | "NOT_LITERAL":
+            return "abx"[more]
+        case "IN":
+            return _of_class(value, more)
+        case "BRANCH":
+            return _example(value[1][min(more, len(value[1]) - 1)], more)
+        case "SUBPATTERN":
+            return _example(value[-1], more)
+        case "MAX_REPEAT" | "MIN_REPEAT":
+            least, most, repeated = value
+            return _example(repeated, more) * min(max(int(least), more), int(most))
+    return ""
+
+
+def _of_class(items: Any, more: int) -> str:
+    kind, value = items[min(more, len(items) - 1)]
+    if str(kind) == "RANGE":
+        return chr(min(value[0] + more, value[1]))
+    return chr(value) if str(kind) == "LITERAL" else "abx"[more]
