@@ -71,7 +71,7 @@ class MessageIds:
         """
         if not 0 <= index < MAX_CALLS_PER_RECORD:
             raise ValueError(f"index must be from 0 to {MAX_CALLS_PER_RECORD - 1}")
-        time = record_timestamp_ms if record_timestamp_ms > 0 else 0
+        time = record_timestamp_ms if record_timestamp_ms > 0 else 0  # noqa: FURB136 - max() is a call
         # The high 38 bits of the time change about once a second.
         if time >> 10 != self._time:
             self._time, self._time_text = time >> 10, _ten(time & _MAX_TIME)[:8]

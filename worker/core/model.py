@@ -112,7 +112,7 @@ class Record(Protocol):
 
 REASONS = {
     "EMPTY_VALUE": "The record's value has no content.",
-    "INVALID_JSON": "The value is not JSON: a syntax error, text that is not UTF-8, NaN, half of a surrogate pair.",
+    "INVALID_JSON": "The value is not JSON: bad syntax, bad UTF-8, NaN, half of a surrogate pair.",
     "NOT_AN_OBJECT": "The value is JSON, but not an object.",
     "TOO_DEEP": "Objects and lists nest too deep.",
     "UNMATCHED": "No rule matches, and the mapping says `unmatched: dead_letter`.",

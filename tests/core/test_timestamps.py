@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.core.timestamps import from_datetime, from_millis, rfc3339
+
+offsets = st.integers(-23 * 60 - 59, 23 * 60 + 59).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+moments = st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=offsets)
+
+
+def expected(moment: datetime) -> str:
+    in_utc = moment.astimezone(UTC)
+    return f"{in_utc.replace(tzinfo=None).isoformat()[:19]}.{in_utc.microsecond // 1000:03d}Z"
+
+
+@given(moments, st.sampled_from(["auto", "seconds", "milliseconds", "microseconds"]), st.sampled_from("Tt "))
+def test_text_with_any_offset_is_written_in_utc(moment: datetime, digits: str, separator: str) -> None:
+    text = moment.isoformat(sep=separator, timespec=digits)
+    cut = datetime.fromisoformat(text)
+    assert rfc3339(text) == expected(cut)
+    assert rfc3339(expected(cut)) == expected(cut)
+
+
+@given(moments)
+def test_a_moment_is_the_same_as_text_milliseconds_and_datetime(moment: datetime) -> None:
+    millis = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    assert from_millis(millis) == from_datetime(moment) == rfc3339(moment.isoformat())
+
+
+@pytest.mark.parametrize(
+    ("given_", "sent"),
+    [
+        ("2026-11-21T10:00:00Z", "2026-11-21T10:00:00.000Z"),
+        ("2026-11-21T10:00:00.5Z", "2026-11-21T10:00:00.500Z"),
+        ("2026-11-21T10:00:00.123456789Z", "2026-11-21T10:00:00.123Z"),
+        ("2026-11-21t10:00:00z", "2026-11-21T10:00:00.000Z"),
+        ("2026-11-21T10:00:00-00:00", "2026-11-21T10:00:00.000Z"),
+        ("2026-11-21T00:30:00+01:00", "2026-11-20T23:30:00.000Z"),
+        ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00.000Z"),
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000Z"),
+        (0, "1970-01-01T00:00:00.000Z"),
+        (-1, "1969-12-31T23:59:59.000Z"),
+        (99_999_999_999, "5138-11-16T09:46:39.000Z"),
+        (100_000_000_000, "1973-03-03T09:46:40.000Z"),
+        (1_763_719_200_123, "2025-11-21T10:00:00.123Z"),
+        (1_763_719_200.0, "2025-11-21T10:00:00.000Z"),
+    ],
+)
+def test_what_is_a_time(given_: object, sent: str) -> None:
+    assert rfc3339(given_) == sent
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None, True, 1.5, float("nan"), float("inf"), 10**30, -(10**30), [], {}, "",
+        "yesterday", "1763719200", "2026-11-21", "2026-11-21T10:00:00", "2026-11-21T10:00Z", "20261121T100000Z",
+        "2026-W47-6T10:00:00Z", "2026-02-30T10:00:00Z", "2026-11-21T24:00:00Z", "2026-11-21T10:60:00Z",
+        "2026-11-21T10:00:61Z", "2026-11-21T10:00:00+24:00", "2026-11-21T10:00:00+01:60", "2026-11-21T10:00:00+0100",
+        "2026-11-21T10:00:00.Z", "2026-11-21T10:00:00.1²3Z", "2026-11-21T10:00:00.000Z,", " 2026-11-21T10:00:00Z",
+        "2026-11-21T10:00:00Z\n", "0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00",
+        "٢٠٢٦-11-21T10:00:00Z",
+    ],
+)  # fmt: skip
+def test_anything_else_is_not_a_time_and_is_not_quoted(value: object) -> None:
+    with pytest.raises(ValueError, match="time") as caught:
+        rfc3339(value)
+    assert not isinstance(value, str) or not value or value not in str(caught.value)
+
+
+@given(st.text(max_size=30) | st.from_regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z", fullmatch=True))
+def test_whatever_passes_is_a_time_in_the_one_shape(text: str) -> None:
+    try:
+        sent = rfc3339(text)
+    except ValueError:
+        return
+    assert len(sent) == 24
+    assert datetime.fromisoformat(sent).tzinfo is not None
+
+
+def test_a_datetime_without_a_time_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="time zone"):
+        from_datetime(datetime(2026, 11, 21))  # noqa: DTZ001 - that is what is tested
