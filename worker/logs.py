@@ -43,9 +43,9 @@ def tell(level: int, event: str, message: str, /, **fields: object) -> None:
     logger.log(level, message, extra={"event": event, "fields": fields})
 
 
-def tell_exception(event: str, message: str, /) -> None:
-    """Log that something failed as nobody foresaw: the type and place of the exception that is being handled."""
-    logger.error(message, exc_info=True, extra={"event": event})
+def tell_exception(event: str, message: str, error: BaseException, /) -> None:
+    """Log that something failed as nobody foresaw: the exception's type and place."""
+    logger.error(message, exc_info=error, extra={"event": event})
 
 
 def configure_logging(settings: TelemetrySettings, stream: TextIO) -> None:

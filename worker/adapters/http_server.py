@@ -84,7 +84,7 @@ class HttpServer:
             await web.TCPSite(runner, host, port).start()
         except OSError as error:
             await runner.cleanup()
-            why = os.strerror(error.errno) if (error.errno or 0) > 0 else str(error.strerror)
+            why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
             raise ListenFailed(f"http.listen: cannot listen on {self._listen}: {why}") from error
         self._runner = runner
 
@@ -130,8 +130,8 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
     except web.HTTPException as error:
         allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
         return _json({"error": error.reason.lower()}, error.status, allow)
-    except Exception:  # noqa: BLE001 - a page that fails must not look like a worker that fails
-        tell_exception("page_failed", "a page of the worker's own failed")
+    except Exception as error:  # noqa: BLE001 - a page that fails must not look like a worker that fails
+        tell_exception("page_failed", "a page of the worker's own failed", error)
         return _json({"error": "this page failed; the log says where"}, 500)
 
 

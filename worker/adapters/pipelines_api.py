@@ -77,7 +77,7 @@ class PipelinesApi:
         try:
             async with self._session.post(self._url, data=body, allow_redirects=False) as answer:
                 return self._response(answer, await _read(answer), body)
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:
             return Response(status=0, failure=failure_kind(error))
 
     def _response(self, answer: aiohttp.ClientResponse, text: bytes, body: bytes) -> Response:
@@ -100,7 +100,7 @@ def failure_kind(error: BaseException) -> str:
     match error:
         case TimeoutError():
             return "timeout"
-        case aiohttp.ClientConnectorDNSError():
+        case aiohttp.ClientConnectorDNSError() | UnicodeError():  # a host that IDNA cannot encode
             return "dns"
         case aiohttp.ClientSSLError() | ssl.SSLError() | aiohttp.ServerFingerprintMismatch():
             return "tls"
