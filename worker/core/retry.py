@@ -1,0 +1,181 @@
+"""What an answer means, what is done about it, and when requests go out while the API fails.
+
+`classify` and `decide` are total: every status from 0 (no answer) to 599 has its row in contract and code alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+SUSPICIOUS_ATTEMPTS = 3
+"""A batch that failed so often while others passed is suspected to be the cause itself."""
+
+
+class Answer(Enum):
+    """What an HTTP status says."""
+
+    ACCEPTED = auto()
+    SILENT = auto()  # no whole answer: refused, reset, truncated, timed out
+    BUSY = auto()  # 408, 425, 429
+    BROKEN = auto()  # 5xx
+    REFUSED = auto()  # 400, 413, 422: a call in it is wrong
+    UNAUTHORIZED = auto()  # 401: the key is wrong, whatever the calls are
+    MISDIRECTED = auto()  # anything else: this is not the API, or not for us
+
+
+class Action(Enum):
+    """What to do with a batch."""
+
+    DELIVERED = auto()
+    RETRY = auto()
+    SPLIT = auto()
+    DEAD_LETTER = auto()
+    HOLD = auto()
+
+
+def classify(status: int, *, json: bool) -> Answer:
+    """What a status says; a 2xx whose body is neither empty nor JSON did not come from the API."""
+    if status == 0:
+        return Answer.SILENT
+    if 200 <= status <= 299:
+        return Answer.ACCEPTED if json else Answer.MISDIRECTED
+    if status in {408, 425, 429}:
+        return Answer.BUSY
+    if status >= 500:
+        return Answer.BROKEN
+    if status in {400, 413, 422}:
+        return Answer.REFUSED
+    return Answer.UNAUTHORIZED if status == 401 else Answer.MISDIRECTED
+
+
+@dataclass(slots=True)
+class Attempts:
+    """What happened to a batch so far.
+
+    Attributes:
+        count: failed attempts of this batch as it is now; a split begins again.
+        passes: how many requests had passed when it first failed.
+        others_pass: whether any has passed since.
+        since: when it first failed.
+        failing_since: when it or the batch it was split from first failed.
+    """
+
+    count: int = 0
+    passes: int = 0
+    others_pass: bool = False
+    since: float = 0.0
+    failing_since: float | None = None
+
+    def failed(self, now: float, passes: int) -> None:
+        """One more attempt failed."""
+        if self.count == 0:
+            self.since = now
+            self.passes = passes
+        if self.failing_since is None:
+            self.failing_since = now
+        self.others_pass = passes > self.passes
+        self.count += 1
+
+    def half(self) -> Attempts:
+        """Where a half of this batch begins."""
+        return Attempts(failing_since=self.failing_since)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long what fails is tried again, in seconds.
+
+    Attributes:
+        give_up_after: any failure but a hold; None is for ever.
+        give_up_alone_after: a single call that the API answers with 5xx while others pass.
+    """
+
+    give_up_after: float | None
+    give_up_alone_after: float
+
+
+def decide(answer: Answer, calls: int, attempts: Attempts, now: float, patience: Patience) -> Action:
+    """What to do with a batch of `calls` that was answered so; `attempts` have been told of it already."""
+    apart = Action.SPLIT if calls > 1 else Action.DEAD_LETTER
+    match answer:
+        case Answer.ACCEPTED:
+            return Action.DELIVERED
+        case Answer.REFUSED:
+            return apart
+        case Answer.UNAUTHORIZED:
+            return Action.HOLD
+        case Answer.MISDIRECTED:
+            return apart if attempts.others_pass else Action.HOLD
+        case Answer.SILENT | Answer.BUSY | Answer.BROKEN:
+            return _insist(answer, calls, attempts, now, patience)
+
+
+def _insist(answer: Answer, calls: int, attempts: Attempts, now: float, patience: Patience) -> Action:
+    failing_since = now if attempts.failing_since is None else attempts.failing_since
+    if patience.give_up_after is not None and now - failing_since >= patience.give_up_after:
+        return Action.DEAD_LETTER
+    suspected = attempts.others_pass and attempts.count >= SUSPICIOUS_ATTEMPTS
+    if answer is not Answer.BROKEN or not suspected:
+        return Action.RETRY
+    if calls > 1:
+        return Action.SPLIT
+    return Action.DEAD_LETTER if now - attempts.since >= patience.give_up_alone_after else Action.RETRY
+
+
+def backoff(failures: int, chance: float, initial: float, maximum: float) -> float:
+    """Exponential with full jitter: from 0 to `initial`, twice that, ... at most `maximum` seconds.
+
+    Args:
+        failures: in a row, from 1.
+        chance: drawn evenly from [0, 1).
+        initial: seconds.
+        maximum: seconds.
+    """
+    doublings = min(failures - 1, 62)  # a shift further would overflow a float after months of failing
+    return chance * min(maximum, initial * 2.0**doublings)
+
+
+class Gate:
+    """When requests may go out: freely, or one probe at a time while the API fails.
+
+    All requests back off together: those that were under way when the gate closed are the same failure.
+
+    Attributes:
+        closed: the last request failed, and none has passed since.
+        open_at: when the next probe may go out.
+        floor: before this nobody sends at all (`Retry-After`).
+        passes: requests that have passed.
+        hold: why delivery is on hold, None if it is not. A hold ends with the first request that passes.
+    """
+
+    def __init__(self, initial: float, maximum: float) -> None:
+        self._initial = initial
+        self._maximum = maximum
+        self._failures = 0
+        self._closed_at = 0.0
+        self.closed = False
+        self.open_at = 0.0
+        self.floor = 0.0
+        self.passes = 0
+        self.hold: str | None = None
+
+    def passed(self) -> None:
+        """A request was accepted."""
+        self.passes += 1
+        self._failures = 0
+        self.closed = False
+        self.hold = None
+
+    def failed(self, sent_at: float, now: float, chance: float) -> None:
+        """A request that was sent at `sent_at` failed, and not for its own calls."""
+        if self.closed and sent_at <= self._closed_at:
+            return
+        self._failures += 1
+        self.closed = True
+        self._closed_at = now
+        self.open_at = now + backoff(self._failures, chance, self._initial, self._maximum)
+
+    def wait_for(self, seconds: float, now: float) -> None:
+        """The API asked everybody to wait."""
+        self.floor = max(self.floor, now + seconds)
