@@ -90,8 +90,9 @@ CLIENT_ID = "customerio-pipelines-worker"
 PREFETCH_SHARE = 8
 """One part in so many of `memory.max_bytes` is for what librdkafka fetches ahead.
 
-A call in memory costs about four times its body, and pausing throws away what was fetched ahead: a small queue costs
-less than a large one."""
+A call in memory costs about four times its body, and pausing throws away what was fetched ahead: a small
+queue costs less than a large one.
+"""
 
 DELIVERY_TIMEOUT_MS = 30_000
 """A dead letter is acknowledged within this, or its write answers why not."""

@@ -1,7 +1,7 @@
 """Kafka as the pipeline's source: a plain consumer, whose every blocking call runs in one thread of its own.
 
-The thread polls only while a fetch is under way, so that is when rebalances happen: the pipeline is never told of
-one while it takes records in. Commits have a second thread: they never wait behind a poll.
+The thread polls only while a fetch is under way, so that is when rebalances happen: the pipeline is never
+told of one while it takes records in. Commits have a second thread: they never wait behind a poll.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CHUNK = 1000
-"""Records of one fetch, at most: more are no cheaper (0.8 µs each), and the event loop takes all of them in."""
+"""Records of one fetch, at most: more are no cheaper (0.8 µs each), and the loop takes them all in."""
 
 POLL_SECONDS = 0.1
 """How long a fetch waits for its first record."""
@@ -74,8 +74,8 @@ class KafkaSource:
     Attributes:
         cluster_id: the cluster's own id; known once `open` returns.
         max_poll_interval: seconds that the group waits for a member to poll, and to give partitions up.
-        session_timeout: seconds that the group waits for a member's heartbeat. With KIP-848 the broker decides,
-            and this is its default.
+        session_timeout: seconds that the group waits for a member's heartbeat. With KIP-848 the broker
+            decides, and this is its default.
     """
 
     def __init__(
@@ -112,11 +112,12 @@ class KafkaSource:
         self._loop = asyncio.get_running_loop()
         membership = await self._in(self._poller, self._create, assignments)
         self._membership = membership
-        while (metadata := await self._in(self._poller, self._metadata)) is None:
+        # What is waited for is a broker, not a task of ours that could set an event.
+        while (metadata := await self._in(self._poller, self._metadata)) is None:  # noqa: ASYNC110 - see above
             await asyncio.sleep(REST_SECONDS)
         if missing := missing_topics(metadata, self._exact):
             raise SourceFailed(f"no such topic, or no right to see it: {', '.join(missing)}")
-        self.cluster_id = metadata.cluster_id
+        self.cluster_id = str(metadata.cluster_id)
         await self._in(self._poller, membership.subscribe, self._subscriptions)
         if not any(re.match(each, topic) for each in self._subscriptions for topic in metadata.topics):
             await self._in(self._poller, membership.joined_without_partitions)

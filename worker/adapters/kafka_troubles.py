@@ -1,4 +1,4 @@
-"""What is wrong with Kafka right now, for `/readyz`: noticed when the client says so, cleared when it works."""
+"""What is wrong with Kafka right now, for `/readyz`: noticed as told by the client, cleared when it works."""
 
 from __future__ import annotations
 

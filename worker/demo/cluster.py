@@ -14,8 +14,9 @@ ANSWER_SECONDS = 10.0
 class EmbeddedCluster:
     """The cluster lives until it is closed.
 
-    Topics appear when they are first asked for, with four partitions each. It knows consumer groups, commits and
-    idempotent producers; it knows no retention, compaction, topic settings or rights.
+    Topics appear when they are first asked for, with four partitions each. It knows consumer groups, commits
+    and idempotent producers; it knows no retention, compaction, topic settings or rights. A member of a group
+    with `group.protocol: consumer` gets its partitions in a second; a classic one waits for three more.
 
     Attributes:
         bootstrap_servers: its address, for every client.
