@@ -105,7 +105,7 @@ def test_what_an_expression_reads_is_known(text: str, fields: set[str] | None, *
         ('a."b\\q"', 2, "quoted"),
         ("a # b", 2, "'#'"),
         ("a.2", 2, "'2'"),
-        ("x || lowr(a)", 5, "no function lowr()"),
+        ("x || lowr(a)", 5, "no function lowr(): did you mean 'lower'?"),
         ("x || lower(a, b)", 5, "lower() takes 1 argument, not 2"),
         ("split(a)", 0, "split() takes 2 arguments, not 1"),
         ("not_null()", 0, "at least 1 argument"),

@@ -6,6 +6,7 @@ import hashlib
 import math
 from typing import Any
 
+import jmespath
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -153,6 +154,11 @@ def test_text_that_is_no_number_in_json_is_null(text: str) -> None:
 @pytest.mark.parametrize("text", ["contains('abc', `1`)", "merge(`{}`, `1`)", "merge(`{}`, `[[1, 2]]`)"])
 def test_types_that_the_library_does_not_look_at_are_null_too(text: str) -> None:
     assert outcome(text) is None
+
+
+@given(value=st.none() | st.booleans() | finite | st.text() | st.lists(finite))
+def test_to_string_is_the_librarys(value: Any) -> None:
+    assert outcome("to_string(a)", a=value) == jmespath.search("to_string(a)", {"a": value})
 
 
 def test_a_failure_never_quotes_the_value() -> None:

@@ -17,7 +17,7 @@ import keyword
 import re
 from typing import TYPE_CHECKING, Any
 
-from worker.mapping import functions
+from worker.mapping import functions, snippets
 from worker.mapping.interpreter import interpret, without_kafka
 from worker.mapping.syntax import Node, contains, fields_read
 
@@ -92,9 +92,9 @@ class Emission:
             case "subexpression" | "index_expression" | "pipe":
                 return self._path(node["children"], at, soft=soft)
             case "index":
-                return _element(node["value"], at)
+                return snippets.element(node["value"], at)
             case "slice":
-                return _part(node["children"], at)
+                return snippets.part(node["children"], at)
             case "multi_select_dict" | "multi_select_list":
                 return self._select(node, at)
             case "key_val_pair":
@@ -108,7 +108,7 @@ class Emission:
             case "function_expression":
                 return self._call(node, at, soft=soft)
             case "flatten":
-                return f"{self._global(flattened)}({self.value(node['children'][0], at, soft=soft)})"
+                return f"{self._global(snippets.flattened)}({self.value(node['children'][0], at, soft=soft)})"
             case _:
                 return self._projection(node, at, soft=soft)
 
@@ -124,7 +124,7 @@ class Emission:
             case "function_expression" if soft and node["value"] in _BOOLEAN:
                 return self._call(node, at, soft=True)
             case _:
-                return _truth(self._local(node, at, soft=soft))
+                return snippets.truth(self._local(node, at, soft=soft))
 
     # Names
 
@@ -220,7 +220,9 @@ class Emission:
         if right["type"] == "literal":
             never_null = right["value"] is not None and not negated and otherwise == "False"
             name = self._local(left, at, soft=soft and never_null)
-            return _equals_literal(name, right["value"], self._literal(right["value"]), negated=negated)
+            return snippets.equals_literal(
+                name, right["value"], self._literal(right["value"]), negated=negated
+            )
         first, second = self._local(left, at), self._local(right, at)
         same = f"({first} == {second} and (type({first}) is bool) is (type({second}) is bool))"
         return f"(not {same})" if negated else same
@@ -231,8 +233,8 @@ class Emission:
         alone = not (_calls(left) and _calls(right))
         first = self._atom(left, at, soft=soft and alone)
         second = self._atom(right, at, soft=soft and alone)
-        checks = _both_ordered(left, first, right, second, self._global(ordered))
-        return _guarded(checks, f"{first} {_ORDER[node['value']]} {second}", otherwise)
+        checks = snippets.both_ordered(left, first, right, second, self._global(snippets.ordered))
+        return snippets.guarded(checks, f"{first} {_ORDER[node['value']]} {second}", otherwise)
 
     def _operands(self, node: Node, at: str, *, soft: bool, truth: bool) -> list[tuple[Fragment, str]]:
         """The operands of `||` or `&&`, each aside: all but the first are evaluated under a condition."""
@@ -266,7 +268,9 @@ class Emission:
         operands = self._operands(node, at, soft=soft, truth=False)
         result = self._result(operands[0][1])
         for fragment, text in operands[1:]:
-            with self._code.block(f"if {_truth(result)}:" if conjunction else f"if not {_truth(result)}:"):
+            with self._code.block(
+                f"if {snippets.truth(result)}:" if conjunction else f"if not {snippets.truth(result)}:"
+            ):
                 self._code.paste(fragment)
                 self._code.line(f"{result} = {text}")
         return result
@@ -281,13 +285,13 @@ class Emission:
             return self._interpreted(node, self._current(at))
         alone = sum(map(_calls, children)) <= 1 and name not in _NEVER_A_MISMATCH
         if name == "not_null":
-            return _first_found([self._local(child, at) for child in children])
+            return snippets.first_found([self._local(child, at) for child in children])
         arguments = [self._atom(child, at, soft=soft and alone) for child in children]
         if soft and name in _INLINE:
             types, template = _INLINE[name]
-            checks = [_typed(*each) for each in zip(children, arguments, types, strict=True)]
+            checks = [snippets.typed(*each) for each in zip(children, arguments, types, strict=True)]
             text = template.format(*arguments)
-            return _guarded([check for check in checks if check], text, "None")
+            return snippets.guarded([check for check in checks if check], text, "None")
         self.raises |= name not in _NEVER_A_MISMATCH
         return self._code.share(f"{self._global(functions.caller(name))}({', '.join(arguments)})", name)
 
@@ -334,7 +338,7 @@ class Emission:
         of_objects = bool(set().union(*map(fields_read, node["children"][1:])))
         element = self._code.name("element")
         if flat and not of_objects:
-            items = f"{self._global(flattened)}({items})"
+            items = f"{self._global(snippets.flattened)}({items})"
         with self._code.block(f"for {element} in {items}:"):
             if of_objects:
                 again = {**node, "children": [_same(flat=flat), *node["children"][1:]]}
@@ -366,28 +370,6 @@ class Emission:
             self._code.line(f"{result}.append({found})")
 
 
-def flattened(value: Any) -> list[Any] | None:
-    """What `[]` makes of a value: lists in the list are spliced in, one level deep; null of all else."""
-    if type(value) is not list:
-        return None
-    if list not in map(type, value):
-        return value
-    flat: list[Any] = []
-    for element in value:
-        if type(element) is list:
-            flat.extend(element)
-        else:
-            flat.append(element)
-    return flat
-
-
-def ordered(left: object, right: object) -> bool:
-    """Whether one can be less than the other: two numbers, or two texts."""
-    if type(left) is str:
-        return type(right) is str
-    return type(left) in (int, float) and type(right) in (int, float)
-
-
 def _same(*, flat: bool) -> Node:
     """The left side of a projection over the current value."""
     same: Node = {"type": "identity", "children": []}
@@ -412,60 +394,3 @@ def _hint(node: Node) -> str:
 
 def _calls(node: Node) -> bool:
     return contains(node, "function_expression")
-
-
-def _truth(name: str) -> str:
-    """JMESPath's truth of a name: as Python's, but 0 is true."""
-    return f"({name} or {name} == 0 and {name} is not False)"
-
-
-def _element(index: int, at: str) -> str:
-    enough = at if index in (0, -1) else f"len({at}) > {index}" if index >= 0 else f"len({at}) >= {-index}"
-    return f"({at}[{index}] if type({at}) is list and {enough} else None)"
-
-
-def _part(bounds: list[int | None], at: str) -> str:
-    text = ":".join("" if bound is None else str(bound) for bound in bounds)
-    return f"({at}[{text}] if type({at}) is list else None)"
-
-
-def _equals_literal(name: str, value: Any, literal: str, *, negated: bool) -> str:
-    """Equality with a literal: 0 and 1 are not False and True."""
-    if value is None or type(value) is bool:
-        return f"({name} is {'not ' if negated else ''}{literal})"
-    if type(value) in (int, float) and value in (0, 1):
-        same = f"({name} == {literal} and {name} is not {bool(value)})"
-        return f"(not {same})" if negated else same
-    return f"({name} {'!=' if negated else '=='} {literal})"
-
-
-def _typed(node: Node, name: str, types: tuple[str, ...]) -> str:
-    """Python that tells whether a value has one of these types; nothing where a literal has."""
-    if node["type"] == "literal" and type(node["value"]).__name__ in types:
-        return ""
-    either = " or ".join(f"type({name}) is {kind}" for kind in types)
-    return f"({either})" if len(types) > 1 else either
-
-
-def _both_ordered(left: Node, first: str, right: Node, second: str, both: str) -> list[str]:
-    """The checks that one value can be less than the other, as few as the literals leave."""
-    for literal, other, name in ((left, right, second), (right, left, first)):
-        if literal["type"] == "literal" and other["type"] != "literal":
-            if type(literal["value"]) is str:
-                return [_typed(other, name, ("str",))]
-            if type(literal["value"]) in (int, float):
-                return [_typed(other, name, ("int", "float"))]
-    return [f"{both}({first}, {second})"]
-
-
-def _guarded(checks: list[str], text: str, otherwise: str) -> str:
-    if not checks:
-        return f"({text})"
-    if otherwise == "False":
-        return f"({' and '.join(checks)} and {text})"
-    return f"({text} if {' and '.join(checks)} else {otherwise})"
-
-
-def _first_found(arguments: list[str]) -> str:
-    found = "".join(f"{argument} if {argument} is not None else " for argument in arguments[:-1])
-    return f"({found}{arguments[-1]})"

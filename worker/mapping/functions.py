@@ -13,7 +13,7 @@ import math
 import operator
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from jmespath.exceptions import JMESPathTypeError
@@ -23,10 +23,17 @@ from jmespath.functions import signature
 from worker.core import timestamps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 MOST_DIGITS = 15
 """What `round` takes at most: a float has no more decimal digits that mean anything."""
+
+_PYTHON_TYPES: dict[str, frozenset[type]] = {
+    "string": frozenset({str}),
+    "number": frozenset({int, float}),
+    "array": frozenset({list}),
+    "object": frozenset({dict}),
+}
 
 
 class ExpressionFailed(Exception):  # noqa: N818 - a verdict on a record, not a fault of the program
@@ -189,11 +196,14 @@ OURS: dict[str, tuple[Callable[..., Any], int]] = {
 }
 """Our functions by name, with the number of arguments."""
 
+NAMES = frozenset(OURS) | frozenset(LibraryFunctions.FUNCTION_TABLE)
+"""Every function that an expression can call."""
+
 
 class Functions(LibraryFunctions):  # type: ignore[misc] # the library has no types
     """The library's functions and ours, with our two kinds of fault."""
 
-    def call_function(self, function_name: str, resolved_args: list[Any]) -> Any:
+    def call_function(self, function_name: str, resolved_args: Sequence[Any]) -> Any:
         """Call a function of either kind. The number of arguments was checked by the parser."""
         if function_name in OURS:
             return _guarded(function_name, OURS[function_name][0], resolved_args)
@@ -213,6 +223,11 @@ class Functions(LibraryFunctions):  # type: ignore[misc] # the library has no ty
         return {key: value for argument in arguments for key, value in argument.items()}
 
     @signature({"types": []})  # type: ignore[untyped-decorator] # theirs
+    def _func_to_string(self, arg: Any) -> Any:
+        # what the library makes of them too, without a JSON encoder
+        return repr(arg) if type(arg) in (int, float) else super()._func_to_string(arg)
+
+    @signature({"types": []})  # type: ignore[untyped-decorator] # theirs
     def _func_to_number(self, arg: Any) -> Any:
         number = super()._func_to_number(arg)
         if type(number) is float and not math.isfinite(number):
@@ -220,7 +235,7 @@ class Functions(LibraryFunctions):  # type: ignore[misc] # the library has no ty
         return number
 
 
-def _guarded(name: str, call: Callable[..., Any], arguments: list[Any]) -> Any:
+def _guarded(name: str, call: Callable[..., Any], arguments: Sequence[Any]) -> Any:
     """Call it, and make our two kinds of fault of all that can go wrong."""
     try:
         value = call(*arguments)
@@ -260,8 +275,35 @@ def caller(name: str) -> Callable[..., Any]:
     """A function as compiled expressions call it. Raises `Mismatch` and `ExpressionFailed` when called."""
     if name in OURS:
         return OURS[name][0]
+    known = Functions.FUNCTION_TABLE[name]
+    parameters = known["signature"]
+    if any(parameter.get("variadic") for parameter in parameters):
+        return lambda *arguments: REGISTRY.call_function(name, arguments)
+    accepted = [_accepted(parameter["types"]) for parameter in parameters]
+    function = partial(known["function"], REGISTRY)
 
     def call(*arguments: Any) -> Any:
-        return REGISTRY.call_function(name, list(arguments))
+        for argument, (types, elements) in zip(arguments, accepted, strict=True):
+            if types and type(argument) not in types:
+                raise Mismatch
+            if elements and type(argument) is list and not _alike(argument, elements):
+                raise Mismatch
+        return _guarded(name, function, arguments)
 
     return call
+
+
+def _accepted(types: list[str]) -> tuple[frozenset[type], list[frozenset[type]]]:
+    """The library's types of a parameter (`array-number`, ...) as Python types, and its elements'.
+
+    The library compares names of types on every call, which costs more than most functions do.
+    """
+    whole = [_PYTHON_TYPES[name.partition("-")[0]] for name in types]
+    elements = [_PYTHON_TYPES[name.partition("-")[2]] for name in types if "-" in name]
+    return frozenset().union(*whole), elements
+
+
+def _alike(values: list[Any], kinds: list[frozenset[type]]) -> bool:
+    """Whether all values are of one of these kinds."""
+    found = set(map(type, values))
+    return any(found <= kind for kind in kinds)

@@ -17,6 +17,7 @@ from jmespath import ast, exceptions
 from jmespath.parser import Parser
 
 from worker.mapping import functions
+from worker.mapping.documents import did_you_mean
 
 Node = dict[str, Any]
 
@@ -113,7 +114,10 @@ class _Parser(Parser):  # type: ignore[misc] # the library has no types
             raise ExpressionError("only a name can be called, such as length(items)", token["start"])
         name: str = left["value"]
         if functions.arity(name) is None:
-            raise ExpressionError(f"there is no function {name}()", token["start"])
+            hint = did_you_mean(name, functions.NAMES)
+            raise ExpressionError(
+                f"there is no function {name}()" + (f": {hint}" if hint else ""), token["start"]
+            )
         arguments = self._arguments(name)
         _check_arity(name, len(arguments), token["start"])
         call: Node = ast.function_expression(name, arguments)
