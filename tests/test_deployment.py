@@ -1,0 +1,288 @@
+"""Every name in the files for containers and clusters is one that exists: they run where no test does."""
+
+from __future__ import annotations
+
+import ast
+import filecmp
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from worker.demo.events import TOPICS
+from worker.mapping.mappings import Mappings
+from worker.settings import Settings, load_settings
+from worker.telemetry import Telemetry
+from worker.version import __version__
+
+ROOT = Path(__file__).parents[1]
+COMPOSE = ROOT / "docker-compose.yml"
+KUBERNETES = ROOT / "deploy/kubernetes/worker.yaml"
+METRIC = re.compile(r"\b(?:pipelines_worker|process)_[a-z_]+")
+
+
+def yaml(path: Path) -> Any:
+    return YAML(typ="safe").load(path.read_text("utf-8"))
+
+
+def services() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = yaml(COMPOSE)["services"]
+    return found
+
+
+def dockerfile() -> str:
+    return (ROOT / "Dockerfile").read_text("utf-8")
+
+
+def without_defaults(text: str) -> str:
+    """What compose makes of `${NAME:-default}` where NAME is not set."""
+    return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
+
+
+def container_environment(service: dict[str, Any]) -> dict[str, str]:
+    """The image's own variables, and over them the service's."""
+    image = dict(re.findall(r"(WORKER__\w+)=(\S+)", dockerfile()))
+    return image | {name: without_defaults(value) for name, value in service.get("environment", {}).items()}
+
+
+def commands() -> set[str]:
+    said = subprocess.run(
+        [sys.executable, "-m", "worker", "--help"], capture_output=True, text=True, check=True
+    )
+    return set(re.findall(r"^\W*([a-z]+)\s", said.stdout, re.MULTILINE))
+
+
+def test_the_packaged_starter_is_the_worked_example() -> None:
+    """`cp -r config/. worker/starter/` makes them equal again."""
+
+    def differences(compared: filecmp.dircmp[str]) -> list[str]:
+        found = compared.left_only + compared.right_only + compared.diff_files + compared.funny_files
+        return found + [name for inner in compared.subdirs.values() for name in differences(inner)]
+
+    assert differences(filecmp.dircmp(ROOT / "config", ROOT / "worker/starter", ignore=["__pycache__"])) == []
+
+
+def test_the_worked_example_writes_down_the_defaults() -> None:
+    written = load_settings(ROOT / "config/worker.yaml", {"PIPELINES_API_KEY": "key"}, needs_key=True)
+    for section in set(Settings.model_fields) - {"pipelines", "mappings", "mapper_path"}:
+        assert getattr(written, section) == getattr(Settings(), section)
+    assert written.pipelines.url is None
+
+
+def test_the_worked_example_says_every_setting() -> None:
+    said = yaml(ROOT / "config/worker.yaml")
+    assert said.keys() == Settings.model_fields.keys()
+    for section, values in said.items():
+        model = Settings.model_fields[section].annotation
+        if isinstance(values, dict):
+            assert values.keys() == model.model_fields.keys()  # type: ignore[union-attr] # a section is a model
+
+
+def test_the_worked_example_loads_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings(ROOT / "worker/starter/worker.yaml", {}, needs_key=False)
+    mappings = Mappings.load(
+        settings.mappings,
+        mapper_path=settings.mapper_path,
+        base=settings.base,
+        dead_letter_topic=settings.kafka.dead_letter_topic,
+    )
+    assert sorted(mappings.subscriptions) == sorted(TOPICS)
+    assert mappings.warnings == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config").rglob("*.yaml")), ids=lambda path: path.name)
+def test_editors_find_the_schema_that_a_file_names(path: Path) -> None:
+    named = re.match(r"# yaml-language-server: \$schema=(\S+)", path.read_text("utf-8"))
+    assert named or path.parent.name == "tests"
+    assert named is None or (path.parent / named[1]).is_file()
+
+
+@pytest.mark.parametrize("kind", ["worker", "mapping"])
+def test_the_schemas_beside_the_example_are_what_the_command_prints(kind: str) -> None:
+    """`pipelines-worker schema KIND > config/schemas/KIND.json`, and the same for worker/starter."""
+    printed = subprocess.run(
+        [sys.executable, "-m", "worker", "schema", kind], capture_output=True, text=True, check=True
+    )
+    assert (ROOT / f"config/schemas/{kind}.json").read_text("utf-8") == printed.stdout
+
+
+def test_a_compose_worker_has_settings_that_load_and_an_emulator_to_talk_to() -> None:
+    service = services()["worker"]
+    settings = load_settings(ROOT / "config/worker.yaml", container_environment(service), needs_key=True)
+    assert settings.http.address == ("0.0.0.0", 8080)
+    assert settings.pipelines.base_url == "http://emulator:8090"
+    assert settings.kafka.bootstrap_servers == "kafka:29092"
+
+
+def test_every_variable_of_the_worker_is_read() -> None:
+    read = set(re.findall(r"\$\{(\w+)", (ROOT / "config/worker.yaml").read_text("utf-8")))
+    given = services()["worker"]["environment"].keys() | {
+        entry["name"]
+        for entry in yaml_documents(KUBERNETES)[0]["spec"]["template"]["spec"]["containers"][0]["env"]
+    }
+    assert {name for name in given if not name.startswith("WORKER__")} <= read
+
+
+def yaml_documents(path: Path) -> list[Any]:
+    return list(YAML(typ="safe").load_all(path.read_text("utf-8")))
+
+
+def test_every_host_in_compose_is_a_service_and_listens_on_that_port() -> None:
+    text = re.sub(r"^\s*#.*$", "", COMPOSE.read_text("utf-8"), flags=re.MULTILINE)
+    others = [ROOT / "deploy/prometheus/prometheus.yml", ROOT / "deploy/grafana/datasource.yml"]
+    text += "".join(path.read_text("utf-8") for path in others)
+    hosts = set(re.findall(r"(?:://|[\s\"@])([a-z]+):(\d{4,5})\b", text)) - {
+        ("localhost", "29092"),
+        ("localhost", "9092"),
+    }
+    ports = {"kafka": {"29092", "9093"}, "emulator": {"8090"}, "worker": {"8080"}, "prometheus": {"9090"}}
+    assert hosts
+    for host, port in hosts:
+        assert host in services()
+        assert port in ports[host]
+
+
+def test_every_service_that_is_waited_for_exists_and_can_be_waited_for() -> None:
+    for service in services().values():
+        awaited = service.get("depends_on", {})
+        for name, how in awaited.items() if isinstance(awaited, dict) else ():
+            assert name in services()
+            if how["condition"] == "service_healthy":
+                assert "test" in services()[name]["healthcheck"]
+        for volume in service.get("volumes", []):
+            assert (ROOT / volume.split(":")[0]).exists()
+
+
+def test_every_command_in_a_container_exists() -> None:
+    named = {services()["worker"]["command"][0], services()["emulator"]["command"][0]}
+    named |= set(json.loads(re.search(r"^CMD (\[.*\])$", dockerfile(), re.MULTILINE)[1]))  # type: ignore[index] # it is there
+    named |= set(yaml_documents(KUBERNETES)[0]["spec"]["template"]["spec"]["containers"][0]["args"])
+    assert named <= commands()
+    producer = services()["producer"]
+    [_, _, module] = producer["entrypoint"]
+    said = subprocess.run(
+        [sys.executable, "-m", module, "--help"], capture_output=True, text=True, check=True
+    )
+    assert all(word in said.stdout for word in producer["command"] if word.startswith("--"))
+
+
+def test_the_image_is_what_it_should_be() -> None:
+    lines = dockerfile()
+    assert 'ENTRYPOINT ["pipelines-worker"]' in lines  # the exec form: SIGTERM reaches the worker
+    assert re.search(r"^USER \d+:\d+$", lines, re.MULTILINE)
+    assert "--require-hashes" in lines
+    assert "/livez" in lines
+    for copied in re.findall(r"^COPY (?!--)(.+) \S+$", lines, re.MULTILINE):
+        assert all((ROOT / name).exists() for name in copied.split())
+        assert all(
+            f"!{name}" in (ROOT / ".dockerignore").read_text("utf-8").split() for name in copied.split()
+        )
+
+
+def test_health_checks_are_programs_that_compile() -> None:
+    checks = re.findall(r'\["python", "-c", "(.+?)"\]', dockerfile())
+    checks += [
+        one["healthcheck"]["test"][3]
+        for one in services().values()
+        if one.get("healthcheck", {}).get("test", [""])[1:2] == ["python"]
+    ]
+    assert len(checks) == 2
+    for check in checks:
+        ast.parse(check)
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    [
+        pytest.param(lambda: services()["worker"]["stop_grace_period"], id="compose"),
+        pytest.param(
+            lambda: yaml_documents(KUBERNETES)[0]["spec"]["template"]["spec"][
+                "terminationGracePeriodSeconds"
+            ],
+            id="kubernetes",
+        ),
+    ],
+)
+def test_nobody_kills_a_worker_that_still_drains(seconds: Any) -> None:
+    assert int(str(seconds()).removesuffix("s")) > Settings().delivery.shutdown_timeout
+
+
+def test_the_topics_that_are_made_are_those_of_the_mappings() -> None:
+    script = (ROOT / "deploy/create-topics.sh").read_text("utf-8")
+    [made] = re.findall(r"^for topic in (.+); do$", script, re.MULTILINE)
+    claimed = [topic for path in (ROOT / "config/mappings").glob("*.yaml") for topic in yaml(path)["topics"]]
+    assert sorted(made.split()) == sorted(claimed) == sorted(TOPICS)
+    assert f"create {Settings().kafka.dead_letter_topic} " in script
+    assert subprocess.run(["sh", "-n", ROOT / "deploy/create-topics.sh"], check=False).returncode == 0
+
+
+def test_kubernetes_mounts_every_file_of_the_example_and_asks_pages_that_exist() -> None:
+    [deployment, budget] = yaml_documents(KUBERNETES)
+    pod = deployment["spec"]["template"]["spec"]
+    sources = pod["volumes"][0]["projected"]["sources"]
+    mounted = {item["path"] for source in sources for item in source["configMap"].get("items", [])}
+    files = {
+        path.relative_to(ROOT / "config").as_posix()
+        for folder in ("mappings", "mappers")
+        for path in (ROOT / "config" / folder).glob("*.[yp]*")
+        if path.is_file()
+    }
+    assert mounted == files
+    [container] = pod["containers"]
+    assert container["image"].endswith(f":{__version__}")
+    assert {container[probe]["httpGet"]["path"] for probe in ("livenessProbe", "readinessProbe")} == {
+        "/livez",
+        "/readyz",
+    }
+    assert budget["spec"]["selector"] == deployment["spec"]["selector"]
+    rate = next(
+        entry["value"] for entry in container["env"] if entry["name"] == "WORKER__RATE_LIMIT__REQUESTS"
+    )
+    assert int(rate) * deployment["spec"]["replicas"] <= Settings().rate_limit.requests
+
+
+def test_alerts_and_dashboard_name_metrics_that_the_worker_has() -> None:
+    telemetry = Telemetry()
+    exercise(telemetry)
+    lines = telemetry.prometheus().decode().splitlines()
+    telemetry.shutdown()
+    known = {re.split(r"[{ ]", line, maxsplit=1)[0] for line in lines if not line.startswith("#")}
+    for path in (ROOT / "deploy/prometheus/alerts.yml", ROOT / "deploy/grafana/worker.json"):
+        used = set(METRIC.findall(path.read_text("utf-8"))) - {"pipelines_worker_"}
+        assert used
+        assert used - known == set()
+
+
+def exercise(telemetry: Telemetry) -> None:
+    """Make every instrument appear."""
+    telemetry.records_consumed(1, "t")
+    telemetry.records_ignored(1, "t")
+    telemetry.record_rejected("map", "UNMATCHED", "t")
+    telemetry.records_lost("t", 0, 1)
+    telemetry.calls_delivered(1)
+    telemetry.batch_closed("full", 1, 1)
+    telemetry.request_finished(200, 0.1, 1, None)
+    telemetry.request_retried("503")
+    telemetry.tokens_awaited(1.0)
+    telemetry.freshness_measured(1.0)
+    telemetry.dead_letters_written(1, "UNMATCHED", "t")
+    telemetry.dead_letters_failed(1, "timeout")
+    telemetry.partitions_assigned([("t", 0)])
+    telemetry.commit_failed("timeout")
+    telemetry.source_failed("timeout")
+    telemetry.mapper_was_slow("m", 2.0)
+    from worker.instruments import Observation
+
+    telemetry.observe(lambda: Observation(lag={("t", 0): 1}, oldest_undelivered={("t", 0): 1.0}))
+
+
+def test_no_file_names_a_registrys_host() -> None:
+    """Images are named without one, so that a mirror can stand in."""
+    for path in (ROOT / "Dockerfile", COMPOSE, KUBERNETES):
+        assert not re.search(r"docker\.io|ghcr\.io|quay\.io|gcr\.io|pypi\.org", path.read_text("utf-8"))
