@@ -196,9 +196,12 @@ class CallCode:
             with self._code.block("try:"):
                 self._code.line(f"{known} = {self._constant(rfc3339)}({found})")
             with self._code.block("except ValueError:"):
-                self._code.line(f"{known} = {self._constant(as_time)}({found})")
+                # Where nothing is found the record's own time stands in; anything else is refused.
+                otherwise = f"{self._constant(as_time)}({found})"
+                record = f"{self._constant(record_time)}(record)"
+                self._code.line(f"{known} = {record} if {found} is None else {otherwise}")
             self._code.remember(meaning, known)
-        return Entry("timestamp", known)
+        return Entry("timestamp", known, nullable=True)
 
     def _message_id(self, call: CallRule, index: int, entries: list[Entry]) -> str:
         names = [entry.text for entry in entries if entry.key == "event"]
