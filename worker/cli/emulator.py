@@ -18,11 +18,11 @@ def emulator(
         Literal["all-or-nothing", "take-good"],
         typer.Option(help="What strict mode does with the good calls of a batch that holds a bad one."),
     ] = "all-or-nothing",
-    enforce_rate_limit: Annotated[  # noqa: FBT002 - a flag of the command line
+    enforce_rate_limit: Annotated[
         bool, typer.Option("--enforce-rate-limit", help="Answer 429 above 3,000 requests in 3 seconds.")
     ] = False,
     latency: Annotated[float, typer.Option(min=0, help="Seconds before each answer.")] = 0.0,
-    config: ConfigOption = None,  # noqa: ARG001 - every command takes it
+    config: ConfigOption = None,
 ) -> None:
     """Stand in for the Pipelines API on this machine: a page, a JSON view of what came, faults on request."""
     import asyncio

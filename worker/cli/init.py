@@ -12,10 +12,8 @@ from worker.cli.options import ConfigOption
 
 def init(
     directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to write it.")] = Path(),
-    force: Annotated[  # noqa: FBT002 - a flag of the command line
-        bool, typer.Option("--force", help="Replace files that are there already.")
-    ] = False,
-    config: ConfigOption = None,  # noqa: ARG001 - every command takes it
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there already.")] = False,
+    config: ConfigOption = None,
 ) -> None:
     """Write a commented starter configuration: settings, a mapping, a fixture, a Python mapper."""
     files = _starter()
@@ -38,4 +36,4 @@ def _starter() -> dict[str, bytes]:
 
     with as_file(files("worker") / "starter") as root:
         found = sorted(path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-        return {path.relative_to(root).as_posix(): path.read_bytes() for path in found}
+        return {f"config/{path.relative_to(root).as_posix()}": path.read_bytes() for path in found}

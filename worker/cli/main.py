@@ -20,7 +20,7 @@ from worker.cli.map import map_events
 from worker.cli.options import DEFAULT_CONFIG
 from worker.cli.run import run_worker
 from worker.cli.schema import schema
-from worker.cli.test import test
+from worker.cli.test import run_fixtures
 from worker.core.model import ConfigError
 from worker.version import __version__
 
@@ -37,7 +37,7 @@ app.command("run")(run_worker)
 app.command("init")(init)
 app.command("check")(check)
 app.command("map")(map_events)
-app.command("test")(test)
+app.command("test")(run_fixtures)
 app.command("events")(events)
 app.command("schema")(schema)
 app.command("demo")(demo)
@@ -52,10 +52,10 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with 
 
 @app.callback()
 def program(
-    config: Annotated[  # noqa: ARG001 - commands read it from the context
+    config: Annotated[
         Path, typer.Option("--config", metavar="FILE", envvar="WORKER_CONFIG", help="The settings.")
     ] = DEFAULT_CONFIG,
-    version: Annotated[  # noqa: ARG001, FBT002 - its callback prints and leaves
+    version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
@@ -66,8 +66,8 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command.
 
     Returns:
-        The exit code: 0 done, 1 something that was checked did not hold or the program is wrong, 2 configuration or
-        usage error.
+        The exit code: 0 done, 1 something that was checked did not hold or the program is wrong, 2
+        configuration or usage error.
     """
     try:
         code = _run(arguments)

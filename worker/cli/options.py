@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.core.model import ConfigError, Problem
-
 if TYPE_CHECKING:
-    from worker.core.message_id import MessageIds
     from worker.mapping.mappings import Mappings
     from worker.settings import Settings
 
@@ -32,39 +29,9 @@ def chosen_config(context: typer.Context, config: Path | None) -> Path:
 
 
 def load(path: Path, *, needs_key: bool) -> tuple[Settings, Mappings]:
-    """Settings and mappings.
-
-    Raises:
-        ConfigError: with the problems of both.
-    """
+    """Settings and mappings. Raises ConfigError with the problems of both."""
     import os
 
-    from worker.settings import SettingsError, load_settings
+    from worker.configuration import load_configuration
 
-    try:
-        settings = load_settings(path, os.environ, needs_key=needs_key)
-    except SettingsError as error:
-        raise ConfigError([*error.problems, *_mapping_problems(error.remaining)]) from None
-    return settings, load_mappings(settings)
-
-
-def load_mappings(settings: Settings) -> Mappings:
-    """The mappings that the settings name. Raises ConfigError."""
-    from worker.mapping.mappings import Mappings
-
-    return Mappings.load(
-        settings.mappings,
-        mapper_path=settings.mapper_path,
-        base=settings.base,
-        dead_letter_topic=settings.kafka.dead_letter_topic,
-        max_call_bytes=settings.batch.max_call_bytes,
-        envelopes=settings.batch.context == "partition",
-    )
-
-
-def _mapping_problems(settings: Settings) -> list[Problem]:
-    try:
-        load_mappings(settings)
-    except ConfigError as error:
-        return error.problems
-    return []
+    return load_configuration(path, os.environ, needs_key=needs_key)

@@ -11,12 +11,12 @@ from worker.cli.options import ConfigOption, chosen_config, load
 
 def run_worker(
     context: typer.Context,
-    until_caught_up: Annotated[  # noqa: FBT002 - a flag of the command line
+    until_caught_up: Annotated[
         bool,
         typer.Option(
             "--until-caught-up",
-            help="Stop once everything that was there at the start is delivered and committed: for cron jobs, "
-            "back-fills and tests.",
+            help="Stop once everything that was there at the start is delivered and committed: for cron "
+            "jobs, back-fills and tests.",
         ),
     ] = False,
     config: ConfigOption = None,

@@ -19,7 +19,7 @@ class Kind(StrEnum):
 
 def schema(
     kind: Annotated[Kind, typer.Argument(help="Which file: worker.yaml, or a mapping.")],
-    config: ConfigOption = None,  # noqa: ARG001 - every command takes it
+    config: ConfigOption = None,
 ) -> None:
     """Print the JSON Schema of a configuration file, for editors.
 

@@ -1,0 +1,53 @@
+"""`events`: the catalogue of events that Customer.io documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+import typer
+
+from worker.cli.options import ConfigOption
+
+
+def events(
+    name: Annotated[
+        str | None, typer.Argument(help="Explain this event; without it, all are listed.")
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """List the events that Customer.io documents, or explain one, with a rule to paste into a mapping."""
+    from worker.mapping import catalog
+
+    if name is None:
+        for family, names in catalog.families().items():
+            typer.echo(f"{family}:")
+            typer.echo("".join(f"  {event}\n" for event in names))
+        return
+    meant = name if catalog.event(name) else catalog.suggest(name)
+    if meant is None:
+        raise typer.BadParameter("the catalogue has no such event; `pipelines-worker events` lists all")
+    if meant != name.strip():
+        typer.echo(f"The catalogue has no '{name}'. This is '{meant}'.\n", err=True)
+    _explain(catalog.event(meant) or {})
+
+
+def _explain(event: Mapping[str, Any]) -> None:
+    from worker.mapping.rule_examples import example_rule
+
+    typer.echo(f"{event['name']}  ({event['family']})")
+    if event.get("destructive"):
+        typer.echo("Destructive: it cannot be taken back.")
+    for line in _fields(event.get("properties", {}), 1):
+        typer.echo(line)
+    rule = example_rule(dict(event))
+    typer.echo(f"\n{rule}" if rule else "\nOnly Customer.io's own programs send it.")
+
+
+def _fields(fields: Mapping[str, Any], depth: int) -> Iterator[str]:
+    for key, field in fields.items():
+        notes = [field["type"], *(["required"] if field.get("required") is True else [])]
+        if "enum" in field:
+            notes.append("one of " + ", ".join(map(str, field["enum"])))
+        yield f"{'  ' * depth}{'any other' if key == '*' else key}: {', '.join(notes)}"
+        yield from _fields(field.get("properties") or {}, depth + 1)

@@ -1,0 +1,117 @@
+"""`map`: what a mapping makes of events, without sending anything."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from worker.cli.options import ConfigOption, chosen_config, load
+
+if TYPE_CHECKING:
+    from worker.core.model import Record
+    from worker.mapping.mappings import Mappings
+
+
+def map_events(
+    context: typer.Context,
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            exists=True,
+            dir_okay=False,
+            help="One JSON event a line. [default: standard input]",
+            show_default=False,
+        ),
+    ] = None,
+    topic: Annotated[
+        str | None, typer.Option(help="The topic they come from; needed where the mappings name several.")
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="The key of every record.")] = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A header of every record; may be repeated."),
+    ] = None,
+    from_topic: Annotated[
+        str | None,
+        typer.Option(metavar="TOPIC", help="Read real records instead; joins no group, commits nothing."),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="With --from-topic: how many of the newest.")] = 10,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TOPIC:PARTITION:OFFSET", help="Show how one real record becomes calls, step by step."
+        ),
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Show what would be sent for events: one JSON line each, exit 1 if any is rejected. Nothing is sent."""
+    path = chosen_config(context, config)
+    if sum(map(bool, (file, from_topic, explain))) > 1:
+        raise typer.BadParameter("FILE, --from-topic and --explain exclude each other")
+    if from_topic or explain:
+        from worker.cli.map_kafka import map_from_kafka
+
+        rejected = map_from_kafka(path, from_topic, limit, explain)
+    else:
+        _, mappings = load(path, needs_key=False)
+        topic = _chosen_topic(mappings, topic)
+        rejected = _map_lines(mappings, _records(_lines(file), topic, key, _headers(header or [])))
+    raise typer.Exit(1 if rejected else 0)
+
+
+def _chosen_topic(mappings: Mappings, topic: str | None) -> str:
+    """The topic that is meant. A usage error says which there are."""
+    known = mappings.subscriptions
+    if topic is None and len(known) == 1 and not known[0].startswith("^"):
+        return known[0]
+    if topic is None:
+        raise typer.BadParameter(f"which topic? --topic takes one of: {', '.join(known)}")
+    if mappings.file_of(topic) is None:
+        raise typer.BadParameter(f"no mapping names the topic '{topic}'; there are: {', '.join(known)}")
+    return topic
+
+
+def _headers(options: Iterable[str]) -> list[tuple[str, bytes | None]]:
+    headers: list[tuple[str, bytes | None]] = []
+    for option in options:
+        name, equals, value = option.partition("=")
+        if not name or not equals:
+            raise typer.BadParameter("a header is NAME=VALUE", param_hint="--header")
+        headers.append((name, value.encode()))
+    return headers
+
+
+def _lines(file: Path | None) -> Iterator[bytes]:
+    """The lines that hold something, without their ends."""
+    source = file.open("rb") if file else sys.stdin.buffer
+    with source:
+        for line in source:
+            if content := line.strip():
+                yield content
+
+
+def _records(
+    lines: Iterable[bytes], topic: str, key: str | None, headers: list[tuple[str, bytes | None]]
+) -> Iterator[Record]:
+    """Records of now, as if the lines had been produced one after the other."""
+    from time import time
+
+    from worker.mapping.preview import PreviewRecord
+
+    key_bytes = key.encode() if key is not None else None
+    for offset, line in enumerate(lines):
+        yield PreviewRecord(topic, line, key_bytes, headers, int(time() * 1000), (0, offset))
+
+
+def _map_lines(mappings: Mappings, records: Iterable[Record]) -> int:
+    """Print what becomes of each; how many were rejected."""
+    from worker.cli.verdicts import print_verdict
+    from worker.core.message_id import MessageIds
+    from worker.mapping.preview import PREVIEW_CLUSTER
+
+    ids = MessageIds(PREVIEW_CLUSTER)
+    return sum(print_verdict(mappings.explain(record, ids)) for record in records)

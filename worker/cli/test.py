@@ -1,0 +1,127 @@
+"""`test`: the mapping fixtures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from worker.cli.options import ConfigOption, chosen_config, load
+from worker.core.model import ConfigError
+
+if TYPE_CHECKING:
+    from worker.mapping.fixtures import Fixture, FixtureResult
+    from worker.mapping.mappings import Mappings
+
+
+def run_fixtures(
+    context: typer.Context,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[PATH...]",
+            exists=True,
+            help="Fixture files, or folders of them. [default: tests, beside worker.yaml]",
+            show_default=False,
+        ),
+    ] = None,
+    update: Annotated[
+        bool, typer.Option("--update", help="Write what the mappings do today into fixtures that differ.")
+    ] = False,
+    junit: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write a JUnit report, for CI servers.")
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Run the mapping fixtures; exit 1 if any differs, or if there is none."""
+    config_file = chosen_config(context, config)
+    _, mappings = load(config_file, needs_key=False)
+    files = list(_files(paths or [config_file.parent / "tests"]))
+    results = _run(mappings, files)
+    if not results:
+        typer.echo(f"there are no fixtures in {_names(paths or [config_file.parent / 'tests'])}", err=True)
+        raise typer.Exit(1)
+    if update:
+        _update(results)
+        return
+    if junit:
+        from worker.cli.junit import write_report
+
+        write_report(junit, results)
+    _print(results)
+    _print_coverage(mappings, results)
+    raise typer.Exit(0 if all(result.passed for result in results) else 1)
+
+
+def _files(paths: Sequence[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(each for each in path.rglob("*") if each.suffix in {".yaml", ".yml"})
+        elif path.exists():
+            yield path
+
+
+def _names(paths: Sequence[Path]) -> str:
+    return ", ".join(map(str, paths))
+
+
+def _run(mappings: Mappings, files: Sequence[Path]) -> list[FixtureResult]:
+    from worker.mapping.fixtures import run_fixture
+
+    return [run_fixture(mappings, fixture) for fixture in _read(files)]
+
+
+def _read(files: Sequence[Path]) -> list[Fixture]:
+    """The fixtures of all files. Raises ConfigError with the problems of all."""
+    from worker.mapping.fixtures import read_fixtures
+
+    fixtures, problems = [], []
+    for file in files:
+        try:
+            fixtures += read_fixtures(file.read_bytes(), str(file))
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return fixtures
+
+
+def _update(results: Sequence[FixtureResult]) -> None:
+    from worker.mapping.fixtures import updated
+
+    for name in sorted({_file(result) for result in results if not result.passed}):
+        source = Path(name).read_text(encoding="utf-8")
+        text = updated(source, [result for result in results if _file(result) == name])
+        Path(name).write_text(text, encoding="utf-8")
+        typer.echo(name)
+    typer.echo("updated; look at the difference before you commit it", err=True)
+
+
+def _file(result: FixtureResult) -> str:
+    return result.fixture.at.rpartition(":")[0]
+
+
+_COLORS = {"-": "red", "+": "green", "@": "cyan"}
+
+
+def _print(results: Sequence[FixtureResult]) -> None:
+    differing = [result for result in results if not result.passed]
+    for result in differing:
+        typer.secho(f"{result.fixture.at}: {result.fixture.name}", bold=True)
+        for line in result.diff.splitlines():
+            typer.secho(f"  {line}", fg=_COLORS.get(line[:1]))
+        typer.echo(f"  rule: {result.rule or 'none'}\n")
+    passed = len(results) - len(differing)
+    typer.echo(f"{passed} passed, {len(differing)} differ" if differing else f"{passed} passed", err=True)
+
+
+def _print_coverage(mappings: Mappings, results: Sequence[FixtureResult]) -> None:
+    from worker.mapping.fixtures import rules_never_hit
+
+    rules = sum(len(file.rules) for file in mappings.files)
+    missed = rules_never_hit(mappings, results)
+    typer.echo(f"{rules - len(missed)} of {rules} rules are covered", err=True)
+    if missed:
+        typer.echo(f"no fixture comes to: {', '.join(missed)}", err=True)

@@ -1,0 +1,55 @@
+"""What became of a record: a JSON line for programs, colours and reasons for a person at a terminal."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import orjson
+import typer
+
+from worker.mapping.preview import answer
+
+if TYPE_CHECKING:
+    from worker.core.model import Record
+    from worker.mapping.mappings import Explanation
+
+
+def print_verdict(explanation: Explanation) -> bool:
+    """Print it; whether the record was rejected."""
+    if sys.stdout.isatty():
+        print_explanation(explanation)
+    else:
+        typer.echo(orjson.dumps(answer(explanation)))
+    return explanation.rejected is not None
+
+
+def print_record(record: Record) -> None:
+    """A record as it came, for the person who asked for it."""
+    typer.secho(f"{record.topic()}:{record.partition()}:{record.offset()}", bold=True)
+    typer.echo(f"  key      {_text(record.key())}")
+    for name, value in record.headers() or []:
+        typer.echo(f"  header   {name}: {_text(value)}")
+    typer.echo(f"  value    {_text(record.value())}")
+
+
+def print_explanation(explanation: Explanation) -> None:
+    """Which rule, which calls of which size, what is noteworthy, why not."""
+    typer.secho(f"  rule     {explanation.rule or 'none'}", dim=True)
+    for call, size in zip(explanation.calls, explanation.sizes, strict=True):
+        typer.secho(f"  call     {call['type']}, {size} bytes", fg="green")
+        for line in orjson.dumps(call, option=orjson.OPT_INDENT_2).decode().splitlines():
+            typer.echo(f"    {line}")
+    for warning in explanation.warnings:
+        typer.secho(f"  warning  {warning}", fg="yellow")
+    if explanation.ignored is not None:
+        typer.secho(f"  ignored  {explanation.ignored}", fg="cyan")
+    if rejected := explanation.rejected:
+        typer.secho(f"  rejected {rejected.stage}: {rejected.reason}: {rejected.detail}", fg="red")
+
+
+def _text(value: bytes | None) -> str:
+    if value is None:
+        return "null"
+    text = value.decode("utf-8", "backslashreplace")
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)

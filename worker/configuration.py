@@ -1,0 +1,45 @@
+"""Settings and mappings as a whole: what commands, tests and the demo begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from worker.core.model import ConfigError, Problem
+from worker.mapping.mappings import Mappings
+from worker.settings import Settings, SettingsError, load_settings
+
+
+def load_configuration(
+    path: str | Path, environ: Mapping[str, str], *, needs_key: bool
+) -> tuple[Settings, Mappings]:
+    """Read worker.yaml and the mappings that it names; see `load_settings`.
+
+    Raises:
+        ConfigError: with the problems of both.
+    """
+    try:
+        settings = load_settings(path, environ, needs_key=needs_key)
+    except SettingsError as error:
+        raise ConfigError([*error.problems, *_mapping_problems(error.remaining)]) from None
+    return settings, load_mappings(settings)
+
+
+def load_mappings(settings: Settings) -> Mappings:
+    """The mappings that the settings name. Raises ConfigError with every problem of every file."""
+    return Mappings.load(
+        settings.mappings,
+        mapper_path=settings.mapper_path,
+        base=settings.base,
+        dead_letter_topic=settings.kafka.dead_letter_topic,
+        max_call_bytes=settings.batch.max_call_bytes,
+        envelopes=settings.batch.context == "partition",
+    )
+
+
+def _mapping_problems(settings: Settings) -> list[Problem]:
+    try:
+        load_mappings(settings)
+    except ConfigError as error:
+        return error.problems
+    return []

@@ -1,0 +1,142 @@
+"""A pytest plugin: mappings and Python mappers under test, with the fixtures that `pipelines-worker test` runs.
+
+In the `conftest.py` at the root of your project:
+
+    pytest_plugins = ["worker.testing"]
+
+Then pytest collects the fixture files beside worker.yaml (`config/tests/*.yaml`), a test for each fixture:
+
+    pytest config/tests
+
+And tests of your own can ask for what a mapping makes of an event:
+
+    def test_a_simulator_is_not_for_customer_io(map_event):
+        event = {"type": "device.registered", "user_id": "u", "device": {"token": "t", "simulator": True}}
+        assert map_event("devices", event) == {"ignored": "the mapper returned nothing"}
+
+The settings are `config/worker.yaml`; `worker_config` in pytest's configuration names another file, relative to
+pytest's root directory. No key is needed, and nothing is sent.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import orjson
+import pytest
+
+from worker.configuration import load_mappings
+from worker.mapping.fixtures import Fixture, read_fixtures, run_fixture
+from worker.mapping.mappings import Mappings
+from worker.mapping.preview import PreviewRecord, map_event
+from worker.settings import load_settings
+
+_MAPPINGS = pytest.StashKey[Mappings]()
+_EPOCH_2026 = 1_767_225_600_000
+
+
+class MapEvent(Protocol):
+    """What the fixture `map_event` gives."""
+
+    def __call__(
+        self,
+        topic: str,
+        event: Mapping[str, Any] | None,
+        *,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        timestamp: int = _EPOCH_2026,
+    ) -> dict[str, Any]:
+        """What becomes of an event: `{"calls": [...]}`, `{"ignored": why}` or `{"rejected": {...}}`.
+
+        Args:
+            topic: where it comes from.
+            event: the decoded event; None for a tombstone.
+            key: of the record.
+            headers: of the record.
+            timestamp: of the record, epoch milliseconds.
+        """
+        ...
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Tell pytest which settings to read."""
+    parser.addini("worker_config", "the settings of the worker", default="config/worker.yaml")
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect the fixture files in `tests` beside worker.yaml."""
+    folder = _config_file(parent.config).parent / "tests"
+    if file_path.suffix in {".yaml", ".yml"} and folder in file_path.parents:
+        return FixtureFile.from_parent(parent, path=file_path)
+    return None
+
+
+@pytest.fixture(scope="session")
+def mappings(pytestconfig: pytest.Config) -> Mappings:
+    """The mappings that the settings name."""
+    return _mappings(pytestconfig)
+
+
+@pytest.fixture(scope="session", name="map_event")
+def map_event_(mappings: Mappings) -> MapEvent:
+    """Asks the mappings what becomes of an event; see `MapEvent`."""
+
+    def ask(
+        topic: str,
+        event: Mapping[str, Any] | None,
+        *,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        timestamp: int = _EPOCH_2026,
+    ) -> dict[str, Any]:
+        value = None if event is None else orjson.dumps(event)
+        named: list[tuple[str, bytes | None]] = [
+            (name, text.encode()) for name, text in (headers or {}).items()
+        ]
+        record = PreviewRecord(topic, value, key.encode() if key is not None else None, named, timestamp)
+        return map_event(mappings, record)
+
+    return ask
+
+
+class FixtureFile(pytest.File):
+    """A file of mapping fixtures."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """A test for each fixture."""
+        for fixture in read_fixtures(self.path.read_bytes(), str(self.path)):
+            yield FixtureTest.from_parent(self, name=fixture.name, fixture=fixture)
+
+
+class FixtureTest(pytest.Item):
+    """One mapping fixture."""
+
+    def __init__(self, *, fixture: Fixture, **given: Any) -> None:
+        super().__init__(**given)
+        self._fixture = fixture
+
+    def runtest(self) -> None:
+        """Fail with the difference, if there is one."""
+        result = run_fixture(_mappings(self.config), self._fixture)
+        if not result.passed:
+            pytest.fail(f"{self._fixture.at}, rule {result.rule or 'none'}\n{result.diff}", pytrace=False)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Where the fixture stands."""
+        return self.path, int(self._fixture.at.rpartition(":")[2]) - 1, self.name
+
+
+def _config_file(config: pytest.Config) -> Path:
+    return Path(config.rootpath / config.getini("worker_config"))
+
+
+def _mappings(config: pytest.Config) -> Mappings:
+    """Loaded once. Raises ConfigError with everything that is wrong."""
+    if _MAPPINGS not in config.stash:
+        settings = load_settings(_config_file(config), os.environ, needs_key=False)
+        config.stash[_MAPPINGS] = load_mappings(settings)
+    return config.stash[_MAPPINGS]
