@@ -94,7 +94,7 @@ def _check_device(name: str, call: Mapping[str, Any]) -> None:
     tokens = {_text(device.get("token"), "device.token") for device in devices if "token" in device}
     if not tokens:
         _refuse("MISSING_FIELD", f"{name} needs context.device.token.")
-    kinds = {device["type"] for device in devices if device.get("type") is not None}
+    kinds = {_text(device["type"], "device.type") for device in devices if device.get("type") is not None}
     if not kinds <= set(DEVICE_TYPES):
         _refuse("INVALID_VALUE", f"device.type must be one of {', '.join(DEVICE_TYPES)}.")
     if len(tokens) > 1 or len(kinds) > 1:

@@ -184,7 +184,7 @@ def validate_batch(body: Any) -> None:
         seen = {_canonical(call.get(field, body.get(field))) for call in calls}
         if len(seen) > 1 or (field in body and seen != {_canonical(body[field])}):
             _refuse("DIFFERENT_CONTEXTS", f"The calls of a batch have the same {field}.")
-    ids = [call["messageId"] for call in calls if call.get("messageId")]
+    ids = [call["messageId"] for call in calls if isinstance(call.get("messageId"), str)]
     if len(set(ids)) < len(ids):
         _refuse("DUPLICATE_MESSAGE_ID", "Two calls of a batch have the same messageId: one would be dropped.")
 

@@ -37,6 +37,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "array": (list, tuple),
     "object": (dict,),
     "any": (object,),
+    "null": (type(None),),
 }
 _ARTICLES = {"integer": "an integer", "array": "a list", "object": "an object"}
 
@@ -108,9 +109,10 @@ def _check_all(types: Mapping[str, Any], values: Mapping[str, Any], path: str) -
 
 def _check(wanted: Mapping[str, Any], value: Any, path: str) -> Iterator[str]:
     """One property against its documented type."""
-    kind = wanted["type"]
-    if not _is_a(kind, value):
-        yield f"{path} should be {_ARTICLES.get(kind, f'a {kind}')}"
+    kinds = [wanted["type"]] if isinstance(wanted["type"], str) else wanted["type"]
+    kind = next((kind for kind in kinds if _is_a(kind, value)), None)
+    if kind is None:
+        yield f"{path} should be {' or '.join(_ARTICLES.get(kind, f'a {kind}') for kind in kinds if kind != 'null')}"
         return
     if "enum" in wanted and value not in (
         allowed := [*wanted["enum"], *wanted.get("also_accepted_downstream", ())]

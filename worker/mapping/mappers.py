@@ -183,18 +183,15 @@ class Mappers:
             raise self._module_fails(module, error) from None
 
     def _module_fails(self, module: str, error: BaseException) -> MapperProblem:
-        """A module that cannot be imported, with the last line outside of the import machinery."""
+        """A module that cannot be imported: where in the user's own files, if one of them is on the way."""
         if isinstance(error, SyntaxError):
             file, line = error.filename, error.lineno
             return MapperProblem(
                 f"module {module} is not Python: {error.msg}", file=self._named(file), line=line
             )
-        places = [
-            (frame.f_code.co_filename, line)
-            for frame, line in traceback.walk_tb(error.__traceback__)
-            if "importlib" not in frame.f_code.co_filename and frame.f_code.co_filename != __file__
-        ]
-        file, line = places[-1] if places else (None, None)
+        places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+        own = [place for place in places if any(Path(place[0]).is_relative_to(top) for top in self._folders)]
+        file, line = own[-1] if own else (None, None)
         what = f"{type(error).__name__}: {error}" if isinstance(error, ImportError) else type(error).__name__
         return MapperProblem(f"module {module} cannot be imported: {what}", file=self._named(file), line=line)
 
