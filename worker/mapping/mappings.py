@@ -10,7 +10,7 @@ Use it so:
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,9 @@ from worker.mapping.rule_checks import claim_problems, rule_warnings
 from worker.mapping.rule_reader import read_mapping
 from worker.mapping.rules import MappingFile
 from worker.mapping.topics import matches
+
+
+Explainer = Callable[[Record], tuple[int | None, list[EncodedCall]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ class Mappings:
         self._mappers = mappers
         self._max_call_bytes = max_call_bytes
         self._envelopes = envelopes
+        self._explained: tuple[str, MessageIds, Explainer] | None = None
 
     @classmethod
     def load(  # noqa: PLR0913 - what worker.yaml says of mappings; all but the first by name
@@ -152,11 +156,11 @@ class Mappings:
         return compile_mapping(file, self._target(topic, ids), self._mappers, on_slow)
 
     def explain(self, record: Record, ids: MessageIds) -> Explanation:
-        """What becomes of one record, and why. Compiles the topic's rules each time: not for many records."""
+        """What becomes of one record, and why. Slower than a converter, which does not say why."""
         file = self.file_of(record.topic())
         if file is None:
             return Explanation(ignored="no mapping file names the topic", lane_key=record.key())
-        explain = compile_explained(file, self._target(record.topic(), ids), self._mappers)
+        explain = self._explainer(file, record.topic(), ids)
         try:
             index, encoded = explain(record)
         except Rejected as rejected:
@@ -168,6 +172,13 @@ class Mappings:
     def rule_at(self, record: Record, ids: MessageIds) -> str | None:
         """The rule that handles a record, as `file:line`, for dead letters whose calls the API refused."""
         return self.explain(record, ids).rule
+
+    def _explainer(self, file: MappingFile, topic: str, ids: MessageIds) -> Explainer:
+        """Compiled once for all records of a topic that are asked about one after the other."""
+        if self._explained is None or self._explained[:2] != (topic, ids):
+            compiled = compile_explained(file, self._target(topic, ids), self._mappers)
+            self._explained = (topic, ids, compiled)
+        return self._explained[2]
 
     def _target(self, topic: str, ids: MessageIds) -> Target:
         return Target(topic, ids, self._max_call_bytes, self._envelopes)
