@@ -14,7 +14,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -337,8 +337,9 @@ class Telemetry:
             self._observed = self._observe()
             done.set()
 
-        loop.call_soon_threadsafe(observe)
-        done.wait(_OBSERVATION_SECONDS)
+        with suppress(RuntimeError):  # the loop was closed meanwhile
+            loop.call_soon_threadsafe(observe)
+            done.wait(_OBSERVATION_SECONDS)
 
     def _partitions_changed(
         self, change: str, partitions: Sequence[Partition], level: int, message: str

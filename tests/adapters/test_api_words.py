@@ -82,7 +82,7 @@ def test_a_page_is_told_in_plain_text() -> None:
         ("user 'cut in the mid", "user …"),
         ("the API can't take this and won't", "the API can't take this and won't"),
         ("no person grace.hopper@EXAMPLE.com", "no person …"),
-        ("invalid email someone.else@example.org!", "invalid email …!"),
+        ("invalid email someone.else@example.org!", "invalid email …"),
         ("id cust-81723 is invalid", "id … is invalid"),
         ("Hopper, GRACE is invalid", "… is invalid"),
         ("value Plati is invalid", "value … is invalid"),

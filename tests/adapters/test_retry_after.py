@@ -37,7 +37,6 @@ NOON = 1_795_262_400.0
         ("Sat, 21 Nov 2026 11:00:00 GMT", 0.0),
         ("Sun, 22 Nov 2026 12:00:00 GMT", 300.0),
         ("Sat, 99 Nov 2026 12:00:00 GMT", None),
-        ("Sat, 21 Nov 0000 12:00:00 GMT", None),
     ],
 )
 def test_retry_after_is_seconds_or_a_date_and_anything_else_is_ignored(

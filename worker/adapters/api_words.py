@@ -39,7 +39,7 @@ _QUOTED = re.compile(
 _TELLING = re.compile(
     r"""[^\s<>()\[\],;:'"`=]+@[^\s<>()\[\],;:'"`=]+"""  # an email address
     r"|\b(?=[\w-]*\d)[0-9a-fA-F][0-9a-fA-F-]{10,}[0-9a-fA-F]\b"  # a UUID, a hash
-    r"|\+?\d(?:[\s().-]?\d){6,}"  # a long number, a phone number
+    r"|\+?\d(?:[\s().-]{0,3}\d){6,}"  # a long number, a phone number
     r"|[\w+/=-]{24,}"  # a token
 )
 _WORD = re.compile(r"(?<=\[)\d{1,4}(?=\])|\w+(?:[-.]\w+)*")
@@ -60,7 +60,8 @@ _ORDINARY = frozenset(
     service temporarily timeout unavailable bytes kb mb http https api batch call calls event events body
     header schema strict mode basic auth authorization identify track page screen group alias user person
     device relationship userid anonymousid groupid previousid messageid objectid objecttypeid timestamp
-    originaltimestamp sentat traits properties context integrations category token devicetype deliveryid
+    originaltimestamp sentat id ids s t don won doesn isn aren
+    traits properties context integrations category token devicetype deliveryid
     metric email
     """.split()  # noqa: SIM905 - a list of words reads best as words
 )
