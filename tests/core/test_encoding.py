@@ -57,7 +57,7 @@ def test_the_size_is_counted_in_bytes_exactly(spare: int) -> None:
     if spare >= 0:
         assert len(encode(call)) == MAX_CALL_BYTES - spare
         return
-    with pytest.raises(Rejected, match="CALL_TOO_LARGE: The call is 32001 bytes long; 32000 are allowed."):
+    with pytest.raises(Rejected, match=r"CALL_TOO_LARGE: The call is 32001 bytes long; 32000 are allowed\."):
         encode(call)
 
 

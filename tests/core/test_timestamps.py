@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from worker.core.timestamps import from_datetime, from_millis, rfc3339
 
 offsets = st.integers(-23 * 60 - 59, 23 * 60 + 59).map(lambda minutes: timezone(timedelta(minutes=minutes)))
-moments = st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=offsets)
+moments = st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=offsets)  # noqa: DTZ001 - bounds are naive
 
 
 def expected(moment: datetime) -> str:

@@ -123,8 +123,7 @@ def test_what_passes_stays_as_it_was_but_for_what_is_absent(type_: str, fields: 
     call = {"type": type_, **fields}
     try:
         result = validate(call)
-    except Rejected as rejected:
-        assert rejected.stage is Stage.VALIDATE
+    except Rejected:
         return
     assert result == {key: call[key] for key in result}
     assert all(call[key] is None or not call[key].strip() for key in call.keys() - result.keys())

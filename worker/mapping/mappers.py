@@ -191,7 +191,8 @@ class Mappers:
             )
         places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
         own = [place for place in places if any(Path(place[0]).is_relative_to(top) for top in self._folders)]
-        file, line = own[-1] if own else (None, None)
+        others = [place for place in places if "importlib" not in place[0] and place[0] != __file__]
+        file, line = (own or others)[-1] if own or others else (None, None)
         what = f"{type(error).__name__}: {error}" if isinstance(error, ImportError) else type(error).__name__
         return MapperProblem(f"module {module} cannot be imported: {what}", file=self._named(file), line=line)
 
