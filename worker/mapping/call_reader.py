@@ -11,10 +11,13 @@ from worker.core.semantic import check_event_name, reserved
 from worker.mapping.assembly import convert
 from worker.mapping.documents import Document, Path, closest, did_you_mean
 from worker.mapping.expressions import Expression, ExpressionError
+from worker.mapping.rule_schema import RULE_KEYS
 from worker.mapping.rules import CallRule, Value
 from worker.mapping.shapes import CALLS, CallShape, Field, Kind
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_DASHED = re.compile(r"[A-Za-z_]\w*(-\w+)+")
+_WORDS = re.compile(r"\w[\w ,.!?/:+-]*")
 _LITERAL_TEXT = "literal text is written in single quotes, within quotes that YAML takes away: \"'{}'\""
 
 _MEANT = {
@@ -47,11 +50,11 @@ class CallReader:
         name = given["call"]
         shape = CALLS.get(name) if isinstance(name, str) else None
         if shape is None:
-            hint = did_you_mean(str(name), CALLS) or f"one of {', '.join(CALLS)}"
+            hint = _semantic_hint(str(name)) or did_you_mean(str(name), CALLS) or f"one of {', '.join(CALLS)}"
             self._report(f"there is no call '{name}'", (*path, "call"), hint=hint)
             return None
         own = {key: value for key, value in given.items() if key not in others and key != "call"}
-        self._known_keys(shape, own, path)
+        self._known_keys(shape, own, path, others)
         event, event_from = self._event(shape, own, path)
         fields = {
             key: self._field(shape.fields[key], value, (*path, key))
@@ -76,24 +79,25 @@ class CallReader:
         try:
             return Expression.parse(text)
         except ExpressionError as error:
-            literal = re.fullmatch(r"[\w][\w ,.!?/:+-]*", bare) is not None
             self._problems.append(
                 self._document.problem(
-                    f"'{_shortened(bare)}' is not an expression: {error.message}",
+                    f"`{_shortened(bare)}` is not an expression: {error.message}",
                     path,
                     offset=error.position,
-                    hint=_LITERAL_TEXT.format(bare) if literal else None,
+                    hint=_hint_for(bare),
                 )
             )
             return None
 
-    def _known_keys(self, shape: CallShape, own: dict[str, Any], path: Path) -> None:
+    def _known_keys(self, shape: CallShape, own: dict[str, Any], path: Path, others: Collection[str]) -> None:
         known = {*shape.fields, *(("event_from",) if "event" in shape.fields else ())}
         for key in own:
             if key in known:
                 continue
-            meant = _MEANT.get((shape.name, key)) or closest(key, known)
+            meant = _MEANT.get((shape.name, key)) or closest(key, {*known, *others})
             hint = f"did you mean '{meant}'?" if meant else f"it takes {', '.join(sorted(known))}"
+            if key in RULE_KEYS:
+                hint = "it belongs to the rule"
             self._report(f"{shape.name} takes no '{key}'", (*path, key), key=True, hint=hint)
 
     def _event(
@@ -202,6 +206,13 @@ class CallReader:
 
     def _report(self, message: str, path: Path, *, key: bool = False, hint: str | None = None) -> None:
         self._problems.append(self._document.problem(message, path, key=key, hint=hint))
+
+
+def _hint_for(text: str) -> str | None:
+    """What was probably meant by a text that is no expression."""
+    if _DASHED.fullmatch(text):
+        return f"a name with dashes is written '\"{text}\"'"
+    return _LITERAL_TEXT.format(text) if _WORDS.fullmatch(text) else None
 
 
 def _semantic_hint(name: str) -> str | None:

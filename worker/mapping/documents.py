@@ -126,12 +126,12 @@ class Document:
         text: Any = self.data
         for step in path:
             text = text[step]
-        before = text[:offset]
+        before = text[: min(offset, len(text.rstrip("\n")))]
         line = place.line + 1 + before.count("\n")
         if line > len(self.lines):
             return place.line, place.column
         source = self.lines[line - 1]
-        written = text.splitlines()[before.count("\n")] if text else ""
+        written = text.split("\n")[before.count("\n")]
         indent = len(source) - len(written)
         return line, max(indent, 0) + len(before.rpartition("\n")[2]) + 1
 

@@ -244,8 +244,11 @@ class _Loading:
     def check(self, dead_letter_topic: str) -> None:
         """What can be said once every file has been read."""
         self.problems.extend(claim_problems(self.files, dead_letter_topic))
+        # Of rules that could not be read whole, nothing can be said for certain.
+        wrong = {problem.file for problem in self.problems if not problem.warning}
         for file in self.files:
-            self.problems.extend(rule_warnings(file))
+            if file.document.file not in wrong:
+                self.problems.extend(rule_warnings(file))
         self.problems.sort(key=lambda problem: (problem.file or "", problem.line or 0, problem.column or 0))
 
 

@@ -164,7 +164,7 @@ class _FileReader:
             self._report("`allow` must be a list of calls", (*path, "allow"), hint="[delete_device]")
             return frozenset()
         for index, name in enumerate(allow):
-            if name not in CALLS:
+            if not isinstance(name, str) or name not in CALLS:
                 hint = did_you_mean(str(name), CALLS) or f"one of {', '.join(CALLS)}"
                 self._report(f"there is no call '{name}'", (*path, "allow", index), hint=hint)
         return frozenset(name for name in allow if isinstance(name, str))
