@@ -18,6 +18,6 @@ def demo(
     """Run an in-process Kafka, the Pipelines emulator with its page, and the worker between them."""
     import uvloop
 
-    from worker.demo import run_demo
+    from worker.demo.run import run_demo
 
-    raise typer.Exit(uvloop.run(run_demo(exit_at_once=exit_)))
+    raise typer.Exit(uvloop.run(run_demo(exit_at_end=exit_)))

@@ -243,8 +243,6 @@ def _device(call: dict[str, Any], properties: dict[str, Any], event: str) -> Ite
     if not any(present(device.get("token")) for device in devices):
         yield f"{event} requires a device token"
     kinds = [device["type"] for device in devices if device.get("type") is not None]
-    if event == "Device Created or Updated" and not kinds:
-        yield f"{event} requires a device type"
     if any(kind not in ("ios", "android") for kind in kinds):
         yield f"{event}: the device type must be ios or android"
 
