@@ -178,6 +178,14 @@ def test_a_destructive_call_needs_the_rules_leave() -> None:
     assert run(lambda _: deleted, allow={"delete_user"}) == [(deleted, None)]
 
 
+def test_not_even_a_dict_that_misbehaves_gets_an_exception_out() -> None:
+    class Hostile(dict[str, Any]):
+        def __iter__(self) -> Any:
+            raise SystemExit("cool.person@example.com")
+
+    assert rejection(lambda _: [Hostile(TRACK)]).detail == "mapper test:function: SystemExit"
+
+
 def test_the_mappings_own_forbidden_ids_hold_for_mappers_too(mappers: Mappers, write: Write) -> None:
     name = write(
         "def one(event):\n    return track('E', user_id=event.value['id'], message_id=event.value['own'])\n"

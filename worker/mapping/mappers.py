@@ -219,7 +219,7 @@ def _listed(answer: Any) -> list[Any]:
     if answer is None:
         return []
     if isinstance(answer, (Call, Mapping)):
-        return [answer]
+        answer = [answer]
     if inspect.iscoroutine(answer):
         answer.close()
     if isinstance(answer, str | bytes) or not isinstance(answer, Iterable):
@@ -230,7 +230,7 @@ def _listed(answer: Any) -> list[Any]:
         raise Rejected(Stage.MAP, "TOO_MANY_CALLS", detail)
     if not all(isinstance(item, (Call, Mapping)) for item in listed):
         _refuse_junk()
-    return listed
+    return [item if isinstance(item, Call) else dict(item) for item in listed]
 
 
 def _refuse_junk() -> NoReturn:
