@@ -22,9 +22,9 @@ def run_worker(
     config: ConfigOption = None,
 ) -> None:
     """Consume, map and deliver until SIGTERM or SIGINT; a second one stops at once."""
+    settings, mappings = load(chosen_config(context, config), needs_key=True)
     import uvloop
 
     from worker import app
 
-    settings, mappings = load(chosen_config(context, config), needs_key=True)
     raise typer.Exit(uvloop.run(app.run_worker(settings, mappings, until_caught_up=until_caught_up)))
