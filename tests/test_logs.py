@@ -13,7 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.logs import JsonFormatter, Quiet, TextFormatter, configure_logging, tell, tell_exception
+from worker.logs import (
+    MAX_KINDS,
+    JsonFormatter,
+    Quiet,
+    TextFormatter,
+    configure_logging,
+    tell,
+    tell_exception,
+)
 from worker.settings import TelemetrySettings
 
 
@@ -119,6 +127,14 @@ def test_an_exception_is_told_by_type_and_place_and_never_by_its_text(log_format
     assert "grace" not in stream.getvalue()
     assert stream.getvalue().count("builtins.KeyError") == 2
     assert "test_logs.py:" in stream.getvalue()
+
+
+def test_kinds_without_end_are_told_together() -> None:
+    quiet = Quiet(lambda: 0.0)
+    told = sum(quiet.count(("commit_failed", str(n)), 1) for n in range(10_000))
+
+    assert told == MAX_KINDS + 1
+    assert sum(n for _, n in quiet.overdue(everything=True)) == 10_000 - told
 
 
 def test_a_closed_stream_stops_the_lines_and_nothing_else() -> None:

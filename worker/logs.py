@@ -28,6 +28,9 @@ MAX_FRAMES = 20
 QUIET_SECONDS = 10.0
 """A kind of message that repeats is told once, and then as a count at most this often."""
 
+MAX_KINDS = 500
+"""So many kinds are told apart: texts of brokers may differ without end."""
+
 _COLORS = {"DEBUG": "2", "INFO": "36", "WARNING": "33", "ERROR": "31", "CRITICAL": "31;1"}
 
 
@@ -114,6 +117,8 @@ class Quiet:
 
     def count(self, kind: tuple[str, ...], n: int) -> int:
         """Take in `n` more of a kind, and answer how many to tell of now; 0: be silent."""
+        if kind not in self._kinds and len(self._kinds) >= MAX_KINDS:
+            kind = (kind[0], "other")
         now = self._clock()
         told_at, untold = self._kinds.get(kind, (-QUIET_SECONDS, 0))
         untold += n

@@ -83,7 +83,10 @@ class Tracing:
     def request_span(self, records: Sequence[Record]) -> Iterator[None]:
         """A span around one request; only a sampled one looks at its records' headers."""
         with self._tracer.start_as_current_span(
-            "POST /v1/batch", kind=trace.SpanKind.CLIENT, record_exception=False
+            "POST /v1/batch",
+            kind=trace.SpanKind.CLIENT,
+            record_exception=False,
+            set_status_on_exception=False,
         ) as span:
             if span.is_recording():
                 span.set_attribute("http.request.method", "POST")
