@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+from collections import UserDict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -179,8 +180,8 @@ def test_a_destructive_call_needs_the_rules_leave() -> None:
 
 
 def test_not_even_a_dict_that_misbehaves_gets_an_exception_out() -> None:
-    class Hostile(dict[str, Any]):
-        def __iter__(self) -> Any:
+    class Hostile(UserDict[str, Any]):
+        def keys(self) -> Any:
             raise SystemExit("cool.person@example.com")
 
     assert rejection(lambda _: [Hostile(TRACK)]).detail == "mapper test:function: SystemExit"
