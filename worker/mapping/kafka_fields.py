@@ -11,17 +11,24 @@ from worker.core.timestamps import from_millis
 def kafka_fields(record: Record) -> dict[str, Any]:
     """`_kafka`: topic, partition, offset, timestamp (RFC 3339), key and headers as text, and tombstone.
 
-    Text that is not UTF-8 is null; of a repeated header the last counts.
+    Text that is not UTF-8 is null, as is a timestamp that is none; of a repeated header the last counts.
     """
     return {
         "topic": record.topic(),
         "partition": record.partition(),
         "offset": record.offset(),
-        "timestamp": record_time(record),
+        "timestamp": _time_if_any(record),
         "key": as_text(record.key()),
         "headers": {name: as_text(value) for name, value in record.headers() or ()},
         "tombstone": record.value() is None,
     }
+
+
+def _time_if_any(record: Record) -> str | None:
+    try:
+        return record_time(record)
+    except Rejected:
+        return None
 
 
 def as_text(value: bytes | None) -> str | None:

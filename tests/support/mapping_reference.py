@@ -1,0 +1,102 @@
+"""The meaning of mapping rules, said slowly and plainly: what generated converters must equal byte for byte.
+
+Expressions are run by the `jmespath` library, calls are put together by what the builders use, checked whole by what
+checks a Python mapper's calls, and encoded at the end.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from worker.core.decoding import decode
+from worker.core.encoding import encode, envelope
+from worker.core.message_id import MessageIds
+from worker.core.model import EncodedCall, Record, Rejected, Stage
+from worker.core.validation import optional_identity
+from worker.mapping.assembly import as_time, assemble, checked
+from worker.mapping.expressions import Expression, ExpressionFailed
+from worker.mapping.kafka_fields import kafka_fields, record_time
+from worker.mapping.rules import CallRule, MappingFile, Rule
+
+_ABSENT = object()
+
+
+class Reference:
+    """Converts records by interpreting a mapping file. No mappers."""
+
+    def __init__(self, file: MappingFile, ids: MessageIds) -> None:
+        self._file = file
+        self._ids = ids
+
+    def convert(self, record: Record) -> list[EncodedCall]:
+        value = record.value()
+        event = {} if value is None else decode(value)
+        kafka = kafka_fields(record)
+        for rule in self._file.rules:
+            if self._matches(rule, event, kafka):
+                return [self._call(rule, call, index, record, event, kafka) for index, call in enumerate(rule.calls)]
+        if self._file.reject_unmatched:
+            raise Rejected(Stage.MAP, "UNMATCHED", "No rule matches the event.")
+        return []
+
+    def _matches(self, rule: Rule, event: dict[str, Any], kafka: dict[str, Any]) -> bool:
+        if rule.when is None:
+            return not kafka["tombstone"]
+        value = self._search(rule.when, event, kafka)
+        return not (value is None or value is False or value in ("", [], {}))
+
+    def _call(
+        self, rule: Rule, call: CallRule, index: int, record: Record, event: dict[str, Any], kafka: dict[str, Any]
+    ) -> EncodedCall:
+        values = {}
+        for name, given in call.fields.items():
+            send_nulls = rule.send_nulls and name in {"properties", "traits"}
+            found = self._value(given, event, kafka, send_nulls=send_nulls)
+            values[name] = None if found is _ABSENT else found
+        if call.event_from is not None:
+            values["event"] = self._search(call.event_from, event, kafka)
+        elif call.event is not None:
+            values["event"] = call.event
+        event_id = optional_identity(values.pop("messageId", None), "messageId", self._file.reject_ids)
+        time = values.pop("timestamp", None)
+        values["timestamp"] = record_time(record) if time is None else as_time(time)
+        for name in ("userId", "anonymousId", "groupId", "previousId"):
+            optional_identity(values.get(name), name, self._file.reject_ids)
+        body = assemble(call.shape, values).body
+        body = checked(body, allow={call.shape.name}, reject_ids=self._file.reject_ids)
+        named = call.fields.keys() & {"userId", "anonymousId"}
+        if call.shape.person_must_be_found and named and not named & body.keys():
+            raise Rejected(Stage.VALIDATE, "MISSING_ID", "group names a person who was not found.")
+        type_, name = body["type"], body.get("event", "")
+        if event_id is None:
+            _, millis = record.timestamp()
+            place = (millis, record.topic(), record.partition(), record.offset())
+            body["messageId"] = self._ids.for_record(*place, type_, name, index)
+        else:
+            body["messageId"] = self._ids.for_event(event_id, type_, name, index)
+        return encode(body), envelope(body)
+
+    def _value(self, given: Any, event: dict[str, Any], kafka: dict[str, Any], *, send_nulls: bool) -> Any:
+        match given:
+            case Expression():
+                found = self._search(given, event, kafka)
+                return _ABSENT if found is None else found
+            case dict():
+                items = {
+                    key: self._value(item, event, kafka, send_nulls=send_nulls) for key, item in given.items()
+                }
+                return {
+                    key: None if item is _ABSENT else item
+                    for key, item in items.items()
+                    if send_nulls or item is not _ABSENT
+                }
+            case list():
+                found = [self._value(item, event, kafka, send_nulls=send_nulls) for item in given]
+                return [None if item is _ABSENT else item for item in found]
+        return given
+
+    def _search(self, expression: Expression, event: dict[str, Any], kafka: dict[str, Any]) -> Any:
+        try:
+            return expression.search(event, kafka)
+        except ExpressionFailed:
+            raise Rejected(Stage.MAP, "EXPRESSION_FAILED", "An expression failed.") from None
