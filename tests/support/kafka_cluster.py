@@ -13,6 +13,7 @@ import time
 import uuid
 from contextlib import closing
 from pathlib import Path
+from typing import Self
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -95,7 +96,7 @@ class KafkaCluster:
         )
         self._format()
 
-    def __enter__(self) -> KafkaCluster:
+    def __enter__(self) -> Self:
         self.start()
         return self
 

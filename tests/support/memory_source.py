@@ -1,12 +1,13 @@
 """Kafka in memory: the same behaviour towards the pipeline, scriptable, and on virtual time if the loop is.
 
-`tests/adapters/test_source_contract.py` runs one suite against this, librdkafka's mock cluster and a real Apache
+`tests/kafka/test_source_contract.py` runs one suite against this, librdkafka's mock cluster and a real Apache
 Kafka, so that what simulations assume about a source is proven.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -130,7 +131,7 @@ class MemoryBroker:
 
     def share(self, member: MemorySource) -> set[Partition]:
         """What a member should own: partitions go round the members."""
-        wanted = sorted(partition for partition in self.logs if partition[0] in member.topics)
+        wanted = sorted(partition for partition in self.logs if member.wants(partition[0]))
         turns = enumerate(wanted)
         place = self.members.index(member)
         return {each for turn, each in turns if turn % len(self.members) == place} - self.withheld
@@ -154,9 +155,7 @@ class MemorySource:
 
     cluster_id = "memory-cluster"
 
-    def __init__(
-        self, broker: MemoryBroker, topics: Iterable[str], start_from: str | datetime = "earliest"
-    ) -> None:
+    def __init__(self, broker: MemoryBroker, topics: Iterable[str], start_from: str = "earliest") -> None:
         self.broker = broker
         self.topics = frozenset(topics)
         self.start_from = start_from
@@ -171,12 +170,15 @@ class MemorySource:
         self._assignments: Assignments | None = None
 
     async def open(self, assignments: Assignments) -> None:
-        missing = self.topics - {topic for topic, _ in self.broker.logs}
+        missing = {each for each in self.topics if each[0] != "^"} - {topic for topic, _ in self.broker.logs}
         if missing:
             raise SourceFailed(f"no such topic: {', '.join(sorted(missing))}")
         self._assignments = assignments
         self.broker.members.append(self)
         self.broker.wake()
+
+    def wants(self, topic: str) -> bool:
+        return any(re.fullmatch(each, topic) for each in self.topics)
 
     def lose(self, partitions: Iterable[Partition]) -> None:
         """With the next fetch these are lost without a revoke; the group may give them back at once."""
@@ -264,9 +266,9 @@ class MemorySource:
         return Start(max(committed, log.start), committed, log.end)
 
     def _fresh_start(self, log: Log) -> int:
-        if isinstance(self.start_from, datetime):
-            return log.from_time(int(self.start_from.timestamp() * 1000))
-        return log.start if self.start_from == "earliest" else log.end
+        if self.start_from in {"earliest", "latest"}:
+            return log.start if self.start_from == "earliest" else log.end
+        return log.from_time(int(datetime.fromisoformat(self.start_from).timestamp() * 1000))
 
     def _take(self, limit: int) -> Fetched:
         fetched = Fetched()

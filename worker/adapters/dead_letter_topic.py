@@ -111,8 +111,8 @@ class DeadLetterTopic:
     def _write(self, letters: Sequence[DeadLetter]) -> list[str | None]:
         try:
             producer = self._connected()
-        except KafkaException as error:
-            return [_reason(error.args[0])] * len(letters)
+        except KafkaException as silent:
+            return [_reason(silent.args[0])] * len(letters)
         forms = [list(self._forms(letter)) for letter in letters]
         outcomes = self._produce(producer, letters, [each[0] for each in forms])
         for index, error in enumerate(outcomes):

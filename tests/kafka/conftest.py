@@ -1,0 +1,72 @@
+"""A real Kafka for the session, or a loud word at the end that there was none."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.kafka_client import KafkaClient
+from tests.support.kafka_cluster import KafkaCluster, configured_servers, missing_tools
+from worker.demo.cluster import EmbeddedCluster
+
+_absent: list[str] = []
+
+
+@pytest.fixture(scope="session")
+def kafka_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real Kafka: the one that the environment names, else one that is started here."""
+    if servers := configured_servers():
+        yield servers
+        return
+    _need_a_broker_of_our_own()
+    cluster = KafkaCluster(tmp_path_factory.mktemp("kafka"))
+    try:
+        cluster.start()
+        yield cluster.bootstrap_servers
+    finally:
+        cluster.kill()
+
+
+@pytest.fixture(scope="session")
+def kafka(kafka_servers: str) -> KafkaClient:
+    """A client of the real Kafka, to set tests up with."""
+    return KafkaClient(kafka_servers)
+
+
+@pytest.fixture(scope="session")
+def embedded() -> Iterator[EmbeddedCluster]:
+    """librdkafka's mock cluster."""
+    with EmbeddedCluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def own_kafka(tmp_path: Path) -> Iterator[KafkaCluster]:
+    """A real Kafka of this test's own, which it may kill."""
+    _need_a_broker_of_our_own()
+    cluster = KafkaCluster(tmp_path / "kafka")
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.kill()
+
+
+def _need_a_broker_of_our_own() -> None:
+    if missing := missing_tools():
+        _absent.append(missing)
+        message = f"no Kafka to test with: install {missing}, or set KAFKA_BOOTSTRAP_SERVERS"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _absent:
+        terminalreporter.section("NOT TESTED ON KAFKA", sep="!", red=True, bold=True)
+        terminalreporter.line(
+            f"{len(_absent)} tests or more had no Kafka: install {_absent[0]}, or set KAFKA_BOOTSTRAP_SERVERS."
+        )

@@ -1,0 +1,24 @@
+"""A telemetry that keeps what it was told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+class RecordedTelemetry:
+    """Stands in for `worker.telemetry.Telemetry` where a test asks what was told.
+
+    Attributes:
+        told: verb and arguments, in order.
+    """
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Any, ...]] = []
+
+    def __getattr__(self, verb: str) -> Callable[..., None]:
+        return lambda *arguments: self.told.append((verb, *arguments))
+
+    def of(self, verb: str) -> list[tuple[Any, ...]]:
+        """The arguments of each time that this was told."""
+        return [arguments for told, *arguments in self.told if told == verb]  # type: ignore[misc] # a list of each
