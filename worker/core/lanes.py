@@ -61,13 +61,13 @@ class Lane:
         due: when it is worth a request of its own; None while it is empty or in a request.
     """
 
+    track: Track
     queue: deque[Stretch] = field(default_factory=deque)
     in_flight: int = 0
     oldest: int = 0
     calls: int = 0
     size: int = 0
     due: float | None = None
-    withdrawn: bool = False
 
     def oldest_call(self) -> QueuedCall | None:
         """The head of the queue."""
@@ -90,12 +90,15 @@ class Track:
     partition: Partition
     upto: int
     committed: int | None = None
-    lanes: list[Lane] = field(default_factory=lambda: [Lane() for _ in range(LANES)])
+    lanes: list[Lane] = field(init=False)
     letters: dict[int, bool] = field(default_factory=dict)
     withdrawn: bool = False
     taken_in: deque[tuple[int, int, int]] = field(default_factory=deque)
     records: int = 0
     size: int = 0
+
+    def __post_init__(self) -> None:
+        self.lanes = [Lane(self) for _ in range(LANES)]
 
     def lane(self, key: bytes | None, offset: int) -> Lane:
         """Where a record's calls go. Without a key there is no order to keep: a few go together, then the next."""
@@ -162,12 +165,16 @@ class Batch:
         """The record of each call."""
         return [call[1] for call in self.calls]
 
-    def heads(self) -> Iterator[Record]:
-        """Each lane's first record: the oldest one is among them."""
+    def by_lane(self) -> Iterator[tuple[Lane, list[QueuedCall]]]:
+        """Each lane with its calls."""
         at = 0
-        for _, count in self.lanes:
-            yield self.calls[at][1]
+        for lane, count in self.lanes:
+            yield lane, self.calls[at : at + count]
             at += count
+
+    def heads(self) -> list[Record]:
+        """Each lane's first record: the oldest one is among them."""
+        return [calls[0][1] for _, calls in self.by_lane()]
 
     def split(self) -> tuple[Batch, Batch]:
         """Two halves; sent one after the other they keep the order."""
@@ -227,7 +234,6 @@ class Lanes:
         track.withdrawn = True
         for lane in track.lanes:
             self._leave(lane)
-            lane.withdrawn = True
 
     def forget(self, track: Track) -> None:
         """End an assignment. What completes late touches an orphan and nothing else."""
@@ -282,7 +288,7 @@ class Lanes:
         """Each call in `batch` is delivered or refused, or its partition is not ours: free the lanes."""
         for lane, count in batch.lanes:
             lane.in_flight -= count
-            if not lane.in_flight and lane.queue and not lane.withdrawn:
+            if not lane.in_flight and lane.queue and not lane.track.withdrawn:
                 self._enter(lane)
 
     def without_withdrawn(self, batch: Batch) -> Batch:
@@ -290,14 +296,13 @@ class Lanes:
 
         Those lanes stay in flight: what was not finished holds their partition's last commit back.
         """
-        if not any(lane.withdrawn for lane, _ in batch.lanes):
+        if not any(lane.track.withdrawn for lane, _ in batch.lanes):
             return batch
-        kept, at = Batch(batch.envelope, batch.why), 0
-        for lane, count in batch.lanes:
-            if not lane.withdrawn:
-                kept.lanes.append((lane, count))
-                kept.calls += batch.calls[at : at + count]
-            at += count
+        kept = Batch(batch.envelope, batch.why)
+        for lane, calls in batch.by_lane():
+            if not lane.track.withdrawn:
+                kept.lanes.append((lane, len(calls)))
+                kept.calls += calls
         return kept
 
     def is_idle(self) -> bool:

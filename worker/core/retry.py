@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -53,28 +54,36 @@ def classify(status: int, *, json: bool) -> Answer:
 class Attempts:
     """What happened to a batch so far.
 
+    Only a request that was sent after a failure proves by passing that the API works again: what was under way at
+    the same time proves nothing.
+
     Attributes:
         count: failed attempts of this batch as it is now; a split begins again.
-        passes: how many requests had passed when it first failed.
-        others_pass: whether any has passed since.
+        sent_at: when it was sent last.
         since: when it first failed.
+        failed_at: when it last failed.
+        others_pass: whether another request was sent and passed between the last failure and the one before.
+        overtaken: whether another request that was sent later than the last attempt has passed before it failed.
         failing_since: when it or the batch it was split from first failed.
     """
 
     count: int = 0
-    passes: int = 0
-    others_pass: bool = False
+    sent_at: float = 0.0
     since: float = 0.0
+    failed_at: float = 0.0
+    others_pass: bool = False
+    overtaken: bool = False
     failing_since: float | None = None
 
-    def failed(self, now: float, passes: int) -> None:
-        """One more attempt failed."""
+    def failed(self, now: float, last_passed: float) -> None:
+        """One more attempt failed; the latest request that passed was sent at `last_passed`."""
         if self.count == 0:
             self.since = now
-            self.passes = passes
         if self.failing_since is None:
             self.failing_since = now
-        self.others_pass = passes > self.passes
+        self.others_pass = self.count > 0 and last_passed > self.failed_at
+        self.overtaken = last_passed > self.sent_at
+        self.failed_at = now
         self.count += 1
 
     def half(self) -> Attempts:
@@ -142,10 +151,10 @@ class Gate:
     All requests back off together: those that were under way when the gate closed are the same failure.
 
     Attributes:
-        closed: the last request failed, and none has passed since.
+        closed: the API failed, and no request has passed since.
         open_at: when the next probe may go out.
         floor: before this nobody sends at all (`Retry-After`).
-        passes: requests that have passed.
+        last_passed: when the latest request that passed was sent.
         hold: why delivery is on hold, None if it is not. A hold ends with the first request that passes.
     """
 
@@ -157,24 +166,30 @@ class Gate:
         self.closed = False
         self.open_at = 0.0
         self.floor = 0.0
-        self.passes = 0
+        self.last_passed = -math.inf
         self.hold: str | None = None
 
-    def passed(self) -> None:
-        """A request was accepted."""
-        self.passes += 1
+    def passed(self, sent_at: float) -> None:
+        """A request that was sent at `sent_at` was accepted."""
+        self.last_passed = max(self.last_passed, sent_at)
         self._failures = 0
         self.closed = False
         self.hold = None
 
-    def failed(self, sent_at: float, now: float, chance: float) -> None:
-        """A request that was sent at `sent_at` failed, and not for its own calls."""
-        if self.closed and sent_at <= self._closed_at:
-            return
-        self._failures += 1
-        self.closed = True
-        self._closed_at = now
-        self.open_at = now + backoff(self._failures, chance, self._initial, self._maximum)
+    def failed(self, answer: Answer, attempts: Attempts, now: float, chance: float) -> float:
+        """A batch failed; answers when it may be tried again.
+
+        That closes the gate for all, unless the batch fails alone: others pass where it meets 5xx or silence.
+        """
+        alone = attempts.others_pass or attempts.overtaken
+        if alone and answer in {Answer.BROKEN, Answer.SILENT}:
+            return now + backoff(attempts.count, chance, self._initial, self._maximum)
+        if not self.closed or attempts.sent_at > self._closed_at:
+            self._failures += 1
+            self.closed = True
+            self._closed_at = now
+            self.open_at = now + backoff(self._failures, chance, self._initial, self._maximum)
+        return self.open_at
 
     def wait_for(self, seconds: float, now: float) -> None:
         """The API asked everybody to wait."""

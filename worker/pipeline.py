@@ -1,0 +1,510 @@
+"""The road of a record.
+
+Records are fetched and taken in, each becomes calls by its topic's mapping, the calls wait in lanes, a batch of them
+is taken when a request may be sent, and a partition's offset is committed once everything below it is delivered,
+dead-lettered or ignored. Four loops walk that road at their own pace:
+
+- `_consume`: fetch → map → lanes, in slices, without an await for a record;
+- `_dispatch`: lanes → a batch → `Delivery`;
+- `_bury`: rejected records → the dead-letter topic;
+- `_commit`: finished offsets → Kafka.
+
+Each stops for what is behind it: too much in progress stops fetching (polling goes on), a full house of requests
+stops taking, and nothing is ever dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from worker.core.lanes import Batch, Lanes, Track
+from worker.core.model import EncodedCall, Partition, Record, Rejected, Stage
+from worker.core.storm import StormBreaker
+from worker.delivery import Delivery
+from worker.ports import CommitFailed, DeadLetter, DeadLetters, Destination, Response, Source, Start
+from worker.telemetry import Observation
+from worker.wakeup import Wakeup
+
+if TYPE_CHECKING:
+    from worker.settings import Settings
+    from worker.telemetry import Telemetry
+
+Convert = Callable[[Record], list[EncodedCall]]
+"""A topic's mapping: a record's calls, none if it is not for Customer.io; raises `Rejected`."""
+
+SLICE = 256
+"""Records mapped in one go: few enough that requests and heartbeats hardly wait (about 2 ms), many enough that
+what is done once a slice costs nothing."""
+
+COMMIT_SECONDS = 1.0
+"""How often a commit is attempted while there is progress (contract: section 4, promise 6)."""
+
+LETTERS = 500
+"""Dead letters written in one go."""
+
+LETTERS_RETRY_SECONDS = 1.0
+"""How long the dead-letter topic is left alone after it refused a letter."""
+
+STORM = "DEAD_LETTER_STORM"
+
+
+class Pipeline:
+    """Implements `ports.Assignments` for the source, and `delivery.Outcomes` for the delivery.
+
+    Args:
+        source: where records come from.
+        destination: where calls go.
+        dead_letters: where what can never be delivered is kept.
+        converter: answers a topic's mapping.
+        settings: worker.yaml.
+        telemetry: told of everything that happens.
+        rule_of: answers which mapping rule handles a record, for dead letters that the API refused.
+        commits_may_fail: seconds after which another member may own what is ours here; then sending stops.
+        chance: draws from [0, 1), for jitter.
+        wall: epoch seconds, for ages and the time of dead letters.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - everything that meets here
+        self,
+        source: Source,
+        destination: Destination,
+        dead_letters: DeadLetters,
+        converter: Callable[[str], Convert],
+        settings: Settings,
+        telemetry: Telemetry,
+        *,
+        rule_of: Callable[[Record], str | None] = lambda _: None,
+        commits_may_fail: float = 45.0,
+        chance: Callable[[], float] = random.random,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._source = source
+        self._dead_letters = dead_letters
+        self._converter = converter
+        self._settings = settings
+        self._telemetry = telemetry
+        self._rule_of = rule_of
+        self._commits_may_fail = commits_may_fail
+        self._wall = wall
+        self._converters: dict[str, Convert] = {}
+        self._ends: dict[Partition, int] = {}
+        self._lanes = Lanes(
+            max_bytes=settings.batch.max_bytes,
+            max_calls=settings.batch.max_calls,
+            linger=settings.batch.linger,
+            max_in_flight=settings.delivery.max_requests_in_flight,
+        )
+        self._delivery = Delivery(destination, self._lanes, settings, telemetry, self, chance=chance)
+        self._slots = asyncio.Semaphore(settings.delivery.max_requests_in_flight)
+        self._deliveries: set[asyncio.Task[None]] = set()
+        self._storm = StormBreaker(
+            consecutive=settings.dead_letters.halt_after_consecutive,
+            ratio=settings.dead_letters.halt_above_ratio,
+            window=settings.dead_letters.window,
+        )
+        self._stormy = False
+        self._letters: list[tuple[Track, DeadLetter]] = []
+        self._writing: set[Track] = set()
+        self._letters_refused: str | None = None
+        self._commit_failing_since: float | None = None
+        self._draining = False
+        self._joined = False
+        self._lanes_changed = Wakeup()
+        self._letters_changed = Wakeup()
+        self._progress = self._delivery.progress
+        self._crowded = Wakeup()
+        self._fault: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._stop_asked = asyncio.Event()
+        self._halted = asyncio.Event()
+        self._caught_up = asyncio.Event()
+
+    # Life
+
+    async def run(self, *, until_caught_up: bool = False) -> bool:
+        """Work until `stop`, or until caught up. True if everything in hand was finished and committed.
+
+        Raises:
+            SourceFailed: the source can never work as it is configured.
+        """
+        if not await self._open():
+            return True
+        loops = [
+            asyncio.create_task(loop)
+            for loop in (self._consume(), self._dispatch(), self._bury(), self._commit())
+        ]
+        reasons = [self._stop_asked, *([self._caught_up, self._halted] if until_caught_up else [])]
+        waits = [asyncio.create_task(reason.wait()) for reason in reasons]
+        try:
+            ends: list[asyncio.Future[Any]] = [*loops, *waits, self._fault]
+            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for ended in done:
+                ended.result()  # a loop that ended has failed
+            drained = not self._halted.is_set() and await self._drain()
+        finally:
+            await _cancel([*waits, *loops, *self._deliveries])
+            await self._source.close()
+        return drained and not self._held()
+
+    async def _open(self) -> bool:
+        """Open the source; False if `stop` came first, while no broker answered."""
+        opening = asyncio.create_task(self._source.open(self))
+        stopping = asyncio.create_task(self._stop_asked.wait())
+        await asyncio.wait([opening, stopping], return_when=asyncio.FIRST_COMPLETED)
+        await _cancel([stopping])
+        if opening.done():
+            opening.result()
+            return True
+        await _cancel([opening])
+        await self._source.close()
+        return False
+
+    def stop(self, reason: str) -> None:
+        """Stop fetching, deliver what is in hand, commit, leave the group."""
+        self._telemetry.draining(reason)
+        self._stop_asked.set()
+
+    async def _drain(self) -> bool:
+        """Deliver what is in hand within `shutdown_timeout`; True if that was everything."""
+        self._draining = True
+        self._lanes_changed.notify()
+        try:
+            async with asyncio.timeout(self._settings.delivery.shutdown_timeout):
+                while not self._is_idle():
+                    await self._progress.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _is_idle(self) -> bool:
+        return self._lanes.is_idle() and not self._letters and not self._writing
+
+    # Fetch and map
+
+    async def _consume(self) -> None:
+        while True:
+            fetched = await self._source.fetch(self._room())
+            for at in range(0, len(fetched.records), SLICE):
+                self._take_in(fetched.records[at : at + SLICE])
+                self._lanes_changed.notify()
+                await asyncio.sleep(0)
+            self._commit_early_if_crowded()
+            for partition, position in fetched.positions.items():
+                if track := self._lanes.tracks.get(partition):
+                    track.upto = max(track.upto, position)
+
+    def _room(self) -> int:
+        """How many records may be fetched; 0 keeps polling."""
+        if self._draining or self._stormy:
+            return 0
+        memory = self._settings.memory
+        tracks = self._lanes.tracks.values()
+        if sum(track.size for track in tracks) >= memory.max_bytes:
+            return 0
+        return max(0, memory.max_records_in_progress - sum(track.records for track in tracks))
+
+    def _take_in(self, records: Sequence[Record]) -> None:
+        """Map a slice of records and queue their calls."""
+        for partition, run in groupby(records, _partition):
+            track = self._lanes.tracks.get(partition)
+            if track is not None and not track.withdrawn:
+                self._take_in_run(track, list(run))
+
+    def _take_in_run(self, track: Track, records: list[Record]) -> None:
+        convert = self._converters[track.partition[0]]
+        add = self._lanes.add
+        now = self._now()
+        size = ignored = 0
+        for record in records:
+            try:
+                calls = convert(record)
+            except Rejected as verdict:
+                self._reject(track, record, verdict)
+                continue
+            except Exception as fault:  # noqa: BLE001 - a fault of ours with one record must not stop all others
+                self._reject(track, record, _unexpected(fault))
+                continue
+            if calls:
+                size += add(track, record, calls, now) + len(record.value() or b"")
+            else:
+                ignored += 1
+        track.take_in(records[-1].offset() + 1, len(records), size)
+        topic = track.partition[0]
+        self._telemetry.records_consumed(len(records), topic)
+        if ignored:
+            self._telemetry.records_ignored(ignored, topic)
+            self._storm.passed(ignored)
+
+    # Take and deliver
+
+    async def _dispatch(self) -> None:
+        while True:
+            await self._slots.acquire()
+            await self._delivery.wait_for_room()
+            batch = await self._take()
+            self._telemetry.batch_closed(batch.why, len(batch.calls), len(batch.body()))
+            task = asyncio.create_task(self._delivery.deliver(batch))
+            self._deliveries.add(task)
+            task.add_done_callback(self._delivery_ended)
+
+    async def _take(self) -> Batch:
+        """The next batch, as soon as there is reason to send one."""
+        while True:
+            batch = self._lanes.take(self._now(), draining=self._draining)
+            if batch is not None:
+                return batch
+            due = self._lanes.next_due()
+            await self._lanes_changed.wait(None if due is None else due - self._now())
+
+    def _delivery_ended(self, task: asyncio.Task[None]) -> None:
+        self._deliveries.discard(task)
+        self._slots.release()
+        self._lanes_changed.notify()
+        self._progress.notify()
+        if not task.cancelled() and (fault := task.exception()) and not self._fault.done():
+            self._fault.set_exception(fault)
+
+    def delivered(self, batch: Batch) -> None:
+        """See `delivery.Outcomes`."""
+        self._telemetry.calls_delivered(len(batch.calls))
+        oldest = min((each.timestamp()[1] for each in batch.heads() if each.timestamp()[0]), default=None)
+        if oldest is not None:
+            self._telemetry.freshness_measured(self._wall() - oldest / 1000)
+        self._storm.passed(len(batch.calls))
+        self._commit_early_if_crowded()
+
+    def refused(self, batch: Batch, response: Response, attempts: int) -> None:
+        """See `delivery.Outcomes`."""
+        for lane, calls in batch.by_lane():
+            for _, record, index in calls:
+                self._reject(lane.track, record, _refusal(response, index), response, attempts)
+
+    # Dead letters
+
+    def _reject(
+        self,
+        track: Track,
+        record: Record,
+        verdict: Rejected,
+        response: Response | None = None,
+        attempts: int = 0,
+    ) -> None:
+        """A record can never be delivered: its offset waits for its dead letter. Once, however many calls fail."""
+        offset = record.offset()
+        if offset in track.letters:
+            return
+        track.letters[offset] = False
+        self._telemetry.record_rejected(verdict.stage, verdict.reason, record.topic())
+        if self._stormy or track.withdrawn:
+            return  # neither written nor committed past: whoever reads it next finds out again
+        letter = DeadLetter(
+            record=record,
+            stage=verdict.stage,
+            reason=verdict.reason,
+            detail=verdict.detail,
+            failed_at=self._wall(),
+            call_index=verdict.call_index,
+            rule=verdict.rule or self._rule_of(record),
+            status=response.status if response else None,
+            errors=response.errors if response else (),
+            attempts=attempts,
+        )
+        self._letters.append((track, letter))
+        self._letters_changed.notify()
+        if self._storm.failed():
+            self._break_storm()
+
+    def _break_storm(self) -> None:
+        self._stormy = True
+        self._delivery.stop_sending()
+        self._telemetry.storm_broke(self._storm.consecutive, self._storm.share)
+        self._letters_changed.notify()
+
+    async def _bury(self) -> None:
+        """Write dead letters; during a hold they wait, because then it may be nobody's fault but the key's."""
+        while True:
+            if not self._letters or self._delivery.gate.hold:
+                await self._letters_changed.wait(LETTERS_RETRY_SECONDS if self._letters else None)
+                continue
+            some, self._letters = self._letters[:LETTERS], self._letters[LETTERS:]
+            some = [(track, letter) for track, letter in some if not track.withdrawn]
+            refused = await self._write(some)
+            self._letters = refused + self._letters
+            self._progress.notify()
+            if refused:
+                await asyncio.sleep(LETTERS_RETRY_SECONDS)
+            elif self._stormy and not self._letters:
+                self._halted.set()
+
+    async def _write(self, some: list[tuple[Track, DeadLetter]]) -> list[tuple[Track, DeadLetter]]:
+        """Write some letters, and answer those that were not acknowledged."""
+        self._writing = {track for track, _ in some}
+        answers = await self._dead_letters.write([letter for _, letter in some])
+        self._writing = set()
+        refused = []
+        for (track, letter), failure in zip(some, answers, strict=True):
+            if failure is None:
+                track.letters[letter.record.offset()] = True
+            else:
+                refused.append((track, letter))
+        self._letters_refused = next((failure for failure in answers if failure), None)
+        return refused
+
+    # Commit
+
+    async def _commit(self) -> None:
+        while True:
+            await self._commit_what_is_finished()
+            self._notice_the_end()
+            await self._crowded.wait(COMMIT_SECONDS)
+
+    def _commit_early_if_crowded(self) -> None:
+        """Where fetching would soon stop for lack of a commit, do not wait for the second to end."""
+        if self._room() < self._settings.memory.max_records_in_progress // 2:
+            self._crowded.notify()
+
+    async def _commit_what_is_finished(self) -> None:
+        tracks = list(self._lanes.tracks.values())
+        finished = {track: track.committable() for track in tracks}
+        offsets = {track.partition: at for track, at in finished.items() if at != track.committed}
+        if not offsets:
+            return
+        try:
+            await self._source.commit(offsets)
+        except CommitFailed:
+            self._commit_was_refused()
+            return
+        self._commit_failing_since = None
+        if not self._stormy:
+            self._delivery.go_on()
+        for track, at in finished.items():
+            track.commit(at)
+
+    def _commit_was_refused(self) -> None:
+        """After a session without a commit, these partitions may be another member's: stop sending."""
+        now = self._now()
+        self._commit_failing_since = self._commit_failing_since or now
+        if now - self._commit_failing_since > self._commits_may_fail:
+            self._delivery.stop_sending()
+
+    def _notice_the_end(self) -> None:
+        """Caught up, or never to be: for `--until-caught-up`."""
+        if self._delivery.gate.hold:
+            self._halted.set()
+        tracks = self._lanes.tracks
+        if self._joined and all(
+            track.upto >= self._ends[partition] and track.committed == track.upto
+            for partition, track in tracks.items()
+        ):
+            self._caught_up.set()
+
+    # Rebalances
+
+    def assigned(self, starts: Mapping[Partition, Start]) -> None:
+        """See `ports.Assignments`."""
+        self._joined = True
+        for partition, start in starts.items():
+            topic = partition[0]
+            if topic not in self._converters:
+                self._converters[topic] = self._converter(topic)
+            self._lanes.assign(partition, start.offset, start.committed)
+            self._ends[partition] = start.end
+
+    async def revoked(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+        """See `ports.Assignments`.
+
+        What waits for a retry is left to the next owner; waited for is only what is on the wire, and a dead letter
+        that is being written.
+        """
+        tracks = [self._lanes.tracks[each] for each in partitions if each in self._lanes.tracks]
+        for track in tracks:
+            self._lanes.withdraw(track)
+        await self._wait_for_wire(tracks)
+        finished = {track.partition: track.committable() for track in tracks}
+        self._forget(tracks)
+        return finished
+
+    def lost(self, partitions: Sequence[Partition]) -> None:
+        """See `ports.Assignments`."""
+        self._forget([self._lanes.tracks[each] for each in partitions if each in self._lanes.tracks])
+
+    async def _wait_for_wire(self, tracks: list[Track]) -> None:
+        deadline = self._now() + self._settings.pipelines.timeout + 1
+        while self._is_on_wire(tracks) and (left := deadline - self._now()) > 0:
+            await self._progress.wait(left)
+
+    def _is_on_wire(self, tracks: list[Track]) -> bool:
+        on_wire = {lane.track for batch in self._delivery.on_wire for lane, _ in batch.lanes}
+        return not (on_wire | self._writing).isdisjoint(tracks)
+
+    def _forget(self, tracks: list[Track]) -> None:
+        for track in tracks:
+            self._lanes.forget(track)
+            self._ends.pop(track.partition, None)
+        self._letters = [(track, letter) for track, letter in self._letters if not track.withdrawn]
+
+    # What can be asked
+
+    def _held(self) -> str | None:
+        return STORM if self._stormy else self._delivery.gate.hold
+
+    def problems(self) -> list[dict[str, str]]:
+        """Why the worker is not ready, as `/readyz` tells it; empty if it is."""
+        reasons = []
+        if held := self._held():
+            reasons.append({"reason": held, "detail": "nothing is delivered until this is repaired"})
+        if self._letters_refused:
+            reasons.append({"reason": "DEAD_LETTERS_REFUSED", "detail": self._letters_refused})
+        if self._commit_failing_since is not None:
+            reasons.append({"reason": "COMMIT_FAILING", "detail": "Kafka does not take commits"})
+        return reasons
+
+    def observation(self) -> Observation:
+        """How things stand, for gauges and the status page."""
+        tracks = self._lanes.tracks
+        now = self._wall()
+        oldest = {partition: track.oldest_record() for partition, track in tracks.items()}
+        return Observation(
+            in_progress_records=sum(track.records for track in tracks.values()),
+            in_progress_bytes=sum(track.size for track in tracks.values()),
+            in_flight_requests=len(self._delivery.on_wire),
+            oldest_undelivered={
+                partition: max(0.0, now - record.timestamp()[1] / 1000)
+                for partition, record in oldest.items()
+                if record is not None
+            },
+            hold=self._held(),
+            paused=self._room() == 0,
+        )
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+def _partition(record: Record) -> Partition:
+    return record.topic(), record.partition()
+
+
+def _refusal(response: Response, index: int) -> Rejected:
+    return Rejected(
+        Stage.DELIVER,
+        f"HTTP_{response.status}" if response.status else "NO_ANSWER",
+        response.failure or f"the API answered {response.status}",
+        call_index=index,
+    )
+
+
+def _unexpected(fault: Exception) -> Rejected:
+    return Rejected(
+        Stage.MAP, "UNEXPECTED_FAULT", f"the worker failed with this record: {type(fault).__name__}"
+    )
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
