@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 MAX_CALL_BYTES = 32_000
@@ -319,5 +320,6 @@ _RESERVED_BAGS = frozenset(
 )
 
 
+@lru_cache(maxsize=1024)  # the same few names come again and again
 def _looks_reserved(event: str) -> bool:
     return _bag(event) in _RESERVED_BAGS
