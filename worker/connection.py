@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from worker.adapters.kafka_checks import kafka_problems
 from worker.adapters.pipelines_api import PipelinesApi
 from worker.core.model import Problem
 from worker.telemetry import Telemetry
@@ -23,7 +25,10 @@ async def connection_problems(settings: Settings, subscriptions: Sequence[str]) 
         settings: of the worker; `api_key` is there.
         subscriptions: topic names and patterns `^...$`.
     """
-    return [*await api_problems(settings.pipelines)]
+    found, answered = await asyncio.gather(
+        asyncio.to_thread(kafka_problems, settings.kafka, subscriptions), api_problems(settings.pipelines)
+    )
+    return [*found, *answered]
 
 
 async def api_problems(pipelines: Pipelines) -> list[Problem]:
@@ -39,12 +44,14 @@ async def api_problems(pipelines: Pipelines) -> list[Problem]:
 
 def _judged(response: Response, pipelines: Pipelines) -> Iterator[Problem]:
     place = "pipelines.url" if pipelines.url else "pipelines.region"
+    status = response.status
     if response.failure:
         yield Problem(f"{place}: {pipelines.base_url} does not answer: {response.failure}")
-    elif response.status in (401, 403):
+    elif status in (401, 403):
         hint = "a key belongs to one source, and to one region: us or eu"
-        yield Problem(f"pipelines.api_key: the API refuses the key ({response.status})", hint=hint)
-    elif response.status in (404, 405) or 300 <= response.status < 400 or not response.json:
-        yield Problem(f"{place}: what answers there is not the Pipelines API ({response.status})")
-    elif response.status == 429 or response.status >= 500:
-        yield Problem(f"{place}: the API is in trouble ({response.status})", warning=True)
+        yield Problem(f"pipelines.api_key: the API refuses the key ({status})", hint=hint)
+    elif status == 429 or status >= 500:
+        yield Problem(f"{place}: the API is in trouble ({status})", warning=True)
+    elif not response.json or not (200 <= status < 300 or status == 400):
+        # An empty batch may be refused as one (400): then the key was right.
+        yield Problem(f"{place}: what answers there is not the Pipelines API ({status})")

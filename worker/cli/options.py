@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from worker.core.model import Problem
     from worker.mapping.mappings import Mappings
     from worker.settings import Settings
 
@@ -35,3 +36,12 @@ def load(path: Path, *, needs_key: bool) -> tuple[Settings, Mappings]:
     from worker.configuration import load_configuration
 
     return load_configuration(path, os.environ, needs_key=needs_key)
+
+
+def refused_properties(settings: Settings) -> list[Problem]:
+    """What librdkafka does not take of `kafka.properties`; it is asked only where there are any."""
+    if not settings.kafka.properties:
+        return []
+    from worker.adapters.kafka_property_checks import property_problems
+
+    return property_problems(settings)

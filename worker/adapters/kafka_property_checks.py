@@ -1,0 +1,75 @@
+"""Whether librdkafka takes the user's properties: asked of the library itself, before anything connects."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from confluent_kafka import Consumer, KafkaException, Producer
+
+from worker.adapters.kafka_properties import (
+    CONSUMER_ONLY,
+    PRODUCER_ONLY,
+    client_logger,
+    consumer_properties,
+    producer_properties,
+)
+from worker.core.model import Problem
+from worker.mapping.documents import did_you_mean
+
+if TYPE_CHECKING:
+    from worker.settings import Settings
+
+_OFTEN_USED = {
+    "client.id", "client.rack", "security.protocol", "sasl.mechanism", "sasl.username", "sasl.password",
+    "sasl.oauthbearer.config", "sasl.oauthbearer.method", "sasl.kerberos.service.name", "ssl.ca.location",
+    "ssl.ca.pem", "ssl.certificate.location", "ssl.certificate.pem", "ssl.key.location", "ssl.key.password",
+    "ssl.key.pem", "ssl.endpoint.identification.algorithm", "enable.ssl.certificate.verification",
+    "socket.timeout.ms", "socket.keepalive.enable", "message.max.bytes", "receive.message.max.bytes", "debug",
+}  # fmt: skip
+"""For near matches: librdkafka cannot be asked for the names that it knows."""
+
+_UNKNOWN = re.compile(r'No such configuration property: "([^"]+)"')
+_OUTSIDE = re.compile(r'Configuration property "([^"]+)" value .* is outside allowed range (\S+)')
+_INVALID = re.compile(r'Invalid value (?:".*" )?for configuration property "([^"]+)"')
+
+
+def property_problems(settings: Settings) -> list[Problem]:
+    """The properties that librdkafka refuses, one after the other as it names them. Connects to nothing."""
+    clients = (
+        (Consumer, consumer_properties(settings.kafka, settings.memory)),
+        (Producer, producer_properties(settings.kafka)),
+    )
+    found = [problem for client, properties in clients for problem in _refusals(client, dict(properties))]
+    return list(dict.fromkeys(found))
+
+
+def _refusals(client: Any, properties: dict[str, Any]) -> Iterator[Problem]:
+    del properties["bootstrap.servers"]
+    while True:
+        try:
+            made = client({**properties, "logger": client_logger()})
+        except KafkaException as error:
+            text = error.args[0].str()
+        else:
+            if client is Consumer:
+                made.close()
+            return
+        name, problem = _translated(text)
+        yield problem
+        if properties.pop(name, None) is None:
+            return
+
+
+def _translated(text: str) -> tuple[str, Problem]:
+    """The property that is to blame, and the problem without the value: that may be a secret."""
+    if unknown := _UNKNOWN.search(text):
+        name = unknown[1]
+        hint = did_you_mean(name, CONSUMER_ONLY | PRODUCER_ONLY | _OFTEN_USED)
+        return name, Problem(f"kafka.properties.{name}: librdkafka has no such property", hint=hint)
+    if invalid := _INVALID.search(text):
+        return invalid[1], Problem(f"kafka.properties.{invalid[1]}: librdkafka does not take this value")
+    if outside := _OUTSIDE.search(text):
+        return outside[1], Problem(f"kafka.properties.{outside[1]}: must be within {outside[2]}")
+    return "", Problem(f"kafka.properties: librdkafka does not take them together: {text}")
