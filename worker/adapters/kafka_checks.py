@@ -48,6 +48,8 @@ def dead_letter_problems(kafka: Kafka, subscriptions: Sequence[str]) -> list[Pro
         if missing_topics(metadata, [name]):
             hint = "create it; the worker does not, because its partitions and retention are yours to choose"
             return [Problem(f"the dead-letter topic {name} does not exist", hint=hint)]
+        if metadata.controller_id < 0:  # nobody to ask for settings, as in the demo's cluster
+            return []
         if metadata.controller_id not in metadata.brokers:  # the demo's cluster, whose topics have no settings
             return []
         sources = [
