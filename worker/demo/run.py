@@ -66,15 +66,24 @@ async def run_demo(*, exit_at_end: bool, events: int = 4_000) -> int:
             working = asyncio.create_task(app.run_worker(settings, mappings))
             try:
                 found = await _watch(people, working, cluster, settings, samples)
-                found.emulator = emulator.summary
-                expected = Expected.of(samples)
-                Console().print(tables(expected, found))
-                if not exit_at_end:
-                    people.print("\nThe pages stay until Ctrl-C.")
-                    await working
-            finally:
-                await _end(working)
+            except DemoFailed as failure:
+                people.print(f"[bold red]{failure}[/]")
+                working.cancel()
+                await asyncio.wait([working])
+                return 1
+            found.emulator = emulator.summary
+            expected = Expected.of(samples)
+            Console().print(tables(expected, found))
+            if exit_at_end:
+                signal.raise_signal(signal.SIGTERM)  # the worker drains, as it does for an operator
+            else:
+                people.print("\nThe pages stay until Ctrl-C.")
+            await working
     return 1 if differences(expected, found) else 0
+
+
+class DemoFailed(Exception):  # noqa: N818 - says what happened
+    """The demo could not be shown to its end, and why."""
 
 
 @asynccontextmanager
@@ -150,10 +159,11 @@ async def _watch(
         producing = asyncio.create_task(_produce(cluster, samples, partial(progress.advance, produced)))
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                status = await _finished(
-                    working, settings, len(samples), lambda n: progress.update(finished, completed=n)
-                )
+                tell = partial(progress.update, finished)
+                status = await _finished(working, settings, len(samples), lambda count: tell(completed=count))
                 await producing
+        except TimeoutError:
+            raise DemoFailed(f"The worker did not finish within {_PATIENCE_SECONDS:.0f} seconds.") from None
         finally:
             producing.cancel()
     letters = await asyncio.to_thread(_count, cluster, settings.kafka.dead_letter_topic)
@@ -172,7 +182,7 @@ async def _produce(
             send(cluster.producer, sample, lambda error, _: refused.append(str(error)) if error else None)
         await asyncio.to_thread(cluster.producer.flush)
         if refused:
-            raise RuntimeError(f"the embedded cluster refused a record: {refused[0]}")
+            raise DemoFailed(f"The embedded cluster refused a record: {refused[0]}")
         tell(len(piece))
         await asyncio.sleep(_PIECE_SECONDS)
 
@@ -189,7 +199,7 @@ async def _finished(
             if status and done >= records:
                 return status
             await asyncio.sleep(_LOOK_SECONDS)
-    raise RuntimeError(f"the worker ended early, with exit code {working.result()}")
+    raise DemoFailed(f"The worker ended early, with exit code {working.result()}.")
 
 
 async def _status(session: aiohttp.ClientSession, settings: Settings) -> dict[str, Any] | None:
@@ -213,10 +223,3 @@ def _count(cluster: EmbeddedCluster, topic: str) -> int:
     finally:
         consumer.close()
     return sum(high - low for low, high in marks)
-
-
-async def _end(working: asyncio.Task[int]) -> None:
-    """End the worker as an operator would: with SIGTERM, so that it drains."""
-    if not working.done():
-        signal.raise_signal(signal.SIGTERM)
-    await asyncio.wait([working])

@@ -107,9 +107,7 @@ def _records(found: Found) -> Table:
     reasons = sorted(found.totals["dead_letters"].items(), key=lambda item: -item[1])
     why = ", ".join(f"{reason} {count:,}" for reason, count in reasons)
     table.add_row("dead-lettered", f"{found.dead_lettered:,}", why)
-    table.add_section()
-    rate = f"in {found.seconds:.1f} s" if found.seconds else ""
-    table.add_row("consumed", f"{found.consumed:,}", rate, style="bold")
+    table.add_row("together: consumed", f"{found.consumed:,}", f"in {found.seconds:.1f} s", style="bold")
     return table
 
 
