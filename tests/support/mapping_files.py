@@ -10,12 +10,25 @@ from hypothesis import strategies as st
 FIELDS = ("a", "b", "c", "id", "who", "at", "kind", "list")
 """What events hold, often enough for expressions to find it."""
 
-_ids = st.sampled_from(["u-1", "", "  ", "null", " NULL ", "undeﬁned", "é", "x" * 40, "none.", "n", "\u3000", " pad"])
-_odd = st.sampled_from([None, True, False, 0, 1, -1, 1.0, 1.5, 2**53, 2**63, 2**64 - 1, [], {}, [1], {"b": 1}])
-_times = st.sampled_from(
-    ["2026-11-21T10:00:00Z", "2026-11-21T10:00:00.5+02:00", "yesterday", 1_763_719_200_000, 1_763_719_200, 1e20]
+_ids = st.sampled_from(
+    ["u-1", "", "  ", "null", " NULL ", "undeﬁned", "é", "x" * 40, "none.", "n", "\u3000", " pad"]
 )
-_words = st.sampled_from(["x", "y", "order", "User Deleted", " user deleted ", "Order Completed", "ios", "opened"])
+_odd = st.sampled_from(
+    [None, True, False, 0, 1, -1, 1.0, 1.5, 2**53, 2**63, 2**64 - 1, [], {}, [1], {"b": 1}]
+)
+_times = st.sampled_from(
+    [
+        "2026-11-21T10:00:00Z",
+        "2026-11-21T10:00:00.5+02:00",
+        "yesterday",
+        1_763_719_200_000,
+        1_763_719_200,
+        1e20,
+    ]
+)
+_words = st.sampled_from(
+    ["x", "y", "order", "User Deleted", " user deleted ", "Order Completed", "ios", "opened"]
+)
 _leaves = _ids | _odd | _times | _words
 values = st.recursive(
     _leaves,
@@ -37,7 +50,7 @@ _usual = {
 events = (
     st.fixed_dictionaries({}, optional=_usual)
     | st.fixed_dictionaries(_usual)
-    | st.fixed_dictionaries({name: values for name in FIELDS})
+    | st.fixed_dictionaries(dict.fromkeys(FIELDS, values))
     | st.just({"_kafka": {"key": "own"}})
 )
 
@@ -57,7 +70,9 @@ _structures = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("pqr"), inner, max_size=3),
     max_leaves=5,
 )
-_found_objects = st.sampled_from(["a", "c", "@", "list[0]", "{x: a, y: c.b}", "a.b", "_kafka.headers", "merge(a, c)"])
+_found_objects = st.sampled_from(
+    ["a", "c", "@", "list[0]", "{x: a, y: c.b}", "a.b", "_kafka.headers", "merge(a, c)"]
+)
 _objects = st.dictionaries(st.sampled_from("pqrs"), _structures, max_size=4) | _found_objects
 _texts = st.sampled_from(["kind", "'text'", "a", "c.id", "lower(kind)", "id", "trim(who)"])
 _identities = st.sampled_from(["id", "who", "c.id", "a", "_kafka.key", "lower(id)", "'someone'", 7])
@@ -68,7 +83,8 @@ _common = {
     "messageId": _identities,
 }
 _envelopes = {
-    "context": st.dictionaries(st.sampled_from(["ip", "p", "active"]), _structures, max_size=2) | _found_objects,
+    "context": st.dictionaries(st.sampled_from(["ip", "p", "active"]), _structures, max_size=2)
+    | _found_objects,
     "integrations": st.dictionaries(st.sampled_from(["All", "p"]), st.booleans() | _structures, max_size=2),
 }
 
@@ -88,7 +104,9 @@ _person = {"userId": _identities, "anonymousId": _identities}
 _event_names = st.sampled_from(["Order Completed", "Thing", "é"])
 
 calls = st.one_of(
-    _call({"call": _said("identify"), "userId": _identities}, {"anonymousId": _identities, "traits": _objects}),
+    _call(
+        {"call": _said("identify"), "userId": _identities}, {"anonymousId": _identities, "traits": _objects}
+    ),
     _call({"call": _said("identify"), "anonymousId": _identities}, {"traits": _objects}),
     _call({"call": _said("track"), "event": _event_names, "userId": _identities}, {"properties": _objects}),
     _call(
@@ -100,7 +118,11 @@ calls = st.one_of(
         {"category": _texts, "properties": _objects},
     ),
     _call(
-        {"call": _said("page"), "anonymousId": _identities, "properties": st.just({"url": "kind"}) | _found_objects},
+        {
+            "call": _said("page"),
+            "anonymousId": _identities,
+            "properties": st.just({"url": "kind"}) | _found_objects,
+        },
         {"name": _texts},
     ),
     _call(
@@ -115,14 +137,20 @@ calls = st.one_of(
     ),
     _call({"call": _said("delete_object"), "objectId": _identities}, _person | {"properties": _objects}),
     _call(
-        {"call": _said("report_delivery_event"), "deliveryId": _identities, "metric": st.just("'opened'") | _texts},
+        {
+            "call": _said("report_delivery_event"),
+            "deliveryId": _identities,
+            "metric": st.just("'opened'") | _texts,
+        },
         _person | {"reason": _texts},
     ),
 )
 
 _nulls = {"nulls": st.sampled_from(["omit", "send"])}
 _one_call = st.builds(
-    lambda call, more: {**call, **more}, calls, st.fixed_dictionaries({}, optional={"when": _conditions} | _nulls)
+    lambda call, more: {**call, **more},
+    calls,
+    st.fixed_dictionaries({}, optional={"when": _conditions} | _nulls),
 )
 _several = st.fixed_dictionaries(
     {"calls": st.lists(calls, min_size=1, max_size=3)}, optional={"when": _conditions} | _nulls

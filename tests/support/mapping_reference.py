@@ -34,7 +34,10 @@ class Reference:
         kafka = kafka_fields(record)
         for rule in self._file.rules:
             if self._matches(rule, event, kafka):
-                return [self._call(rule, call, index, record, event, kafka) for index, call in enumerate(rule.calls)]
+                return [
+                    self._call(rule, call, index, record, event, kafka)
+                    for index, call in enumerate(rule.calls)
+                ]
         if self._file.reject_unmatched:
             raise Rejected(Stage.MAP, "UNMATCHED", "No rule matches the event.")
         return []
@@ -46,7 +49,13 @@ class Reference:
         return not (value is None or value is False or value in ("", [], {}))
 
     def _call(
-        self, rule: Rule, call: CallRule, index: int, record: Record, event: dict[str, Any], kafka: dict[str, Any]
+        self,
+        rule: Rule,
+        call: CallRule,
+        index: int,
+        record: Record,
+        event: dict[str, Any],
+        kafka: dict[str, Any],
     ) -> EncodedCall:
         values = {}
         for name, given in call.fields.items():

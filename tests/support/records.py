@@ -15,4 +15,5 @@ TIME = 1_763_719_200_000
 def record(event: Any, *, key: bytes | None = b"key", topic: str = "orders", **more: Any) -> PreviewRecord:
     """A record whose value is this JSON; None is a tombstone, bytes are taken as they are."""
     value = event if event is None or isinstance(event, bytes) else orjson.dumps(event)
-    return PreviewRecord(topic, value, key, **({"millis": TIME, "at": (3, 42)} | more))
+    given: dict[str, Any] = {"millis": TIME, "at": (3, 42)} | more
+    return PreviewRecord(topic, value, key, **given)

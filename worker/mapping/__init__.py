@@ -1,0 +1,1 @@
+"""What users write, made runnable: mapping files, expressions, Python mappers."""

@@ -253,7 +253,7 @@ class _Reader:
         if isinstance(event, ScalarEvent):
             self._no_tag_or_anchor(event)
             if event.style or isinstance(_core_schema(event.value), str):
-                return str(event.value)
+                return self.text(event)
             self.report(f"the key {event.value or '(nothing)'} is not text", event, "put it in quotes")
             return str(event.value)
         self.report("a key must be text", event)
@@ -270,12 +270,20 @@ class _Reader:
 
     def scalar(self, event: ScalarEvent) -> Any:
         if event.style:
-            return event.value
+            return self.text(event)
         value = _core_schema(event.value)
         if value is _UNHOLDABLE:
             self.report(f"the number {event.value[:30]} is none that JSON can hold", event)
             return None
         return value
+
+    def text(self, event: ScalarEvent) -> str:
+        """A text; escapes may spell a character as a surrogate pair, as JSON does, but not as half of one."""
+        try:
+            return str(event.value).encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            self.report("half of a surrogate pair is no character", event)
+            return ""
 
     def report(self, message: str, event: Event, hint: str | None = None) -> None:
         self.problems.append(self._problem(message, event, hint))

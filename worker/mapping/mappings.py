@@ -29,7 +29,6 @@ from worker.mapping.rule_reader import read_mapping
 from worker.mapping.rules import MappingFile
 from worker.mapping.topics import matches
 
-
 Explainer = Callable[[Record], tuple[int | None, list[EncodedCall]]]
 
 
