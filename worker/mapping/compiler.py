@@ -195,8 +195,7 @@ def located(
     fault: ExpressionFailed | Rejected, places: list[str], rule: int | None, index: int | None
 ) -> Rejected:
     """The rejection that a fault in a rule is, with the rule and the call where it happened."""
-    failed = isinstance(fault, ExpressionFailed)
-    rejected = Rejected(Stage.MAP, "EXPRESSION_FAILED", f"{fault}.") if failed else fault
+    rejected = fault if isinstance(fault, Rejected) else Rejected(Stage.MAP, "EXPRESSION_FAILED", f"{fault}.")
     if rule is not None and rejected.rule is None:
         rejected.rule = places[rule]
     if rejected.call_index is None and rejected.stage is not Stage.DECODE:
