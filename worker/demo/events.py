@@ -41,7 +41,7 @@ class Sample:
     """A record to produce.
 
     Attributes:
-        timestamp: the record's, epoch milliseconds.
+        timestamp: when it happened, epoch milliseconds.
         fate: what becomes of it under the example configuration.
         calls: how many calls it becomes, if it is delivered.
         repeats: whether the same event was produced before: its calls bear messageIds that were seen.

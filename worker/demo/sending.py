@@ -12,12 +12,11 @@ from worker.demo.events import Sample
 def send(
     producer: Producer, sample: Sample, acknowledged: Callable[[KafkaError | None, Message], None]
 ) -> None:
-    """Hand one sample to the producer, which tells later whether Kafka has it."""
+    """Hand one sample to the producer, as of now; it tells later whether Kafka has it."""
     producer.produce(
         sample.topic,
         key=sample.key,
         value=sample.value,
         headers=sample.headers,
-        timestamp=sample.timestamp,
         on_delivery=acknowledged,
     )

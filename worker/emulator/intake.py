@@ -128,9 +128,10 @@ def _examine_envelope(intake: Intake, context: bytes, integrations: bytes) -> No
         intake.notices.append("one request holds several integrations: an older batch rule keeps one of them")
     if integrations and choices == {b"null"}:
         intake.notices.append("top-level integrations have no effect on calls without their own")
-    ids = [call["messageId"] for call in calls if isinstance(call.get("messageId"), str)]
-    if len(set(ids)) < len(ids):
-        intake.notices.append("two calls of one request share a messageId: one of them is lost")
+    named = [(item.call.get("messageId"), item.raw) for item in intake.items if item.call is not None]
+    ids = {(message_id, raw) for message_id, raw in named if isinstance(message_id, str)}
+    if len({message_id for message_id, _ in ids}) < len(ids):
+        intake.notices.append("two different calls of one request share a messageId: one of them is lost")
 
 
 def _canonical(value: object) -> bytes:

@@ -118,14 +118,14 @@ class Emulator:
             seen.fault = fault is not None
             await asyncio.sleep(self._latency + (fault.delay if fault else 0.0))
             if fault and not fault.after and (trouble := await self._trouble(request, fault)):
-                seen.status = trouble.status
+                seen.status = fault.status or 0
                 return trouble
             if self._enforce_rate_limit and not within_limit:
                 seen.status = 429
                 return _respond(failure(429, ["too many requests"]))
             answer = self._api.answer(intake, request.headers, strict=strict, at=at, request=seen.number)
             if fault and fault.after and (trouble := await self._trouble(request, fault)):
-                seen.status = trouble.status
+                seen.status = fault.status or 0
                 return trouble
             if fault and fault.body is not None:
                 answer = Answer(answer.status, fault.body.encode())
