@@ -9,6 +9,7 @@ import pytest
 from tests.support.kafka_client import KafkaClient
 from tests.support.kafka_cluster import KafkaCluster
 from tests.support.source_worlds import KafkaWorld, Member, joined, partitions, until
+from worker.adapters import kafka_source
 
 pytestmark = pytest.mark.kafka
 
@@ -49,7 +50,7 @@ async def test_what_retention_deleted_above_the_committed_offset_is_told_as_lost
     await until(lambda: len(second.records) == 8, second)
     assert second.assignments.starts[topic, 0].offset == 12
     assert second.offsets((topic, 0))[0] == 12
-    assert classic.telemetry.of("records_lost") == [[topic, 0, 7]]
+    assert classic.telemetry.of("records_lost") == [(topic, 0, 7)]
     await second.source.close()
 
 
@@ -64,7 +65,7 @@ async def test_what_retention_deletes_ahead_of_a_paused_partition_is_told_as_los
     classic.client.delete_before(topic, 0, 12)
     await until(lambda: len(member.records) == 13, member)
     assert member.offsets((topic, 0)) == [*range(5), *range(12, 20)]
-    assert classic.telemetry.of("records_lost") == [[topic, 0, 7]]
+    assert classic.telemetry.of("records_lost") == [(topic, 0, 7)]
     await member.source.close()
 
 
@@ -92,7 +93,10 @@ async def test_a_pattern_finds_a_topic_that_is_made_later(kafka: KafkaClient) ->
     await member.source.close()
 
 
-async def test_a_topic_that_is_deleted_is_a_problem_and_no_crash(kafka: KafkaClient) -> None:
+async def test_a_topic_that_is_deleted_is_a_problem_and_no_crash(
+    kafka: KafkaClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_source, "CHECK_WELL_SECONDS", 0.3)
     world = KafkaWorld(kafka, topic_metadata_refresh_interval_ms="200", heartbeat_interval_ms="300")
     kept, deleted = world.create_topic(), world.create_topic()
     member = await joined(world, kept, deleted)

@@ -21,4 +21,4 @@ class RecordedTelemetry:
 
     def of(self, verb: str) -> list[tuple[Any, ...]]:
         """The arguments of each time that this was told."""
-        return [arguments for told, *arguments in self.told if told == verb]  # type: ignore[misc] # a list of each
+        return [arguments[1:] for arguments in self.told if arguments[0] == verb]

@@ -74,7 +74,7 @@ def headers_of(letter: DeadLetter, cluster_id: str, *, replaying: bool) -> Lette
             and `dlq.replays` goes up by one.
     """
     came = letter.record.headers() or []
-    own = [header for header in came if not header[0].startswith(OURS if replaying else "dlq.")]
+    own: Headers = [header for header in came if not header[0].startswith(OURS if replaying else "dlq.")]
     ours = {**_why(letter), **_origin(letter.record, cluster_id), "dlq.replays": "0"}
     if replaying:
         earlier = {name: value.decode(errors="replace") for name, value in came if value is not None}

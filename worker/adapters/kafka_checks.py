@@ -6,7 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import ConfigResource
+from confluent_kafka.admin._resource import ResourceType
 
 from worker.adapters.kafka_properties import admin_properties, client_logger
 from worker.adapters.kafka_troubles import missing_topics
@@ -50,7 +52,9 @@ def dead_letter_problems(kafka: Kafka, subscriptions: Sequence[str]) -> list[Pro
             return [Problem(f"the dead-letter topic {name} does not exist", hint=hint)]
         if metadata.controller_id < 0:  # nobody to ask for settings, as in the demo's cluster
             return []
-        if metadata.controller_id not in metadata.brokers:  # the demo's cluster, whose topics have no settings
+        if (
+            metadata.controller_id not in metadata.brokers
+        ):  # the demo's cluster, whose topics have no settings
             return []
         sources = [
             topic

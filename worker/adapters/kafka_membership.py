@@ -128,6 +128,7 @@ class Membership:
         self._cooperative = cooperative
         self._subscriptions: list[str] = []
         self._owned: dict[Partition, object] = {}
+        self._began: dict[Partition, int] = {}
         self._ends: dict[Partition, int] = {}
         self._committed: dict[Partition, int] = {}
         self._moved: set[Partition] = set()
@@ -191,6 +192,25 @@ class Membership:
             self._paused = paused
             (self._consumer.pause if paused else self._consumer.resume)(_places(self._owned))
 
+    def read_from(self, partition: Partition, offset: int) -> None:
+        """Go on at another offset. A seek does not do: the client has given up fetching what is out of range."""
+        if self._cooperative:
+            place = [TopicPartition(*partition, offset)]
+            self._consumer.incremental_unassign(place)
+            self._consumer.incremental_assign(place)
+        else:
+            self._consumer.assign(_at({**self._positions(), partition: offset}))
+        if self._paused:
+            self._consumer.pause(_places(self._owned))
+
+    def _positions(self) -> dict[Partition, int]:
+        read = self._consumer.position(_places(self._owned))
+        return {
+            key: place.offset if place.offset >= 0 else self._began[key]
+            for place in read
+            for key in _keys([place])
+        }
+
     def begin_again(self, partition: Partition, first: int) -> None:
         """The log ends before what we had read: it was cut or made anew, and is read from its beginning."""
         end = offsets_at(self._consumer, [partition], OFFSET_END)[partition]
@@ -216,8 +236,7 @@ class Membership:
             return len(ours)
 
     def _commit(self, offsets: Mapping[Partition, int]) -> None:
-        asked = [TopicPartition(*partition, offset) for partition, offset in offsets.items()]
-        for answer in self._consumer.commit(offsets=asked, asynchronous=False):
+        for answer in self._consumer.commit(offsets=_at(offsets), asynchronous=False):
             if answer.error is not None:
                 raise KafkaException(answer.error)
         self._committed.update(offsets)
@@ -265,7 +284,7 @@ class Membership:
         return None
 
     def _take_up(self, starts: Starts) -> None:
-        places = [TopicPartition(*each, start.offset) for each, start in starts.found.items()]
+        places = _at({each: start.offset for each, start in starts.found.items()})
         (self._consumer.incremental_assign if self._cooperative else self._consumer.assign)(places)
         # Until this poll is over: so what it returns of these partitions is of their former assignment.
         self._consumer.pause(places)
@@ -273,7 +292,7 @@ class Membership:
         for partition, start in starts.found.items():
             self._owned[partition] = object()
             self._ends[partition] = start.end
-            self._committed[partition] = start.offset
+            self._began[partition] = self._committed[partition] = start.offset
         if not self._rejoining:
             self.joined = True
             self._troubles.worked()
@@ -311,6 +330,10 @@ class Membership:
 
 def _keys(partitions: Iterable[TopicPartition]) -> list[Partition]:
     return [(each.topic, each.partition) for each in partitions]
+
+
+def _at(offsets: Mapping[Partition, int]) -> list[TopicPartition]:
+    return [TopicPartition(topic, number, offset) for (topic, number), offset in offsets.items()]
 
 
 def _places(partitions: Iterable[Partition]) -> list[TopicPartition]:

@@ -13,7 +13,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException
 
 from worker.adapters.kafka_membership import REVOKE_SHARE, Membership, Teller
 from worker.adapters.kafka_presence import Presence
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from confluent_kafka import Message
     from confluent_kafka.admin._metadata import ClusterMetadata
 
-    from worker.core.model import Partition
+    from worker.core.model import Partition, Record
     from worker.ports import Assignments
     from worker.settings import Kafka, Memory
     from worker.telemetry import Telemetry
@@ -53,8 +53,11 @@ REST_SECONDS = 0.05
 PAUSE_AFTER_SECONDS = 1.0
 """How long there is no room until the partitions are paused. Pausing throws away what was fetched ahead."""
 
-CHECK_SECONDS = 5.0
+CHECK_SECONDS = 2.0
 """How often the brokers are asked again while something is wrong, and for the ends of paused partitions."""
+
+CHECK_WELL_SECONDS = 30.0
+"""How often they are asked while all is well: a topic may have been deleted, and no callback tells of that."""
 
 METADATA_SECONDS = 3.0
 
@@ -96,7 +99,8 @@ class KafkaSource:
         self._fetching: asyncio.Future[Fetched] | None = None
         self._no_room_since: float | None = None
         self._checked_at = 0.0
-        self._out_of_range: set[Partition] = set()
+        self._ends_at = 0.0
+        self._out_of_range: dict[Partition, int] = {}
         self._presence: Presence | None = None
         self._loop: asyncio.AbstractEventLoop
         self._consumer: Consumer
@@ -242,7 +246,7 @@ class KafkaSource:
         if error.code() == _EOF and offset is not None:
             fetched.positions[partition] = offset
         elif error.code() in _OUT_OF_RANGE:
-            self._out_of_range.add(partition)
+            self._out_of_range[partition] = offset or 0
         else:
             self._troubles.noticed(error, message.topic())
             self._on_error(error)
@@ -255,20 +259,23 @@ class KafkaSource:
 
     def _read_from_the_start(self, membership: Membership, fetched: Fetched) -> None:
         """Where a position is out of range: go to the log's start, and say what was lost on the way."""
-        for partition in [each for each in self._out_of_range if each in membership.owned]:
+        while self._out_of_range:
+            partition, reached = self._out_of_range.popitem()
+            if partition not in membership.owned:
+                continue
             try:
                 first = offsets_at(self._consumer, [partition], OFFSET_BEGINNING)[partition]
-                reached = self._consumer.position([TopicPartition(*partition)])[0].offset
-                self._consumer.seek(TopicPartition(*partition, first))
+                membership.read_from(partition, first)
                 if reached > first:
                     membership.begin_again(partition, first)
+                    fetched.records = [each for each in fetched.records if _partition(each) != partition]
+                    continue
             except KafkaException as error:
-                self._on_error(error.args[0])  # the next fetch tries again
+                self._on_error(error.args[0])
+                self._out_of_range[partition] = reached  # the next fetch tries again
                 return
-            self._out_of_range.discard(partition)
-            if reached <= first:
-                fetched.positions[partition] = first
-                self._teller.records_lost(partition, first - reached)
+            fetched.positions[partition] = first
+            self._teller.records_lost(partition, first - reached)
 
     def _check(self, membership: Membership, *, paused: bool) -> None:
         """Ask now and then what no callback tells."""
@@ -278,20 +285,19 @@ class KafkaSource:
             and self._presence.has_nothing_for(self._consumer.memberid())
         ):
             membership.joined_without_partitions()
-        if time.monotonic() - self._checked_at < CHECK_SECONDS:
-            return
-        if self._troubles:
+        quiet = time.monotonic() - self._checked_at
+        if quiet > (CHECK_SECONDS if self._troubles else CHECK_WELL_SECONDS):
             self._metadata()
-        elif paused:
+        elif paused and time.monotonic() - self._ends_at > CHECK_SECONDS:
             self._refresh_ends(membership)
 
     def _refresh_ends(self, membership: Membership) -> None:
-        self._checked_at = time.monotonic()
+        self._ends_at = time.monotonic()
         try:
             membership.refresh_ends()
         except KafkaException as error:
             self._on_error(error.args[0])
 
 
-def _partition(message: Message) -> Partition:
+def _partition(message: Message | Record) -> Partition:
     return message.topic() or "", message.partition() or 0

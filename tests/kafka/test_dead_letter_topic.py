@@ -1,0 +1,184 @@
+"""Dead letters on a real broker: what is written, what is refused, what is found wrong before."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import pytest
+
+from tests.support.kafka_client import KafkaClient
+from tests.support.memory_source import MemoryRecord
+from tests.support.recorded_telemetry import RecordedTelemetry
+from worker.adapters.dead_letter_topic import DeadLetterTopic
+from worker.core.model import Stage
+from worker.ports import DeadLetter
+from worker.settings import Kafka
+from worker.version import __version__
+
+pytestmark = pytest.mark.kafka
+
+OWN_HEADERS: list[tuple[str, bytes | None]] = [("trace", b"\xff\x00"), ("empty", None), ("trace", b"again")]
+FAILED_AT = 1_795_269_600.25
+
+
+def letter(value: bytes | None = b"not json", partition: int = 0, **why: Any) -> DeadLetter:
+    record = MemoryRecord(("orders", partition), 42, b"key", value, OWN_HEADERS, 1_700_000_000_123)
+    facts = {"stage": Stage.DELIVER, "reason": "API_REFUSED", "detail": "no name", "failed_at": FAILED_AT}
+    return DeadLetter(record, **{**facts, **why})
+
+
+class Written:
+    """A dead-letter topic of a test's own, and who writes to it."""
+
+    def __init__(self, client: KafkaClient, topic: str, *, replaying: bool = False) -> None:
+        self.client = client
+        self.topic = topic
+        self.telemetry = RecordedTelemetry()
+        settings = Kafka(bootstrap_servers=client.servers, dead_letter_topic=topic)
+        self.letters = DeadLetterTopic(settings, cast("Any", self.telemetry), replaying=replaying)
+        self.letters.cluster_id = "cluster-1"
+
+    def headers(self, n: int = 1, partition: int = 0) -> list[tuple[str, bytes | None]]:
+        return list(self.client.read(self.topic, n, partition)[-1].headers() or [])
+
+
+@pytest.fixture
+async def written(kafka: KafkaClient) -> AsyncIterator[Written]:
+    it = Written(kafka, kafka.create_topic(partitions=2))
+    yield it
+    await it.letters.close()
+
+
+async def test_a_letter_is_the_record_byte_for_byte_and_where_it_came_from_and_why(written: Written) -> None:
+    why = {
+        "call_index": 1,
+        "rule": "orders.yaml:7",
+        "status": 400,
+        "errors": ("no event", "é"),
+        "attempts": 3,
+    }
+    assert await written.letters.write([letter(**why)]) == [None]
+    message = written.client.read(written.topic, 1)[0]
+    assert (message.key(), message.value()) == (b"key", b"not json")
+    assert written.headers() == [
+        *OWN_HEADERS,
+        ("__connect.errors.stage", b"TASK_PUT"),
+        ("__connect.errors.exception.class.name", b"worker.core.model.Rejected"),
+        ("__connect.errors.exception.message", b"API_REFUSED: no name"),
+        ("dlq.stage", b"deliver"),
+        ("dlq.reason", b"API_REFUSED"),
+        ("dlq.status", b"400"),
+        ("dlq.errors", '["no event", "é"]'.encode()),
+        ("dlq.call_index", b"1"),
+        ("dlq.rule", b"orders.yaml:7"),
+        ("dlq.attempts", b"3"),
+        ("dlq.failed_at", b"2026-11-21T14:00:00.250Z"),
+        ("dlq.worker_version", __version__.encode()),
+        ("__connect.errors.topic", b"orders"),
+        ("__connect.errors.partition", b"0"),
+        ("__connect.errors.offset", b"42"),
+        ("dlq.timestamp", b"1700000000123"),
+        ("dlq.cluster_id", b"cluster-1"),
+        ("dlq.replays", b"0"),
+    ]
+    assert written.telemetry.told == [("dead_letters_written", 1, "API_REFUSED", "orders")]
+
+
+async def test_a_letter_goes_to_the_partition_of_the_same_number_where_there_is_one(written: Written) -> None:
+    assert await written.letters.write([letter(partition=1), letter(partition=99)]) == [None, None]
+    numbers = {message.value() for message in written.client.read(written.topic, 1, partition=1)}
+    assert numbers == {b"not json"}
+
+
+async def test_a_tombstone_stays_one(written: Written) -> None:
+    assert await written.letters.write([letter(None)]) == [None]
+    assert written.client.read(written.topic, 1)[0].value() is None
+    assert "dlq.value_bytes" not in dict(written.headers())
+
+
+async def test_a_letter_that_fails_again_keeps_its_first_origin(kafka: KafkaClient) -> None:
+    again = Written(kafka, kafka.create_topic(), replaying=True)
+    came: list[tuple[str, bytes | None]] = [
+        ("trace", b"1"),
+        ("__connect.errors.topic", b"first"),
+        ("__connect.errors.partition", b"5"),
+        ("__connect.errors.offset", b"6"),
+        ("dlq.timestamp", b"7"),
+        ("dlq.cluster_id", b"first-cluster"),
+        ("dlq.reason", b"OLD"),
+        ("dlq.errors", b"[]"),
+        ("dlq.replays", b"2"),
+    ]
+    record = MemoryRecord(("dead-letters", 0), 1, b"key", b"{}", came)
+    failed = DeadLetter(record, Stage.MAP, "MAPPER_FAILED", "it raised", FAILED_AT)
+    assert await again.letters.write([failed]) == [None]
+    names = [name for name, _ in again.headers()]
+    headers = dict(again.headers())
+    assert len(names) == len(set(names))
+    assert (headers["__connect.errors.topic"], headers["__connect.errors.offset"]) == (b"first", b"6")
+    assert (headers["dlq.timestamp"], headers["dlq.cluster_id"]) == (b"7", b"first-cluster")
+    assert (headers["dlq.reason"], headers["dlq.replays"], headers["trace"]) == (b"MAPPER_FAILED", b"3", b"1")
+    assert "dlq.errors" not in headers
+    await again.letters.close()
+
+
+async def test_a_letter_that_is_too_large_is_written_with_less(kafka: KafkaClient) -> None:
+    small = Written(kafka, kafka.create_topic(max_message_bytes="3000"))
+    noise = b"".join(hashlib.sha256(bytes([n])).digest() for n in range(100))
+    huge_detail, huge_value = letter(noise[:1000], detail=noise.hex()), letter(noise * 10)
+    # One that fits between them is not refused for its neighbours.
+    assert await small.letters.write([huge_detail, letter(), huge_value]) == [None, None, None]
+    found = {message.value(): dict(message.headers() or []) for message in kafka.read(small.topic, 3)}
+    assert "__connect.errors.exception.message" not in found[noise[:1000]]
+    assert found[noise[:1000]]["dlq.reason"] == b"API_REFUSED"
+    assert found[b"not json"]["__connect.errors.exception.message"] == b"API_REFUSED: no name"
+    assert found[None]["dlq.value_bytes"] == b"32000"
+    assert found[None]["dlq.value_sha256"] == hashlib.sha256(noise * 10).hexdigest().encode()
+    assert found[None]["empty"] is None
+    await small.letters.close()
+
+
+async def test_a_record_whose_key_alone_is_too_large_still_leaves_a_letter(kafka: KafkaClient) -> None:
+    small = Written(kafka, kafka.create_topic(max_message_bytes="2000"))
+    noise = b"".join(hashlib.sha256(bytes([n])).digest() for n in range(100))
+    record = MemoryRecord(("orders", 0), 1, noise, b"{}")
+    failed = DeadLetter(record, Stage.MAP, "MAPPER_FAILED", "it raised", FAILED_AT)
+    assert await small.letters.write([failed]) == [None]
+    message = kafka.read(small.topic, 1)[0]
+    assert (message.key(), message.value()) == (None, None)
+    assert dict(small.headers())["dlq.left_out"] == b"key headers value"
+    await small.letters.close()
+
+
+async def test_a_topic_that_is_missing_is_an_answer_and_no_exception(kafka: KafkaClient) -> None:
+    missing = Written(kafka, "no-such-topic")
+    reasons = await missing.letters.write([letter(), letter()])
+    assert [reason.partition(":")[0] for reason in reasons if reason] == ["UNKNOWN_TOPIC_OR_PART"] * 2
+    assert missing.telemetry.of("dead_letters_failed") == [(2, reasons[0])]
+    assert [problem.warning for problem in await missing.letters.check([])] == [False]
+    await missing.letters.close()
+
+
+async def test_brokers_that_do_not_answer_are_an_answer_too() -> None:
+    telemetry = RecordedTelemetry()
+    settings = Kafka(bootstrap_servers="127.0.0.1:1", properties={"delivery.timeout.ms": "500"})
+    nowhere = DeadLetterTopic(settings, cast("Any", telemetry))
+    reasons = await nowhere.write([letter()])
+    assert reasons[0] is not None
+    await nowhere.close()
+
+
+async def test_a_compacted_topic_is_a_problem_and_a_small_one_a_warning(kafka: KafkaClient) -> None:
+    source = kafka.create_topic(max_message_bytes="500000")
+    compacted = Written(kafka, kafka.create_topic(cleanup_policy="compact", max_message_bytes="900000"))
+    (problem,) = await compacted.letters.check([source])
+    assert "compacted" in problem.message
+    assert not problem.warning
+    small = Written(kafka, kafka.create_topic(max_message_bytes="500000"))
+    (warning,) = await small.letters.check([f"^{source}$"])
+    assert source in warning.message
+    assert warning.warning
+    fine = Written(kafka, kafka.create_topic(max_message_bytes="600000"))
+    assert await fine.letters.check([source]) == []
