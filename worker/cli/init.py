@@ -11,7 +11,7 @@ from worker.cli.options import ConfigOption
 
 
 def init(
-    directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to write it.")] = Path(),
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write it.")] = Path(),
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there already.")] = False,
     config: ConfigOption = None,
 ) -> None:

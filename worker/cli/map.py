@@ -21,6 +21,7 @@ def map_events(
     file: Annotated[
         Path | None,
         typer.Argument(
+            metavar="FILE",
             exists=True,
             dir_okay=False,
             help="One JSON event a line. [default: standard input]",
@@ -28,9 +29,12 @@ def map_events(
         ),
     ] = None,
     topic: Annotated[
-        str | None, typer.Option(help="The topic they come from; needed where the mappings name several.")
+        str | None,
+        typer.Option(
+            metavar="TOPIC", help="The topic they come from; needed where the mappings name several."
+        ),
     ] = None,
-    key: Annotated[str | None, typer.Option(help="The key of every record.")] = None,
+    key: Annotated[str | None, typer.Option(metavar="KEY", help="The key of every record.")] = None,
     header: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="A header of every record; may be repeated."),
@@ -39,7 +43,9 @@ def map_events(
         str | None,
         typer.Option(metavar="TOPIC", help="Read real records instead; joins no group, commits nothing."),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="With --from-topic: how many of the newest.")] = 10,
+    limit: Annotated[
+        int, typer.Option(metavar="N", min=1, help="With --from-topic: how many of the newest.")
+    ] = 10,
     explain: Annotated[
         str | None,
         typer.Option(

@@ -21,7 +21,7 @@ def run_fixtures(
     paths: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[PATH...]",
+            metavar="PATH...",
             exists=True,
             help="Fixture files, or folders of them. [default: tests, beside worker.yaml]",
             show_default=False,
