@@ -3,37 +3,16 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.support.program import ROOT, Cli, Finished
 from worker.cli.main import run
-
-ROOT = Path(__file__).parents[2]
-
-
-@dataclass
-class Finished:
-    """What a command left."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def lines(self) -> list[Any]:
-        """Standard output, a JSON value a line."""
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-Cli = Callable[..., Finished]
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
-from tests.cli.conftest import Cli
+from tests.support.program import Cli
 from worker.mapping import catalog
 from worker.mapping.rule_examples import example_rule
 

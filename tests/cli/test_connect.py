@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Cli, Finished
+from tests.support.program import Cli, Finished
 from worker.demo.cluster import EmbeddedCluster
 from worker.emulator import Emulator, Fault
 

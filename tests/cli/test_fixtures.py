@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.cli.conftest import ROOT, Cli
+from tests.support.program import ROOT, Cli
 
 Write = Callable[[str, str], Path]
 
@@ -75,6 +75,7 @@ def test_fixtures_can_be_updated(cli: Cli, write: Write) -> None:
     done = cli("test", "--update")
     assert (done.code, done.out) == (0, "config/tests/orders.yaml\n")
     assert path.read_text().startswith("# kept\n" + RIGHT)
+    assert cli("test", "--update").err == "every fixture holds already\n"
     assert cli("test").code == 0
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Cli
+from tests.support.program import Cli
 
 Write = Callable[[str, str], Path]
 

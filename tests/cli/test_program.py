@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import ROOT, Cli
+from tests.support.program import ROOT, Cli
 from worker.cli import main
 from worker.version import __version__
 
@@ -85,6 +85,13 @@ def test_a_bug_is_told_by_type_and_place_and_never_by_its_text(
     assert "has a bug here: RuntimeError" in done.err
     assert "in fail" in done.err
     assert secret not in done.err + done.out
+
+
+def test_what_the_system_refuses_is_told_in_a_line(cli: Cli, write: Write) -> None:
+    write("file", "")
+    done = cli("init", "file/folder")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.endswith(": Not a directory\n")
 
 
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:

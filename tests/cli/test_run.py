@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import ROOT, Cli
+from tests.support.program import ROOT, Cli
 from worker.demo.cluster import EmbeddedCluster
 from worker.emulator import Emulator
 

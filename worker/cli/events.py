@@ -12,7 +12,7 @@ from worker.cli.options import ConfigOption
 
 def events(
     name: Annotated[
-        str | None, typer.Argument(help="Explain this event; without it, all are listed.")
+        str | None, typer.Argument(metavar="NAME", help="Explain this event; without it, all are listed.")
     ] = None,
     config: ConfigOption = None,
 ) -> None:

@@ -90,6 +90,9 @@ def _run(arguments: Sequence[str]) -> int:
         return 2
     except BrokenPipeError:
         raise
+    except OSError as error:
+        typer.echo(f"{error.filename or PROGRAM}: {error.strerror or type(error).__qualname__}", err=True)
+        return 1
     except Exception as error:  # noqa: BLE001 - the last one to know
         _own_up(error)
         return 1

@@ -21,7 +21,7 @@ def run_fixtures(
     paths: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="PATH...",
+            metavar="PATH",
             exists=True,
             help="Fixture files, or folders of them. [default: tests, beside worker.yaml]",
             show_default=False,
@@ -91,12 +91,14 @@ def _read(files: Sequence[Path]) -> list[Fixture]:
 def _update(results: Sequence[FixtureResult]) -> None:
     from worker.mapping.fixtures import updated
 
-    for name in sorted({_file(result) for result in results if not result.passed}):
+    names = sorted({_file(result) for result in results if not result.passed})
+    for name in names:
         source = Path(name).read_text(encoding="utf-8")
         text = updated(source, [result for result in results if _file(result) == name])
         Path(name).write_text(text, encoding="utf-8")
         typer.echo(name)
-    typer.echo("updated; look at the difference before you commit it", err=True)
+    done = "updated; look at the difference before you commit it" if names else "every fixture holds already"
+    typer.echo(done, err=True)
 
 
 def _file(result: FixtureResult) -> str:
