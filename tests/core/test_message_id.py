@@ -121,3 +121,15 @@ def test_few_names_are_kept_however_many_come() -> None:
     for n in range(10_050):
         ids.for_record(1, "orders", 0, 7, "track", str(n), 0)
     assert len(ids._hashes) <= 10_000
+
+
+@given(
+    st.lists(st.tuples(st.integers(-1, 2**50), st.integers(0, 5), st.integers(0, 2**50)), max_size=6),
+    st.integers(0, 255),
+)
+def test_an_id_maker_for_one_call_makes_the_same_ids(places: list[tuple[int, int, int]], index: int) -> None:
+    ids = MessageIds("cluster")
+    for_record = ids.for_records("orders", "track", "Order Completed", index)
+    for time, partition, offset in places:
+        expected = ids.for_record(time, "orders", partition, offset, "track", "Order Completed", index)
+        assert for_record(time, partition, offset) == expected

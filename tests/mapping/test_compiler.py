@@ -314,3 +314,20 @@ def test_converting_changes_nothing_for_the_next_record() -> None:
     second = convert(rules, record({"id": "u", "t": "t2"}))
     assert first != second
     assert convert(rules, record({"id": "u", "t": "t1"})) == first
+
+
+@pytest.mark.parametrize("depth", [300, 900, 100_000])
+def test_an_event_that_nests_too_deep_is_rejected_where_it_matters(depth: int) -> None:
+    nested = b'{"x":' + b"[" * depth + b"]" * depth + b"}"
+    event = b'{"id":"u","data":' + nested + b',"other":' + nested + b"}"
+    assert rejection(TRACK, event).reason == "TOO_DEEP"
+    compared = IDENTIFY.replace("{call", "{when: data == other, call")
+    try:
+        assert calls(compared, event)[0]["userId"] == "u"
+    except Rejected as rejected:
+        assert rejected.reason == "TOO_DEEP"  # noqa: PT017 - either is right, and nothing else is
+
+
+def test_text_that_is_not_utf_8_is_seen_where_nothing_reads_it() -> None:
+    assert rejection(IDENTIFY, b'{"id":"u","unread":"\xff"}').reason == "INVALID_JSON"
+    assert calls(IDENTIFY, '{"id":"u","unread":"é"}'.encode())[0]["userId"] == "u"

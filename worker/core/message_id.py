@@ -16,6 +16,7 @@ Within a partition two calls differ in offset or index, so their ids differ; the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import sha256
 
 from worker.core.model import MAX_CALLS_PER_RECORD
@@ -85,6 +86,36 @@ class MessageIds:
             f"{self._time_text}{_PAIR[time & 1023]}{hashed}"
             f"{self._offset_text}{_PAIR[low >> 10]}{_PAIR[low & 1023]}"
         )
+
+    def for_records(self, topic: str, type_: str, name: str, index: int) -> Callable[[int, int, int], str]:
+        """`for_record` for a call that is the same for every record but for timestamp, partition and offset.
+
+        What does not change is worked out once, which halves the cost of an id: made for generated code.
+
+        Raises:
+            ValueError: as `for_record`.
+        """
+        self.for_record(0, topic, 0, 0, type_, name, index)
+        hashes: dict[int, str] = {}
+        time_high = offset_high = -1
+        time_text = offset_text = ""
+
+        def for_record(record_timestamp_ms: int, partition: int, offset: int) -> str:
+            nonlocal time_high, time_text, offset_high, offset_text
+            time = record_timestamp_ms if record_timestamp_ms > 0 else 0  # noqa: FURB136 - max() is a call
+            if time >> 10 != time_high:
+                time_high, time_text = time >> 10, _ten(time & _MAX_TIME)[:8]
+            if offset >> 12 != offset_high:
+                offset_high, offset_text = offset >> 12, _ten((offset & _MAX_OFFSET) << 8)[:6]
+            if partition not in hashes:
+                hashes[partition] = self._hash((topic, partition, type_, name))
+            low = (offset & 0xFFF) << 8 | index
+            return (
+                f"{time_text}{_PAIR[time & 1023]}{hashes[partition]}"
+                f"{offset_text}{_PAIR[low >> 10]}{_PAIR[low & 1023]}"
+            )
+
+        return for_record
 
     def _hash(self, source: tuple[str, int, str, str]) -> str:
         """Six characters for a topic, partition, type and name.

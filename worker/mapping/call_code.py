@@ -204,10 +204,8 @@ class CallCode:
         return Entry("timestamp", known, nullable=True)
 
     def _message_id(self, call: CallRule, index: int, entries: list[Entry]) -> str:
-        names = [entry.text for entry in entries if entry.key == "event"]
-        name = names[0] if names else repr(call.shape.event or "")
-        type_ = repr(call.shape.type)
-        by_record = self._id_by_record(type_, name, index)
+        computed = [entry.text for entry in entries if call.event_from is not None and entry.key == "event"]
+        by_record = self._id_by_record(call, index, computed)
         if "messageId" not in call.fields:
             return by_record
         found = emit_value(self._code, call.fields["messageId"], omit=True).text
@@ -215,16 +213,21 @@ class CallCode:
             f"{self._constant(optional_identity)}({found}, 'messageId', {self._constant(self._reject_ids)})"
         )
         event_id = local(self._code, check, "event_id")
-        by_event = f"{self._constant(MessageIds.for_event)}({event_id}, {type_}, {name}, {index})"
+        name = computed[0] if computed else repr(_static_name(call))
+        by_event = f"{self._constant(MessageIds.for_event)}({event_id}, {call.shape.type!r}, {name}, {index})"
         return f"{by_event} if {event_id} is not None else {by_record}"
 
-    def _id_by_record(self, type_: str, name: str, index: int) -> str:
+    def _id_by_record(self, call: CallRule, index: int, computed: list[str]) -> str:
+        """The id by the record's coordinates; of the event's name too, which may be computed."""
         millis = self._code.share("record.timestamp()[1]", "millis")
         partition = self._code.share("record.partition()", "partition")
         offset = self._code.share("record.offset()", "offset")
-        ids = self._constant(self._target.ids)
-        topic = repr(self._target.topic)
-        return f"{ids}.for_record({millis}, {topic}, {partition}, {offset}, {type_}, {name}, {index})"
+        ids, topic, type_ = self._target.ids, self._target.topic, call.shape.type
+        if not computed:
+            for_record = ids.for_records(topic, type_, _static_name(call), index)
+            return f"{self._constant(for_record)}({millis}, {partition}, {offset})"
+        place = f"{millis}, {topic!r}, {partition}, {offset}"
+        return f"{self._constant(ids)}.for_record({place}, {type_!r}, {computed[0]}, {index})"
 
     def _encode(self, call: str) -> str:
         body = self._code.name("body")
@@ -265,6 +268,11 @@ def wanted_people(call: CallRule) -> frozenset[str]:
 def is_needed(call: CallRule, field: Field) -> bool:
     """Whether a record is rejected for this very id if it is not found."""
     return field.required or wanted_people(call) == {field.name}
+
+
+def _static_name(call: CallRule) -> str:
+    """The event name that ids are made of, where the rule says it; "" for a call that has none."""
+    return call.shape.event or call.event or ""
 
 
 def usual_identity(name: str, reject_ids: Collection[str]) -> str:

@@ -23,17 +23,20 @@ the worker's speed comes from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from worker.core.decoding import decode
+import msgspec
+
+from worker.core.decoding import decode, without_prefix
 from worker.core.model import EncodedCall, Record, Rejected, Stage
 from worker.mapping.call_code import CallCode, Target
 from worker.mapping.codegen import Code
-from worker.mapping.expressions import ExpressionFailed
+from worker.mapping.expressions import Expression, ExpressionFailed
 from worker.mapping.kafka_fields import kafka_fields
 from worker.mapping.mapper_calls import MapperRule
 from worker.mapping.mappers import Mapper
+from worker.mapping.reading import WHOLE, Parts, decoder, parts_read
 from worker.mapping.rules import CallRule, MappingFile, Rule
 from worker.mapping.value_code import EVENT, KAFKA
 
@@ -125,7 +128,7 @@ class _Function:
                 self._decode(tombstones)
             if all(self._rule(index, rule) for index, rule in rules):
                 self._unmatched()
-        faults = code.constant((ExpressionFailed, Rejected), "faults")
+        faults = code.constant((ExpressionFailed, Rejected, RecursionError), "faults")
         places = code.constant([rule.at for rule in self._file.rules], "places")
         with code.block(f"except {faults} as fault:"):
             code.line(f"raise {code.constant(located, 'located')}(fault, {places}, rule, index) from None")
@@ -135,7 +138,18 @@ class _Function:
         code.line("value = record.value()")
         with code.block("if value is None:"):
             code.line(f"return {code.constant(tombstones, 'tombstone')}(record)")
-        code.line(f"{EVENT} = {code.constant(decode, 'decode')}(value)")
+        loads = decoder(parts_of(self._file))
+        if loads is None:
+            code.line(f"{EVENT} = {code.constant(decode, 'decode')}(value)")
+            return
+        with code.block("if value[:1] == b'\\x00':"):
+            code.line(f"value = {code.constant(without_prefix, 'without_prefix')}(value)")
+        with code.block("try:"):
+            with code.block("if not value.isascii():"):
+                code.line("value.decode()  # because text that is skipped is not looked at")
+            code.line(f"{EVENT} = {code.constant(loads, 'loads')}(value)")
+        with code.block(f"except {code.constant(_UNDECODED, 'undecoded')}:"):
+            code.line(f"{EVENT} = {code.constant(decode, 'decode')}(value)")
 
     def _rule(self, index: int, rule: Rule) -> bool:
         """Write one rule; False where what comes behind it can never be reached."""
@@ -180,22 +194,49 @@ class _Function:
         self._code.line(f"return {index}, {calls}" if self._explained else f"return {calls}")
 
 
+_UNDECODED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+def parts_of(file: MappingFile) -> Parts:
+    """What a file's rules read of an event; everything where a mapper gets it."""
+    parts = Parts()
+    for rule in file.rules:
+        if rule.mapper is not None:
+            return WHOLE
+        found = [expression for call in rule.calls for expression in _expressions(call)]
+        for expression in [rule.when, *found] if rule.when else found:
+            parts.add(parts_read(expression.node))
+    return parts
+
+
 def _uses_kafka(call: CallRule) -> bool:
+    return any(expression.uses_kafka for expression in _expressions(call))
+
+
+def _expressions(call: CallRule) -> Iterator[Expression]:
+    """Every expression of a call, however deep."""
     values: list[Any] = [call.event_from, *call.fields.values()]
     while values:
         value = values.pop()
-        if getattr(value, "uses_kafka", False):
-            return True
-        if isinstance(value, dict | list):
+        if isinstance(value, Expression):
+            yield value
+        elif isinstance(value, dict | list):
             values.extend(value.values() if isinstance(value, dict) else value)
-    return False
 
 
 def located(
-    fault: ExpressionFailed | Rejected, places: list[str], rule: int | None, index: int | None
+    fault: ExpressionFailed | Rejected | RecursionError,
+    places: list[str],
+    rule: int | None,
+    index: int | None,
 ) -> Rejected:
     """The rejection that a fault in a rule is, with the rule and the call where it happened."""
-    rejected = fault if isinstance(fault, Rejected) else Rejected(Stage.MAP, "EXPRESSION_FAILED", f"{fault}.")
+    if isinstance(fault, Rejected):
+        rejected = fault
+    elif isinstance(fault, ExpressionFailed):
+        rejected = Rejected(Stage.MAP, "EXPRESSION_FAILED", f"{fault}.")
+    else:
+        rejected = Rejected(Stage.MAP, "TOO_DEEP", "The event nests too deep for an expression.")
     if rule is not None and rejected.rule is None:
         rejected.rule = places[rule]
     if rejected.call_index is None and rejected.stage is not Stage.DECODE:

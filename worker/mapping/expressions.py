@@ -60,6 +60,11 @@ class Expression:
         """
         return cls(text, parse(text))
 
+    @property
+    def node(self) -> Node:
+        """The tree of `syntax.parse`."""
+        return self._node
+
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
 
