@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.kafka_client import KafkaClient
 from tests.support.kafka_cluster import KafkaCluster, configured_servers, missing_tools
+from tests.support.ledger import PERSON, TEXT
+from tests.support.worker_process import API_KEY, Site
 from worker.demo.cluster import EmbeddedCluster
+from worker.emulator import Emulator
 
 _absent: list[str] = []
 
@@ -53,6 +56,33 @@ def own_kafka(tmp_path: Path) -> Iterator[KafkaCluster]:
         yield cluster
     finally:
         cluster.kill()
+
+
+@pytest.fixture
+async def emulator() -> AsyncIterator[Emulator]:
+    """The Pipelines API, in the test's own process, for one key only."""
+    emulator = Emulator(key=API_KEY, keep_calls=100_000)
+    await emulator.start()
+    yield emulator
+    await emulator.stop()
+
+
+@pytest.fixture
+def site(tmp_path: Path, kafka: KafkaClient, emulator: Emulator) -> Iterator[Site]:
+    """Everything that a worker needs; whatever it logs in a test, it says nothing of people or keys."""
+    site = Site(tmp_path, kafka, emulator)
+    yield site
+    leave(site)
+
+
+def leave(site: Site) -> None:
+    """End what still runs, and look at what was said."""
+    for worker in site.workers:
+        if worker.is_running:
+            worker.kill()
+        print(worker.output)  # noqa: T201 - pytest shows it where the test fails
+        for private in (PERSON, TEXT, API_KEY):
+            assert private not in worker.output
 
 
 def _need_a_broker_of_our_own() -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.support.kafka_client import KafkaClient
 from tests.support.memory_source import MemoryRecord
 from tests.support.recorded_telemetry import RecordedTelemetry
+from worker.adapters import dead_letter_topic
 from worker.adapters.dead_letter_topic import DeadLetterTopic
 from worker.core.model import Stage
 from worker.ports import DeadLetter
@@ -41,7 +42,9 @@ class Written:
         self.letters.cluster_id = "cluster-1"
 
     def headers(self, n: int = 1, partition: int = 0) -> list[tuple[str, bytes | None]]:
-        return list(self.client.read(self.topic, n, partition)[-1].headers() or [])
+        return cast(
+            "list[tuple[str, bytes | None]]", self.client.read(self.topic, n, partition)[-1].headers()
+        )
 
 
 @pytest.fixture
@@ -52,7 +55,7 @@ async def written(kafka: KafkaClient) -> AsyncIterator[Written]:
 
 
 async def test_a_letter_is_the_record_byte_for_byte_and_where_it_came_from_and_why(written: Written) -> None:
-    why = {
+    why: dict[str, Any] = {
         "call_index": 1,
         "rule": "orders.yaml:7",
         "status": 400,
@@ -161,7 +164,8 @@ async def test_a_topic_that_is_missing_is_an_answer_and_no_exception(kafka: Kafk
     await missing.letters.close()
 
 
-async def test_brokers_that_do_not_answer_are_an_answer_too() -> None:
+async def test_brokers_that_do_not_answer_are_an_answer_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dead_letter_topic, "ANSWER_SECONDS", 0.2)
     telemetry = RecordedTelemetry()
     settings = Kafka(bootstrap_servers="127.0.0.1:1", properties={"delivery.timeout.ms": "500"})
     nowhere = DeadLetterTopic(settings, cast("Any", telemetry))

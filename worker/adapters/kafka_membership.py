@@ -178,28 +178,44 @@ class Membership:
         return list(self._owned)
 
     def still_ours(self, messages: list[Message]) -> list[Message]:
-        """Leave out what came for partitions that a rebalance moved while these were taken."""
+        """Leave out what came for partitions that a rebalance moved while these were taken.
+
+        Whether those are of the former assignment or the new one cannot be told, so the new one begins again.
+        """
         if not self._moved:
             return messages
         moved, self._moved = self._moved, set()
-        if not self._paused:
-            self._consumer.resume(_places(moved & self._owned.keys()))
-        return [each for each in messages if (each.topic(), each.partition()) not in moved]
+        kept = [each for each in messages if (each.topic(), each.partition()) not in moved]
+        again = {each: self._began[each] for each in moved & self._owned.keys()}
+        if again and len(kept) < len(messages):
+            try:
+                self.read_from(again)
+            except KafkaException as error:
+                self.failure = error
+        return kept
 
     def pause(self, *, paused: bool) -> None:
-        """Pause all partitions, those that come later too; or resume them all."""
-        if paused != self._paused:
+        """Pause all partitions, those that come later too; or let them all go on where they were."""
+        if paused == self._paused or not self._owned:
             self._paused = paused
-            (self._consumer.pause if paused else self._consumer.resume)(_places(self._owned))
-
-    def read_from(self, partition: Partition, offset: int) -> None:
-        """Go on at another offset. A seek does not do: the client has given up fetching what is out of range."""
-        if self._cooperative:
-            place = [TopicPartition(*partition, offset)]
-            self._consumer.incremental_unassign(place)
-            self._consumer.incremental_assign(place)
+            return
+        self._paused = paused
+        if paused:
+            self._consumer.pause(_places(self._owned))
         else:
-            self._consumer.assign(_at({**self._positions(), partition: offset}))
+            # A mere resume would not do: pausing drops the word that a position was out of range, too, and the
+            # client does not repeat it.
+            self._consumer.resume(_places(self._owned))
+            self.read_from(self._positions())
+
+    def read_from(self, offsets: Mapping[Partition, int]) -> None:
+        """Go on at other offsets. A seek does not do: the client has given up fetching what is out of range."""
+        places = _at(offsets)
+        if self._cooperative:
+            self._consumer.incremental_unassign(places)
+            self._consumer.incremental_assign(places)
+        else:
+            self._consumer.assign(_at({**self._positions(), **offsets}))
         if self._paused:
             self._consumer.pause(_places(self._owned))
 
@@ -286,8 +302,8 @@ class Membership:
     def _take_up(self, starts: Starts) -> None:
         places = _at({each: start.offset for each, start in starts.found.items()})
         (self._consumer.incremental_assign if self._cooperative else self._consumer.assign)(places)
-        # Until this poll is over: so what it returns of these partitions is of their former assignment.
-        self._consumer.pause(places)
+        if self._paused:
+            self._consumer.pause(places)
         self._moved |= starts.found.keys()
         for partition, start in starts.found.items():
             self._owned[partition] = object()

@@ -265,7 +265,7 @@ class KafkaSource:
                 continue
             try:
                 first = offsets_at(self._consumer, [partition], OFFSET_BEGINNING)[partition]
-                membership.read_from(partition, first)
+                membership.read_from({partition: first})
                 if reached > first:
                     membership.begin_again(partition, first)
                     fetched.records = [each for each in fetched.records if _partition(each) != partition]
