@@ -163,9 +163,18 @@ def validate(call: Any, *, strict: bool = True, reject_ids: Collection[str] = RE
         result.setdefault("userId", "")
     else:
         _check_needs(type_, result)
-    _check_context(result.get("context", {}), _CONTEXT, "context")
-    _check_integrations(result.get("integrations", {}))
+    check_shared(result)
     return result
+
+
+def check_shared(call: Mapping[str, Any]) -> None:
+    """Check what a call shares with its batch: `context` and `integrations`, where it has them.
+
+    Raises:
+        Rejected: with stage `validate`: `INVALID_TYPE` or `INVALID_VALUE`.
+    """
+    _check_context(call.get("context", {}), _CONTEXT, "context")
+    _check_integrations(call.get("integrations", {}))
 
 
 def validate_batch(body: Any) -> None:

@@ -1,8 +1,8 @@
 """A rule's calls as Python source: found, checked while they are built, encoded once.
 
 The usual calls are written out, with a fast test for each value and the checks of `core.validation` behind
-it. Calls whose fields go to several places, and those with a context, are put together and checked by the
-very functions that Python mappers use.
+it. Calls whose fields go to several places are put together and checked by the very functions that Python
+mappers use.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from worker.core.encoding import envelope, refuse, refuse_size
 from worker.core.message_id import MessageIds
 from worker.core.model import MAX_CALL_BYTES, Rejected, Stage
 from worker.core.timestamps import rfc3339
-from worker.core.validation import identity, optional_identity
+from worker.core.validation import check_shared, identity, optional_identity
 from worker.mapping.assembly import as_time, assemble, checked, convert
 from worker.mapping.codegen import Code
 from worker.mapping.kafka_fields import record_time
@@ -80,7 +80,10 @@ class CallCode:
         self._someone(call, entries)
         entries.append(self._time(call))
         entries.append(Entry("messageId", self._message_id(call, index, entries)))
-        return emit_object(self._code, entries, "call")
+        body = emit_object(self._code, entries, "call")
+        if has_envelope(call):
+            self._code.line(f"{self._constant(check_shared)}({body})")
+        return body
 
     def _field(self, call: CallRule, field: Field) -> Entry:
         given = call.fields[field.name]
@@ -92,7 +95,7 @@ class CallCode:
         return self._text(field, found.text)
 
     def _object(self, field: Field, given: Any) -> Entry:
-        found = emit_value(self._code, given, omit=not self._rule.send_nulls)
+        found = emit_value(self._code, given, omit=self._omits(field))
         if isinstance(given, dict):
             return Entry(field.name, found.text)
         with self._code.block(f"if {found.text} is not None and type({found.text}) is not dict:"):
@@ -162,7 +165,7 @@ class CallCode:
         entries = []
         for name in call.shape.fields:
             if name in call.fields and name not in {"timestamp", "messageId"}:
-                omit = name in {"context", "integrations"} or not self._rule.send_nulls
+                omit = self._omits(call.shape.fields[name])
                 entries.append(Entry(name, emit_value(self._code, call.fields[name], omit=omit).text))
         if "event" in call.shape.fields:
             entries.append(self._event_name(call))
@@ -183,6 +186,10 @@ class CallCode:
         return body
 
     # What every call has
+
+    def _omits(self, field: Field) -> bool:
+        """Whether keys that find nothing are left out: `nulls: send` is about properties and traits."""
+        return field.name in {"context", "integrations"} or not self._rule.send_nulls
 
     def _time(self, call: CallRule) -> Entry:
         if "timestamp" not in call.fields:
@@ -246,7 +253,7 @@ class CallCode:
 
 def is_plain(call: CallRule) -> bool:
     """Whether a call can be written out: each field that is given has one place, at the top."""
-    if call.shape.event or has_envelope(call):
+    if call.shape.event:
         return False
     given = [call.shape.fields[name] for name in call.fields]
     return all(len(field.places) == 1 for field in given if field.kind is not Kind.EVENT_ID)
@@ -277,7 +284,8 @@ def _static_name(call: CallRule) -> str:
 
 def usual_identity(name: str, reject_ids: Collection[str]) -> str:
     """A fast test that only lets pass what `validation.identity` answers unchanged; most ids pass it."""
-    tests = [f"type({name}) is str", f"{name}[:1] > ' '", f"{name}[-1:] > ' '", f"{name}.isascii()"]
+    # strip() answers the very same object where there is nothing to strip.
+    tests = [f"type({name}) is str", f"{name}", f"{name}.isascii()", f"{name}.strip() is {name}"]
     lengths = sorted({len(text) for text in reject_ids})
     firsts = "".join(sorted({case for text in reject_ids for case in (text[:1], text[:1].upper())}))
     if reject_ids:
