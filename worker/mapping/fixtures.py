@@ -23,12 +23,11 @@ from typing import Any
 import orjson
 from ruamel.yaml import YAML
 
-from worker.core.message_id import MessageIds
 from worker.core.model import ConfigError, Problem
 from worker.core.timestamps import rfc3339
 from worker.mapping.documents import Document, Path, did_you_mean, parse
 from worker.mapping.mappings import Mappings
-from worker.mapping.preview import PREVIEW_CLUSTER, PreviewRecord, answer
+from worker.mapping.preview import PREVIEW_IDS, PreviewRecord, answer
 
 DEFAULT_TIME = "2026-01-01T00:00:00.000Z"
 """The timestamp of a fixture's record that names none."""
@@ -169,7 +168,7 @@ def run_fixture(mappings: Mappings, fixture: Fixture) -> FixtureResult:
 
     Calls are compared whole except for `messageId`, and `timestamp` where the fixture leaves it out.
     """
-    explanation = mappings.explain(fixture.record, MessageIds(PREVIEW_CLUSTER))
+    explanation = mappings.explain(fixture.record, PREVIEW_IDS)
     actual = answer(explanation)
     if "ignored" in actual:
         actual = {"ignored": True}

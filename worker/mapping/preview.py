@@ -21,6 +21,9 @@ from worker.mapping.mappings import Explanation, Mappings
 PREVIEW_CLUSTER = "preview"
 """The cluster id that message ids of dry runs are made with, unless the caller knows the real one."""
 
+PREVIEW_IDS = MessageIds(PREVIEW_CLUSTER)
+"""One maker of ids for all dry runs: rules are compiled anew for another."""
+
 
 @dataclass(frozen=True, slots=True)
 class PreviewRecord:
@@ -78,7 +81,7 @@ def map_event(mappings: Mappings, record: PreviewRecord, ids: MessageIds | None 
         `{"calls": [...]}`, each exactly as it would be sent; `{"ignored": why}`; or
         `{"rejected": {"stage": ..., "reason": ..., "detail": ...}}`.
     """
-    return answer(mappings.explain(record, ids or MessageIds(PREVIEW_CLUSTER)))
+    return answer(mappings.explain(record, ids or PREVIEW_IDS))
 
 
 def answer(explanation: Explanation) -> dict[str, Any]:
