@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
@@ -16,6 +18,7 @@ from worker.core.validation import REJECT_IDS
 from worker.mapping.documents import parse
 from worker.mapping.rule_checks import rule_warnings
 from worker.mapping.rule_reader import read_mapping
+from worker.mapping.rule_schema import FILE_KEYS, RULE_KEYS
 from worker.mapping.rules import MappingFile, json_schema
 from worker.mapping.shapes import CALLS
 
@@ -156,3 +159,36 @@ def test_the_schema_accepts_what_is_read(data: Any) -> None:
 )
 def test_the_schema_refuses_what_the_reader_refuses(wrong: Any) -> None:
     assert not SCHEMA.is_valid(wrong)
+
+
+KEYS = st.sampled_from(
+    [
+        *FILE_KEYS,
+        *RULE_KEYS,
+        "userId",
+        "event",
+        "event_from",
+        "properties",
+        "traits",
+        "context",
+        "timestamp",
+        "nope",
+    ]
+)
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 5)
+    | st.sampled_from([*CALLS, "a.b", "^a", "a ||", "'x'", "send", ""]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(ANYTHING, st.lists(st.dictionaries(KEYS, ANYTHING, max_size=5), max_size=3))
+def test_whatever_a_file_says_is_read_or_told_with_its_place(anything: Any, rules: list[Any]) -> None:
+    for data in (anything, {"topics": ["t"], "rules": rules}):
+        problems: list[Problem] = []
+        read_mapping(parse(json.dumps(data), "any.yaml"), problems)
+        assert all(problem.line and problem.column and problem.message for problem in problems)
