@@ -73,6 +73,7 @@ class Delivery:
         self._chance = chance
         self._window = SlidingWindow(settings.rate_limit.requests, settings.rate_limit.per)
         self._probing = asyncio.Lock()
+        self._stopped_for: set[str] = set()
         self._may_send = asyncio.Event()
         self._may_send.set()
         self.gate = Gate(*self._backoff)
@@ -112,13 +113,16 @@ class Delivery:
         await self._may_send.wait()
         await self._wait_for_window()
 
-    def stop_sending(self) -> None:
-        """Send nothing more until `go_on`; what is on the wire is still answered."""
+    def stop_sending(self, reason: str) -> None:
+        """Send nothing more until this reason is gone; what is on the wire is still answered."""
+        self._stopped_for.add(reason)
         self._may_send.clear()
 
-    def go_on(self) -> None:
-        """Send again."""
-        self._may_send.set()
+    def go_on(self, reason: str) -> None:
+        """This is no reason any longer to send nothing."""
+        self._stopped_for.discard(reason)
+        if not self._stopped_for:
+            self._may_send.set()
 
     def _judge(self, batch: Batch, attempts: Attempts, answer: Answer, response: Response) -> Action:
         """Learn from an answer, and decide what to do with its batch."""

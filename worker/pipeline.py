@@ -6,7 +6,7 @@ dead-lettered or ignored. Four loops walk that road at their own pace:
 
 - `_consume`: fetch → map → lanes, in slices, without an await for a record;
 - `_dispatch`: lanes → a batch → `Delivery`;
-- `_bury`: rejected records → the dead-letter topic;
+- `Burial.run`: rejected records → the dead-letter topic;
 - `_commit`: finished offsets → Kafka.
 
 Each stops for what is behind it: too much in progress stops fetching (polling goes on), a full house of requests
@@ -22,11 +22,13 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from worker.burial import STORM, Burial
+from worker.commits import FAILING, Commits
 from worker.core.lanes import Batch, Lanes, Track
 from worker.core.model import EncodedCall, Partition, Record, Rejected, Stage
 from worker.core.storm import StormBreaker
 from worker.delivery import Delivery
-from worker.ports import CommitFailed, DeadLetter, DeadLetters, Destination, Response, Source, Start
+from worker.ports import DeadLetters, Destination, Response, Source, Start
 from worker.telemetry import Observation
 from worker.wakeup import Wakeup
 
@@ -40,17 +42,6 @@ Convert = Callable[[Record], list[EncodedCall]]
 SLICE = 256
 """Records mapped in one go: few enough that requests and heartbeats hardly wait (about 2 ms), many enough that
 what is done once a slice costs nothing."""
-
-COMMIT_SECONDS = 1.0
-"""How often a commit is attempted while there is progress (contract: section 4, promise 6)."""
-
-LETTERS = 500
-"""Dead letters written in one go."""
-
-LETTERS_RETRY_SECONDS = 1.0
-"""How long the dead-letter topic is left alone after it refused a letter."""
-
-STORM = "DEAD_LETTER_STORM"
 
 
 class Pipeline:
@@ -84,12 +75,9 @@ class Pipeline:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._source = source
-        self._dead_letters = dead_letters
         self._converter = converter
         self._settings = settings
         self._telemetry = telemetry
-        self._rule_of = rule_of
-        self._commits_may_fail = commits_may_fail
         self._wall = wall
         self._converters: dict[str, Convert] = {}
         self._ends: dict[Partition, int] = {}
@@ -107,17 +95,14 @@ class Pipeline:
             ratio=settings.dead_letters.halt_above_ratio,
             window=settings.dead_letters.window,
         )
-        self._stormy = False
-        self._letters: list[tuple[Track, DeadLetter]] = []
-        self._writing: set[Track] = set()
-        self._letters_refused: str | None = None
-        self._commit_failing_since: float | None = None
+        self._burial = Burial(
+            dead_letters, self._delivery, self._storm, telemetry, rule_of=rule_of, wall=wall
+        )
+        self._commits = Commits(source, self._lanes, self._delivery, may_fail=commits_may_fail)
         self._draining = False
         self._joined = False
         self._lanes_changed = Wakeup()
-        self._letters_changed = Wakeup()
         self._progress = self._delivery.progress
-        self._crowded = Wakeup()
         self._fault: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stop_asked = asyncio.Event()
         self._halted = asyncio.Event()
@@ -135,7 +120,7 @@ class Pipeline:
             return True
         loops = [
             asyncio.create_task(loop)
-            for loop in (self._consume(), self._dispatch(), self._bury(), self._commit())
+            for loop in (self._consume(), self._dispatch(), self._burial.run(), self._commit())
         ]
         reasons = [self._stop_asked, *([self._caught_up, self._halted] if until_caught_up else [])]
         waits = [asyncio.create_task(reason.wait()) for reason in reasons]
@@ -181,7 +166,7 @@ class Pipeline:
         return True
 
     def _is_idle(self) -> bool:
-        return self._lanes.is_idle() and not self._letters and not self._writing
+        return self._lanes.is_idle() and self._burial.is_idle
 
     # Fetch and map
 
@@ -199,7 +184,7 @@ class Pipeline:
 
     def _room(self) -> int:
         """How many records may be fetched; 0 keeps polling."""
-        if self._draining or self._stormy:
+        if self._draining or self._storm.broken:
             return 0
         memory = self._settings.memory
         tracks = self._lanes.tracks.values()
@@ -223,10 +208,10 @@ class Pipeline:
             try:
                 calls = convert(record)
             except Rejected as verdict:
-                self._reject(track, record, verdict)
+                self._burial.reject(track, record, verdict)
                 continue
             except Exception as fault:  # noqa: BLE001 - a fault of ours with one record must not stop all others
-                self._reject(track, record, _unexpected(fault))
+                self._burial.reject(track, record, _unexpected(fault))
                 continue
             if calls:
                 size += add(track, record, calls, now) + len(record.value() or b"")
@@ -281,119 +266,24 @@ class Pipeline:
         """See `delivery.Outcomes`."""
         for lane, calls in batch.by_lane():
             for _, record, index in calls:
-                self._reject(lane.track, record, _refusal(response, index), response, attempts)
-
-    # Dead letters
-
-    def _reject(
-        self,
-        track: Track,
-        record: Record,
-        verdict: Rejected,
-        response: Response | None = None,
-        attempts: int = 0,
-    ) -> None:
-        """A record can never be delivered: its offset waits for its dead letter. Once, however many calls fail."""
-        offset = record.offset()
-        if offset in track.letters:
-            return
-        track.letters[offset] = False
-        self._telemetry.record_rejected(verdict.stage, verdict.reason, record.topic())
-        if self._stormy or track.withdrawn:
-            return  # neither written nor committed past: whoever reads it next finds out again
-        letter = DeadLetter(
-            record=record,
-            stage=verdict.stage,
-            reason=verdict.reason,
-            detail=verdict.detail,
-            failed_at=self._wall(),
-            call_index=verdict.call_index,
-            rule=verdict.rule or self._rule_of(record),
-            status=response.status if response else None,
-            errors=response.errors if response else (),
-            attempts=attempts,
-        )
-        self._letters.append((track, letter))
-        self._letters_changed.notify()
-        if self._storm.failed():
-            self._break_storm()
-
-    def _break_storm(self) -> None:
-        self._stormy = True
-        self._delivery.stop_sending()
-        self._telemetry.storm_broke(self._storm.consecutive, self._storm.share)
-        self._letters_changed.notify()
-
-    async def _bury(self) -> None:
-        """Write dead letters; during a hold they wait, because then it may be nobody's fault but the key's."""
-        while True:
-            if not self._letters or self._delivery.gate.hold:
-                await self._letters_changed.wait(LETTERS_RETRY_SECONDS if self._letters else None)
-                continue
-            some, self._letters = self._letters[:LETTERS], self._letters[LETTERS:]
-            some = [(track, letter) for track, letter in some if not track.withdrawn]
-            refused = await self._write(some)
-            self._letters = refused + self._letters
-            self._progress.notify()
-            if refused:
-                await asyncio.sleep(LETTERS_RETRY_SECONDS)
-            elif self._stormy and not self._letters:
-                self._halted.set()
-
-    async def _write(self, some: list[tuple[Track, DeadLetter]]) -> list[tuple[Track, DeadLetter]]:
-        """Write some letters, and answer those that were not acknowledged."""
-        self._writing = {track for track, _ in some}
-        answers = await self._dead_letters.write([letter for _, letter in some])
-        self._writing = set()
-        refused = []
-        for (track, letter), failure in zip(some, answers, strict=True):
-            if failure is None:
-                track.letters[letter.record.offset()] = True
-            else:
-                refused.append((track, letter))
-        self._letters_refused = next((failure for failure in answers if failure), None)
-        return refused
+                self._burial.reject(lane.track, record, _refusal(response, index), response, attempts)
 
     # Commit
 
     async def _commit(self) -> None:
         while True:
-            await self._commit_what_is_finished()
+            await self._commits.attempt()
             self._notice_the_end()
-            await self._crowded.wait(COMMIT_SECONDS)
+            await self._commits.wait()
 
     def _commit_early_if_crowded(self) -> None:
         """Where fetching would soon stop for lack of a commit, do not wait for the second to end."""
-        if self._room() < self._settings.memory.max_records_in_progress // 2:
-            self._crowded.notify()
-
-    async def _commit_what_is_finished(self) -> None:
-        tracks = list(self._lanes.tracks.values())
-        finished = {track: track.committable() for track in tracks}
-        offsets = {track.partition: at for track, at in finished.items() if at != track.committed}
-        if not offsets:
-            return
-        try:
-            await self._source.commit(offsets)
-        except CommitFailed:
-            self._commit_was_refused()
-            return
-        self._commit_failing_since = None
-        if not self._stormy:
-            self._delivery.go_on()
-        for track, at in finished.items():
-            track.commit(at)
-
-    def _commit_was_refused(self) -> None:
-        """After a session without a commit, these partitions may be another member's: stop sending."""
-        now = self._now()
-        self._commit_failing_since = self._commit_failing_since or now
-        if now - self._commit_failing_since > self._commits_may_fail:
-            self._delivery.stop_sending()
+        if 2 * self._room() < self._settings.memory.max_records_in_progress:
+            self._commits.hurry()
 
     def _notice_the_end(self) -> None:
         """Caught up, or never to be: for `--until-caught-up`."""
-        if self._delivery.gate.hold:
+        if self._delivery.gate.hold or (self._storm.broken and self._burial.is_idle):
             self._halted.set()
         tracks = self._lanes.tracks
         if self._joined and all(
@@ -407,6 +297,7 @@ class Pipeline:
     def assigned(self, starts: Mapping[Partition, Start]) -> None:
         """See `ports.Assignments`."""
         self._joined = True
+        self._commits.succeeded()
         for partition, start in starts.items():
             topic = partition[0]
             if topic not in self._converters:
@@ -439,28 +330,29 @@ class Pipeline:
 
     def _is_on_wire(self, tracks: list[Track]) -> bool:
         on_wire = {lane.track for batch in self._delivery.on_wire for lane, _ in batch.lanes}
-        return not (on_wire | self._writing).isdisjoint(tracks)
+        return not (on_wire | self._burial.writing).isdisjoint(tracks)
 
     def _forget(self, tracks: list[Track]) -> None:
         for track in tracks:
             self._lanes.forget(track)
             self._ends.pop(track.partition, None)
-        self._letters = [(track, letter) for track, letter in self._letters if not track.withdrawn]
+        self._burial.leave_withdrawn()
+        self._progress.notify()
 
     # What can be asked
 
     def _held(self) -> str | None:
-        return STORM if self._stormy else self._delivery.gate.hold
+        return STORM if self._storm.broken else self._delivery.gate.hold
 
     def problems(self) -> list[dict[str, str]]:
         """Why the worker is not ready, as `/readyz` tells it; empty if it is."""
         reasons = []
         if held := self._held():
             reasons.append({"reason": held, "detail": "nothing is delivered until this is repaired"})
-        if self._letters_refused:
-            reasons.append({"reason": "DEAD_LETTERS_REFUSED", "detail": self._letters_refused})
-        if self._commit_failing_since is not None:
-            reasons.append({"reason": "COMMIT_FAILING", "detail": "Kafka does not take commits"})
+        if self._burial.refused:
+            reasons.append({"reason": "DEAD_LETTERS_REFUSED", "detail": self._burial.refused})
+        if self._commits.failing_since is not None:
+            reasons.append({"reason": FAILING, "detail": "Kafka does not take commits"})
         return reasons
 
     def observation(self) -> Observation:

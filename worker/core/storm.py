@@ -15,6 +15,10 @@ class StormBreaker:
         consecutive: so many dead letters in a row are a storm.
         ratio: so is a larger share than this of the last `window` records, once there are that many.
         window: how many records the ratio looks back on.
+
+    Attributes:
+        consecutive: dead letters in a row, up to now.
+        broken: there was a storm. It stays so.
     """
 
     def __init__(self, *, consecutive: int, ratio: float, window: int) -> None:
@@ -25,6 +29,7 @@ class StormBreaker:
         self._seen = 0
         self._failed = 0
         self.consecutive = 0
+        self.broken = False
 
     @property
     def share(self) -> float:
@@ -41,9 +46,9 @@ class StormBreaker:
         """One more record can never be delivered; True if that makes a storm."""
         self.consecutive += 1
         self._append(failed=True, records=1)
-        if self.consecutive >= self._limit:
-            return True
-        return self._seen >= self._window and self.share > self._ratio
+        if self.consecutive >= self._limit or (self._seen >= self._window and self.share > self._ratio):
+            self.broken = True
+        return self.broken
 
     def _append(self, *, failed: bool, records: int) -> None:
         """Outcomes are kept as runs: a batch of delivered calls is one entry."""
