@@ -158,7 +158,7 @@ async def test_paused_partitions_learn_of_new_records_for_their_lag(classic: Kaf
 
 async def test_a_broker_that_goes_and_comes_back_is_waited_for(own_kafka: KafkaCluster) -> None:
     client = KafkaClient(own_kafka.bootstrap_servers)
-    world = KafkaWorld(client, heartbeat_interval_ms="300")
+    world = KafkaWorld(client, heartbeat_interval_ms="300", reconnect_backoff_max_ms="500")
     topic = world.create_topic()
     world.append(topic, 0, 5)
     member = await joined(world, topic)
