@@ -11,7 +11,8 @@ from ruamel.yaml import YAML
 
 from tests.support.values import json_values, texts
 from worker.core.model import ConfigError
-from worker.mapping.documents import closest, interpolate, parse
+from worker.mapping.documents import closest, parse
+from worker.mapping.interpolation import interpolate
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ no aliases, no duplicate keys, keys that are text. Whatever else a file holds is
 column, and all of them are told at once.
 
     document = parse(Path("config/worker.yaml").read_bytes(), "config/worker.yaml")   # raises ConfigError
-    document = interpolate(document, os.environ)                                     # raises ConfigError
     document.data["kafka"]["group_id"]
     document.problem("that group exists", ("kafka", "group_id"), hint="choose another")
 """
@@ -15,7 +14,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -195,6 +194,8 @@ def _syntax_problem(error: MarkedYAMLError, file: str) -> Problem:
         hint = "a value that begins with a quote ends with it: put the whole value in quotes"
     elif "mapping values are not allowed" in said:
         hint = "a value that holds ': ' needs quotes; else look at the indentation"
+    elif "expected ',' or" in said:
+        hint = "inside [...] and {...}, a value that holds one of [ ] { } , needs quotes"
     return Problem(f"not YAML: {said}", file, *at, hint=hint)
 
 
@@ -333,70 +334,6 @@ def _core_schema(text: str) -> Any:
     if _FLOAT.match(text):
         return float(text) if math.isfinite(float(text)) else _UNHOLDABLE
     return _UNHOLDABLE if _NOT_FINITE.match(text) else text
-
-
-_VARIABLE = re.compile(r"\$(\$)?\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
-
-
-def interpolate(
-    document: Document, environ: Mapping[str, str], *, optional: Collection[Path] = ()
-) -> Document:
-    """The document with `${NAME}` and `${NAME:-default}` replaced inside its texts, keys excepted.
-
-    The default stands in for a variable that is not set or empty; `$${NAME}` is the text `${NAME}`. What
-    comes in is never read as YAML: a text stays a text.
-
-    Args:
-        document: what was parsed.
-        environ: the variables.
-        optional: values that become None where their variable is missing, such as the key in commands that
-            send nothing.
-
-    Raises:
-        ConfigError: with every variable that is missing and has no default.
-    """
-    problems: list[Problem] = []
-
-    def fill(text: str, path: Path) -> str | None:
-        missing: list[str] = []
-        filled = _VARIABLE.sub(lambda match: _variable(match, environ, missing), text)
-        if missing and path in optional:
-            return None
-        problems.extend(
-            document.problem(
-                f"the environment variable {name} is not set",
-                path,
-                hint=f"set it, or write ${{{name}:-default}}",
-            )
-            for name in missing
-        )
-        return filled
-
-    data = _map_texts(document.data, (), fill)
-    if problems:
-        raise ConfigError(problems)
-    return Document(document.file, data, document.places, document.lines)
-
-
-def _variable(match: re.Match[str], environ: Mapping[str, str], missing: list[str]) -> str:
-    escaped, name, default = match.groups()
-    if escaped:
-        return match[0][1:]
-    value = environ.get(name) or default
-    if value is None and name not in environ:
-        missing.append(name)
-    return value or ""
-
-
-def _map_texts(value: Any, path: Path, change: Callable[[str, Path], Any]) -> Any:
-    match value:
-        case str():
-            return change(value, path)
-        case dict():
-            return {key: _map_texts(item, (*path, key), change) for key, item in value.items()}
-        case list():
-            return [_map_texts(item, (*path, index), change) for index, item in enumerate(value)]
-    return value
 
 
 def closest(word: str, candidates: Collection[str], *, cutoff: float = 0.7) -> str | None:

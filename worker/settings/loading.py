@@ -13,8 +13,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from worker.core.model import ConfigError, Problem
-from worker.mapping.documents import Document, did_you_mean, interpolate, parse
+from worker.mapping.documents import Document, did_you_mean, parse
 from worker.mapping.documents import Path as KeyPath
+from worker.mapping.interpolation import interpolate
 from worker.settings.tree import Settings
 from worker.settings.values import EnvironmentText, Wrong
 from worker.settings.warnings import warnings_about
