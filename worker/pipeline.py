@@ -18,8 +18,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from worker.burial import STORM, Burial
@@ -129,7 +128,7 @@ class Pipeline:
             done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             for ended in done:
                 ended.result()  # a loop that ended has failed
-            drained = not self._halted.is_set() and await self._drain()
+            drained = not (until_caught_up and self._halted.is_set()) and await self._drain()
         finally:
             await _cancel([*waits, *loops, *self._deliveries])
             await self._source.close()
@@ -166,7 +165,7 @@ class Pipeline:
         return True
 
     def _is_idle(self) -> bool:
-        return self._lanes.is_idle() and self._burial.is_idle
+        return self._burial.is_idle and (self._lanes.is_idle() or self._storm.broken)
 
     # Fetch and map
 
@@ -194,12 +193,15 @@ class Pipeline:
 
     def _take_in(self, records: Sequence[Record]) -> None:
         """Map a slice of records and queue their calls."""
-        for partition, run in groupby(records, _partition):
-            track = self._lanes.tracks.get(partition)
+        start = 0
+        for end in _ends_of_runs(records):
+            track = self._lanes.tracks.get(_partition(records[start]))
             if track is not None and not track.withdrawn:
-                self._take_in_run(track, list(run))
+                self._take_in_run(track, records[start:end])
+            start = end
 
-    def _take_in_run(self, track: Track, records: list[Record]) -> None:
+    def _take_in_run(self, track: Track, records: Sequence[Record]) -> None:
+        """The road's hot stretch, for neighbours of one partition: no await, task or metric for a record."""
         convert = self._converters[track.partition[0]]
         add = self._lanes.add
         now = self._now()
@@ -375,6 +377,19 @@ class Pipeline:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _ends_of_runs(records: Sequence[Record]) -> Iterator[int]:
+    """Where neighbours are of different partitions, and the end."""
+    numbers = [record.partition() for record in records]
+    topics = [record.topic() for record in records]
+    if numbers.count(numbers[0]) == len(numbers) and topics.count(topics[0]) == len(topics):
+        yield len(records)
+        return
+    for at in range(1, len(records)):
+        if numbers[at] != numbers[at - 1] or topics[at] != topics[at - 1]:
+            yield at
+    yield len(records)
 
 
 def _partition(record: Record) -> Partition:

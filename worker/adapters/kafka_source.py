@@ -220,12 +220,12 @@ class KafkaSource:
 
     def _fetch(self, membership: Membership, limit: int) -> Fetched:
         membership.pause(paused=limit <= 0)
-        fetched = Fetched()
-        for message in membership.still_ours(self._take(min(limit, CHUNK))):
-            if message.error() is None:
-                fetched.records.append(message)  # type: ignore[arg-type] # None only where it is an error
-            else:
-                self._take_in_event(message, fetched)
+        messages = membership.still_ours(self._take(min(limit, CHUNK)))
+        fetched = Fetched([each for each in messages if each.error() is None])  # type: ignore[misc] # as Record
+        if len(fetched.records) < len(messages):
+            for message in messages:
+                if message.error() is not None:
+                    self._take_in_event(message, fetched)
         self._read_from_the_start(membership, fetched)
         membership.rejoin_if_needed()
         self._check(membership, paused=limit <= 0)

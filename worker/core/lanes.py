@@ -58,7 +58,9 @@ class Lane:
         in_flight: how many of its calls are in a request.
         oldest: the oldest offset among those.
         calls, size: of what is queued; the size in bytes with the commas between.
+        tail: the last stretch of the queue; None if it is empty.
         due: when it is worth a request of its own; None while it is empty or in a request.
+        group: where it is ready; None while it is empty or in a request.
     """
 
     track: Track
@@ -67,7 +69,9 @@ class Lane:
     oldest: int = 0
     calls: int = 0
     size: int = 0
+    tail: Stretch | None = None
     due: float | None = None
+    group: Group | None = None
 
     def oldest_call(self) -> QueuedCall | None:
         """The head of the queue."""
@@ -99,10 +103,6 @@ class Track:
 
     def __post_init__(self) -> None:
         self.lanes = [Lane(self) for _ in range(LANES)]
-
-    def lane(self, key: bytes | None, offset: int) -> Lane:
-        """Where a record's calls go. Without a key there is no order to keep: a few go together, then the next."""
-        return self.lanes[(hash(key) if key is not None else offset >> 3) % LANES]
 
     def take_in(self, upto: int, records: int, size: int) -> None:
         """Account for a slice of records below `upto` that weighs `size` bytes with its calls."""
@@ -194,9 +194,10 @@ class Batch:
 class Group:
     """Ready lanes whose head has the same envelope, in the order in which they became ready."""
 
-    __slots__ = ("calls", "lanes", "size")
+    __slots__ = ("calls", "envelope", "lanes", "size")
 
-    def __init__(self) -> None:
+    def __init__(self, envelope: bytes) -> None:
+        self.envelope = envelope
         self.lanes: dict[Lane, None] = {}
         self.calls = 0
         self.size = 0
@@ -220,7 +221,7 @@ class Lanes:
         self._max_in_flight = max_in_flight
         self._groups: dict[bytes, Group] = {}
         self._due: list[tuple[float, int, Lane]] = []
-        self._full: dict[bytes, None] = {}
+        self._full: dict[Group, None] = {}
         self._pushed = 0
         self.tracks: dict[Partition, Track] = {}
 
@@ -242,21 +243,27 @@ class Lanes:
             del self.tracks[track.partition]
 
     def add(self, track: Track, record: Record, calls: Iterable[EncodedCall], now: float) -> int:
-        """Queue a record's calls in their key's lane; answers their bytes."""
-        lane = track.lane(record.key(), record.offset())
-        size = 0
-        for index, (body, envelope) in enumerate(calls):
-            if not lane.queue or lane.queue[-1].envelope != envelope:
-                lane.queue.append(Stretch(envelope, now))
-            stretch = lane.queue[-1]
+        """Queue a record's calls in their key's lane; answers their bytes.
+
+        Called for every record: written for speed.
+        """
+        key = record.key()
+        # Without a key there is no order to keep: a few records go together, then the next lane's turn comes.
+        lane = track.lanes[(hash(key) if key is not None else record.offset() >> 3) % LANES]
+        stretch = lane.tail
+        size = index = 0
+        for body, envelope in calls:
+            if stretch is None or stretch.envelope != envelope:
+                stretch = lane.tail = Stretch(envelope, now)
+                lane.queue.append(stretch)
             stretch.calls.append((body, record, index))
             stretch.size += len(body) + 1
             size += len(body) + 1
-        count = index + 1
-        lane.calls += count
+            index += 1
+        lane.calls += index
         lane.size += size
-        if lane.due is not None:
-            self._grow(lane, count, size)
+        if lane.group is not None:
+            self._weigh(lane.group, lane, index, size)
         elif not lane.in_flight:
             self._enter(lane)
         return size
@@ -268,15 +275,12 @@ class Lanes:
         one request may hold fill it. When `draining`, everything is due.
         """
         lane = self._first_due()
-        if lane is not None and lane.due is not None and (draining or lane.due <= now):
-            full = lane.due == -math.inf
-            return self._fill(
-                lane.queue[0].envelope, lane, "full" if full else "drain" if draining else "linger"
-            )
-        for envelope in list(self._full):
-            if self._fills_a_request(envelope):
-                return self._fill(envelope, next(iter(self._groups[envelope].lanes)), "full")
-            del self._full[envelope]
+        if lane is not None and lane.due is not None and lane.group and (draining or lane.due <= now):
+            return self._fill(lane.group, lane, "drain" if draining else "linger")
+        for group in list(self._full):
+            if self._fills_a_request(group):
+                return self._fill(group, next(iter(group.lanes)), "full")
+            del self._full[group]
         return None
 
     def next_due(self) -> float | None:
@@ -324,23 +328,23 @@ class Lanes:
 
     def _enter(self, lane: Lane) -> None:
         """A lane is free and has calls: it is ready, in the group of its head's envelope."""
-        group = self._groups.setdefault(lane.queue[0].envelope, Group())
+        head = lane.queue[0]
+        group = self._groups.get(head.envelope)
+        if group is None:
+            group = self._groups[head.envelope] = Group(head.envelope)
         group.lanes[lane] = None
-        lane.due = math.inf
+        lane.group = group
+        self._push(lane, head.since + self._linger)
         self._weigh(group, lane, lane.calls, lane.size)
-        if lane.due == math.inf:
-            self._push(lane, lane.queue[0].since + self._linger)
-
-    def _grow(self, lane: Lane, calls: int, size: int) -> None:
-        self._weigh(self._groups[lane.queue[0].envelope], lane, calls, size)
 
     def _weigh(self, group: Group, lane: Lane, calls: int, size: int) -> None:
         group.calls += calls
         group.size += size
-        if lane.due != -math.inf and (lane.calls >= self._max_calls or lane.size >= self._max_bytes):
+        if group.size < self._max_bytes and group.calls < self._max_calls:
+            return
+        self._full[group] = None
+        if (lane.size >= self._max_bytes or lane.calls >= self._max_calls) and lane.due != -math.inf:
             self._push(lane, -math.inf)
-        elif group.calls >= self._max_calls or group.size >= self._max_bytes:
-            self._full[lane.queue[0].envelope] = None
 
     def _push(self, lane: Lane, due: float) -> None:
         lane.due = due
@@ -349,35 +353,36 @@ class Lanes:
 
     def _leave(self, lane: Lane) -> None:
         """A ready lane goes into a request, or is withdrawn."""
-        if lane.due is None:
+        group = lane.group
+        if group is None:
             return
-        lane.due = None
-        envelope = lane.queue[0].envelope
-        group = self._groups[envelope]
+        lane.due = lane.group = None
         group.calls -= lane.calls
         group.size -= lane.size
         del group.lanes[lane]
         if not group.lanes:
-            del self._groups[envelope]
-            self._full.pop(envelope, None)
+            del self._groups[group.envelope]
+            self._full.pop(group, None)
 
-    def _fills_a_request(self, envelope: bytes) -> bool:
+    def _fills_a_request(self, group: Group) -> bool:
         calls = size = 0
-        for lane, _ in zip(self._groups[envelope].lanes, range(self.share), strict=False):
+        for lane, _ in zip(group.lanes, range(self.share), strict=False):
             calls += lane.calls
             size += lane.size
             if calls >= self._max_calls or size >= self._max_bytes:
                 return True
         return False
 
-    def _fill(self, envelope: bytes, first: Lane, why: str) -> Batch:
+    def _fill(self, group: Group, first: Lane, why: str) -> Batch:
         lanes = [first]
-        for lane in self._groups[envelope].lanes:
+        for lane in group.lanes:
             if len(lanes) >= self.share:
                 break
             if lane is not first:
                 lanes.append(lane)
-        filling = _Filling(Batch(envelope, why), first.queue[0].calls[0], self._max_bytes, self._max_calls)
+        filling = _Filling(
+            Batch(group.envelope, why), first.queue[0].calls[0], self._max_bytes, self._max_calls
+        )
         for lane in lanes:
             self._leave(lane)
             filling.take_from(lane)
@@ -419,6 +424,7 @@ class _Filling:
         if taken:
             lane.in_flight = taken
             lane.oldest = head
+            lane.tail = lane.queue[-1] if lane.queue else None
             lane.calls -= taken
             lane.size -= size - self._room
             self.batch.lanes.append((lane, taken))

@@ -21,10 +21,17 @@ _SUFFIX = [f".{millis:03d}Z" for millis in range(1000)]
 _LENGTH = len("2026-11-21T10:00:00")
 
 
-class _Last:
-    """The last second seen, as text both ways: neighbouring records often share it."""
+_END = {"Z": ".000Z", **{suffix: suffix for suffix in _SUFFIX}}
+"""What follows the seconds in the usual shapes, and what is sent for it."""
 
-    checked = ""
+_MAX_CHECKED = 10_000
+_checked: dict[str, str] = {}
+"""Seconds that were found to exist: those of neighbouring records are often the same."""
+
+
+class _Last:
+    """The last second that was written, as a number and as text."""
+
     second = -1
     text = ""
 
@@ -37,20 +44,10 @@ def rfc3339(value: object) -> str:
             message does not quote the value.
     """
     if type(value) is str:
-        second = value[:_LENGTH]
-        rest = value[_LENGTH:]
-        if second == _Last.checked or _is_second(second):
-            if rest == "Z":
-                return second + ".000Z"
-            if (
-                len(rest) == 5
-                and rest[0] == "."
-                and rest[4] == "Z"
-                and rest[1:4].isdigit()
-                and rest.isascii()
-            ):
-                return value
-        return _from_text(value)
+        try:
+            return _checked[value[:_LENGTH]] + _END[value[_LENGTH:]]
+        except KeyError:
+            return _from_unknown(value)
     if type(value) is int:
         return from_millis(value if value >= MILLIS_FROM else value * 1000)
     if type(value) is float and value.is_integer():
@@ -85,8 +82,19 @@ def from_datetime(moment: datetime) -> str:
     return from_millis((moment - _EPOCH) // timedelta(milliseconds=1))
 
 
+def _from_unknown(value: str) -> str:
+    """Text whose second was not seen lately, or whose end is not a usual one."""
+    second, end = value[:_LENGTH], _END.get(value[_LENGTH:])
+    if end is None or not _is_second(second):
+        return _from_text(value)
+    if len(_checked) >= _MAX_CHECKED:
+        _checked.clear()
+    _checked[second] = second
+    return second + end
+
+
 def _is_second(text: str) -> bool:
-    """Whether this is a date and a time of day in the usual shape that exist; remembers the last that did."""
+    """Whether this is a date and a time of day, in the usual shape, that exist."""
     if len(text) != _LENGTH or text[4] != "-" or text[7] != "-" or text[10] != "T":
         return False
     if text[13] != ":" or text[16] != ":" or text[11:13] == "24":
@@ -95,7 +103,6 @@ def _is_second(text: str) -> bool:
         datetime.fromisoformat(text)
     except ValueError:
         return False
-    _Last.checked = text
     return True
 
 
