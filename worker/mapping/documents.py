@@ -195,7 +195,7 @@ def _syntax_problem(error: MarkedYAMLError, file: str) -> Problem:
     elif "mapping values are not allowed" in said:
         hint = "a value that holds ': ' needs quotes; else look at the indentation"
     elif "expected ',' or" in said:
-        hint = "inside [...] and {...}, a value that holds one of [ ] { } , needs quotes"
+        hint = "close every [ and {; inside them, a value that holds one of [ ] { } , needs quotes"
     return Problem(f"not YAML: {said}", file, *at, hint=hint)
 
 
