@@ -51,6 +51,14 @@ class KafkaClient:
             self._producer.produce(topic, value, key, partition, headers=headers or [], **when)
         assert self._producer.flush(SECONDS) == 0
 
+    def enqueue(self, topic: str, partition: int, value: bytes, *, key: bytes) -> None:
+        """Hand over a record that the next `flush` will have appended."""
+        self._producer.produce(topic, value, key, partition)
+
+    def flush(self) -> None:
+        """Append what was handed over."""
+        assert self._producer.flush(SECONDS) == 0
+
     def append_in_transaction(self, topic: str, values: Sequence[bytes], *, commit: bool = True) -> None:
         """Append records to partition 0 in a transaction: its marker takes an offset too."""
         producer = Producer({"bootstrap.servers": self.servers, "transactional.id": uuid.uuid4().hex})
@@ -69,6 +77,15 @@ class KafkaClient:
     def delete_topic(self, topic: str) -> None:
         """Delete a topic."""
         self.admin.delete_topics([topic])[topic].result(SECONDS)
+
+    def end(self, topic: str, partition: int) -> int:
+        """The read_committed end of a partition."""
+        consumer = Consumer({"bootstrap.servers": self.servers, "group.id": "reader"})
+        try:
+            ends: tuple[int, int] = consumer.get_watermark_offsets(TopicPartition(topic, partition), SECONDS)
+            return ends[1]
+        finally:
+            consumer.close()
 
     def committed(self, group: str, partition: Partition) -> int | None:
         """What a group has committed."""
