@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from worker.core.model import Stage
 from worker.core.timestamps import from_millis
+from worker.dead_letters.letter import own_headers
 from worker.version import __version__
 
 if TYPE_CHECKING:
@@ -21,12 +22,6 @@ if TYPE_CHECKING:
     from worker.ports import DeadLetter
 
 Headers = list[tuple[str, str | bytes | None]]
-
-OURS = ("dlq.", "__connect.errors.")
-"""Headers of a letter that is replayed begin so; they are replaced, and only its first origin is kept.
-
-A live record keeps Kafka Connect's: it may come from the dead letters of a connector.
-"""
 
 OPTIONAL = frozenset(
     {
@@ -74,7 +69,9 @@ def headers_of(letter: DeadLetter, cluster_id: str, *, replaying: bool) -> Lette
             and `dlq.replays` goes up by one.
     """
     came = letter.record.headers() or []
-    own: Headers = [header for header in came if not header[0].startswith(OURS if replaying else "dlq.")]
+    # A live record keeps Kafka Connect's: it may come from the dead letters of a connector.
+    live = [header for header in came if not header[0].startswith("dlq.")]
+    own: Headers = [*(own_headers(came) if replaying else live)]
     ours = {**_why(letter), **_origin(letter.record, cluster_id), "dlq.replays": "0"}
     if replaying:
         earlier = {name: value.decode(errors="replace") for name, value in came if value is not None}

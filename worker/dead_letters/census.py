@@ -1,0 +1,75 @@
+"""The groups that `dlq list` shows: what failed, where, since when, how often."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from worker.dead_letters.letter import Letter
+
+MAX_GROUPS = 10_000
+"""Python mappers choose codes of their own: so many groups are told apart, the rest is `OTHER`."""
+
+
+class Cause(NamedTuple):
+    """What the letters of a group have in common.
+
+    Attributes:
+        reason, stage, topic: as `Letter` has them.
+        rule: as `file:line`; "" where no rule was reached.
+    """
+
+    reason: str
+    stage: str
+    topic: str
+    rule: str
+
+
+@dataclass(slots=True)
+class Group:
+    """Letters with the same cause.
+
+    Attributes:
+        count: how many.
+        first, last: when the first and the last of them failed, epoch seconds.
+        example: where the newest of them lies, as `dlq show` takes it.
+        replayed: how many of them were replayed before and failed again.
+    """
+
+    count: int
+    first: float
+    last: float
+    example: str
+    replayed: int = 0
+
+
+class Census:
+    """Counts letters. What it holds grows with the number of groups, never with that of letters."""
+
+    def __init__(self) -> None:
+        self._groups: dict[Cause, Group] = {}
+
+    def count(self, letter: Letter) -> None:
+        """Take in one letter that waits."""
+        cause = Cause(letter.reason, letter.stage, letter.topic, letter.rule)
+        if cause not in self._groups and len(self._groups) >= MAX_GROUPS:
+            cause = Cause("OTHER", "", "", "")
+        at = letter.failed_at
+        group = self._groups.get(cause)
+        if group is None:
+            group = self._groups[cause] = Group(0, at, at, letter.place)
+        group.count += 1
+        group.replayed += letter.replays > 0
+        group.first = min(group.first, at)
+        if at >= group.last:
+            group.last, group.example = at, letter.place
+
+    @property
+    def total(self) -> int:
+        """How many letters were counted."""
+        return sum(group.count for group in self._groups.values())
+
+    def largest_first(self) -> list[tuple[Cause, Group]]:
+        """Every group, the largest first."""
+        return sorted(self._groups.items(), key=lambda each: (-each[1].count, each[0]))

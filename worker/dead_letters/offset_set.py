@@ -1,0 +1,57 @@
+"""Sets of offsets that stay small however many there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from worker.dead_letters.letter import Range
+
+
+class OffsetSet:
+    """Some of the offsets from `first` to below `end`: one bit each, so 125 kB for a million.
+
+    Offsets outside those bounds are left out without a word: retention has deleted them, or they came later.
+    """
+
+    def __init__(self, first: int, end: int) -> None:
+        self._first = first
+        self._end = max(first, end)
+        self._bits = bytearray((self._end - self._first + 7) // 8)
+
+    def add(self, first: int, last: int | None = None) -> None:
+        """Put in one offset, or all from `first` to `last`."""
+        begin = max(first, self._first) - self._first
+        end = min(first if last is None else last, self._end - 1) - self._first + 1
+        while begin < end and begin % 8:
+            self._bits[begin >> 3] |= 1 << (begin & 7)
+            begin += 1
+        while begin < end and end % 8:
+            end -= 1
+            self._bits[end >> 3] |= 1 << (end & 7)
+        if begin < end:
+            self._bits[begin >> 3 : end >> 3] = b"\xff" * ((end - begin) >> 3)
+
+    def __contains__(self, offset: int) -> bool:
+        at = offset - self._first
+        return 0 <= at < self._end - self._first and bool(self._bits[at >> 3] & 1 << (at & 7))
+
+    def __len__(self) -> int:
+        return int.from_bytes(self._bits, "little").bit_count()
+
+    def __iter__(self) -> Iterator[int]:
+        return (offset for offset in range(self._first, self._end) if offset in self)
+
+
+def ranges(offsets: Iterable[int]) -> Iterator[Range]:
+    """Ascending offsets as ranges: 1, 2, 3, 5 is (1, 3), (5, 5)."""
+    first = last = None
+    for offset in offsets:
+        if first is None or last is None:
+            first = last = offset
+        elif offset == last + 1:
+            last = offset
+        else:
+            yield first, last
+            first = last = offset
+    if first is not None and last is not None:
+        yield first, last
