@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -74,6 +74,7 @@ class MemoryBroker:
         committed: what the group has committed.
         commits: every commit that was taken, in order, for assertions.
         withheld: partitions that no member gets for now; change it by `take_away` and `give_back`.
+        on_commit: told of every commit that was taken.
     """
 
     def __init__(self, topics: Mapping[str, int] | None = None) -> None:
@@ -83,6 +84,7 @@ class MemoryBroker:
         self.members: list[MemorySource] = []
         self.owners: dict[Partition, MemorySource] = {}
         self.withheld: set[Partition] = set()
+        self.on_commit: Callable[[Mapping[Partition, int]], None] = lambda _: None
         self.changed = asyncio.Event()
         for topic, partitions in (topics or {}).items():
             self.create_topic(topic, partitions)
@@ -214,6 +216,7 @@ class MemorySource:
         if offsets:
             self.broker.committed.update(offsets)
             self.broker.commits.append(dict(offsets))
+            self.broker.on_commit(offsets)
 
     async def _rebalance(self) -> None:
         share = self.broker.share(self)

@@ -1,0 +1,242 @@
+"""A whole small world on virtual time: a broker, an API, a dead-letter topic, and workers between them.
+
+What is promised in contract.md section 4 is checked while it runs: at each fetch, each request and each commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from tests.support.memory_dead_letters import MemoryDeadLetters
+from tests.support.memory_source import EARLIEST_MS, MemoryBroker, MemoryRecord, MemorySource
+from tests.support.recorded_telemetry import RecordedTelemetry
+from tests.support.scripted_api import Account, Reply, Script, ScriptedApi, ordering_of
+from worker.core.model import EncodedCall, Partition, Record, Rejected, Stage
+from worker.pipeline import Pipeline
+from worker.ports import Fetched
+from worker.settings import Settings
+
+TOPIC = "orders"
+
+CALM: dict[str, dict[str, Any]] = {
+    "batch": {"max_bytes": 2000, "max_call_bytes": 1000, "max_calls": 20, "linger": "100ms"},
+    "rate_limit": {"requests": 1000, "per": "1s"},
+    "delivery": {"max_requests_in_flight": 4, "retry_max": "5s", "give_up_alone_after": "60s"},
+    "dead_letters": {"halt_after_consecutive": 1_000_000, "halt_above_ratio": 1.0, "window": 1_000_000},
+    "memory": {"max_records_in_progress": 1000},
+}
+"""Settings under which much happens in little time, and nothing stops by itself."""
+
+
+class WatchedSource(MemorySource):
+    """A member that never runs too far ahead of what it has committed."""
+
+    max_records_in_progress = 0
+    ahead = 0
+
+    async def fetch(self, limit: int) -> Fetched:
+        fetched = await super().fetch(limit)
+        self.ahead = sum(self._ahead(partition) for partition in self.positions)
+        assert self.ahead <= self.max_records_in_progress
+        return fetched
+
+    def _ahead(self, partition: Partition) -> int:
+        committed = self.broker.committed.get(partition, 0)
+        log = self.broker.logs[partition]
+        return sum(committed <= record.at < self.positions[partition] for record in log.records)
+
+
+class Member:
+    """One worker of the group."""
+
+    def __init__(self, world: World, settings: Settings, seed: int) -> None:
+        self.settings = settings
+        self.telemetry = RecordedTelemetry()
+        self.source = WatchedSource(world.broker, [TOPIC])
+        self.source.max_records_in_progress = settings.memory.max_records_in_progress
+        self.api = ScriptedApi(world.account, settings.pipelines.timeout)
+        self.letters = world.letters
+        loop = asyncio.get_running_loop()
+        self.pipeline = Pipeline(
+            self.source,
+            self.api,
+            self.letters,
+            lambda _: world.convert,
+            settings,
+            self.telemetry,  # type: ignore[arg-type] # takes every verb
+            chance=random.Random(seed).random,
+            wall=lambda: EARLIEST_MS / 1000 + loop.time(),
+        )
+        self._running: asyncio.Task[bool] | None = None
+
+    def start(self, *, until_caught_up: bool = False) -> None:
+        """Begin to work."""
+        self._running = asyncio.create_task(self.pipeline.run(until_caught_up=until_caught_up))
+
+    async def finished(self) -> bool:
+        """What `run` answers in the end."""
+        assert self._running
+        return await self._running
+
+    async def stop(self) -> bool:
+        """Drain, as SIGTERM does."""
+        self.pipeline.stop("SIGTERM")
+        return await self.finished()
+
+    async def stop_at_once(self) -> None:
+        """As a second SIGTERM does."""
+        assert self._running
+        self._running.cancel()
+        await asyncio.wait([self._running])
+
+
+class World:
+    """A broker with one topic, an API, a dead-letter topic.
+
+    Args:
+        partitions: of the topic.
+        settings: what differs from `CALM`, section by section.
+
+    Attributes:
+        may_give_up: whether good calls may become dead letters.
+    """
+
+    def __init__(self, partitions: int = 1, **settings: Mapping[str, Any]) -> None:
+        sections = {name: {**CALM.get(name, {}), **settings.get(name, {})} for name in CALM | settings}
+        self.settings = Settings.model_validate(sections)
+        self.broker = MemoryBroker({TOPIC: partitions})
+        self.broker.on_commit = self._committed
+        self.letters = MemoryDeadLetters()
+        batch = self.settings.batch
+        self.account = Account(batch.max_bytes, batch.max_calls)
+        self.members: list[Member] = []
+        self.may_give_up = False
+        self._changed = asyncio.Event()
+
+    # The world's doings
+
+    def add(
+        self,
+        key: str | None = "k",
+        *,
+        partition: int = 0,
+        calls: int = 1,
+        reject: bool = False,
+        **call: Any,
+    ) -> int:
+        """Append a record that becomes so many calls alike, or these `calls`; answers its offset."""
+        return self.add_calls(key, [call] * calls, partition=partition, reject=reject)
+
+    def add_calls(
+        self, key: str | None, calls: list[dict[str, Any]], *, partition: int = 0, reject: bool = False
+    ) -> int:
+        """Append a record that becomes these calls."""
+        value = orjson.dumps({"calls": calls, "reject": reject})
+        return self.broker.append(
+            TOPIC, partition, key=None if key is None else key.encode(), value=value, timestamp=EARLIEST_MS
+        )
+
+    def member(self, script: Script | None = None, *, until_caught_up: bool = False) -> Member:
+        """Start one more worker."""
+        member = Member(self, self.settings, seed=len(self.members))
+        if script is not None:
+            member.api.script = script
+        self.members.append(member)
+        member.start(until_caught_up=until_caught_up)
+        return member
+
+    def convert(self, record: Record) -> list[EncodedCall]:
+        """The simplest mapping: the record says what it becomes."""
+        calls = _encode(record)
+        for index, (body, envelope) in enumerate(calls):
+            self.account.encoded(_call_id(record, index), body, envelope)
+        if orjson.loads(record.value() or b"")["reject"]:
+            raise Rejected(Stage.MAP, "MAPPER_REJECTED", "as the test wants it")
+        return calls
+
+    # What must hold
+
+    async def settled(self, within: float = 3600.0) -> None:
+        """Wait until everything is committed, and check that it is all done."""
+        async with asyncio.timeout(within):
+            while any(self.broker.committed.get(each) != log.end for each, log in self.broker.logs.items()):
+                await self._changed.wait()
+        self.check()
+
+    async def until_committed(self, offset: int, partition: int = 0, within: float = 3600.0) -> None:
+        """Wait until an offset is committed."""
+        async with asyncio.timeout(within):
+            while self.broker.committed.get((TOPIC, partition), 0) < offset:
+                await self._changed.wait()
+
+    def check(self) -> None:
+        """What must hold at any time."""
+        self.check_order()
+        for member in self.members:
+            limit = self.settings.rate_limit
+            arrivals = self.account.arrivals(member.api)
+            for first, later in zip(arrivals, arrivals[limit.requests :], strict=False):
+                assert later - first >= limit.per - 1e-9, "over the rate limit"
+
+    def check_order(self) -> None:
+        """First deliveries are in order for each key and partition, and for each record without a key."""
+        latest: dict[tuple[Any, ...], tuple[int, int]] = {}
+        for call_id in self.account.delivered:
+            order = ordering_of(self.account.calls[call_id])
+            offset, index = (int(part) for part in call_id.split("/")[2:])
+            assert latest.get(order, (-1, -1)) < (offset, index), f"{call_id} was overtaken"
+            latest[order] = offset, index
+
+    def dead(self) -> list[tuple[int, int]]:
+        """Partition and offset of each dead letter."""
+        return [(each.record.partition(), each.record.offset()) for each in self.letters.letters]
+
+    def delivered(self) -> list[str]:
+        """What was delivered, as `partition/offset/index`, in the order of first deliveries."""
+        return [each.partition("/")[2] for each in self.account.delivered]
+
+    def _committed(self, offsets: Mapping[Partition, int]) -> None:
+        dead = set(self.dead())
+        for partition, offset in offsets.items():
+            for record in self.broker.logs[partition].records:
+                if record.at < offset:
+                    self._check_done(record, dead)
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def _check_done(self, record: MemoryRecord, dead: set[tuple[int, int]]) -> None:
+        event = orjson.loads(record.value() or b"")
+        is_dead = (record.partition(), record.offset()) in dead
+        if event["reject"]:
+            assert is_dead, "committed past a rejected record without a letter"
+            return
+        assert is_dead or not any(call.get("poison") for call in event["calls"])
+        assert self.may_give_up or not is_dead or any(call.get("poison") for call in event["calls"])
+        for index, call in enumerate(event["calls"]):
+            delivered = self.account.times[_call_id(record, index)]
+            assert delivered or call.get("poison") or (self.may_give_up and is_dead), "lost"
+
+
+def _call_id(record: Record, index: int) -> str:
+    return f"{record.topic()}/{record.partition()}/{record.offset()}/{index}"
+
+
+def _encode(record: Record) -> list[EncodedCall]:
+    key = record.key()
+    encoded = []
+    for index, call in enumerate(orjson.loads(record.value() or b"")["calls"]):
+        context = call.get("context")
+        body = {"messageId": _call_id(record, index), "key": key.decode() if key is not None else None}
+        envelope = b'"context":' + orjson.dumps(context) if context is not None else b""
+        encoded.append((orjson.dumps(body | call), envelope))
+    return encoded
+
+
+def always(status: int, **more: Any) -> Script:
+    """A script that answers everything alike."""
+    return lambda _: Reply(status, **more)
