@@ -316,7 +316,7 @@ class Lanes:
     @property
     def share(self) -> int:
         """How many lanes one request may hold."""
-        return max(1, math.ceil(len(self.tracks) * LANES / (2 * self._max_in_flight)))
+        return max(1, math.ceil(len(self.tracks) * LANES / self._max_in_flight))
 
     def _first_due(self) -> Lane | None:
         while self._due:
