@@ -24,7 +24,7 @@ from pathlib import Path
 
 import orjson
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # re-exported without a word
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
@@ -71,7 +71,10 @@ def event(number: int) -> bytes:
             "type": "order.completed",
             "id": f"evt-{number:012d}",
             "occurred_at": f"2026-11-21T10:{number // 60000 % 60:02d}:{number // 1000 % 60:02d}.{number % 1000:03d}Z",
-            "customer": {"id": f"cust-{number * 7919 % 50000:06d}", "email": f"c{number % 50000}@example.com"},
+            "customer": {
+                "id": f"cust-{number * 7919 % 50000:06d}",
+                "email": f"c{number % 50000}@example.com",
+            },
             "order": {
                 "id": f"ord-{number:09d}",
                 "total": round(79.48 + number % 100, 2),
@@ -92,7 +95,9 @@ def produce(servers: str, events: int) -> None:
     admin = AdminClient({"bootstrap.servers": servers})
     for creation in admin.create_topics([NewTopic("orders", PARTITIONS, 1), NewTopic("dead", 1, 1)]).values():
         creation.result()
-    producer = Producer({"bootstrap.servers": servers, "linger.ms": 50, "queue.buffering.max.messages": 1_000_000})
+    producer = Producer(
+        {"bootstrap.servers": servers, "linger.ms": 50, "queue.buffering.max.messages": 1_000_000}
+    )
     for number in range(events):
         producer.produce("orders", event(number), f"cust-{number * 7919 % 50000:06d}".encode())
         if number % 10_000 == 0:
@@ -136,7 +141,11 @@ def watch(process: subprocess.Popen[bytes], url: str, events: int) -> Measured:
             began = time.perf_counter(), cpu_seconds(process.pid), counts["calls"]
         if counts["calls"] >= events:
             assert began, "everything arrived at once: use more events"
-            seconds, cpu, calls = time.perf_counter() - began[0], cpu_seconds(process.pid) - began[1], events - began[2]
+            seconds, cpu, calls = (
+                time.perf_counter() - began[0],
+                cpu_seconds(process.pid) - began[1],
+                events - began[2],
+            )
             size, requests = counts["bytes"], counts["requests"]
             fill = max(size / requests / 475_000, counts["calls"] / requests / 2_000)
             return Measured(cpu / calls * 1e6, calls / seconds, rss_mib(process.pid), fill)

@@ -33,7 +33,12 @@ def to_call(event: dict[str, Any], message_id: str) -> bytes:
                 "total": order["total"],
                 "currency": "USD",
                 "products": [
-                    {"sku": line["sku"], "name": line["name"], "quantity": line["qty"], "price": line["price"]}
+                    {
+                        "sku": line["sku"],
+                        "name": line["name"],
+                        "quantity": line["qty"],
+                        "price": line["price"],
+                    }
                     for line in order["lines"]
                 ],
             },
@@ -70,7 +75,7 @@ async def main(servers: str, topic: str, url: str, events: int) -> None:
             for message in await loop.run_in_executor(None, consumer.consume, 1000, 0.1):
                 if message.error():
                     continue
-                event = orjson.loads(message.value())
+                event = orjson.loads(message.value() or b"")
                 call = to_call(event, f"{message.topic()}-{message.partition()}-{message.offset()}")
                 if size + len(call) + 1 > MAX_BYTES or len(calls) == MAX_CALLS:
                     await send()

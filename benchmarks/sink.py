@@ -51,7 +51,10 @@ async def main() -> None:
     chosen = arguments.parse_args()
     hang = [chosen.hang] if chosen.hang else []
     server = await asyncio.start_server(
-        lambda reader, writer: serve_client(reader, writer, chosen.latency, hang), "127.0.0.1", 0, limit=1 << 20
+        lambda reader, writer: serve_client(reader, writer, chosen.latency, hang),
+        "127.0.0.1",
+        0,
+        limit=1 << 20,
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
