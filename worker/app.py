@@ -133,7 +133,7 @@ async def run_worker(settings: Settings, mappings: Mappings, *, until_caught_up:
             tell(logging.ERROR, "listen_failed", str(failure))
             return HALTED
         working = asyncio.create_task(worker.run(until_caught_up=until_caught_up))
-        with _signals(worker.pipeline, working):
+        with drain_on_signals(worker.pipeline, working):
             try:
                 return await working
             except asyncio.CancelledError:
@@ -157,7 +157,7 @@ async def _serve_pages(worker: Worker, listen: str | None, stack: AsyncExitStack
 
 
 @contextmanager
-def _signals(pipeline: Pipeline, working: asyncio.Task[int]) -> Iterator[None]:
+def drain_on_signals(pipeline: Pipeline, working: asyncio.Task[int]) -> Iterator[None]:
     """The first SIGTERM or SIGINT drains, the second stops at once."""
     loop = asyncio.get_running_loop()
     asked = False

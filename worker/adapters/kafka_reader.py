@@ -6,12 +6,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
-from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_END,
+    OFFSET_INVALID,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
 
 from worker.adapters.kafka_properties import client_logger, consumer_properties
+from worker.adapters.kafka_starts import offsets_at
+from worker.adapters.kafka_walk import KafkaWalk
 from worker.ports import SourceFailed
 
 if TYPE_CHECKING:
+    from worker.adapters.kafka_walk import Bounds
     from worker.core.model import Partition, Record
     from worker.settings import Settings
 
@@ -62,6 +73,19 @@ class KafkaReader:
                 yield message
                 if count == limit:
                     return
+
+    def bounds(self, topic: str) -> Bounds:
+        """Each partition's first offset, and its read_committed end. Raises `SourceFailed`."""
+        with _failing():
+            partitions = self._partitions(topic)
+            firsts = offsets_at(self._consumer, partitions, OFFSET_BEGINNING)
+            ends = offsets_at(self._consumer, partitions, OFFSET_END)
+        return {number: (firsts[topic, number], ends[topic, number]) for _, number in partitions}
+
+    def walk(self, topic: str, bounds: Bounds, patience: float) -> KafkaWalk:
+        """Begin a walk over all records within the bounds. Raises `SourceFailed`."""
+        with _failing():
+            return KafkaWalk(self._consumer, topic, bounds, patience)
 
     def _partitions(self, topic: str) -> list[Partition]:
         metadata = self._consumer.list_topics(topic, timeout=ANSWER_SECONDS).topics[topic]

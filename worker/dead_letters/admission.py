@@ -62,6 +62,11 @@ class ReplayedLetter:
         self.origin = origin
         self._calls = calls
 
+    @property
+    def is_for_the_api(self) -> bool:
+        """False if today's mapping ignores it."""
+        return bool(self._calls)
+
     def calls(self) -> list[EncodedCall]:
         """What today's mapping makes of it. Raises what the mapping raised: `Rejected`, as a rule."""
         if isinstance(self._calls, Exception):
@@ -125,6 +130,7 @@ class Admission:
         self._cluster_id = cluster_id
         self._on_slow = on_slow
         self._converters: dict[tuple[str, str], Convert | None] = {}
+        self._ids: dict[str, MessageIds] = {}
         self.tally = Tally()
 
     def is_superseded(self, record: Record) -> bool:
@@ -142,6 +148,11 @@ class Admission:
             return None
         self._count(found)
         return found
+
+    def rule_of(self, record: Record) -> str | None:
+        """The rule that handles a letter that was handed on, as `file:line`."""
+        assert isinstance(record, ReplayedLetter)
+        return self._mappings.rule_at(record.origin, self._ids_of(record.letter.cluster_id))
 
     def _still_waits(self, record: Record) -> bool:
         state = self._index.state(record.partition(), record.offset())
@@ -167,9 +178,12 @@ class Admission:
     def _converter(self, cluster_id: str, topic: str) -> Convert | None:
         source = (cluster_id, topic)
         if source not in self._converters:
-            ids = MessageIds(cluster_id)
+            ids = self._ids_of(cluster_id)
             self._converters[source] = self._mappings.converter(topic, ids, self._on_slow)
         return self._converters[source]
+
+    def _ids_of(self, cluster_id: str) -> MessageIds:
+        return self._ids.setdefault(cluster_id, MessageIds(cluster_id))
 
     def _count(self, admitted: ReplayedLetter) -> None:
         tally = self.tally

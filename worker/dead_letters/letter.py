@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 RESOLVED = "dlq.resolved"
 """The header that makes a record a mark: see `marks`."""
 
-RANGES_PER_MARK = 1000
-"""A mark stays small enough for any topic: at most about 40 bytes a range."""
+RANGES_PER_MARK = 200
+"""A mark stays small enough for any topic: 20 bytes a range, as a rule."""
 
 _CONNECT = "__connect.errors."
 _TOPIC, _PARTITION, _OFFSET = f"{_CONNECT}topic", f"{_CONNECT}partition", f"{_CONNECT}offset"

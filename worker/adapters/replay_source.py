@@ -1,0 +1,185 @@
+"""The dead-letter topic as the pipeline's source: letters that a replay takes, and marks in the place of commits.
+
+Partitions, offsets and ends are the dead-letter topic's. What is below a committed offset and was handed on is
+finished: delivered, ignored, or written again as a newer letter; it is marked. What was left alone is not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from enum import Enum, auto
+from typing import TYPE_CHECKING, TypeVar
+
+from worker.dead_letters.offset_set import ranges
+from worker.ports import CommitFailed, Fetched, Start
+
+if TYPE_CHECKING:
+    from worker.adapters.dead_letter_reader import DeadLetterReader, Survey
+    from worker.adapters.kafka_walk import KafkaWalk
+    from worker.adapters.resolved_marks import ResolvedMarks
+    from worker.core.model import Partition, Record
+    from worker.dead_letters.admission import Admission
+    from worker.ports import Assignments
+    from worker.telemetry import Telemetry
+
+T = TypeVar("T")
+
+CHUNK = 500
+"""Records of one fetch, at most: they are mapped while the loop waits."""
+
+REST_SECONDS = 0.05
+"""How long a fetch with no room, or at the end, waits before it answers."""
+
+PATIENCE_SECONDS = 300.0
+"""How long brokers may be away in the middle of a replay."""
+
+
+class Fate(Enum):
+    """Why a letter is going to be marked."""
+
+    SENT = auto()  # delivered, or written again
+    IGNORED = auto()  # today's mapping makes nothing of it
+    SUPERSEDED = auto()  # its record has a newer letter
+
+
+class ReplaySource:
+    """Implements `ports.Source`.
+
+    Args:
+        reader: of the dead-letter topic.
+        survey: what waits, and the ends to stop at.
+        admission: decides what is handed on.
+        marks: where resolved letters are marked.
+        telemetry: told of commits.
+        limit: how many letters are handed on at most; None: all.
+        tell: told how many offsets are finished, of how many.
+
+    Attributes:
+        marked: how many letters were marked in this run, by fate.
+    """
+
+    def __init__(  # noqa: PLR0913 - what it stands between
+        self,
+        reader: DeadLetterReader,
+        survey: Survey,
+        admission: Admission,
+        marks: ResolvedMarks,
+        telemetry: Telemetry,
+        *,
+        limit: int | None = None,
+        tell: Callable[[int, int], None] = lambda *_: None,
+    ) -> None:
+        self._reader = reader
+        self._survey = survey
+        self._admission = admission
+        self._marks = marks
+        self._telemetry = telemetry
+        self._limit = limit
+        self._tell = tell
+        self._thread = ThreadPoolExecutor(1, "replay")
+        self._fetching: asyncio.Future[Fetched] | None = None
+        self._walk: KafkaWalk | None = None
+        self._assignments: Assignments | None = None
+        self._pending: dict[int, deque[tuple[int, Fate]]] = {number: deque() for number in survey.bounds}
+        self._committed = {number: first for number, (first, _) in survey.bounds.items()}
+        self.marked: Counter[Fate] = Counter()
+
+    async def open(self, assignments: Assignments) -> None:
+        """See `ports.Source.open`. Every partition is ours: nobody shares a replay."""
+        self._assignments = assignments
+        self._walk = await self._in_thread(self._reader.walk, self._survey, PATIENCE_SECONDS)
+        topic = self._reader.topic
+        assignments.assigned(
+            {(topic, number): Start(first, None, end) for number, (first, end) in self._survey.bounds.items()}
+        )
+
+    async def fetch(self, limit: int) -> Fetched:
+        """See `ports.Source.fetch`."""
+        if self._fetching is None:
+            if limit <= 0 or not self._at_work.left:
+                await asyncio.sleep(REST_SECONDS)
+                return Fetched()
+            self._fetching = self._in_thread(self._fetch, min(limit, CHUNK))
+        fetched = await asyncio.shield(self._fetching)
+        self._fetching = None
+        return fetched
+
+    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """Mark what was handed on and is finished. See `ports.Source.commit`."""
+        if not offsets:
+            return
+        finished = {number: self._finished(number, upto) for (_, number), upto in offsets.items()}
+        resolved = {number: list(ranges(each for each, _ in found)) for number, found in finished.items()}
+        if any(resolved.values()):
+            try:
+                await self._marks.write(resolved)
+            except CommitFailed as failure:
+                self._telemetry.commit_failed(str(failure))
+                raise
+        for number, found in finished.items():
+            for _ in found:
+                self.marked[self._pending[number].popleft()[1]] += 1
+        self._telemetry.offsets_committed(len(offsets))
+        self._committed |= {number: upto for (_, number), upto in offsets.items()}
+        self._tell(self._done(), self._at_work.total)
+
+    async def close(self) -> None:
+        """Mark what is finished by now."""
+        if self._assignments is not None:
+            partitions = [(self._reader.topic, number) for number in self._survey.bounds]
+            finished = await self._assignments.revoked(partitions)
+            with suppress(CommitFailed):  # told by now; the next replay sends again, under the same ids
+                await self.commit(finished)
+        self._thread.shutdown(wait=True)
+        self._marks.close()
+
+    @property
+    def _at_work(self) -> KafkaWalk:
+        assert self._walk is not None, "open() comes first"
+        return self._walk
+
+    def _finished(self, number: int, upto: int) -> list[tuple[int, Fate]]:
+        """What waits for its mark below an offset, in order."""
+        found = []
+        for each in tuple(self._pending[number]):
+            if each[0] >= upto:
+                break
+            found.append(each)
+        return found
+
+    def _done(self) -> int:
+        return sum(self._committed[number] - first for number, (first, _) in self._survey.bounds.items())
+
+    def _in_thread(self, call: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._thread, functools.partial(call, *arguments))
+
+    # Everything below runs in the thread.
+
+    def _fetch(self, limit: int) -> Fetched:
+        topic = self._reader.topic
+        piece = self._at_work.take(limit)
+        fetched = Fetched()
+        for record in piece.records:
+            if self._is_enough():
+                piece.positions = self._at_work.skip_the_rest()
+                break
+            self._take_in(record, fetched)
+        fetched.positions = {(topic, number): position for number, position in piece.positions.items()}
+        return fetched
+
+    def _is_enough(self) -> bool:
+        return self._limit is not None and self._admission.tally.selected >= self._limit
+
+    def _take_in(self, record: Record, fetched: Fetched) -> None:
+        pending = self._pending[record.partition()]
+        admitted = self._admission.admit(record)
+        if admitted is not None:
+            fetched.records.append(admitted)
+            pending.append((record.offset(), Fate.SENT if admitted.is_for_the_api else Fate.IGNORED))
+        elif self._admission.is_superseded(record):
+            pending.append((record.offset(), Fate.SUPERSEDED))
