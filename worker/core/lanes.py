@@ -210,8 +210,8 @@ class Lanes:
         max_bytes: of a request's body, exact.
         max_calls: in a request.
         linger: seconds that a call may wait for others to share its request.
-        max_in_flight: requests at the same time; a request may hold half of the lanes divided by this, so that one
-            that hangs delays few keys.
+        max_in_flight: requests at the same time; a request may hold the lanes divided by this, so that one that
+            hangs delays few keys.
     """
 
     def __init__(self, *, max_bytes: int, max_calls: int, linger: float, max_in_flight: int) -> None:
