@@ -219,7 +219,7 @@ class Telemetry:
 
     def partitions_revoked(self, partitions: Sequence[Partition]) -> None:
         """These partitions go to another member, in good order."""
-        self._partitions_changed("revoked", partitions, logging.INFO, "partitions went to another member")
+        self._partitions_changed("revoked", partitions, logging.INFO, "partitions were given up")
 
     def partitions_lost(self, partitions: Sequence[Partition]) -> None:
         """These partitions were taken away: the group had not heard of this member in time."""
