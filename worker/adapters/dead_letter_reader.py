@@ -17,7 +17,7 @@ from worker.dead_letters.letter import Letter, read_letter
 
 if TYPE_CHECKING:
     from worker.adapters.kafka_walk import Bounds, KafkaWalk
-    from worker.core.model import Record
+    from worker.core.model import Partition, Record
     from worker.settings import Settings
 
 CHUNK = 1000
@@ -95,6 +95,18 @@ class DeadLetterReader:
         """The letter at a place; None if there is none. Raises `SourceFailed`."""
         record = self._reader.record((self.topic, partition), offset)
         return None if record is None else read_letter(record, self.cluster_id)
+
+    def newest_of(self, record: tuple[Partition, int], tell: Tell) -> Letter | None:
+        """The newest letter of the record that lay at a place; walks over everything. Raises `SourceFailed`."""
+        (topic, number), offset = record
+        newest = None
+        for each in self._records(self._reader.bounds(self.topic), tell):
+            letter = read_letter(each, self.cluster_id)
+            if letter is not None and letter.topic == topic and letter.origin is not None:
+                origin = letter.origin
+                if (origin.partition(), origin.offset()) == (number, offset):
+                    newest = letter
+        return newest
 
     def _records(self, bounds: Bounds, tell: Tell) -> Iterator[Record]:
         walk = self._reader.walk(self.topic, bounds, PATIENCE_SECONDS)

@@ -13,6 +13,7 @@ import typer
 
 from worker.cli.check import check
 from worker.cli.demo import demo
+from worker.cli.dlq import app as dlq
 from worker.cli.emulator import emulator
 from worker.cli.events import events
 from worker.cli.init import init
@@ -40,6 +41,7 @@ app.command("map")(map_events)
 app.command("test")(run_fixtures)
 app.command("events")(events)
 app.command("schema")(schema)
+app.add_typer(dlq, name="dlq")
 app.command("demo")(demo)
 app.command("emulator")(emulator)
 

@@ -7,17 +7,16 @@ from pathlib import Path
 import typer
 
 from worker.adapters.kafka_reader import KafkaReader
-from worker.cli.options import load
+from worker.cli.options import coordinates, load
 from worker.cli.verdicts import print_explanation, print_record, print_verdict
 from worker.core.message_id import MessageIds
-from worker.core.model import Partition
 from worker.ports import SourceFailed
 
 
-def map_from_kafka(path: Path, topic: str | None, limit: int, coordinates: str | None) -> int:
+def map_from_kafka(path: Path, topic: str | None, limit: int, explained: str | None) -> int:
     """Print what becomes of real records; how many were rejected."""
     settings, mappings = load(path, needs_key=False)
-    wanted = _parsed(coordinates) if coordinates else None
+    wanted = coordinates(explained, "--explain") if explained else None
     try:
         reader = KafkaReader(settings)
         try:
@@ -33,17 +32,9 @@ def map_from_kafka(path: Path, topic: str | None, limit: int, coordinates: str |
         typer.echo(f"kafka: {error}", err=True)
         raise typer.Exit(1) from None
     if record is None:
-        typer.echo(f"there is no record at {coordinates}", err=True)
+        typer.echo(f"there is no record at {explained}", err=True)
         raise typer.Exit(1)
     explanation = mappings.explain(record, ids)
     print_record(record)
     print_explanation(explanation)
     return explanation.rejected is not None
-
-
-def _parsed(coordinates: str) -> tuple[Partition, int]:
-    """Topic, partition and offset of `TOPIC:PARTITION:OFFSET`."""
-    topic, partition, offset = ([*coordinates.rsplit(":", 2), "", ""])[:3]
-    if not (topic and partition.isdecimal() and offset.isdecimal()):
-        raise typer.BadParameter("a record is TOPIC:PARTITION:OFFSET", param_hint="--explain")
-    return (topic, int(partition)), int(offset)

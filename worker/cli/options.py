@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from worker.core.model import Problem
+    from worker.core.model import Partition, Problem
     from worker.mapping.mappings import Mappings
     from worker.settings import Settings
 
@@ -36,6 +36,14 @@ def load(path: Path, *, needs_key: bool) -> tuple[Settings, Mappings]:
     from worker.configuration import load_configuration
 
     return load_configuration(path, os.environ, needs_key=needs_key)
+
+
+def coordinates(text: str, option: str) -> tuple[Partition, int]:
+    """Topic, partition and offset of `TOPIC:PARTITION:OFFSET`."""
+    topic, partition, offset = ([*text.rsplit(":", 2), "", ""])[:3]
+    if not (topic and partition.isdecimal() and offset.isdecimal()):
+        raise typer.BadParameter("a record is TOPIC:PARTITION:OFFSET", param_hint=option)
+    return (topic, int(partition)), int(offset)
 
 
 def refused_properties(settings: Settings) -> list[Problem]:

@@ -65,6 +65,12 @@ class Index:
             return State.RESOLVED
         return State.SUPERSEDED if offset in self._superseded[partition] else State.WAITING
 
+    def done(self) -> tuple[int, int]:
+        """How many letters are resolved, and how many others are superseded."""
+        numbers = list(self._resolved)
+        superseded = sum(len(self._superseded[each] - self._resolved[each]) for each in numbers)
+        return sum(len(self._resolved[each]) for each in numbers), superseded
+
     def _note_letter(self, letter: Letter) -> None:
         assert self._origins is not None, "the walk is over"
         if letter.origin is None:

@@ -35,6 +35,13 @@ class OffsetSet:
         at = offset - self._first
         return 0 <= at < self._end - self._first and bool(self._bits[at >> 3] & 1 << (at & 7))
 
+    def __sub__(self, other: OffsetSet) -> OffsetSet:
+        """What is not in `other`, which has the same bounds."""
+        left = OffsetSet(self._first, self._end)
+        bits = int.from_bytes(self._bits, "little") & ~int.from_bytes(other._bits, "little")
+        left._bits[:] = bits.to_bytes(len(self._bits), "little")
+        return left
+
     def __len__(self) -> int:
         return int.from_bytes(self._bits, "little").bit_count()
 

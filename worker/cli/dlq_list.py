@@ -1,0 +1,115 @@
+"""`dlq list`: the groups of dead letters that wait, as a table or as JSON."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from worker.adapters.dead_letter_reader import DeadLetterReader, Survey, open_dead_letters
+from worker.cli.dlq_options import progress
+from worker.cli.options import load
+from worker.dead_letters.advice import advice
+from worker.dead_letters.census import Cause, Census, Group
+from worker.dead_letters.selection import Filters
+from worker.ports import SourceFailed
+
+PIPED_WIDTH = 220
+"""Characters of a line where nobody's terminal says how wide it is."""
+
+
+def print_list(path: Path, filters: Filters, *, as_json: bool) -> None:
+    """Print what waits."""
+    settings, _ = load(path, needs_key=False)
+    try:
+        with open_dead_letters(settings) as reader:
+            with progress("looking for what is resolved") as tell:
+                survey = reader.survey(tell)
+            with progress("counting what waits") as tell:
+                census = count(reader, survey, filters, tell)
+    except SourceFailed as failure:
+        typer.echo(f"kafka: {failure}", err=True)
+        raise typer.Exit(1) from None
+    if as_json:
+        typer.echo(orjson.dumps(_as_json(reader.topic, survey, census), option=orjson.OPT_INDENT_2))
+    else:
+        _print(reader.topic, survey, census)
+
+
+def count(reader: DeadLetterReader, survey: Survey, filters: Filters, tell: Any) -> Census:
+    """Count every waiting letter that the filters want."""
+    census = Census()
+    for letter in reader.waiting(survey, tell):
+        if filters.want(letter):
+            census.count(letter)
+    return census
+
+
+def _as_json(topic: str, survey: Survey, census: Census) -> dict[str, Any]:
+    resolved, superseded = survey.index.done()
+    return {
+        "dead_letter_topic": topic,
+        "waiting": census.total,
+        "resolved": resolved,
+        "superseded": superseded,
+        "foreign": survey.index.foreign,
+        "groups": [_group_as_json(cause, group) for cause, group in census.largest_first()],
+    }
+
+
+def _group_as_json(cause: Cause, group: Group) -> dict[str, Any]:
+    said = advice(cause.reason)
+    return {
+        **cause._asdict(),
+        "count": group.count,
+        "first": moment(group.first),
+        "last": moment(group.last),
+        "example": group.example,
+        "replayed": group.replayed,
+        "meaning": said.meaning,
+        "fault": said.fault.value,
+        "action": said.action,
+    }
+
+
+def _print(topic: str, survey: Survey, census: Census) -> None:
+    people = Console(highlight=False, soft_wrap=False)
+    if not people.is_terminal:
+        people = Console(highlight=False, width=PIPED_WIDTH)
+    resolved, superseded = survey.index.done()
+    people.print(
+        f"{census.total:,} dead letters wait in {topic}; {resolved:,} are resolved, {superseded:,} have a newer "
+        f"letter, {survey.index.foreign:,} records are no letters.",
+        markup=False,
+    )
+    groups = census.largest_first()
+    if groups:
+        people.print(_table(groups))
+    for reason in dict.fromkeys(cause.reason for cause, _ in groups):
+        said = advice(reason)
+        people.print(f"\n{reason}: {said.meaning} At fault: {said.fault}. {said.action}", markup=False)
+
+
+def _table(groups: list[tuple[Cause, Group]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in ("letters", "reason", "stage", "topic", "rule", "first (UTC)", "last (UTC)", "newest one"):
+        numeric = name == "letters"
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
+    for cause, group in groups:
+        again = f" ({group.replayed:,} replayed)" if group.replayed else ""
+        first, last = moment(group.first)[:19], moment(group.last)[:19]
+        table.add_row(
+            f"{group.count:,}{again}", cause.reason, cause.stage, cause.topic, cause.rule or "-", first, last,
+            group.example,
+        )  # fmt: skip
+    return table
+
+
+def moment(seconds: float) -> str:
+    """Epoch seconds as RFC 3339."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

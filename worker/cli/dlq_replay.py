@@ -1,0 +1,138 @@
+"""`dlq replay`: sends dead letters again, or says what would happen."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from worker.adapters.dead_letter_reader import open_dead_letters
+from worker.cli.dlq_options import progress
+from worker.cli.options import load, refused_properties
+from worker.core.model import ConfigError
+from worker.ports import SourceFailed
+from worker.settings import RateLimit
+
+if TYPE_CHECKING:
+    from worker.adapters.dead_letter_reader import DeadLetterReader
+    from worker.dead_letters.admission import Tally
+    from worker.dead_letters.selection import Selection
+    from worker.mapping.mappings import Mappings
+    from worker.replay import Job, Replayed
+    from worker.settings import Settings
+
+Rows = list[tuple[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the options ask for.
+
+    Attributes:
+        selection: which letters.
+        limit: how many at most.
+        rate: requests, and the seconds in which so many may be sent.
+        include_replayed: whatever `dead_letters.max_replays` says.
+        dry_run: only count.
+    """
+
+    selection: Selection
+    limit: int | None
+    rate: tuple[int, float] | None
+    include_replayed: bool
+    dry_run: bool
+
+
+def print_replay(path: Path, wish: Wish) -> None:
+    """Do it, and print what was done."""
+    settings, mappings = load(path, needs_key=not wish.dry_run)
+    if problems := refused_properties(settings):
+        raise ConfigError(problems)
+    try:
+        with open_dead_letters(settings) as reader:
+            failed = _replay(_within_rate(settings, wish.rate), mappings, reader, wish)
+    except SourceFailed as failure:
+        typer.echo(f"kafka: {failure}", err=True)
+        raise typer.Exit(1) from None
+    raise typer.Exit(1 if failed else 0)
+
+
+def _replay(settings: Settings, mappings: Mappings, reader: DeadLetterReader, wish: Wish) -> bool:
+    """True if any letter failed again, or would, or the end was not reached."""
+    from worker.replay import Job, dry_run
+
+    cap = None if wish.include_replayed else settings.dead_letters.max_replays
+    selection = replace(wish.selection, max_replays=cap)
+    with progress("looking for what is resolved") as tell:
+        survey = reader.survey(tell)
+    with progress("mapping" if wish.dry_run else "replaying") as tell:
+        job = Job(reader, survey, selection, mappings, wish.limit, tell)
+        if wish.dry_run:
+            tally = dry_run(job)
+        else:
+            done = _send(settings, job)
+    if wish.dry_run:
+        _print("would happen (nothing was sent or written)", _prospect(tally) + _left_alone(tally))
+        return False
+    _print("happened", _outcome(done) + _left_alone(done.tally))
+    for problem in done.problems:
+        typer.echo(f"stopped: {problem}", err=True)
+    return bool(done.failed_again) or not done.finished
+
+
+def _send(settings: Settings, job: Job) -> Replayed:
+    import uvloop
+
+    from worker.logs import configure_logging
+    from worker.replay import replay
+
+    configure_logging(settings.telemetry, sys.stderr)
+    return uvloop.run(replay(settings, job))
+
+
+def _within_rate(settings: Settings, rate: tuple[int, float] | None) -> Settings:
+    """The settings with a lower rate; one above the configured limit changes nothing."""
+    limit = settings.rate_limit
+    if rate is None or rate[0] / rate[1] >= limit.requests / limit.per:
+        return settings
+    return settings.model_copy(update={"rate_limit": RateLimit(requests=rate[0], per=rate[1])})
+
+
+def _prospect(tally: Tally) -> Rows:
+    return [
+        (f"would be delivered ({tally.calls:,} calls)", tally.to_deliver),
+        ("would be ignored by today's mapping, and resolved", tally.ignored),
+        *((f"would be rejected again: {reason}", n) for reason, n in tally.rejected.most_common()),
+    ]
+
+
+def _outcome(done: Replayed) -> Rows:
+    left_over: Rows = [("taken and not finished: the next replay sends them again", done.left_over)]
+    return [
+        ("delivered", done.delivered),
+        ("ignored by today's mapping, and resolved", done.ignored),
+        *((f"failed again: {reason}", n) for reason, n in sorted(done.failed_again.items())),
+        *(left_over if done.left_over else []),
+    ]
+
+
+def _left_alone(tally: Tally) -> Rows:
+    return [
+        *((f"left alone: {why}", n) for why, n in tally.left_alone.most_common()),
+        ("resolved before", tally.resolved),
+        ("superseded by a newer letter of the same record", tally.superseded),
+    ]
+
+
+def _print(title: str, rows: Rows) -> None:
+    table = Table(box=None, pad_edge=False, show_header=True)
+    table.add_column("letters", justify="right")
+    table.add_column(title, overflow="fold")
+    for name, n in rows:
+        table.add_row(f"{n:,}", name)
+    Console(highlight=False, markup=False).print(table)

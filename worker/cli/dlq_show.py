@@ -1,0 +1,154 @@
+"""`dlq show`: one dead letter, for the person who has to understand it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import orjson
+import typer
+
+from worker.adapters.dead_letter_reader import DeadLetterReader, open_dead_letters
+from worker.cli.dlq_options import progress
+from worker.cli.options import load
+from worker.core.message_id import MessageIds
+from worker.core.model import Partition
+from worker.dead_letters.advice import advice
+from worker.dead_letters.index import State
+from worker.dead_letters.letter import Letter
+from worker.dead_letters.masking import masked, shape
+from worker.dead_letters.selection import Filters, Selection
+from worker.mapping.mappings import Explanation, Mappings
+from worker.ports import SourceFailed
+from worker.settings import Settings
+
+STALE_AFTER_SECONDS = 86_400.0
+"""What `dlq replay` does unless told otherwise."""
+
+_STATES = {
+    State.WAITING: "waits for a replay",
+    State.RESOLVED: "resolved: nothing is left to do",
+    State.SUPERSEDED: "superseded: its record has a newer dead letter",
+}
+_QUOTING = ("__connect.errors.exception.message", "__connect.errors.exception.stacktrace")
+"""Headers in which other programs may quote the record."""
+
+
+def print_letter(path: Path, partition: Partition, offset: int, *, reveal: bool) -> None:
+    """Print the letter at a place of the dead-letter topic, or the newest one of a record that lay there."""
+    settings, mappings = load(path, needs_key=False)
+    try:
+        with open_dead_letters(settings) as reader:
+            letter = _find(reader, partition, offset)
+            state = None if letter is None else _state(reader, letter)
+    except SourceFailed as failure:
+        typer.echo(f"kafka: {failure}", err=True)
+        raise typer.Exit(1) from None
+    if letter is None or state is None:
+        typer.echo(f"there is no dead letter at {partition[0]}:{partition[1]}:{offset}", err=True)
+        raise typer.Exit(1)
+    _print_why(letter, state, reveal=reveal)
+    _print_record(letter, reveal=reveal)
+    _print_prospect(letter, settings, mappings, reveal=reveal)
+
+
+def _find(reader: DeadLetterReader, partition: Partition, offset: int) -> Letter | None:
+    if partition[0] == reader.topic:
+        return reader.letter(partition[1], offset)
+    with progress("searching the dead-letter topic") as tell:
+        return reader.newest_of((partition, offset), tell)
+
+
+def _state(reader: DeadLetterReader, letter: Letter) -> State:
+    """What stands behind it in its partition decides."""
+    number, offset = letter.record.partition(), letter.record.offset()
+    with progress("looking for what became of it") as tell:
+        return reader.survey(tell, only=number, since=offset).index.state(number, offset)
+
+
+def _print_why(letter: Letter, state: State, *, reveal: bool) -> None:
+    said = advice(letter.reason)
+    typer.secho(letter.place, bold=True)
+    typer.echo(f"  state    {_STATES[state]}")
+    typer.secho(f"  reason   {letter.reason} (stage {letter.stage})", fg="red")
+    typer.echo(f"  meaning  {said.meaning}")
+    typer.echo(f"  fault    {said.fault}")
+    typer.echo(f"  to do    {said.action}")
+    for name, value in letter.facts:
+        hidden = not reveal and not letter.is_ours and name in _QUOTING
+        typer.echo(f"  fact     {name}: {_plain(shape(value) if hidden else value)}")
+
+
+def _print_record(letter: Letter, *, reveal: bool) -> None:
+    origin = letter.origin
+    place = f"{origin.topic()}:{origin.partition()}:{origin.offset()}" if origin else "unknown"
+    typer.secho(f"  origin   {place}", bold=True)
+    record = letter.record
+    typer.echo(f"  key      {_bytes(record.key(), reveal=reveal)}")
+    for name, value in (origin.headers() or []) if origin else []:
+        typer.echo(f"  header   {_plain(name)}: {_bytes(value, reveal=reveal)}")
+    _print_value(record.value(), reveal=reveal)
+    if not reveal:
+        typer.secho("           (masked; --reveal shows everything)", dim=True)
+
+
+def _print_value(value: bytes | None, *, reveal: bool) -> None:
+    if value is None:
+        typer.echo("  value    null")
+        return
+    typer.echo(f"  value    {len(value):,} bytes")
+    try:
+        decoded = orjson.loads(value)
+    except orjson.JSONDecodeError as fault:
+        typer.echo(f"    (not JSON: line {fault.lineno}, column {fault.colno})")
+        typer.echo(f"    {_bytes(value, reveal=reveal)}")
+        return
+    _print_json(decoded if reveal else masked(decoded))
+
+
+def _print_prospect(letter: Letter, settings: Settings, mappings: Mappings, *, reveal: bool) -> None:
+    """What a replay would do with it."""
+    selection = Selection(
+        Filters(), time.time(), settings.dead_letters.max_replays, stale_after=STALE_AFTER_SECONDS
+    )
+    alone = selection.before(letter)
+    origin = letter.origin
+    if origin is None or not letter.has_its_value:
+        typer.secho(f"  replay   is not possible: {alone}", fg="red")
+        return
+    explanation = mappings.explain(origin, MessageIds(letter.cluster_id))
+    alone = alone or selection.after(letter, explanation.calls)
+    _print_explanation(explanation, reveal=reveal)
+    if alone:
+        typer.secho(f"  replay   would leave it alone: {alone}", fg="yellow")
+
+
+def _print_explanation(explanation: Explanation, *, reveal: bool) -> None:
+    typer.echo(f"  rule     {explanation.rule or 'none'} (today's mapping)")
+    if rejected := explanation.rejected:
+        why = f"{rejected.stage}: {rejected.reason}: {rejected.detail}"
+        typer.secho(f"  replay   would be rejected again: {why}", fg="red")
+    elif explanation.ignored is not None:
+        typer.secho(f"  replay   would send nothing and resolve it: {explanation.ignored}", fg="cyan")
+    else:
+        typer.secho(f"  replay   would send {len(explanation.calls)} call(s):", fg="green")
+    for call in explanation.calls:
+        _print_json(call if reveal else masked(call))
+
+
+def _print_json(value: Any) -> None:
+    for line in orjson.dumps(value, option=orjson.OPT_INDENT_2).decode().splitlines():
+        typer.echo(f"    {line}")
+
+
+def _bytes(value: bytes | None, *, reveal: bool) -> str:
+    if value is None:
+        return "null"
+    text = value.decode("utf-8", "backslashreplace")
+    return _plain(text if reveal else shape(text))
+
+
+def _plain(text: str) -> str:
+    """Nothing that a terminal would obey."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
