@@ -27,7 +27,7 @@ DOCUMENTS = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in markdown.files(ROOT)
 }
 MAPPING = DOCUMENTS["docs/mapping.md"]
-SETTINGS = "mapper_path: [config]\nmappings: [config/mappings/*.yaml]\n"
+STARTER = (ROOT / "worker/starter/worker.yaml").read_text(encoding="utf-8")
 
 
 def shown(section: Section) -> bool:
@@ -120,7 +120,7 @@ def test_what_a_document_shows_works(
     section = SHOWN[title]
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config").mkdir()
-    (tmp_path / "config/worker.yaml").write_text(SETTINGS)
+    (tmp_path / "config/worker.yaml").write_text(STARTER)
     for block in section.blocks:
         if block.language in {"yaml", "python"}:
             write(block, tmp_path)
