@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from worker.core.rate_limit import SlidingWindow
@@ -17,7 +18,7 @@ from worker.core.retry import Action, Answer, Attempts, Gate, Patience, classify
 from worker.wakeup import Wakeup
 
 if TYPE_CHECKING:
-    from worker.core.lanes import Batch, Lanes
+    from worker.core.lanes import Batch, Lane, Lanes
     from worker.ports import Destination, Response
     from worker.settings import Settings
     from worker.telemetry import Telemetry
@@ -82,31 +83,12 @@ class Delivery:
 
     async def deliver(self, batch: Batch) -> None:
         """Send a batch, and what it is split into, until each call is delivered or refused."""
-        waiting = [(batch, Attempts())]
-        while waiting:
-            batch, attempts = waiting.pop()
-            async with self._turn():
-                batch = self._lanes.without_withdrawn(batch)
-                if not batch.calls:
-                    continue
-                response = await self._request(batch, attempts)
-            answer = classify(response.status, json=response.json)
-            match self._judge(batch, attempts, answer, response):
-                case Action.DELIVERED:
-                    self._outcomes.delivered(batch)
-                    self._lanes.finish(batch)
-                case Action.DEAD_LETTER:
-                    self._outcomes.refused(batch, response, attempts.count)
-                    self._lanes.finish(batch)
-                case Action.SPLIT:
-                    self._telemetry.request_retried("split")
-                    first, second = batch.split()
-                    waiting += [(second, attempts.half()), (first, attempts.half())]
-                case Action.RETRY | Action.HOLD:
-                    self._telemetry.request_retried(str(response.status or response.failure))
-                    now = self._now()
-                    await self._sleep_until(self.gate.failed(answer, attempts, now, self._chance()))
-                    waiting.append((batch, attempts))
+        pieces = [_Piece(batch, Attempts())]
+        while pieces:
+            piece = _next(pieces)
+            await self._sleep_until(piece.due)
+            at = pieces.index(piece)
+            pieces[at : at + 1] = await self._attempt(piece.batch, piece.attempts)
 
     async def wait_for_room(self) -> None:
         """Wait until the rate limit has room and nothing else keeps requests back: then is the time to take."""
@@ -124,6 +106,30 @@ class Delivery:
         if not self._stopped_for:
             self._may_send.set()
 
+    async def _attempt(self, batch: Batch, attempts: Attempts) -> list[_Piece]:
+        """Send a piece once, and answer what is left of it."""
+        async with self._turn():
+            batch = self._lanes.without_withdrawn(batch)
+            if not batch.calls:
+                return []
+            response = await self._request(batch, attempts)
+        answer = classify(response.status, json=response.json)
+        match self._judge(batch, attempts, answer, response):
+            case Action.DELIVERED:
+                self._lanes.finish(batch)
+                self._outcomes.delivered(batch)
+                return []
+            case Action.DEAD_LETTER:
+                self._lanes.finish(batch)
+                self._outcomes.refused(batch, response, attempts.count)
+                return []
+            case Action.SPLIT:
+                self._telemetry.request_retried("split")
+                return [_Piece(half, attempts.half()) for half in batch.split()]
+            case Action.RETRY | Action.HOLD:
+                self._telemetry.request_retried(str(response.status or response.failure))
+                return [_Piece(batch, attempts, self._again_at(answer, attempts))]
+
     def _judge(self, batch: Batch, attempts: Attempts, answer: Answer, response: Response) -> Action:
         """Learn from an answer, and decide what to do with its batch."""
         now = self._now()
@@ -131,29 +137,42 @@ class Delivery:
             self.gate.passed(attempts.sent_at)
             self._telemetry.delivery_resumed()
             return Action.DELIVERED
-        attempts.failed(now, self.gate.last_passed)
+        attempts.failed(answer, now, self.gate)
         if response.retry_after is not None:
             self.gate.wait_for(response.retry_after, now)
         action = decide(answer, len(batch.calls), attempts, now, self._patience)
         if action is Action.HOLD:
-            self.gate.hold = _hold_reason(response.status)
-            self._telemetry.delivery_held(self.gate.hold, response.status, response.errors)
+            reason = _hold_reason(response.status)
+            self.gate.held(reason, now)
+            self._telemetry.delivery_held(reason, response.status, response.errors)
         return action
+
+    def _again_at(self, answer: Answer, attempts: Attempts) -> float:
+        return self.gate.failed(answer, attempts, self._now(), self._chance())
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
         """Wait until a request may go out; while the API fails, one at a time, first come first served."""
-        async with AsyncExitStack() as stack:
-            if self.gate.closed:
-                await stack.enter_async_context(self._probing)
-                if self.gate.closed:
-                    await self._sleep_until(self.gate.open_at)
+        probing = False
+        try:
+            while True:  # whatever was waited for, something else may have come up meanwhile
+                if self.gate.closed and not probing:
+                    probing = await self._probing.acquire()
+                elif probing and not self.gate.closed:
+                    self._probing.release()
+                    probing = False
+                elif (opens_at := self.gate.opens_at) > self._now():
+                    await self._sleep_until(opens_at)
+                elif not self._may_send.is_set():
+                    await self._may_send.wait()
+                elif self._window.wait(self._now()) > 0:
+                    await self._wait_for_window()
                 else:
-                    await stack.aclose()
-            await self._sleep_until(self.gate.floor)
-            await self._may_send.wait()
-            await self._wait_for_window()
+                    break
             yield
+        finally:
+            if probing:
+                self._probing.release()
 
     async def _request(self, batch: Batch, attempts: Attempts) -> Response:
         self._window.enter()
@@ -182,6 +201,27 @@ class Delivery:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+@dataclass(slots=True, eq=False)
+class _Piece:
+    """A batch, or what was split from one, and when it is due again."""
+
+    batch: Batch
+    attempts: Attempts
+    due: float = -math.inf
+
+
+def _next(pieces: list[_Piece]) -> _Piece:
+    """The piece that is due first. None overtakes another that shares a lane with it, for the sake of order."""
+    first = pieces[0]
+    before: set[Lane] = set()
+    for piece in pieces:
+        lanes = {lane for lane, _ in piece.batch.lanes}
+        if piece.due < first.due and lanes.isdisjoint(before):
+            first = piece
+        before |= lanes
+    return first
 
 
 def _hold_reason(status: int) -> str:

@@ -262,6 +262,7 @@ class Pipeline:
         if oldest is not None:
             self._telemetry.freshness_measured(self._wall() - oldest / 1000)
         self._storm.passed(len(batch.calls))
+        self._lanes_changed.notify()
         self._commit_early_if_crowded()
 
     def refused(self, batch: Batch, response: Response, attempts: int) -> None:
@@ -269,6 +270,7 @@ class Pipeline:
         for lane, calls in batch.by_lane():
             for _, record, index in calls:
                 self._burial.reject(lane.track, record, _refusal(response, index), response, attempts)
+        self._lanes_changed.notify()
 
     # Commit
 

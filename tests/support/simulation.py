@@ -18,7 +18,7 @@ from tests.support.recorded_telemetry import RecordedTelemetry
 from tests.support.scripted_api import Account, Reply, Script, ScriptedApi, ordering_of
 from worker.core.model import EncodedCall, Partition, Record, Rejected, Stage
 from worker.pipeline import Pipeline
-from worker.ports import Fetched
+from worker.ports import DeadLetter, Fetched
 from worker.settings import Settings
 
 TOPIC = "orders"
@@ -55,6 +55,7 @@ class Member:
     """One worker of the group."""
 
     def __init__(self, world: World, settings: Settings, seed: int) -> None:
+        self._world = world
         self.settings = settings
         self.telemetry = RecordedTelemetry()
         self.source = WatchedSource(world.broker, [TOPIC])
@@ -77,6 +78,16 @@ class Member:
     def start(self, *, until_caught_up: bool = False) -> None:
         """Begin to work."""
         self._running = asyncio.create_task(self.pipeline.run(until_caught_up=until_caught_up))
+        self._running.add_done_callback(self._ended)
+
+    def _ended(self, running: asyncio.Task[bool]) -> None:
+        if not running.cancelled() and (fault := running.exception()):
+            self._world.faulted(fault)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it works."""
+        return self._running is not None and not self._running.done()
 
     async def finished(self) -> bool:
         """What `run` answers in the end."""
@@ -117,6 +128,7 @@ class World:
         self.members: list[Member] = []
         self.may_give_up = False
         self._changed = asyncio.Event()
+        self._fault: BaseException | None = None
 
     # The world's doings
 
@@ -165,17 +177,32 @@ class World:
         """Wait until everything is committed, and check that it is all done."""
         async with asyncio.timeout(within):
             while any(self.broker.committed.get(each) != log.end for each, log in self.broker.logs.items()):
+                self.check()
                 await self._changed.wait()
         self.check()
+
+    async def until_committed_all(self, within: float = 3600.0) -> None:
+        """Wait until what there is now is committed, whatever else may come."""
+        async with asyncio.timeout(within):
+            for (_, number), end in [(each, log.end) for each, log in self.broker.logs.items()]:
+                await self.until_committed(end, number)
 
     async def until_committed(self, offset: int, partition: int = 0, within: float = 3600.0) -> None:
         """Wait until an offset is committed."""
         async with asyncio.timeout(within):
             while self.broker.committed.get((TOPIC, partition), 0) < offset:
+                self.check()
                 await self._changed.wait()
+
+    def faulted(self, fault: BaseException) -> None:
+        """A member ended with an exception, perhaps because one of our checks did not hold."""
+        self._fault = self._fault or fault
+        self._announce()
 
     def check(self) -> None:
         """What must hold at any time."""
+        if self._fault:
+            raise self._fault
         self.check_order()
         for member in self.members:
             limit = self.settings.rate_limit
@@ -206,6 +233,9 @@ class World:
             for record in self.broker.logs[partition].records:
                 if record.at < offset:
                     self._check_done(record, dead)
+        self._announce()
+
+    def _announce(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -216,10 +246,15 @@ class World:
             assert is_dead, "committed past a rejected record without a letter"
             return
         assert is_dead or not any(call.get("poison") for call in event["calls"])
-        assert self.may_give_up or not is_dead or any(call.get("poison") for call in event["calls"])
+        good = not any(call.get("poison") for call in event["calls"])
+        assert self.may_give_up or not (is_dead and good), f"no fault of its own: {self._letters_of(record)}"
         for index, call in enumerate(event["calls"]):
             delivered = self.account.times[_call_id(record, index)]
             assert delivered or call.get("poison") or (self.may_give_up and is_dead), "lost"
+
+
+    def _letters_of(self, record: MemoryRecord) -> list[DeadLetter]:
+        return [each for each in self.letters.letters if each.record == record]
 
 
 def _call_id(record: Record, index: int) -> str:

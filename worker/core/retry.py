@@ -55,40 +55,52 @@ class Attempts:
     """What happened to a batch so far.
 
     Only a request that was sent after a failure proves by passing that the API works again: what was under way at
-    the same time proves nothing.
+    the same time proves nothing. Once that is proven, a batch stays suspected until others fail as well: when it
+    is all that is left to send, nobody passes and nobody fails.
 
     Attributes:
         count: failed attempts of this batch as it is now; a split begins again.
         sent_at: when it was sent last.
-        since: when it first failed.
-        failed_at: when it last failed.
-        others_pass: whether another request was sent and passed between the last failure and the one before.
+        failed_at: when it, or the batch it was split from, last failed.
+        suspected_since: since when others pass where this one fails; None if that is not known.
+        misdirected_at: when it, or the batch it was split from, was last answered as if this were not the API.
+        misdirected_again: whether that was the second time, and others passed in between.
         overtaken: whether another request that was sent later than the last attempt has passed before it failed.
-        failing_since: when it or the batch it was split from first failed.
+        failing_since: when it, or the batch it was split from, first failed after the latest hold.
     """
 
     count: int = 0
     sent_at: float = 0.0
-    since: float = 0.0
-    failed_at: float = 0.0
-    others_pass: bool = False
+    failed_at: float = math.inf
+    suspected_since: float | None = None
+    misdirected_at: float = math.inf
+    misdirected_again: bool = False
     overtaken: bool = False
     failing_since: float | None = None
 
-    def failed(self, now: float, last_passed: float) -> None:
-        """One more attempt failed; the latest request that passed was sent at `last_passed`."""
-        if self.count == 0:
-            self.since = now
-        if self.failing_since is None:
+    def failed(self, answer: Answer, now: float, gate: Gate) -> None:
+        """One more attempt failed; `gate` knows how others fared."""
+        if gate.last_passed > self.failed_at:
+            self.suspected_since = now if self.suspected_since is None else self.suspected_since
+        elif gate.last_failed > self.failed_at:
+            self.suspected_since = None
+        if answer is Answer.MISDIRECTED:
+            self.misdirected_again = gate.last_passed > self.misdirected_at
+            self.misdirected_at = now
+        if self.failing_since is None or self.failing_since <= gate.last_held:
             self.failing_since = now
-        self.others_pass = self.count > 0 and last_passed > self.failed_at
-        self.overtaken = last_passed > self.sent_at
+        self.overtaken = gate.last_passed > self.sent_at
         self.failed_at = now
         self.count += 1
 
     def half(self) -> Attempts:
         """Where a half of this batch begins."""
-        return Attempts(failing_since=self.failing_since)
+        return Attempts(
+            failed_at=self.failed_at,
+            suspected_since=self.suspected_since,
+            misdirected_at=self.misdirected_at,
+            failing_since=self.failing_since,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +127,7 @@ def decide(answer: Answer, calls: int, attempts: Attempts, now: float, patience:
         case Answer.UNAUTHORIZED:
             return Action.HOLD
         case Answer.MISDIRECTED:
-            return apart if attempts.others_pass else Action.HOLD
+            return apart if attempts.misdirected_again else Action.HOLD
         case Answer.SILENT | Answer.BUSY | Answer.BROKEN:
             return _insist(answer, calls, attempts, now, patience)
 
@@ -124,12 +136,12 @@ def _insist(answer: Answer, calls: int, attempts: Attempts, now: float, patience
     failing_since = now if attempts.failing_since is None else attempts.failing_since
     if patience.give_up_after is not None and now - failing_since >= patience.give_up_after:
         return Action.DEAD_LETTER
-    suspected = attempts.others_pass and attempts.count >= SUSPICIOUS_ATTEMPTS
-    if answer is not Answer.BROKEN or not suspected:
+    since = attempts.suspected_since
+    if answer is not Answer.BROKEN or since is None or attempts.count < SUSPICIOUS_ATTEMPTS:
         return Action.RETRY
     if calls > 1:
         return Action.SPLIT
-    return Action.DEAD_LETTER if now - attempts.since >= patience.give_up_alone_after else Action.RETRY
+    return Action.DEAD_LETTER if now - since >= patience.give_up_alone_after else Action.RETRY
 
 
 def backoff(failures: int, chance: float, initial: float, maximum: float) -> float:
@@ -155,6 +167,8 @@ class Gate:
         open_at: when the next probe may go out.
         floor: before this nobody sends at all (`Retry-After`).
         last_passed: when the latest request that passed was sent.
+        last_failed: when the latest failed that did not fail alone.
+        last_held: when delivery was last found to be on hold.
         hold: why delivery is on hold, None if it is not. A hold ends with the first request that passes.
     """
 
@@ -167,7 +181,14 @@ class Gate:
         self.open_at = 0.0
         self.floor = 0.0
         self.last_passed = -math.inf
+        self.last_failed = -math.inf
+        self.last_held = -math.inf
         self.hold: str | None = None
+
+    @property
+    def opens_at(self) -> float:
+        """Before this no request may go out."""
+        return max(self.floor, self.open_at) if self.closed else self.floor
 
     def passed(self, sent_at: float) -> None:
         """A request that was sent at `sent_at` was accepted."""
@@ -181,15 +202,21 @@ class Gate:
 
         That closes the gate for all, unless the batch fails alone: others pass where it meets 5xx or silence.
         """
-        alone = attempts.others_pass or attempts.overtaken
+        alone = attempts.suspected_since is not None or attempts.overtaken
         if alone and answer in {Answer.BROKEN, Answer.SILENT}:
             return now + backoff(attempts.count, chance, self._initial, self._maximum)
+        self.last_failed = now
         if not self.closed or attempts.sent_at > self._closed_at:
             self._failures += 1
             self.closed = True
             self._closed_at = now
             self.open_at = now + backoff(self._failures, chance, self._initial, self._maximum)
         return self.open_at
+
+    def held(self, reason: str, now: float) -> None:
+        """What was answered is no record's fault: nothing is given up until a request passes."""
+        self.hold = reason
+        self.last_held = now
 
     def wait_for(self, seconds: float, now: float) -> None:
         """The API asked everybody to wait."""

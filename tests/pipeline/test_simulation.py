@@ -1,0 +1,214 @@
+"""Everything at once: what can go wrong goes wrong, by chance, and afterwards everything promised has held.
+
+`SIMULATIONS=1000` in the environment runs more worlds than usual; each is the same again by its seed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.support.scripted_api import Reply, Request
+from tests.support.simulation import TOPIC, Member, World
+
+SIMULATIONS = int(os.environ.get("SIMULATIONS", "60"))
+CHAOS_SECONDS = 120.0
+POISONS = [400, 413, 422, 500, 503, 403]
+
+Weather = Callable[[Request], Reply]
+
+
+class Chaos:
+    """A world in which things happen by chance.
+
+    Args:
+        seed: of the chance.
+        losing: whether partitions are lost without a word; then two members may send the same at once.
+    """
+
+    def __init__(self, seed: int, *, losing: bool) -> None:
+        self.chance = random.Random(seed)
+        self.world = World(self.chance.randint(1, 4), **self._settings())
+        self.world.account.concurrent = self.losing = losing
+        self.neighbours = self.chance.random() < 0.5
+        # Where hardly anything else is in hand nobody passes while a call fails: then it is no suspect.
+        memory = self.world.settings.memory
+        self.poisons = POISONS[:3] if min(memory.max_records_in_progress, memory.max_bytes) <= 500 else POISONS
+        self.weather: Weather = self.calm
+        self.weathers = [self.calm, self.flaky, self.flaky, self.broken, self.unauthorized, self.misdirected]
+
+    def _settings(self) -> dict[str, dict[str, Any]]:
+        chance = self.chance
+        requests, per = chance.choice([(2, "1s"), (10, "1s"), (1, "300ms"), (1000, "1s")])
+        return {
+            "batch": {
+                "max_calls": chance.choice([1, 2, 7, 20, 100]),
+                "max_bytes": chance.choice([1100, 1500, 3000, 20_000]),
+                "linger": chance.choice(["0s", "50ms", "2s"]),
+            },
+            "rate_limit": {"requests": requests, "per": per},
+            "memory": {
+                "max_records_in_progress": chance.choice([1, 2, 10, 1000, 5000]),
+                "max_bytes": chance.choice([500, 10_000_000]),
+            },
+            "delivery": {
+                "max_requests_in_flight": chance.choice([1, 2, 4, 8]),
+                "give_up_alone_after": "30s",
+            },
+        }
+
+    # Weather
+
+    def calm(self, _: Request) -> Reply:
+        return Reply(before=self.chance.random() * 0.2, after=self.chance.random() * 0.2)
+
+    def flaky(self, request: Request) -> Reply:
+        reply = self.calm(request)
+        match self.chance.randrange(12):
+            case 0:
+                reply.status = self.chance.choice([500, 502, 503, 408, 425, 429])
+            case 1:
+                reply.status, reply.delivers = 0, True  # the answer is lost
+            case 2:
+                reply.status = 0
+            case 3:
+                reply.after = 10.0
+            case 4:
+                reply.before = reply.after = 10.0
+            case 5:
+                reply.status, reply.retry_after = 429, self.chance.choice([1.0, 3.0])
+        return reply
+
+    def broken(self, request: Request) -> Reply:
+        reply = self.calm(request)
+        reply.status = self.chance.choice([0, 500, 503, 429])
+        return reply
+
+    def unauthorized(self, request: Request) -> Reply:
+        reply = self.calm(request)
+        reply.status = 401
+        return reply
+
+    def misdirected(self, request: Request) -> Reply:
+        reply = self.calm(request)
+        reply.status = self.chance.choice([403, 404, 302, 204, 418])
+        reply.json = reply.status != 204
+        return reply
+
+    def change_weather(self) -> None:
+        """Whom a wrong answer meets once more while others pass is suspected: so that comes only once."""
+        self.weather = self.chance.choice(self.weathers)
+        if self.weather == self.misdirected:
+            self.weathers.remove(self.weather)
+
+    # Happenings
+
+    def add_records(self) -> None:
+        keys = ["a", "b", "c", "d", "e", None][: self.chance.randint(1, 6)]
+        for _ in range(self.chance.randint(1, 25)):
+            calls = [self._call() for _ in range(self.chance.choice([0, 1, 1, 1, 1, 2, 3]))]
+            self.world.add_calls(
+                self.chance.choice(keys),
+                calls,
+                partition=self.chance.randrange(len(self.world.broker.logs)),
+                reject=self.chance.random() < 0.03,
+            )
+        if self.chance.random() < 0.1:
+            self.world.broker.skip(TOPIC, self.chance.randrange(len(self.world.broker.logs)), 3)
+
+    def _call(self) -> dict[str, Any]:
+        call: dict[str, Any] = {"pad": "x" * self.chance.choice([0, 0, 10, 100, 600])}
+        if self.chance.random() < 0.3:
+            call["context"] = {"ip": self.chance.randint(1, 3)}
+        if self.chance.random() < 0.03:
+            call["poison"] = self.chance.choice(self.poisons)
+        return call
+
+    def rebalance(self) -> None:
+        some = [each for each in self.world.broker.logs if self.chance.random() < 0.5]
+        if self.chance.random() < 0.5:
+            self.world.broker.take_away(some)
+        else:
+            self.world.broker.give_back(some)
+        if self.losing:
+            self.chance.choice(self.members()).source.lose(some)
+
+    def members(self) -> list[Member]:
+        return self.world.members
+
+    async def come_and_go(self) -> None:
+        """A member comes, or one goes, in good order or not."""
+        working = [each for each in self.members() if each.is_running]
+        if len(working) < 2:
+            self.join()
+            return
+        leaving = self.chance.choice(working)
+        await (leaving.stop() if self.chance.random() < 0.5 else leaving.stop_at_once())
+
+    def join(self) -> None:
+        member = self.world.member(lambda request: self.weather(request))
+        member.api.neighbours = self.neighbours
+
+    async def happen(self) -> None:
+        await asyncio.sleep(self.chance.random() * 8)
+        match self.chance.randrange(8):
+            case 0 | 1:
+                self.add_records()
+            case 2 | 3:
+                self.change_weather()
+            case 4:
+                self.rebalance()
+            case 5:
+                self.chance.choice(self.members()).source.commit_failures = self.chance.randint(1, 3)
+            case 6:
+                self.world.letters.failures = self.chance.randint(1, 5)
+            case 7:
+                await self.come_and_go()
+
+    async def run(self) -> None:
+        self.add_records()
+        self.join()
+        loop = asyncio.get_running_loop()
+        while loop.time() < CHAOS_SECONDS:
+            await self.happen()
+            self.world.check()
+        self.calm_down()
+        traffic = asyncio.create_task(self.go_on())
+        await self.world.until_committed_all()
+        traffic.cancel()
+        await self.world.settled()
+        for member in self.members():
+            if member.is_running:
+                assert await member.stop()
+
+    async def go_on(self) -> None:
+        """Others pass, which shows whose fault it is when a call does not."""
+        while True:
+            await asyncio.sleep(2)
+            for number in range(len(self.world.broker.logs)):
+                self.world.add("traffic", partition=number)
+
+    def calm_down(self) -> None:
+        """Everything works again, and somebody is there."""
+        self.weather = self.calm
+        self.world.letters.failures = 0
+        self.world.broker.give_back(self.world.broker.logs)
+        for member in self.members():
+            member.source.commit_failures = 0
+        if not any(member.is_running for member in self.members()):
+            self.join()
+
+
+@pytest.mark.parametrize("seed", range(SIMULATIONS))
+async def test_whatever_happens_the_promises_hold(seed: int) -> None:
+    await Chaos(seed, losing=False).run()
+
+
+@pytest.mark.parametrize("seed", range(SIMULATIONS // 2))
+async def test_when_partitions_are_lost_nothing_else_is(seed: int) -> None:
+    await Chaos(seed, losing=True).run()
