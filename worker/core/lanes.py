@@ -60,7 +60,7 @@ class Lane:
 
     Attributes:
         in_flight: how many of its calls are in a request.
-        oldest: the oldest offset among those.
+        flying: the oldest record among those; None if there are none.
         calls, size: of what is queued; the size in bytes with the commas between.
         tail: the last stretch of the queue; None if it is empty.
         due: when it is worth a request of its own; None while it is empty or in a request.
@@ -70,16 +70,18 @@ class Lane:
     track: Track
     queue: deque[Stretch] = field(default_factory=deque)
     in_flight: int = 0
-    oldest: int = 0
+    flying: Record | None = None
     calls: int = 0
     size: int = 0
     tail: Stretch | None = None
     due: float | None = None
     group: Group | None = None
 
-    def oldest_call(self) -> QueuedCall | None:
-        """The head of the queue."""
-        return self.queue[0].calls[0] if self.queue else None
+    def oldest(self) -> Record | None:
+        """The oldest record with an unfinished call: calls leave from the head, and come back to none."""
+        if self.flying is not None:
+            return self.flying
+        return self.queue[0].calls[0][1] if self.queue else None
 
 
 @dataclass(slots=True, eq=False)
@@ -117,14 +119,14 @@ class Track:
 
     def committable(self) -> int:
         """The oldest offset that is not finished, else the next to read. Gaps in offsets mean nothing."""
-        oldest = self.upto
-        for lane in self.lanes:
-            if lane.in_flight:
-                oldest = min(oldest, lane.oldest)
-            elif lane.queue:
-                oldest = min(oldest, lane.queue[0].calls[0][1].offset())
-        waiting = (offset for offset, acknowledged in self.letters.items() if not acknowledged)
-        return min(oldest, min(waiting, default=oldest))
+        oldest = self.oldest_record()
+        unfinished = [offset for offset, acknowledged in self.letters.items() if not acknowledged]
+        return min([self.upto, *unfinished] if oldest is None else [self.upto, oldest.offset(), *unfinished])
+
+    def oldest_record(self) -> Record | None:
+        """The oldest record that is neither delivered nor refused; None if there is none."""
+        oldest = [record for lane in self.lanes if (record := lane.oldest()) is not None]
+        return min(oldest, key=lambda record: record.offset(), default=None)
 
     def commit(self, offset: int) -> None:
         """Kafka holds `offset` now: what is below it needs nothing more."""
@@ -135,11 +137,6 @@ class Track:
             self.size -= size
         for letter in [letter for letter in self.letters if letter < offset]:
             del self.letters[letter]
-
-    def oldest_record(self) -> Record | None:
-        """The oldest queued record, for how long it has waited; None if nothing is queued."""
-        heads = (lane.oldest_call() for lane in self.lanes)
-        return min((head[1] for head in heads if head), key=lambda record: record.offset(), default=None)
 
 
 @dataclass(slots=True, eq=False)
@@ -299,7 +296,10 @@ class Lanes:
         """Each call in `batch` is delivered or refused, or its partition is not ours: free the lanes."""
         for lane, count in batch.lanes:
             lane.in_flight -= count
-            if not lane.in_flight and lane.queue and not lane.track.withdrawn:
+            if lane.in_flight:
+                continue
+            lane.flying = None
+            if lane.queue and not lane.track.withdrawn:
                 self._enter(lane)
 
     def without_withdrawn(self, batch: Batch) -> Batch:
@@ -421,7 +421,7 @@ class _Filling:
     def take_from(self, lane: Lane) -> None:
         """Move what fits from the lane's head, and calls of the same envelope behind others that may be passed."""
         before = len(self.batch.calls)
-        head = lane.queue[0].calls[0][1].offset()
+        head = lane.queue[0].calls[0][1]
         size = self._room
         while lane.queue and not self.full and lane.queue[0].envelope == self._envelope:
             self._take_head(lane.queue)
@@ -430,7 +430,7 @@ class _Filling:
         taken = len(self.batch.calls) - before
         if taken:
             lane.in_flight = taken
-            lane.oldest = head
+            lane.flying = head
             lane.tail = lane.queue[-1] if lane.queue else None
             lane.calls -= taken
             lane.size -= size - self._room
