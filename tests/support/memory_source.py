@@ -280,7 +280,7 @@ class MemorySource:
             records = log.from_offset(position)[: limit - len(fetched.records)]
             fetched.records += records
             last = log.records[-1].at if log.records else -1
-            reached = records[-1].at if records else position
+            reached = records[-1].at if records else position - 1
             if records:
                 self.positions[partition] = reached + 1
             if reached >= last and self._told.get(partition) != log.end:
