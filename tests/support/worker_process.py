@@ -140,6 +140,12 @@ class WorkerProcess:
         found: dict[str, Any] = json.loads((await self.get("/status.json"))[1])
         return found
 
+    async def consumed(self, n: int) -> None:
+        """Wait until it has taken so many records in."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while (await self.status())["totals"]["consumed"] < n:
+                await asyncio.sleep(LOOK_SECONDS)
+
     async def reasons(self) -> list[str] | None:
         """Why it says it is not ready; none: it is. None if it does not listen yet."""
         status, text = await self.get("/readyz")
@@ -210,13 +216,17 @@ class Site:
 
     def start(self, *arguments: str, **environ: str) -> WorkerProcess:
         """Start a worker with the settings and the mapping as they are now."""
+        self.configure()
+        worker = WorkerProcess(self.folder, len(self.workers), arguments, environ)
+        self.workers.append(worker)
+        return worker
+
+    def configure(self) -> None:
+        """Write the settings and the mapping as they are now."""
         config = self.folder / "config"
         (config / "mappings").mkdir(parents=True, exist_ok=True)
         (config / "worker.yaml").write_text(json.dumps(self.settings))
         (config / "mappings" / "events.yaml").write_text(self.mapping)
-        worker = WorkerProcess(self.folder, len(self.workers), arguments, environ)
-        self.workers.append(worker)
-        return worker
 
     async def started(self) -> WorkerProcess:
         """Start a worker and wait until it is ready."""

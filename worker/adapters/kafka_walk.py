@@ -132,7 +132,7 @@ class KafkaWalk:
         self._positions[number] = piece.positions[number] = position
         if position >= self._bounds[number][1]:
             self.left.discard(number)
-            self._consumer.pause([TopicPartition(self._topic, number)])
+            self._consumer.incremental_unassign([TopicPartition(self._topic, number)])
 
     def _go_to_the_start(self, number: int, piece: Piece) -> None:
         """Retention has deleted what comes next."""

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from worker.adapters.dead_letter_reader import open_dead_letters
 from worker.cli.dlq_options import progress
@@ -130,9 +128,6 @@ def _left_alone(tally: Tally) -> Rows:
 
 
 def _print(title: str, rows: Rows) -> None:
-    table = Table(box=None, pad_edge=False, show_header=True)
-    table.add_column("letters", justify="right")
-    table.add_column(title, overflow="fold")
+    typer.echo(f"  letters  {title}")
     for name, n in rows:
-        table.add_row(f"{n:,}", name)
-    Console(highlight=False, markup=False).print(table)
+        typer.echo(f"{n:>9,}  {name}")
