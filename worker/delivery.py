@@ -1,7 +1,7 @@
 """How one batch gets to the API: when it may be sent, what its answer means, what is done about it.
 
-`Delivery.deliver` returns when each of the batch's calls is delivered or refused, however long that takes. The
-decisions are `core.retry`'s and `core.rate_limit`'s; here is the waiting between them.
+What `Delivery.start` begins ends when each of the batch's calls is delivered or refused, however long that takes.
+The decisions are `core.retry`'s and `core.rate_limit`'s; here is the waiting between them.
 """
 
 from __future__ import annotations
@@ -50,8 +50,9 @@ class Delivery:
 
     Attributes:
         gate: whether the API takes requests, and why not.
+        in_hand: the tasks of all batches that have been started and are not finished.
         on_wire: batches that have been sent and not answered.
-        progress: notified whenever a request is answered, or fails.
+        progress: notified whenever a request is answered, fails, or leaves its place to others.
     """
 
     def __init__(  # noqa: PLR0913 - what it stands between
@@ -67,7 +68,7 @@ class Delivery:
         delivery = settings.delivery
         self._destination = destination
         self._lanes = lanes
-        self._backoff = delivery.retry_initial, delivery.retry_max
+        self._max_in_flight = delivery.max_requests_in_flight
         self._patience = Patience(delivery.give_up_after, delivery.give_up_alone_after)
         self._telemetry = telemetry
         self._outcomes = outcomes
@@ -77,21 +78,27 @@ class Delivery:
         self._stopped_for: set[str] = set()
         self._may_send = asyncio.Event()
         self._may_send.set()
-        self.gate = Gate(*self._backoff)
+        self._resting = 0
+        self.gate = Gate(delivery.retry_initial, delivery.retry_max)
+        self.in_hand: set[asyncio.Task[None]] = set()
         self.on_wire: set[Batch] = set()
         self.progress = Wakeup()
 
-    async def deliver(self, batch: Batch) -> None:
+    def start(self, batch: Batch) -> asyncio.Task[None]:
         """Send a batch, and what it is split into, until each call is delivered or refused."""
-        pieces = [_Piece(batch, Attempts())]
-        while pieces:
-            piece = _next(pieces)
-            await self._sleep_until(piece.due)
-            at = pieces.index(piece)
-            pieces[at : at + 1] = await self._attempt(piece.batch, piece.attempts)
+        task = asyncio.create_task(self._deliver(batch))
+        self.in_hand.add(task)
+        task.add_done_callback(self._ended)
+        return task
 
     async def wait_for_room(self) -> None:
-        """Wait until the rate limit has room and nothing else keeps requests back: then is the time to take."""
+        """Wait until another batch may be sent at once: then is the time to take it, and not before.
+
+        What rests before it is tried again leaves its place to others. While the API fails, one more than may be in
+        flight is in hand, so that there always is another one to probe with.
+        """
+        while not self._has_room():
+            await self.progress.wait()
         await self._may_send.wait()
         await self._wait_for_window()
 
@@ -105,6 +112,32 @@ class Delivery:
         self._stopped_for.discard(reason)
         if not self._stopped_for:
             self._may_send.set()
+
+    def _has_room(self) -> bool:
+        if self.gate.closed and len(self.in_hand) > self._max_in_flight:
+            return False
+        return len(self.in_hand) - self._resting < self._max_in_flight
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.in_hand.discard(task)
+        self.progress.notify()
+
+    async def _deliver(self, batch: Batch) -> None:
+        pieces = [_Piece(batch, Attempts())]
+        while pieces:
+            piece = _next(pieces)
+            if piece.due > self._now():
+                await self._rest_until(piece.due)
+            at = pieces.index(piece)
+            pieces[at : at + 1] = await self._attempt(piece.batch, piece.attempts)
+
+    async def _rest_until(self, then: float) -> None:
+        self._resting += 1
+        self.progress.notify()
+        try:
+            await self._sleep_until(then)
+        finally:
+            self._resting -= 1
 
     async def _attempt(self, batch: Batch, attempts: Attempts) -> list[_Piece]:
         """Send a piece once, and answer what is left of it."""
@@ -165,6 +198,8 @@ class Delivery:
                     await self._sleep_until(opens_at)
                 elif not self._may_send.is_set():
                     await self._may_send.wait()
+                elif len(self.on_wire) >= self._max_in_flight:
+                    await self.progress.wait()
                 elif self._window.wait(self._now()) > 0:
                     await self._wait_for_window()
                 else:

@@ -87,8 +87,6 @@ class Pipeline:
             max_in_flight=settings.delivery.max_requests_in_flight,
         )
         self._delivery = Delivery(destination, self._lanes, settings, telemetry, self, chance=chance)
-        self._slots = asyncio.Semaphore(settings.delivery.max_requests_in_flight)
-        self._deliveries: set[asyncio.Task[None]] = set()
         self._storm = StormBreaker(
             consecutive=settings.dead_letters.halt_after_consecutive,
             ratio=settings.dead_letters.halt_above_ratio,
@@ -130,7 +128,7 @@ class Pipeline:
                 ended.result()  # a loop that ended has failed
             drained = not (until_caught_up and self._halted.is_set()) and await self._drain()
         finally:
-            await _cancel([*waits, *loops, *self._deliveries])
+            await _cancel([*waits, *loops, *self._delivery.in_hand])
             await self._source.close()
         return drained and not self._held()
 
@@ -230,13 +228,10 @@ class Pipeline:
 
     async def _dispatch(self) -> None:
         while True:
-            await self._slots.acquire()
             await self._delivery.wait_for_room()
             batch = await self._take()
             self._telemetry.batch_closed(batch.why, len(batch.calls), len(batch.body()))
-            task = asyncio.create_task(self._delivery.deliver(batch))
-            self._deliveries.add(task)
-            task.add_done_callback(self._delivery_ended)
+            self._delivery.start(batch).add_done_callback(self._delivery_ended)
 
     async def _take(self) -> Batch:
         """The next batch, as soon as there is reason to send one."""
@@ -248,10 +243,6 @@ class Pipeline:
             await self._lanes_changed.wait(None if due is None else due - self._now())
 
     def _delivery_ended(self, task: asyncio.Task[None]) -> None:
-        self._deliveries.discard(task)
-        self._slots.release()
-        self._lanes_changed.notify()
-        self._progress.notify()
         if not task.cancelled() and (fault := task.exception()) and not self._fault.done():
             self._fault.set_exception(fault)
 

@@ -36,11 +36,14 @@ class Chaos:
         self.world = World(self.chance.randint(1, 4), **self._settings())
         self.world.account.concurrent = self.losing = losing
         self.neighbours = self.chance.random() < 0.5
-        # Where hardly anything else is in hand nobody passes while a call fails: then it is no suspect.
-        memory = self.world.settings.memory
-        self.poisons = POISONS[:3] if min(memory.max_records_in_progress, memory.max_bytes) <= 500 else POISONS
         self.weather: Weather = self.calm
         self.weathers = [self.calm, self.flaky, self.flaky, self.broken, self.unauthorized, self.misdirected]
+        self.poisons = POISONS
+        memory = self.world.settings.memory
+        if min(memory.max_records_in_progress, memory.max_bytes) <= 500:
+            # Hardly anything else is in hand while a call fails: nobody passes, nothing can show whose fault it is.
+            self.poisons = POISONS[:3]
+            self.weathers = [self.calm, self.flaky, self.broken]
 
     def _settings(self) -> dict[str, dict[str, Any]]:
         chance = self.chance
