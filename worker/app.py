@@ -45,7 +45,13 @@ class Worker:
         self._mappings = mappings
         self._ids: MessageIds | None = None
         self.telemetry = Telemetry(settings.telemetry)
-        self.source = KafkaSource(settings.kafka, settings.memory, mappings.subscriptions, self.telemetry)
+        self.source = KafkaSource(
+            settings.kafka,
+            settings.memory,
+            mappings.subscriptions,
+            self.telemetry,
+            before_joining=self._check_dead_letters,
+        )
         self.dead_letters = DeadLetterTopic(settings.kafka, self.telemetry)
         self.destination = PipelinesApi(settings.pipelines, self.telemetry)
         self.pipeline = Pipeline(
@@ -62,12 +68,6 @@ class Worker:
 
     async def run(self, *, until_caught_up: bool = False) -> int:
         """Work until a signal, or until caught up; answers the exit code."""
-        problems = await self.dead_letters.check(self._mappings.subscriptions)
-        for problem in problems:
-            level = logging.WARNING if problem.warning else logging.ERROR
-            tell(level, "dead_letter_topic_checked", str(problem))
-        if any(not problem.warning for problem in problems):
-            return HALTED
         self._tell_start()
         try:
             finished = await self.pipeline.run(until_caught_up=until_caught_up)
@@ -87,6 +87,15 @@ class Worker:
         await self.destination.close()
         await self.dead_letters.close()
         await asyncio.to_thread(self.telemetry.shutdown)
+
+    async def _check_dead_letters(self) -> None:
+        """Without a topic for dead letters nothing is consumed. Raises SourceFailed."""
+        problems = await self.dead_letters.check(self._mappings.subscriptions)
+        for problem in problems:
+            level = logging.WARNING if problem.warning else logging.ERROR
+            tell(level, "dead_letter_topic_checked", str(problem))
+        if any(not problem.warning for problem in problems):
+            raise SourceFailed("the dead-letter topic cannot be used")
 
     def _tell_start(self) -> None:
         for warning in (*self._settings.warnings, *self._mappings.warnings):

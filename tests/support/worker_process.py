@@ -143,7 +143,7 @@ class WorkerProcess:
     async def consumed(self, n: int) -> None:
         """Wait until it has taken so many records in."""
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while (await self.status())["totals"]["consumed"] < n:
+            while (await self.status())["totals"]["consumed"] < n:  # noqa: ASYNC110 - the same
                 await asyncio.sleep(LOOK_SECONDS)
 
     async def reasons(self) -> list[str] | None:

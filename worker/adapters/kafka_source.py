@@ -29,7 +29,7 @@ from worker.adapters.kafka_troubles import Troubles, missing_topics
 from worker.ports import CommitFailed, Fetched, SourceFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from confluent_kafka import Message
     from confluent_kafka.admin._metadata import ClusterMetadata
@@ -73,6 +73,7 @@ class KafkaSource:
         memory: of which a share is for what is fetched ahead.
         subscriptions: exact topic names, and patterns `^...$`.
         telemetry: told of assignments, commits, losses and errors.
+        before_joining: awaited once a broker has answered; what it raises, `open` raises.
 
     Attributes:
         cluster_id: the cluster's own id; known once `open` returns.
@@ -82,7 +83,13 @@ class KafkaSource:
     """
 
     def __init__(
-        self, kafka: Kafka, memory: Memory, subscriptions: Sequence[str], telemetry: Telemetry
+        self,
+        kafka: Kafka,
+        memory: Memory,
+        subscriptions: Sequence[str],
+        telemetry: Telemetry,
+        *,
+        before_joining: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.cluster_id = ""
         self.max_poll_interval = int(kafka.properties.get("max.poll.interval.ms", 300_000)) / 1000
@@ -92,6 +99,7 @@ class KafkaSource:
         self._subscriptions = list(subscriptions)
         self._exact = [topic for topic in subscriptions if not topic.startswith("^")]
         self._telemetry = telemetry
+        self._before_joining = before_joining
         self._troubles = Troubles()
         self._poller = ThreadPoolExecutor(1, "kafka-poll")
         self._committer = ThreadPoolExecutor(1, "kafka-commit")
@@ -122,6 +130,8 @@ class KafkaSource:
         if missing := missing_topics(metadata, self._exact):
             raise SourceFailed(f"no such topic, or no right to see it: {', '.join(missing)}")
         self.cluster_id = str(metadata.cluster_id)
+        if self._before_joining is not None:
+            await self._before_joining()
         await self._in(self._poller, membership.subscribe, self._subscriptions)
         if not any(re.match(each, topic) for each in self._subscriptions for topic in metadata.topics):
             await self._in(self._poller, membership.joined_without_partitions)
