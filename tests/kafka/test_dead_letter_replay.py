@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -152,6 +153,8 @@ async def test_ten_thousand_letters_are_counted_repaired_killed_in_the_middle_an
     await until(lambda: emulator.received.counts["taken"] > len(history.numbers["no id"]) + 1000)
     process.kill()
     await asyncio.to_thread(process.communicate)
+    assert process.returncode == -signal.SIGKILL
+    assert emulator.received.counts["taken"] < LETTERS - reasons["INVALID_JSON"] - reasons["UNMATCHED"]
     emulator.faults.clear()
 
     code, table = await dlq.replayed()

@@ -14,7 +14,6 @@ from worker.cli.dlq_options import progress
 from worker.cli.options import load, refused_properties
 from worker.core.model import ConfigError
 from worker.ports import SourceFailed
-from worker.settings import RateLimit
 
 if TYPE_CHECKING:
     from worker.adapters.dead_letter_reader import DeadLetterReader
@@ -98,7 +97,8 @@ def _within_rate(settings: Settings, rate: tuple[int, float] | None) -> Settings
     limit = settings.rate_limit
     if rate is None or rate[0] / rate[1] >= limit.requests / limit.per:
         return settings
-    return settings.model_copy(update={"rate_limit": RateLimit(requests=rate[0], per=rate[1])})
+    lower = limit.model_copy(update={"requests": rate[0], "per": rate[1]})
+    return settings.model_copy(update={"rate_limit": lower})
 
 
 def _prospect(tally: Tally) -> Rows:
