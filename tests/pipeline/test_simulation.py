@@ -18,7 +18,8 @@ from tests.support.simulation import TOPIC, Member, World
 
 SIMULATIONS = int(os.environ.get("SIMULATIONS", "60"))
 CHAOS_SECONDS = 120.0
-POISONS = [400, 413, 422, 500, 503, 403]
+REFUSALS = [400, 413, 422]
+SUSPECTS = [500, 503, 403]
 
 Weather = Callable[[Request], Reply]
 
@@ -38,12 +39,14 @@ class Chaos:
         self.neighbours = self.chance.random() < 0.5
         self.weather: Weather = self.calm
         self.weathers = [self.calm, self.flaky, self.flaky, self.broken, self.unauthorized, self.misdirected]
-        self.poisons = POISONS
+        # If as many batches as may be in hand fail for their own sakes, that looks like an outage.
+        self.suspects = self.world.settings.delivery.max_requests_in_flight
         memory = self.world.settings.memory
         if min(memory.max_records_in_progress, memory.max_bytes) <= 500:
             # Hardly anything else is in hand while a call fails: nobody passes, nothing can show whose fault it is.
-            self.poisons = POISONS[:3]
+            self.suspects = 0
             self.weathers = [self.calm, self.flaky, self.broken]
+        self.has_suspects = self.suspects > 0
 
     def _settings(self) -> dict[str, dict[str, Any]]:
         chance = self.chance
@@ -129,8 +132,14 @@ class Chaos:
         if self.chance.random() < 0.3:
             call["context"] = {"ip": self.chance.randint(1, 3)}
         if self.chance.random() < 0.03:
-            call["poison"] = self.chance.choice(self.poisons)
+            call["poison"] = self._poison()
         return call
+
+    def _poison(self) -> int:
+        if self.suspects == 0 or self.chance.random() < 0.5:
+            return self.chance.choice(REFUSALS)
+        self.suspects -= 1
+        return self.chance.choice(SUSPECTS)
 
     def rebalance(self) -> None:
         some = [each for each in self.world.broker.logs if self.chance.random() < 0.5]
@@ -181,9 +190,10 @@ class Chaos:
             await self.happen()
             self.world.check()
         self.calm_down()
-        traffic = asyncio.create_task(self.go_on())
-        await self.world.until_committed_all()
-        traffic.cancel()
+        if self.has_suspects:
+            traffic = asyncio.create_task(self.go_on())
+            await self.world.until_committed_all()
+            traffic.cancel()
         await self.world.settled()
         for member in self.members():
             if member.is_running:
