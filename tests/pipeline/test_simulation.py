@@ -41,8 +41,7 @@ class Chaos:
         self.weathers = [self.calm, self.flaky, self.flaky, self.broken, self.unauthorized, self.misdirected]
         # If as many batches as may be in hand fail for their own sakes, that looks like an outage.
         self.suspects = self.world.settings.delivery.max_requests_in_flight
-        memory = self.world.settings.memory
-        if min(memory.max_records_in_progress, memory.max_bytes) <= 500:
+        if self.world.settings.memory.max_records_in_progress <= 10:
             # Hardly anything else is in hand while a call fails: nobody passes, nothing can show whose fault it is.
             self.suspects = 0
             self.weathers = [self.calm, self.flaky, self.broken]
@@ -50,6 +49,7 @@ class Chaos:
 
     def _settings(self) -> dict[str, dict[str, Any]]:
         chance = self.chance
+        records = chance.choice([1, 2, 10, 1000, 5000])
         requests, per = chance.choice([(2, "1s"), (10, "1s"), (1, "300ms"), (1000, "1s")])
         return {
             "batch": {
@@ -59,12 +59,12 @@ class Chaos:
             },
             "rate_limit": {"requests": requests, "per": per},
             "memory": {
-                "max_records_in_progress": chance.choice([1, 2, 10, 1000, 5000]),
-                "max_bytes": chance.choice([500, 10_000_000]),
+                "max_records_in_progress": records,
+                "max_bytes": 10_000_000 if records > 10 else 500,
             },
             "delivery": {
                 "max_requests_in_flight": chance.choice([1, 2, 4, 8]),
-                "give_up_alone_after": "30s",
+                "give_up_alone_after": "30s" if records > 500 else "1h",
             },
         }
 
