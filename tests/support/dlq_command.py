@@ -9,7 +9,6 @@ import subprocess
 import sys
 from typing import Any
 
-from tests.support.kafka_client import Headers
 from tests.support.program import ROOT, Finished
 from tests.support.worker_process import API_KEY, Site
 
@@ -69,7 +68,7 @@ class Dlq:
         return done.code, {name: int(n.replace(",", "")) for n, name in rows}
 
 
-def connect_headers(topic: str, partition: int, offset: int, **more: str) -> Headers:
+def connect_headers(topic: str, partition: int, offset: int, **more: str) -> list[tuple[str, bytes | None]]:
     """What Kafka Connect writes on a dead letter, with `errors.deadletterqueue.context.headers.enable`."""
     facts = {
         "topic": topic,

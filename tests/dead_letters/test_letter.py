@@ -1,0 +1,113 @@
+"""What a dead letter says, whoever wrote it."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.dlq_command import connect_headers
+from tests.support.letters import CLUSTER, FAILED_AT, TOPIC, letter_record, mark_record, read
+from tests.support.memory_source import MemoryRecord
+from worker.adapters.dead_letter_headers import headers_of
+from worker.core.model import Stage
+from worker.dead_letters.letter import RANGES_PER_MARK, marks, own_headers, read_letter, read_mark
+from worker.ports import DeadLetter
+
+NAMES = st.sampled_from(
+    [
+        "trace",
+        "",
+        "__connect.errors.topic",
+        "__connect.errors.stage",
+        "__connect.errors.exception.message",
+        "x",
+    ]
+)
+OWN = st.lists(st.tuples(NAMES, st.none() | st.binary(max_size=3)), max_size=6)
+
+
+@given(OWN, st.integers(0, 3), short=st.booleans())
+def test_the_origin_is_the_record_as_it_came_however_often_it_failed(
+    own: list[tuple[str, bytes | None]], replays: int, *, short: bool
+) -> None:
+    record = letter_record(3, own=own, origin=("orders", 5, 6))
+    for _ in range(replays):
+        again = DeadLetter(record, Stage.DELIVER, "HTTP_400", "no", FAILED_AT + 1, status=400)
+        found = headers_of(again, "another", replaying=True)
+        headers = [*found.own, *(found.needed() if short else found.ours)]
+        record.record_headers = [(name, v.encode() if isinstance(v, str) else v) for name, v in headers]
+    letter = read(record)
+    origin = letter.origin
+    assert origin is not None
+    assert (origin.topic(), origin.partition(), origin.offset()) == ("orders", 5, 6)
+    assert (origin.headers() or []) == own
+    assert (origin.key(), origin.value(), origin.timestamp()) == (b"key", b"{}", (1, 1_700_000_000_123))
+    assert (letter.replays, letter.cluster_id) == (replays, CLUSTER)
+    assert letter.reason == ("HTTP_400" if replays else "MISSING_ID")
+
+
+def test_a_letter_of_kafka_connect_is_read_in_our_words() -> None:
+    headers: list[tuple[str, bytes | None]] = [("trace", b"1"), *connect_headers("orders", 2, 7)]
+    record = MemoryRecord((TOPIC, 0), 4, b"key", b"{broken", headers, 1_700_000_000_000)
+    letter = read(record)
+    origin = letter.origin
+    assert origin is not None
+    assert (origin.topic(), origin.partition(), origin.offset()) == ("orders", 2, 7)
+    assert origin.headers() == [("trace", b"1")]
+    assert origin.timestamp() == (1, 1_700_000_000_000)
+    assert (letter.stage, letter.reason, letter.rule, letter.replays) == ("decode", "DataException", "", 0)
+    assert (letter.cluster_id, letter.failed_at, letter.is_ours) == (CLUSTER, 1_700_000_000.0, False)
+
+
+def test_a_reader_that_knows_only_kafka_connects_names_understands_ours() -> None:
+    facts = dict(letter_record(origin=("orders", 2, 7)).headers() or [])
+    assert facts["__connect.errors.topic"] == b"orders"
+    assert facts["__connect.errors.partition"] == b"2"
+    assert facts["__connect.errors.offset"] == b"7"
+    assert facts["__connect.errors.stage"] == b"TRANSFORMATION"
+    assert facts["__connect.errors.exception.message"] == b"MISSING_ID: a sentence"
+    assert facts["__connect.errors.exception.class.name"]
+
+
+def test_what_somebody_else_wrote_is_no_letter_and_a_letter_is_never_a_mark() -> None:
+    assert read_letter(MemoryRecord((TOPIC, 0), 0), CLUSTER) is None
+    assert read_mark(MemoryRecord((TOPIC, 0), 0)) is None
+    assert read_letter(mark_record(0, [(1, 2)]), CLUSTER) is None
+    hidden = letter_record(own=[("dlq.resolved", b"0:0-99")])
+    assert read_mark(hidden) is None
+
+
+def test_coordinates_that_are_no_numbers_leave_a_letter_without_an_origin() -> None:
+    headers: list[tuple[str, bytes | None]] = [
+        ("__connect.errors.topic", b"orders"),
+        ("__connect.errors.partition", b"-1"),
+        ("__connect.errors.offset", b"\xff"),
+    ]
+    letter = read(MemoryRecord((TOPIC, 0), 0, None, b"", headers))
+    assert (letter.origin, letter.reason, letter.stage) == (None, "UNKNOWN", "unknown")
+
+
+@given(
+    st.integers(0, 99),
+    st.lists(st.tuples(st.integers(0, 10**12), st.integers(0, 9)), min_size=1, max_size=500),
+)
+def test_marks_say_what_was_put_into_them_in_records_of_a_bounded_size(
+    partition: int, spans: list[tuple[int, int]]
+) -> None:
+    wanted = [(first, first + more) for first, more in spans]
+    values = marks(partition, wanted)
+    found = [
+        read_mark(MemoryRecord((TOPIC, 0), 0, None, None, [("dlq.resolved", value)])) for value in values
+    ]
+    assert [each for mark in found if mark for each in mark[1]] == wanted
+    assert {mark[0] for mark in found if mark} == {partition}
+    assert max(map(len, values)) <= RANGES_PER_MARK * 28 + 4
+
+
+def test_a_mark_that_makes_no_sense_marks_nothing() -> None:
+    for value in (b"", b"x", b"1:", b"1:a-b", b"\xff:1", None):
+        assert read_mark(MemoryRecord((TOPIC, 0), 0, None, None, [("dlq.resolved", value)])) is None
+
+
+def test_headers_of_nobody_are_nobodys() -> None:
+    assert own_headers([]) == []

@@ -1,0 +1,140 @@
+"""Dead letters for tests, and a dead-letter topic in memory that a replay can read and mark."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tests.support.memory_source import MemoryRecord
+from worker.adapters.dead_letter_headers import headers_of
+from worker.adapters.kafka_walk import Piece
+from worker.core.model import Record, Stage
+from worker.dead_letters.index import Index
+from worker.dead_letters.letter import RESOLVED, Letter, Range, marks, read_letter
+from worker.ports import CommitFailed, DeadLetter
+
+TOPIC = "dead-letters"
+CLUSTER = "cluster-1"
+FAILED_AT = 1_795_269_600.25
+"""2026-11-21T14:00:00.250Z"""
+
+RecordHeaders = list[tuple[str, bytes | None]]
+
+
+def letter_record(
+    offset: int = 0,
+    partition: int = 0,
+    *,
+    origin: tuple[str, int, int] = ("orders", 0, 0),
+    reason: str = "MISSING_ID",
+    stage: Stage = Stage.VALIDATE,
+    key: bytes | None = b"key",
+    value: bytes | None = b"{}",
+    own: Sequence[tuple[str, bytes | None]] = (),
+    millis: int = 1_700_000_000_123,
+    failed_at: float = FAILED_AT,
+    replays: int = 0,
+    **why: Any,
+) -> MemoryRecord:
+    """A record of the dead-letter topic, with the headers that the worker writes."""
+    source = MemoryRecord(origin[:2], origin[2], key, value, [*own], millis)
+    letter = DeadLetter(source, stage, reason, "a sentence", failed_at, **why)
+    found = headers_of(letter, CLUSTER, replaying=False)
+    headers = _as_bytes([*found.own, *found.ours])
+    headers = [
+        ("dlq.replays", b"%d" % replays) if name == "dlq.replays" else (name, each) for name, each in headers
+    ]
+    return MemoryRecord((TOPIC, partition), offset, key, value, headers, int(failed_at * 1000))
+
+
+def mark_record(partition: int, ranges: Sequence[Range], offset: int = 0) -> MemoryRecord:
+    """A mark, as it lies in the topic."""
+    (value,) = marks(partition, ranges)
+    return MemoryRecord((TOPIC, partition), offset, None, None, [(RESOLVED, value)])
+
+
+def read(record: Record) -> Letter:
+    """The letter that a record is."""
+    letter = read_letter(record, CLUSTER)
+    assert letter is not None
+    return letter
+
+
+def _as_bytes(headers: Sequence[tuple[str, str | bytes | None]]) -> RecordHeaders:
+    return [(name, each.encode() if isinstance(each, str) else each) for name, each in headers]
+
+
+class MemoryTopic:
+    """A dead-letter topic of some partitions; stands in for the reader and for where marks are written.
+
+    Attributes:
+        logs: the records of each partition.
+        failures: how many of the next marks fail.
+    """
+
+    topic = TOPIC
+    cluster_id = CLUSTER
+
+    def __init__(self, partitions: int = 1) -> None:
+        self.logs: list[list[MemoryRecord]] = [[] for _ in range(partitions)]
+        self.failures = 0
+
+    def append(self, record: MemoryRecord, partition: int = 0) -> int:
+        """Put a record behind all others; answers its offset."""
+        log = self.logs[partition]
+        record.of, record.at = (TOPIC, partition), len(log)
+        log.append(record)
+        return record.at
+
+    def survey(self) -> MemorySurvey:
+        """What a first walk finds."""
+        return MemorySurvey(self)
+
+    def walk(self, survey: MemorySurvey, patience: float) -> MemoryWalk:
+        return MemoryWalk(self, survey.bounds)
+
+    async def write(self, resolved: Mapping[int, Sequence[Range]]) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise CommitFailed("the broker is not available")
+        for number, found in resolved.items():
+            for value in marks(number, found):
+                self.append(MemoryRecord((TOPIC, number), 0, None, None, [(RESOLVED, value)]), number)
+
+    def close(self) -> None:
+        pass
+
+
+class MemorySurvey:
+    """Stands in for `dead_letter_reader.Survey`."""
+
+    def __init__(self, topic: MemoryTopic) -> None:
+        self.bounds = {number: (0, len(log)) for number, log in enumerate(topic.logs)}
+        self.index = Index(self.bounds)
+        for log in topic.logs:
+            for record in log:
+                self.index.note(record)
+        self.index.finish()
+
+
+class MemoryWalk:
+    """Stands in for `kafka_walk.KafkaWalk`."""
+
+    def __init__(self, topic: MemoryTopic, bounds: Mapping[int, tuple[int, int]]) -> None:
+        self._records: list[Record] = [
+            record for number, (_, end) in bounds.items() for record in topic.logs[number][:end]
+        ]
+        self._bounds = bounds
+        self.total = sum(end for _, end in bounds.values())
+        self.left = {number for number, (_, end) in bounds.items() if end}
+
+    def take(self, limit: int) -> Piece:
+        piece = Piece(self._records[:limit])
+        self._records = self._records[limit:]
+        piece.positions = {each.partition(): each.offset() + 1 for each in piece.records}
+        self.left -= {number for number, at in piece.positions.items() if at == self._bounds[number][1]}
+        return piece
+
+    def skip_the_rest(self) -> dict[int, int]:
+        self.left.clear()
+        return {number: end for number, (_, end) in self._bounds.items()}
