@@ -40,21 +40,22 @@ class Commits:
         self._hurried = asyncio.Event()
         self.failing_since: float | None = None
 
-    async def attempt(self) -> None:
-        """Commit what is finished, if that is more than Kafka knows."""
+    async def attempt(self) -> bool:
+        """Commit what is finished, if that is more than Kafka knows; False if Kafka did not take it."""
         self._hurried.clear()
         finished = {track: track.committable() for track in self._lanes.tracks.values()}
         offsets = {track.partition: at for track, at in finished.items() if at != track.committed}
         if not offsets:
-            return
+            return True
         try:
             await self._source.commit(offsets)
         except CommitFailed:
             self._was_refused()
-            return
+            return False
         self.succeeded()
         for track, at in finished.items():
             track.commit(at)
+        return True
 
     async def wait(self) -> None:
         """Until the next attempt is due."""

@@ -97,6 +97,7 @@ class Pipeline:
         )
         self._commits = Commits(source, self._lanes, self._delivery, may_fail=commits_may_fail)
         self._draining = False
+        self._lost_at_the_end = False
         self._joined = False
         self._lanes_changed = Wakeup()
         self._progress = self._delivery.progress
@@ -130,7 +131,7 @@ class Pipeline:
         finally:
             await _cancel([*waits, *loops, *self._delivery.in_hand])
             await self._source.close()
-        return drained and not self._held()
+        return drained and not self._held() and not self._lost_at_the_end
 
     async def _open(self) -> bool:
         """Open the source; False if `stop` came first, while no broker answered."""
@@ -151,13 +152,15 @@ class Pipeline:
         self._stop_asked.set()
 
     async def _drain(self) -> bool:
-        """Deliver what is in hand within `shutdown_timeout`; True if that was everything."""
+        """Deliver and commit what is in hand within `shutdown_timeout`; True if that was everything."""
         self._draining = True
         self._lanes_changed.notify()
         try:
             async with asyncio.timeout(self._settings.delivery.shutdown_timeout):
                 while not self._is_idle():
                     await self._progress.wait()
+                while not await self._commits.attempt():
+                    await self._commits.wait()
         except TimeoutError:
             return False
         return True
@@ -316,6 +319,7 @@ class Pipeline:
 
     def lost(self, partitions: Sequence[Partition]) -> None:
         """See `ports.Assignments`."""
+        self._lost_at_the_end = self._draining
         self._forget([self._lanes.tracks[each] for each in partitions if each in self._lanes.tracks])
 
     async def _wait_for_wire(self, tracks: list[Track]) -> None:

@@ -95,12 +95,14 @@ async def test_sigterm_ends_a_worker_whose_broker_has_gone_and_what_was_not_comm
     tmp_path: Path, own_kafka: KafkaCluster, emulator: Emulator
 ) -> None:
     site = Site(tmp_path, KafkaClient(own_kafka.bootstrap_servers), emulator)
+    site.change_property("session.timeout.ms", 2000)
+    site.change("delivery", shutdown_timeout="3s")
     emulator.faults.add(Fault(delay=0.5, times=None))
     worker = await site.started()
     site.produce(500)
     await worker.consumed(500)
     own_kafka.kill()
-    await worker.stop()
+    assert await worker.stop() == 1
     emulator.faults.clear()
     await asyncio.to_thread(own_kafka.start)
     assert await site.run_job() == 0

@@ -48,6 +48,8 @@ group.min.session.timeout.ms=1000
 log.initial.task.delay.ms=1000
 log.retention.check.interval.ms=1000
 controlled.shutdown.enable=false
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=2000
 """
 
 
