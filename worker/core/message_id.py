@@ -96,23 +96,27 @@ class MessageIds:
             ValueError: as `for_record`.
         """
         self.for_record(0, topic, 0, 0, type_, name, index)
-        hashes: dict[int, str] = {}
-        time_high = offset_high = -1
-        time_text = offset_text = ""
+        ends = [_PAIR[low << 8 | index] for low in range(4)]
+        # Of the latest id: the high bits of its time and offset, its partition, and the text for each.
+        time_high: int | None = None
+        offset_high = of_partition = -1
+        time_text = source_text = ""
 
         def for_record(record_timestamp_ms: int, partition: int, offset: int) -> str:
-            nonlocal time_high, time_text, offset_high, offset_text
-            time = record_timestamp_ms if record_timestamp_ms > 0 else 0  # noqa: FURB136 - max() is a call
-            if time >> 10 != time_high:
-                time_high, time_text = time >> 10, _ten(time & _MAX_TIME)[:8]
-            if offset >> 12 != offset_high:
-                offset_high, offset_text = offset >> 12, _ten((offset & _MAX_OFFSET) << 8)[:6]
-            if partition not in hashes:
-                hashes[partition] = self._hash((topic, partition, type_, name))
-            low = (offset & 0xFFF) << 8 | index
+            nonlocal time_high, time_text, offset_high, of_partition, source_text
+            if record_timestamp_ms >> 10 != time_high:
+                if record_timestamp_ms < 0:
+                    return for_record(0, partition, offset)
+                time_high = record_timestamp_ms >> 10
+                time_text = _ten(record_timestamp_ms & _MAX_TIME)[:8]
+            if offset >> 12 != offset_high or partition != of_partition:
+                source = (topic, partition, type_, name)
+                hashed = self._hashes.get(source) or self._hash(source)
+                offset_high, of_partition = offset >> 12, partition
+                source_text = f"{hashed}{_ten((offset & _MAX_OFFSET) << 8)[:6]}"
             return (
-                f"{time_text}{_PAIR[time & 1023]}{hashes[partition]}"
-                f"{offset_text}{_PAIR[low >> 10]}{_PAIR[low & 1023]}"
+                f"{time_text}{_PAIR[record_timestamp_ms & 1023]}{source_text}"
+                f"{_PAIR[offset >> 2 & 1023]}{ends[offset & 3]}"
             )
 
         return for_record

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from worker.mapping.reading import Form
+
 _FUNCTIONS_BUILT = itertools.count(1)
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
 _LONGEST_HINT = 24
@@ -44,9 +46,13 @@ class Code:
 
     Names made by `name`, `share` and `constant` end in `_` and a number; names that the caller makes up
     (parameters, its own locals) must not.
+
+    Attributes:
+        forms: of the names, and other Python expressions, whose values were decoded in parts.
     """
 
     def __init__(self) -> None:
+        self.forms: dict[str, Form] = {}
         self._lines: list[tuple[int, str]] = []
         self._depth = 0
         self._scopes: list[dict[str, str]] = [{}]

@@ -28,7 +28,15 @@ from typing import Any
 
 import msgspec
 
-from worker.core.decoding import decode, without_prefix
+from worker.core.decoding import (
+    FEWEST_BYTES_TOO_DEEP,
+    FEWEST_OBJECT_BYTES_TOO_DEEP,
+    UNDECODED,
+    check_depth,
+    decode,
+    load_object,
+    without_prefix,
+)
 from worker.core.model import EncodedCall, Record, Rejected, Stage
 from worker.mapping.call_code import CallCode, Target
 from worker.mapping.codegen import Code
@@ -36,7 +44,7 @@ from worker.mapping.expressions import Expression, ExpressionFailed
 from worker.mapping.kafka_fields import kafka_fields
 from worker.mapping.mapper_calls import MapperRule
 from worker.mapping.mappers import Mapper
-from worker.mapping.reading import WHOLE, Parts, decoder, parts_read
+from worker.mapping.reading import WHOLE, Parts, form_of, parts_read
 from worker.mapping.rules import CallRule, MappingFile, Rule
 from worker.mapping.value_code import EVENT, KAFKA
 
@@ -138,18 +146,30 @@ class _Function:
         code.line("value = record.value()")
         with code.block("if value is None:"):
             code.line(f"return {code.constant(tombstones, 'tombstone')}(record)")
-        loads = decoder(parts_of(self._file))
-        if loads is None:
-            code.line(f"{EVENT} = {code.constant(decode, 'decode')}(value)")
-            return
-        with code.block("if value[:1] == b'\\x00':"):
-            code.line(f"value = {code.constant(without_prefix, 'without_prefix')}(value)")
+        form = form_of(parts_of(self._file))
         with code.block("try:"):
-            with code.block("if not value.isascii():"):
-                code.line("value.decode()  # because text that is skipped is not looked at")
+            with code.block("if not value[0]:"):
+                code.line(f"value = {code.constant(without_prefix, 'without_prefix')}(value)")
+            self._check_depth()
+            if form is not None:
+                code.forms[EVENT] = form
+                with code.block("if not value.isascii():"):
+                    code.line("value.decode()  # because text that is skipped is not looked at")
+            loads = load_object if form is None else msgspec.json.Decoder(form.made).decode
             code.line(f"{EVENT} = {code.constant(loads, 'loads')}(value)")
-        with code.block(f"except {code.constant(_UNDECODED, 'undecoded')}:"):
-            code.line(f"{EVENT} = {code.constant(decode, 'decode')}(value)")
+        with code.block(f"except {code.constant(UNDECODED, 'undecoded')}:"):
+            event = f"{code.constant(decode, 'decode')}(record.value())"
+            if form is not None:
+                event = f"{code.constant(msgspec.convert, 'convert')}({event}, {code.constant(form.made, 'parts')})"
+            code.line(f"{EVENT} = {event}")
+
+    def _check_depth(self) -> None:
+        """Look closer where the value is long enough to nest too deep; see `FEWEST_OBJECT_BYTES_TOO_DEEP`."""
+        code = self._code
+        n_plus_3k = "4 * len(value) - 3 * len(value.replace(b'[', b''))"
+        deep = f"{n_plus_3k} >= {FEWEST_OBJECT_BYTES_TOO_DEEP}"
+        with code.block(f"if len(value) >= {FEWEST_BYTES_TOO_DEEP} and {deep}:"):
+            code.line(f"{code.constant(check_depth, 'check_depth')}(value)")
 
     def _rule(self, index: int, rule: Rule) -> bool:
         """Write one rule; False where what comes behind it can never be reached."""
@@ -192,9 +212,6 @@ class _Function:
 
     def _return(self, calls: str, index: int | None) -> None:
         self._code.line(f"return {index}, {calls}" if self._explained else f"return {calls}")
-
-
-_UNDECODED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def parts_of(file: MappingFile) -> Parts:

@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from worker.mapping import functions, snippets
 from worker.mapping.interpreter import interpret, without_kafka
+from worker.mapping.reading import plain
 from worker.mapping.syntax import Node, contains, fields_read
 
 if TYPE_CHECKING:
     from worker.mapping.codegen import Code, Fragment
+    from worker.mapping.reading import Form
 
 EMPTY: dict[str, object] = {}
 """Stands in for a value that has no fields because it is no object. Nobody changes it."""
@@ -92,7 +94,9 @@ class Emission:
             case "subexpression" | "index_expression" | "pipe":
                 return self._path(node["children"], at, soft=soft)
             case "index":
-                return snippets.element(node["value"], at)
+                text = snippets.element(node["value"], at)
+                self._has_form(text, self._items(at))
+                return text
             case "slice":
                 return snippets.part(node["children"], at)
             case "multi_select_dict" | "multi_select_list":
@@ -139,7 +143,11 @@ class Emission:
         return self._local(node, at, soft=soft)
 
     def _named(self, text: str, hint: str) -> str:
-        return text if _is_name(text) else self._code.share(text, hint)
+        if _is_name(text):
+            return text
+        name = self._code.share(text, hint)
+        self._has_form(name, self._code.forms.get(text))
+        return name
 
     def _global(self, value: object) -> str:
         return self._code.constant(value, getattr(value, "__name__", "constant"))
@@ -151,18 +159,42 @@ class Emission:
         """A name that holds `at` if that is an object, else an empty one: it can be asked for any field."""
         known = self._code.recall(_as_object(at))
         if known is None:
-            text = f"{at} if type({at}) is dict else {self._code.constant(EMPTY, 'empty')}"
-            known = self._code.share(text, _NUMBERED.sub("", at))
+            form = self._code.forms.get(at)
+            empty = self._code.constant(form.empty if form else EMPTY, "empty")
+            known = self._code.share(
+                f"{at} if type({at}) is {self._object_type(at)} else {empty}", _NUMBERED.sub("", at)
+            )
             self._code.remember(_as_object(at), known)
+            self._has_form(known, form)
         return known
+
+    def _object_type(self, at: str) -> str:
+        """The Python type of `at` if it is an object."""
+        form = self._code.forms.get(at)
+        return self._code.constant(form.made, "parts") if form else "dict"
 
     def _is_object(self, at: str) -> bool:
         return self._code.recall(_as_object(at)) == at
 
+    # Forms
+
+    def _has_form(self, text: str, form: Form | None) -> None:
+        """What this name or Python expression gives was decoded in parts."""
+        if form is not None:
+            self._code.forms[text] = form
+
+    def _items(self, of: str) -> Form | None:
+        form = self._code.forms.get(of)
+        return form.items if form else None
+
+    def _plain(self, at: str) -> str:
+        """As the library takes it."""
+        return f"{self._global(plain)}({at})" if at in self._code.forms else at
+
     # Paths
 
     def _current(self, at: str) -> str:
-        if at != self._event:
+        if at != self._event or at in self._code.forms:
             return at
         visible = self._code.share(
             f'{at} if "_kafka" not in {at} else {self._global(without_kafka)}({at})', "whole"
@@ -171,7 +203,13 @@ class Emission:
         return visible
 
     def _field(self, name: str, at: str) -> str:
-        text = f"{self._object(at)}.get({name!r})"
+        form = self._code.forms.get(at)
+        if form is None:
+            text = f"{self._object(at)}.get({name!r})"
+        else:
+            attribute, inner = form.members[name]
+            text = f"{self._object(at)}.{attribute}"
+            self._has_form(text, inner)
         return self._code.recall(text) or text
 
     def _literal(self, value: Any) -> str:
@@ -310,7 +348,7 @@ class Emission:
     def _interpreted(self, node: Node, at: str) -> str:
         """Leave a node to the library."""
         self.raises = True
-        call = f"{self._global(interpret)}({self._code.constant(node, 'node')}, {at}, {self._kafka})"
+        call = f"{self._global(interpret)}({self._code.constant(node, 'node')}, {self._plain(at)}, {self._kafka})"
         return self._code.share(call, "interpreted")
 
     # Projections
@@ -337,12 +375,13 @@ class Emission:
         _, each, *condition = node["children"]
         of_objects = bool(set().union(*map(fields_read, node["children"][1:])))
         element = self._code.name("element")
+        self._has_form(element, self._items(source))
         if flat and not of_objects:
             items = f"{self._global(snippets.flattened)}({items})"
         with self._code.block(f"for {element} in {items}:"):
             if of_objects:
                 again = {**node, "children": [_same(flat=flat), *node["children"][1:]]}
-                with self._code.block(f"if type({element}) is not dict:"):
+                with self._code.block(f"if type({element}) is not {self._object_type(element)}:"):
                     self._code.line(f"{result} = {self._interpreted_once(again, source)}")
                     self._code.line("break")
                 self._known_object(element)
@@ -354,7 +393,7 @@ class Emission:
 
     def _interpreted_once(self, node: Node, at: str) -> str:
         self.raises |= _calls(node)
-        return f"{self._global(interpret)}({self._code.constant(node, 'node')}, {at}, None)"
+        return f"{self._global(interpret)}({self._code.constant(node, 'node')}, {self._plain(at)}, None)"
 
     def _append(self, each: Node, result: str, element: str) -> None:
         text = self.value(each, element)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from worker.mapping.emission import Emission
 from worker.mapping.functions import ExpressionFailed, Mismatch
 from worker.mapping.interpreter import interpret, without_kafka
+from worker.mapping.reading import plain
 from worker.mapping.syntax import ExpressionError, Node, contains, fields_read, levels, parse, reads_whole
 
 if TYPE_CHECKING:
@@ -119,7 +120,8 @@ class Expression:
         if levels(self._node) <= _MOST_COMPILED_LEVELS:
             emit = emission.condition if condition else emission.value
             return emit(self._node, event, soft=True)
+        whole = f"{code.constant(plain, 'plain')}({event})" if event in code.forms else event
         found = code.share(
-            f"{code.constant(self)}.search({event}, {kafka if self.uses_kafka else None})", "found"
+            f"{code.constant(self)}.search({whole}, {kafka if self.uses_kafka else None})", "found"
         )
         return f"({found} or {found} == 0 and {found} is not False)" if condition else found

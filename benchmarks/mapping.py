@@ -1,0 +1,186 @@
+"""What it costs to turn a record into a call: a compiled rule against the same work written by hand.
+
+`python benchmarks/mapping.py` needs no Kafka. All ways run in one process, in turn, round after round, on the records
+that Kafka's client gives. Every figure is a ratio within a round: this machine's speed is not a result.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+from confluent_kafka import Message
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from benchmarks.compare import MAPPING, event
+from tests.support.mapping_reference import Reference
+from worker.core.message_id import MessageIds
+from worker.core.model import EncodedCall, Problem, Record
+from worker.core.timestamps import rfc3339
+from worker.mapping.documents import parse
+from worker.mapping.mappings import Mappings
+from worker.mapping.rule_reader import read_mapping
+
+TIME = 1_795_255_200_000
+"""When the first record was produced, epoch milliseconds; a thousand follow each second."""
+
+IDS = MessageIds("benchmark")
+message_id = IDS.for_records("orders", "track", "Order Completed", 0)
+NOBODY = frozenset({"null", "undefined", "none", "nan", "[object Object]"})
+MAX_CALL_BYTES = 32_000
+
+Way = Callable[[Record], list[EncodedCall]]
+
+WHOLE = """
+  - when: type == 'never'
+    call: identify
+    userId: customer.id
+    traits: "@"
+"""
+"""A rule that reads the whole event, so that nothing of it can be skipped."""
+
+MAPPER_RULE = """
+topics: [orders]
+rules:
+  - when: type == 'order.completed'
+    mapper: orders:completed
+"""
+
+MAPPER = """
+from worker import Event, track
+
+def completed(event: Event):
+    order = event.value["order"]
+    lines = [
+        {"sku": line["sku"], "name": line["name"], "quantity": line["qty"], "price": line["price"]}
+        for line in order["lines"]
+    ]
+    return track(
+        "Order Completed",
+        user_id=event.value["customer"]["id"],
+        timestamp=event.value["occurred_at"],
+        properties={"order_id": order["id"], "total": order["total"], "currency": "USD", "products": lines},
+    )
+"""
+
+
+def by_hand(record: Record) -> list[EncodedCall]:
+    """What the rule does, as one would write it for this one event."""
+    value = record.value()
+    assert value is not None
+    event = orjson.loads(value)
+    if event["type"] != "order.completed":
+        return []
+    user_id = event["customer"]["id"]
+    if type(user_id) is not str or not user_id.strip() or user_id.lower() in NOBODY:
+        raise ValueError("no id")
+    order = event["order"]
+    call = {
+        "type": "track",
+        "userId": user_id,
+        "event": "Order Completed",
+        "properties": {
+            "order_id": order["id"],
+            "total": order["total"],
+            "currency": "USD",
+            "products": [
+                {"sku": line["sku"], "name": line["name"], "quantity": line["qty"], "price": line["price"]}
+                for line in order["lines"]
+            ],
+        },
+        "timestamp": rfc3339(event["occurred_at"]),
+        "messageId": message_id(record.timestamp()[1], record.partition(), record.offset()),
+    }
+    body = orjson.dumps(call)
+    if len(body) > MAX_CALL_BYTES:
+        raise ValueError("too large")
+    return [(body, b"")]
+
+
+def ways(folder: Path) -> dict[str, Way]:
+    """Everything that is compared, by name; the first is what the others are measured by."""
+    (folder / "orders.py").write_text(MAPPER)
+    problems: list[Problem] = []
+    file = read_mapping(parse(MAPPING, "orders.yaml"), problems)
+    assert file is not None
+    return {
+        "a function written by hand": by_hand,
+        "compiled rule, event decoded whole": compiled(folder, MAPPING + WHOLE),
+        "compiled rule, what it reads decoded": compiled(folder, MAPPING),
+        "rule by the jmespath library": Reference(file, IDS).convert,
+        "Python mapper": compiled(folder, MAPPER_RULE),
+    }
+
+
+def compiled(folder: Path, mapping: str) -> Way:
+    """The converter that the worker runs for a mapping file."""
+    (folder / "orders.yaml").write_text(mapping)
+    mappings = Mappings.load(
+        [str(folder / "orders.yaml")], mapper_path=[str(folder)], base=folder, dead_letter_topic="dead"
+    )
+    converter = mappings.converter("orders", IDS)
+    assert converter is not None
+    return converter
+
+
+def records(number: int) -> list[Record]:
+    """Records as Kafka's client gives them, of one partition."""
+    made: Any = Message  # whose types say that it may have no offset
+    return [
+        made(topic="orders", partition=0, offset=n, key=b"key", value=event(n), timestamp=(1, TIME + n))
+        for n in range(number)
+    ]
+
+
+def seconds(way: Way, of: list[Record]) -> float:
+    """CPU time for these records."""
+    began = time.process_time()
+    for record in of:
+        way(record)
+    return time.process_time() - began
+
+
+def compare(events: int, rounds: int) -> None:
+    """Run all ways in turn and print what came of it."""
+    of = records(events)
+    with tempfile.TemporaryDirectory() as folder:
+        compared = ways(Path(folder))
+        first, *others = compared.values()
+        for way in others:
+            assert way(of[0]) == first(of[0]), "they do not make the same call"
+        runs: dict[str, list[float]] = {name: [] for name in compared}
+        for _ in range(rounds):
+            for name, way in compared.items():
+                runs[name].append(seconds(way, of) / events * 1e6)
+    print(
+        f"{events:,} events of {len(event(0))} bytes, {rounds} rounds; CPU µs an event, and by that of the first"
+    )
+    print(f"{'':38} {'min':>6} {'median':>7} {'min':>7} {'median':>7}")
+    measure = next(iter(runs.values()))
+    for name, run in runs.items():
+        ratio = statistics.median(one / other for one, other in zip(run, measure, strict=True))
+        print(
+            f"{name:38} {min(run):6.2f} {statistics.median(run):7.2f} {min(run) / min(measure):7.2f} {ratio:7.2f}"
+        )
+
+
+def main() -> None:
+    """Compare."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--events", type=int, default=2_000)
+    arguments.add_argument("--rounds", type=int, default=100)
+    arguments.add_argument("--quick", action="store_true", help="a few seconds: 10 rounds")
+    chosen = arguments.parse_args()
+    compare(chosen.events, 10 if chosen.quick else chosen.rounds)
+
+
+if __name__ == "__main__":
+    main()
