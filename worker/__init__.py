@@ -7,6 +7,7 @@ The package, from the outside in; each room imports only from those below it:
     cli/             one file a command group: parses, calls, prints
     app.py           builds and wires everything; signals, exit code
     pipeline.py      the road a record takes: fetch, decode, map, encode, lane, deliver, commit
+    replay.py        the same road for dead letters; `dead_letters/` says which of them wait, and why
     adapters/        one outside system a file: Kafka, the dead-letter topic, the Pipelines API, HTTP
     telemetry.py     everything the worker tells, one past-tense verb for each thing that happens
     settings         worker.yaml as one frozen tree
