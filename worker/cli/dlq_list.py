@@ -82,8 +82,9 @@ def _print(topic: str, survey: Survey, census: Census) -> None:
     if not people.is_terminal:
         people = Console(highlight=False, width=PIPED_WIDTH)
     resolved, superseded = survey.index.done()
+    waiting = "1 dead letter waits" if census.total == 1 else f"{census.total:,} dead letters wait"
     people.print(
-        f"{census.total:,} dead letters wait in {topic}; {resolved:,} are resolved, {superseded:,} have a newer "
+        f"{waiting} in {topic}; {resolved:,} are resolved, {superseded:,} have a newer "
         f"letter, {survey.index.foreign:,} records are no letters.",
         markup=False,
     )
