@@ -26,9 +26,9 @@ NAMES = st.sampled_from(
 OWN = st.lists(st.tuples(NAMES, st.none() | st.binary(max_size=3)), max_size=6)
 
 
-@given(OWN, st.integers(0, 3), short=st.booleans())
+@given(own=OWN, replays=st.integers(0, 3), short=st.booleans())
 def test_the_origin_is_the_record_as_it_came_however_often_it_failed(
-    own: list[tuple[str, bytes | None]], replays: int, *, short: bool
+    *, own: list[tuple[str, bytes | None]], replays: int, short: bool
 ) -> None:
     record = letter_record(3, own=own, origin=("orders", 5, 6))
     for _ in range(replays):

@@ -29,6 +29,16 @@ if TYPE_CHECKING:
 ANSWER_SECONDS = 10.0
 """How long a broker may take to answer, or to send the next record."""
 
+SMALL_APPETITE = {
+    "fetch.message.max.bytes": 100_000,
+    "fetch.max.bytes": 1_000_000,
+    "queued.min.messages": 2_000,
+    "queued.max.messages.kbytes": 4_000,
+}
+"""Fetched sizes are compressed ones: dead letters of one kind grow tenfold, in a process that should stay small.
+
+A record larger than these still comes: brokers send at least one."""
+
 _EOF = KafkaError._PARTITION_EOF  # noqa: SLF001 - the client's public name for its own code
 
 
@@ -40,7 +50,8 @@ class KafkaReader:
     """
 
     def __init__(self, settings: Settings) -> None:
-        properties = {**consumer_properties(settings.kafka, settings.memory), "logger": client_logger()}
+        properties = consumer_properties(settings.kafka, settings.memory)
+        properties |= {**SMALL_APPETITE, "logger": client_logger()}
         try:
             self._consumer = Consumer(properties)
         except KafkaException as error:

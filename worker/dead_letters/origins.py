@@ -63,6 +63,6 @@ class Origins:
                 self._used += 1
 
     def _resize(self, slots: int) -> None:
-        self._keys, self._places = array("Q", bytes(8 * slots)), array("Q", bytes(8 * slots))
+        self._keys, self._places = array("Q", [0]) * slots, array("Q", [0]) * slots
         self._mask = slots - 1
         self._used = 0
