@@ -8,181 +8,39 @@ CPU is the whole process's, from the moment when 20 % of the events have arrived
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-import orjson
-from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # re-exported without a word
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+from benchmarks.events import orders
+from benchmarks.stage import (
+    PARTITIONS,
+    Measured,
+    create_topics,
+    floor,
+    measure,
+    produce,
+    sink,
+    worker,
+)
+from tests.support.kafka_cluster import KafkaCluster
 
-from tests.support.kafka_cluster import KafkaCluster  # noqa: E402 - needs the path above
-
-TICKS = os.sysconf("SC_CLK_TCK")
-PARTITIONS = 4
-
-MAPPING = """
-topics: [orders]
-rules:
-  - when: type == 'order.completed'
-    call: track
-    event: Order Completed
-    userId: customer.id
-    timestamp: occurred_at
-    properties:
-      order_id: order.id
-      total: order.total
-      currency: "'USD'"
-      products: "order.lines[].{sku: sku, name: name, quantity: qty, price: price}"
-"""
+TOPIC = "orders"
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One program's run."""
-
-    cpu: float
-    """Microseconds an event."""
-    rate: float
-    """Events a second."""
-    rss: float
-    """MiB, the most."""
-    fill: float
-    """Mean share of 475,000 bytes or 2,000 calls in a request, whichever is larger."""
-
-
-def event(number: int) -> bytes:
-    """An order of two lines, 389 bytes as a rule."""
-    return orjson.dumps(
-        {
-            "type": "order.completed",
-            "id": f"evt-{number:012d}",
-            "occurred_at": f"2026-11-21T10:{number // 60000 % 60:02d}:{number // 1000 % 60:02d}.{number % 1000:03d}Z",
-            "customer": {
-                "id": f"cust-{number * 7919 % 50000:06d}",
-                "email": f"c{number % 50000}@example.com",
-            },
-            "order": {
-                "id": f"ord-{number:09d}",
-                "total": round(79.48 + number % 100, 2),
-                "currency": "USD",
-                "lines": [
-                    {"sku": "SKU-100200", "name": "Blue widget", "qty": 2, "price": 19.99},
-                    {"sku": "SKU-300400", "name": "Red widget, large", "qty": 1, "price": 39.5},
-                ],
-            },
-            "source": "webshop",
-            "version": 3,
-        }
-    )
-
-
-def produce(servers: str, events: int) -> None:
-    """Fill the topic."""
-    admin = AdminClient({"bootstrap.servers": servers})
-    for creation in admin.create_topics([NewTopic("orders", PARTITIONS, 1), NewTopic("dead", 1, 1)]).values():
-        creation.result()
-    producer = Producer(
-        {"bootstrap.servers": servers, "linger.ms": 50, "queue.buffering.max.messages": 1_000_000}
-    )
-    for number in range(events):
-        producer.produce("orders", event(number), f"cust-{number * 7919 % 50000:06d}".encode())
-        if number % 10_000 == 0:
-            producer.poll(0)
-    producer.flush()
-
-
-@contextmanager
-def sink(latency: float) -> Iterator[str]:
-    """A sink of its own for each run; its URL."""
-    command = [sys.executable, str(ROOT / "benchmarks" / "sink.py"), "--latency", str(latency)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        try:
-            yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
-        finally:
-            process.kill()
-
-
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-def rss_mib(pid: int) -> float:
-    """The most that a process has had resident."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) / 1024
-    return 0.0
-
-
-def watch(process: subprocess.Popen[bytes], url: str, events: int) -> Measured:
-    """Follow a run by what arrives at the sink."""
-    began: tuple[float, float, int] | None = None
-    while True:
-        with urllib.request.urlopen(url) as answer:  # the sink of this run
-            counts = json.load(answer)
-        if began is None and counts["calls"] >= events // 5:
-            began = time.perf_counter(), cpu_seconds(process.pid), counts["calls"]
-        if counts["calls"] >= events:
-            assert began, "everything arrived at once: use more events"
-            seconds, cpu, calls = (
-                time.perf_counter() - began[0],
-                cpu_seconds(process.pid) - began[1],
-                events - began[2],
-            )
-            size, requests = counts["bytes"], counts["requests"]
-            fill = max(size / requests / 475_000, counts["calls"] / requests / 2_000)
-            return Measured(cpu / calls * 1e6, calls / seconds, rss_mib(process.pid), fill)
-        if process.poll() is not None:
-            raise RuntimeError(f"the program ended with {process.returncode} after {counts['calls']} calls")
-        time.sleep(0.02)
-
-
-def run_floor(servers: str, url: str, events: int) -> Measured:
+def run_floor(servers: str, events: int, latency: float) -> Measured:
     """One run of the floor."""
-    command = [sys.executable, str(ROOT / "benchmarks" / "floor.py"), servers, "orders", url, str(events)]
-    process = subprocess.Popen(command)
-    try:
-        return watch(process, url, events)
-    finally:
-        process.kill()
-        process.wait()
+    with sink(latency) as into, floor(servers, TOPIC, into.url, events) as process:
+        return measure([process], into, events)
 
 
-def run_worker(servers: str, url: str, events: int) -> Measured:
-    """One run of the worker, as a user runs it."""
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder, "worker.yaml")
-        Path(folder, "orders.yaml").write_text(MAPPING)
-        config.write_text(
-            f"kafka: {{bootstrap_servers: '{servers}', group_id: {uuid.uuid4().hex}, dead_letter_topic: dead}}\n"
-            f"pipelines: {{url: '{url}', api_key: benchmark}}\n"
-            f"http: {{listen: null}}\n"
-            f"mappings: [{folder}/orders.yaml]\n"
-        )
-        command = [sys.executable, "-m", "worker", "run", "--config", str(config)]
-        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-        try:
-            return watch(process, url, events)
-        finally:
-            process.kill()
-            process.wait()
+def run_worker(servers: str, events: int, latency: float) -> Measured:
+    """One run of the worker."""
+    with sink(latency) as into, worker(servers, TOPIC, into.url) as running:
+        return measure([running.process], into, events)
 
 
 PROGRAMS = {"floor": run_floor, "worker": run_worker}
@@ -193,8 +51,7 @@ def compare(servers: str, events: int, rounds: int, latency: float) -> None:
     runs: dict[str, list[Measured]] = {name: [] for name in PROGRAMS}
     for _ in range(rounds):
         for name, run in PROGRAMS.items():
-            with sink(latency) as url:
-                runs[name].append(run(servers, url, events))
+            runs[name].append(run(servers, events, latency))
     print(f"\n{events:,} events, {PARTITIONS} partitions, {rounds} rounds, sink latency {latency:g} s")
     print(f"{'':8} {'CPU µs an event':>24} {'events/s':>10} {'RSS MiB':>8} {'fill':>6}")
     for name, measured in runs.items():
@@ -221,7 +78,9 @@ def main() -> None:
     if chosen.quick:
         chosen.events, chosen.rounds = 200_000, 3
     with tempfile.TemporaryDirectory() as folder, KafkaCluster(Path(folder)) as cluster:
-        produce(cluster.bootstrap_servers, chosen.events)
+        create_topics(cluster.bootstrap_servers, TOPIC)
+        create_topics(cluster.bootstrap_servers, "dead", partitions=1)
+        produce(cluster.bootstrap_servers, TOPIC, orders(chosen.events))
         compare(cluster.bootstrap_servers, chosen.events, chosen.rounds, chosen.latency)
 
 

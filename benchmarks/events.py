@@ -1,0 +1,156 @@
+"""The events that benchmarks move, and the mappings that they go through.
+
+Every event is the same kind of order, so that the floor's hand-written mapping fits all of them; `mapper.py` is that
+mapping as a user would write it in Python.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+import orjson
+
+Event = tuple[bytes, bytes]
+"""A record's key and value."""
+
+LINES = (
+    {"sku": "SKU-100200", "name": "Blue widget", "qty": 2, "price": 19.99},
+    {"sku": "SKU-300400", "name": "Red widget, large", "qty": 1, "price": 39.5},
+)
+
+LARGE = 262
+"""Order lines of an event of 20 kB."""
+
+MAPPING = """
+topics: [orders]
+rules:
+  - when: type == 'order.completed'
+    call: track
+    event: Order Completed
+    userId: customer.id
+    timestamp: occurred_at
+    properties:
+      order_id: order.id
+      total: order.total
+      currency: "'USD'"
+      products: "order.lines[].{sku: sku, name: name, quantity: qty, price: price}"
+"""
+
+TRACED = MAPPING.replace("    timestamp: occurred_at\n", "").replace(
+    "order_id: order.id\n", "order_id: order.id\n      sequence: version\n"
+)
+"""Calls that tell when their record was produced (its timestamp), and which one of its key's it is."""
+
+CONTEXTS = f"{TRACED}    context: {{page: {{referrer: source}}}}\n"
+"""The same with a context from the event: calls share a request only where it is equal."""
+
+THREE_CALLS = """
+topics: [orders]
+rules:
+  - when: type == 'order.completed'
+    calls:
+      - call: identify
+        userId: customer.id
+        timestamp: occurred_at
+        traits: {email: customer.email, last_order_at: occurred_at}
+      - call: track
+        event: Order Completed
+        userId: customer.id
+        timestamp: occurred_at
+        properties: {order_id: order.id, total: order.total, currency: "'USD'"}
+      - call: track
+        event: Lines Ordered
+        userId: customer.id
+        timestamp: occurred_at
+        properties:
+          products: "order.lines[].{sku: sku, name: name, quantity: qty, price: price}"
+"""
+
+MAPPER = """
+topics: [orders]
+rules:
+  - when: type == 'order.completed'
+    mapper: mapper:order_completed
+"""
+
+
+def order(number: int, customer: str, *, lines: int = 2, version: int = 3, source: str = "webshop") -> bytes:
+    """An order; of two lines, 389 bytes as a rule."""
+    return orjson.dumps(
+        {
+            "type": "order.completed",
+            "id": f"evt-{number:012d}",
+            "occurred_at": f"2026-11-21T10:{number // 60000 % 60:02d}:{number // 1000 % 60:02d}.{number % 1000:03d}Z",
+            "customer": {"id": customer, "email": f"c{number % 50000}@example.com"},
+            "order": {
+                "id": f"ord-{number:09d}",
+                "total": round(79.48 + number % 100, 2),
+                "currency": "USD",
+                "lines": (LINES * (lines // 2 + 1))[:lines],
+            },
+            "source": source,
+            "version": version,
+        }
+    )
+
+
+def event(number: int) -> bytes:
+    """The usual event: one of 50,000 customers' orders."""
+    return order(number, f"cust-{number * 7919 % 50000:06d}")
+
+
+def orders(events: int, *, lines: int = 2) -> Iterator[Event]:
+    """Orders of 50,000 customers in turn."""
+    for number in range(events):
+        customer = f"cust-{number * 7919 % 50000:06d}"
+        yield customer.encode(), order(number, customer, lines=lines)
+
+
+def small(events: int) -> Iterator[Event]:
+    """Orders of nothing: the fewest bytes that the mapping knows what to do with."""
+    for number in range(events):
+        customer = f"c{number * 7919 % 50000}"
+        yield (
+            customer.encode(),
+            b'{"type":"order.completed","occurred_at":"2026-11-21T10:00:00Z","customer":{"id":"%b"},'
+            b'"order":{"id":"%d","total":1,"lines":[]}}' % (customer.encode(), number),
+        )
+
+
+def numbered(customers: Iterable[int], *, contexts: int = 1) -> Iterator[Event]:
+    """Orders of these customers, for `TRACED`; a customer's version counts from 1, and tells any disorder.
+
+    Args:
+        customers: one for each event.
+        contexts: how many distinct sources there are; a customer always has the same.
+    """
+    versions: Counter[int] = Counter()
+    for number, each in enumerate(customers):
+        versions[each] += 1
+        customer = f"cust-{each:06d}"
+        source = f"https://shop-{each % contexts}.example"
+        yield customer.encode(), order(number, customer, version=versions[each], source=source)
+
+
+def even(events: int, customers: int = 50_000) -> Iterator[int]:
+    """Customers in turn."""
+    return (number * 7919 % customers for number in range(events))
+
+
+def with_hot_key(events: int) -> Iterator[int]:
+    """Every fifth event is one customer's."""
+    return (each if number % 5 else 0 for number, each in enumerate(even(events)))
+
+
+def zipf(events: int, exponent: float = 1.1, customers: int = 100_000) -> list[int]:
+    """Customers by Zipf's law, the same with every run."""
+    weights = [rank**-exponent for rank in range(1, customers + 1)]
+    return random.Random(1).choices(range(customers), weights, k=events)
+
+
+def hottest_share(customers: Iterable[int]) -> float:
+    """The part of the traffic that the hottest key has."""
+    counted = Counter(customers)
+    return counted.most_common(1)[0][1] / counted.total()

@@ -1,0 +1,202 @@
+"""What benchmarks share: topics, a sink, programs, and what they cost while they run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # re-exported without a word
+
+from benchmarks.events import MAPPING, Event
+
+ROOT = Path(__file__).parent.parent
+TICKS = os.sysconf("SC_CLK_TCK")
+PARTITIONS = 4
+PATIENCE_SECONDS = 300
+"""No run takes longer; one that does has failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One run, of one program or of several together."""
+
+    cpu: float
+    """Microseconds a call."""
+    rate: float
+    """Calls a second."""
+    rss: float
+    """MiB, the most."""
+    fill: float
+    """Mean share of 475,000 bytes or 2,000 calls in a request, whichever is larger."""
+    calls_in_request: float
+
+
+class Sink:
+    """A sink that runs, by its URL."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def get(self, path: str = "/") -> dict[str, Any]:
+        """Ask it; `/` answers `requests`, `calls` and `bytes`."""
+        with urllib.request.urlopen(self.url + path, timeout=30) as answer:
+            found: dict[str, Any] = json.load(answer)
+            return found
+
+    def wait_for(self, calls: int, programs: Sequence[subprocess.Popen[bytes]], pause: float = 0.02) -> int:
+        """Wait until so many calls have arrived, and answer how many have. Raises RuntimeError if a program ends."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (arrived := int(self.get()["calls"])) < calls:
+            ended = [program.returncode for program in programs if program.poll() is not None]
+            if ended or time.monotonic() > deadline:
+                raise RuntimeError(f"{arrived:,} of {calls:,} calls arrived; ended with {ended}")
+            time.sleep(pause)
+        return arrived
+
+
+@contextmanager
+def sink(latency: float = 0.0, status: int = 200, *, examine: bool = False) -> Iterator[Sink]:
+    """A sink of its own for each run."""
+    command = [sys.executable, str(ROOT / "benchmarks" / "sink.py")]
+    command += ["--latency", str(latency), "--status", str(status), *(["--examine"] if examine else [])]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            yield Sink(f"http://127.0.0.1:{process.stdout.readline().strip()}")
+        finally:
+            process.kill()
+
+
+class Worker:
+    """A worker that runs, as a user runs it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.process = process
+        self.began = time.time()
+        self._log = log
+
+    def when(self, event: str) -> float | None:
+        """Epoch seconds at which the log first told an event."""
+        for line in self._log.read_text().splitlines():
+            if line.startswith("{") and (told := json.loads(line))["event"] == event:
+                return datetime.fromisoformat(told["time"]).timestamp()
+        return None
+
+
+@contextmanager
+def worker(
+    servers: str, topic: str, url: str, mapping: str = MAPPING, group: str | None = None, **settings: object
+) -> Iterator[Worker]:
+    """Run a worker on a topic; `settings` as in its environment: `MEMORY__MAX_BYTES=1000`."""
+    folder = Path(tempfile.mkdtemp(prefix="benchmark"))
+    (folder / "mapping.yaml").write_text(mapping.replace("[orders]", f"[{topic}]"))
+    (folder / "worker.yaml").write_text(
+        f"kafka: {{bootstrap_servers: '{servers}', group_id: {group or uuid.uuid4().hex}, dead_letter_topic: dead}}\n"
+        f"pipelines: {{url: '{url}', api_key: benchmark}}\n"
+        f"http: {{listen: null}}\n"
+        f"mapper_path: ['{ROOT / 'benchmarks'}']\n"
+        f"mappings: ['{folder}/mapping*.yaml']\n"
+    )
+    command = [sys.executable, "-m", "worker", "run", "--config", str(folder / "worker.yaml")]
+    environ = {**os.environ, **{f"WORKER__{name}": str(value) for name, value in settings.items()}}
+    log = folder / "log"
+    with log.open("wb") as told, subprocess.Popen(command, cwd=ROOT, stderr=told, env=environ) as process:
+        try:
+            yield Worker(process, log)
+        finally:
+            process.kill()
+            process.wait()
+            shutil.rmtree(folder)
+
+
+@contextmanager
+def floor(servers: str, topic: str, url: str, events: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the floor on a topic."""
+    command = [sys.executable, str(ROOT / "benchmarks" / "floor.py"), servers, topic, url, str(events)]
+    with subprocess.Popen(command) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def measure(programs: Sequence[subprocess.Popen[bytes]], into: Sink, calls: int) -> Measured:
+    """Follow a run by what arrives at the sink: from a fifth of the calls until all have."""
+
+    def cpu() -> float:
+        return sum(cpu_seconds(program.pid) for program in programs)
+
+    before = into.wait_for(calls // 5, programs)
+    began, cpu_before = time.perf_counter(), cpu()
+    assert before < calls, "everything arrived at once: use more events"
+    into.wait_for(calls, programs)
+    seconds, spent = time.perf_counter() - began, cpu() - cpu_before
+    counts = into.get()
+    size, calls_in_request = (counts[name] / counts["requests"] for name in ("bytes", "calls"))
+    return Measured(
+        cpu=spent / (calls - before) * 1e6,
+        rate=(calls - before) / seconds,
+        rss=max(status_mib(program.pid, "VmHWM") for program in programs),
+        fill=max(size / 475_000, calls_in_request / 2_000),
+        calls_in_request=calls_in_request,
+    )
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def status_mib(pid: int, name: str) -> float:
+    """A line of a process's status in MiB: `VmRSS` is what is resident, `VmHWM` the most that ever was."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(name):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def create_topics(servers: str, *topics: str, partitions: int = PARTITIONS) -> None:
+    """Create topics, and wait until they are there."""
+    admin = AdminClient({"bootstrap.servers": servers})
+    for creation in admin.create_topics([NewTopic(topic, partitions, 1) for topic in topics]).values():
+        creation.result()
+
+
+def produce(servers: str, topic: str, events: Iterable[Event], a_second: int | None = None) -> int:
+    """Fill a topic, as fast as it goes or at a pace, and answer with how many events."""
+    producer = Producer(
+        {
+            "bootstrap.servers": servers,
+            "linger.ms": 5 if a_second else 50,
+            "queue.buffering.max.messages": 1_000_000,
+        }
+    )
+    began = time.perf_counter()
+    number = 0
+    for number, (key, value) in enumerate(events, 1):
+        if a_second:
+            while (ahead := number / a_second - (time.perf_counter() - began)) > 0:
+                producer.poll(0)
+                time.sleep(min(ahead + 0.002, 0.01))
+        producer.produce(topic, value, key)
+        if number % 10_000 == 0:
+            producer.poll(0)
+            while len(producer) > 500_000:  # more would not fit
+                producer.poll(0.1)
+    producer.flush()
+    return number
