@@ -99,7 +99,7 @@ class Burial:
         )
         self._letters.append((track, letter))
         self._changed.notify()
-        if self._storm.failed():
+        if self._storm.failed(verdict.stage):
             self._delivery.stop_sending(STORM)
             self._telemetry.storm_broke(self._storm.consecutive, self._storm.share)
 

@@ -206,26 +206,27 @@ class Pipeline:
         convert = self._converters[track.partition[0]]
         add = self._lanes.add
         now = self._now()
-        size = ignored = 0
-        for record in records:
+        size = ignored = judged = 0
+        for at, record in enumerate(records):
             try:
                 calls = convert(record)
-            except Rejected as verdict:
-                self._burial.reject(track, record, verdict)
-                continue
             except Exception as fault:  # noqa: BLE001 - a fault of ours with one record must not stop all others
-                self._burial.reject(track, record, _unexpected(fault))
+                self._storm.mapped(at - judged)
+                judged = at + 1
+                self._burial.reject(
+                    track, record, fault if isinstance(fault, Rejected) else _unexpected(fault)
+                )
                 continue
             if calls:
                 size += add(track, record, calls, now) + len(record.value() or b"")
             else:
                 ignored += 1
+        self._storm.mapped(len(records) - judged)
         track.take_in(records[-1].offset() + 1, len(records), size)
         topic = track.partition[0]
         self._telemetry.records_consumed(len(records), topic)
         if ignored:
             self._telemetry.records_ignored(ignored, topic)
-            self._storm.passed(ignored)
 
     # Take and deliver
 
@@ -255,7 +256,7 @@ class Pipeline:
         oldest = min((each.timestamp()[1] for each in batch.heads() if each.timestamp()[0]), default=None)
         if oldest is not None:
             self._telemetry.freshness_measured(self._wall() - oldest / 1000)
-        self._storm.passed(len(batch.calls))
+        self._storm.delivered(len(batch.calls))
         self._lanes_changed.notify()
         self._commit_early_if_crowded()
 

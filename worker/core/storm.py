@@ -7,9 +7,14 @@ from __future__ import annotations
 
 from collections import deque
 
+from worker.core.model import Stage
+
 
 class StormBreaker:
-    """Watches the outcomes of records.
+    """Watches the outcomes of records, apart for what happens before delivery and for delivery itself.
+
+    Counted together, all the rejections of a backlog would come in a row: its records are mapped long before the first
+    of them is delivered.
 
     Args:
         consecutive: so many dead letters in a row are a storm.
@@ -17,7 +22,8 @@ class StormBreaker:
         window: how many records the ratio looks back on.
 
     Attributes:
-        consecutive: dead letters in a row, up to now.
+        consecutive: dead letters in a row, when the last one came.
+        share: which share of the window they were then.
         broken: there was a storm. It stays so.
     """
 
@@ -25,47 +31,68 @@ class StormBreaker:
         self._limit = consecutive
         self._ratio = ratio
         self._window = window
-        self._runs: deque[tuple[bool, int]] = deque()
-        self._seen = 0
-        self._failed = 0
+        self._mapping = _Outcomes(window)
+        self._delivery = _Outcomes(window)
         self.consecutive = 0
+        self.share = 0.0
         self.broken = False
+
+    def mapped(self, records: int) -> None:
+        """So many records became calls, or are not for Customer.io."""
+        self._mapping.passed(records)
+
+    def delivered(self, calls: int) -> None:
+        """So many calls were delivered."""
+        self._delivery.passed(calls)
+
+    def failed(self, stage: Stage) -> bool:
+        """One more record can never be delivered; True if that makes a storm."""
+        outcomes = self._delivery if stage is Stage.DELIVER else self._mapping
+        outcomes.failed()
+        self.consecutive, self.share = outcomes.consecutive, outcomes.share
+        if self.consecutive >= self._limit or (outcomes.seen >= self._window and self.share > self._ratio):
+            self.broken = True
+        return self.broken
+
+
+class _Outcomes:
+    """The last `window` outcomes, kept as runs: a batch of delivered calls is one entry."""
+
+    def __init__(self, window: int) -> None:
+        self._window = window
+        self._runs: deque[tuple[bool, int]] = deque()
+        self._failed = 0
+        self.seen = 0
+        self.consecutive = 0
 
     @property
     def share(self) -> float:
-        """Which share of the window failed."""
-        return self._failed / self._seen if self._seen else 0.0
+        return self._failed / self.seen if self.seen else 0.0
 
-    def passed(self, records: int = 1) -> None:
-        """So many records were delivered or ignored."""
+    def passed(self, records: int) -> None:
         if records:
             self.consecutive = 0
             self._append(failed=False, records=records)
 
-    def failed(self) -> bool:
-        """One more record can never be delivered; True if that makes a storm."""
+    def failed(self) -> None:
         self.consecutive += 1
         self._append(failed=True, records=1)
-        if self.consecutive >= self._limit or (self._seen >= self._window and self.share > self._ratio):
-            self.broken = True
-        return self.broken
 
     def _append(self, *, failed: bool, records: int) -> None:
-        """Outcomes are kept as runs: a batch of delivered calls is one entry."""
         if self._runs and self._runs[-1][0] is failed:
             records_before = self._runs.pop()[1]
             self._runs.append((failed, records_before + records))
         else:
             self._runs.append((failed, records))
-        self._seen += records
+        self.seen += records
         self._failed += records if failed else 0
-        while self._seen > self._window:
-            self._drop(self._seen - self._window)
+        while self.seen > self._window:
+            self._drop(self.seen - self._window)
 
     def _drop(self, excess: int) -> None:
         failed, records = self._runs.popleft()
         gone = min(excess, records)
         if records > gone:
             self._runs.appendleft((failed, records - gone))
-        self._seen -= gone
+        self.seen -= gone
         self._failed -= gone if failed else 0

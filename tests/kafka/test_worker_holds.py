@@ -1,0 +1,89 @@
+"""What must not run away: a topic of broken records, memory while the API is down."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.support.kafka_client import KafkaClient
+from tests.support.ledger import header
+from tests.support.worker_process import PATIENCE_SECONDS, Site, until
+from worker.emulator import Emulator
+
+pytestmark = pytest.mark.kafka
+
+MIB = 1024 * 1024
+
+
+async def test_a_topic_of_broken_records_halts_and_what_was_not_dead_lettered_is_read_again(
+    site: Site, kafka: KafkaClient
+) -> None:
+    site.change("dead_letters", halt_after_consecutive=20)
+    site.change_property("session.timeout.ms", 1500)
+    worker = await site.started()
+    site.produce(10)
+    await site.delivered()
+    kafka.append(site.topic, 1, [b"{broken %d" % n for n in range(300)])
+    await worker.not_ready_for("DEAD_LETTER_STORM")
+    assert worker.told("storm_broke")[0]["consecutive"] == 20
+    # So long the storm lasts that the group would have given up a member who does not poll.
+    kafka.append(site.topic, 0, [b"{}"])
+    await until(lambda: site.committed()[1] == 5 + len(site.ledger.letters()))
+    written = len(site.ledger.letters())
+    assert 20 <= written < 300
+    assert await worker.reasons() == ["DEAD_LETTER_STORM"]
+    assert await worker.stop() == 1
+    assert site.committed()[1] == 5 + written
+
+    site.change("dead_letters", halt_after_consecutive=1000, halt_above_ratio=1.0)
+    assert await site.run_job() == 0
+    site.ledger.check()
+    assert site.committed() == site.ends()
+    letters = {letter.value(): header(letter, "__connect.errors.offset") for letter in site.ledger.letters()}
+    assert letters == {b"{broken %d" % n: str(5 + n) for n in range(300)}
+    assert len(site.ledger.letters()) == 300
+
+
+async def test_a_job_that_meets_a_storm_ends_with_1(site: Site, kafka: KafkaClient) -> None:
+    site.change("dead_letters", halt_above_ratio=0.3, window=20)
+    event = site.ledger.event
+    kafka.append(site.topic, values=[each for _ in range(40) for each in (event("ada.lovelace"), b"{broken")])
+    assert await site.run_job() == 1
+    assert site.workers[0].told("storm_broke")
+    site.change("dead_letters", window=1000)
+    assert await site.run_job() == 0
+    site.ledger.check()
+
+
+async def test_a_backlog_with_some_broken_records_is_no_storm(site: Site, kafka: KafkaClient) -> None:
+    site.change("dead_letters", halt_after_consecutive=20, window=100)
+    for _ in range(50):
+        site.produce(18)
+        kafka.append(site.topic, 1, [b"{broken"] * 2)
+    assert await site.run_job() == 0
+    site.ledger.check()
+    assert len(site.ledger.letters()) == 100
+
+
+async def test_memory_is_bounded_while_the_api_is_down_and_the_partitions_are_kept(
+    site: Site, emulator: Emulator
+) -> None:
+    site.change_property("session.timeout.ms", 3000)
+    site.change_property("max.poll.interval.ms", 3000)
+    site.change("batch", max_calls=2000)
+    await emulator.stop()
+    site.ledger.text = "x" * 320
+    site.produce(50_000, people=1000)
+    worker = await site.started()
+    await worker.consumed(50_000)
+    retries = (await worker.status())["totals"]["requests"]["connection"]
+    peak = 0
+    # So many refused connections, with the pauses between, take longer than a poll may.
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while (await worker.status())["totals"]["requests"]["connection"] < retries + 30:
+            peak = max(peak, worker.resident_bytes)
+            await asyncio.sleep(0.05)
+    assert peak < 300 * MIB
+    assert len(worker.told("partitions_assigned")) == 1
+    assert not worker.told("partitions_lost")
