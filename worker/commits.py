@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from worker.ports import Source
 
 COMMIT_SECONDS = 1.0
-"""How often a commit is attempted while there is progress (contract.md section 4, promise 6)."""
+"""How often a commit is attempted while there is progress (docs/guarantees.md, promise 6)."""
 
 FAILING = "COMMIT_FAILING"
 """Why nothing is sent once commits have failed for too long."""

@@ -117,7 +117,7 @@ class Destination(Protocol):
 
 @dataclass(slots=True)
 class DeadLetter:
-    """A record that can never be delivered, and why (contract.md section 5).
+    """A record that can never be delivered, and why (docs/decisions/0006).
 
     Attributes:
         record: as it came.

@@ -1,4 +1,4 @@
-"""The meaning of rules (contract.md section 3), one sentence at a time."""
+"""The meaning of rules (docs/mapping.md), one sentence at a time."""
 
 from __future__ import annotations
 

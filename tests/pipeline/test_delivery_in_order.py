@@ -1,4 +1,4 @@
-"""Promises 1 and 3 of contract.md section 4, in the simplest worlds."""
+"""Promises 1 and 3 of docs/guarantees.md, in the simplest worlds."""
 
 from __future__ import annotations
 

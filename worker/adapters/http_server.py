@@ -1,4 +1,4 @@
-"""The worker's own pages: `/livez`, `/readyz`, `/metrics` and the status page (contract.md section 7).
+"""The worker's own pages: `/livez`, `/readyz`, `/metrics` and the status page (docs/operations.md).
 
 No payload and no ids of people: everything comes from `telemetry`. Nothing here changes anything, so there
 is no authentication; the default address is the machine's own.

@@ -7,7 +7,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 MAX_SECONDS = 300.0
-"""No longer than this, whatever is asked for: contract.md section 4, as Customer.io's own SDK does."""
+"""No longer than this, whatever is asked for: docs/guarantees.md, as Customer.io's own SDK does."""
 
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?")
 

@@ -91,8 +91,8 @@ DESTRUCTIVE_CALLS = frozenset(
         "alias",
     }
 )
-"""What comes only from a rule that names it, or from a mapper whose rule allows it (contract.md section
-3)."""
+"""What comes only from a rule that names it, or from a mapper whose rule allows it (docs/mapping.md,
+Calls)."""
 
 
 class Record(Protocol):

@@ -16,7 +16,7 @@ import orjson
 from worker.core.model import Rejected, Stage
 
 REJECT_IDS = frozenset({"null", "undefined", "none", "nan", "[object object]"})
-"""Texts that are no one's id but what broken code writes, casefolded (contract.md section 3,
+"""Texts that are no one's id but what broken code writes, casefolded (docs/mapping.md,
 `reject_ids`)."""
 
 MAX_MESSAGE_ID = 100

@@ -32,7 +32,7 @@ class Answer:
 
 
 def failure(status: int, errors: list[str]) -> Answer:
-    """An answer in the API's own shape: `{"meta": {"errors": [...]}}` (API contract section 2, row 29)."""
+    """An answer in the API's own shape: `{"meta": {"errors": [...]}}` (newer API reference)."""
     return Answer(status, orjson.dumps({"meta": {"errors": errors}}))
 
 
@@ -83,7 +83,7 @@ class Api:
         return None
 
     def _is_key_right(self, authorization: str) -> bool:
-        """`Basic base64(key + ":")` (API contract section 2, row 22)."""
+        """`Basic base64(key + ":")` (API reference, Authentication)."""
         scheme, _, encoded = authorization.partition(" ")
         try:
             key, colon, password = base64.b64decode(encoded, validate=True).decode().partition(":")

@@ -115,7 +115,7 @@ def _item(raw: bytes, endpoint: str | None, *, strict: bool) -> Item:
 
 
 def _examine_envelope(intake: Intake, context: bytes, integrations: bytes) -> None:
-    """The documents' three batch rules (API contract section 3) agree only if all calls say the same."""
+    """The documents' three batch rules (docs/decisions/0002) agree only if all calls say the same."""
     default = orjson.loads(context) if context else None
     if default is not None and not isinstance(default, dict):
         intake.errors.append("context must be an object")

@@ -9,7 +9,7 @@ class RateWindow:
     """Counts requests in the sliding window that ends with the newest one.
 
     Attributes:
-        requests, per: the limit: so many requests in so many seconds (API contract section 5: 3,000 in 3 s).
+        requests, per: the limit: so many requests in so many seconds (API reference: 3,000 in 3 s).
         busiest: the most that any window held.
         over: how many requests came when their window was full.
     """

@@ -20,13 +20,13 @@ from functools import lru_cache
 from typing import Any
 
 MAX_CALL_BYTES = 32_000
-"""Exact UTF-8 bytes of one call (API contract section 5: the smallest number in every reading of "32KB")."""
+"""Exact UTF-8 bytes of one call (the smallest number in every reading of "32KB")."""
 
 MAX_BODY_BYTES = 500_000
-"""Exact bytes of one request body (API contract section 5)."""
+"""Exact bytes of one request body (the smallest number in every reading of "500KB")."""
 
 MAX_MESSAGE_ID = 100
-"""Characters (API contract section 5: Segment's limit, unconfirmed, so the strictest reading holds)."""
+"""Characters (Segment's limit, unconfirmed, so the strictest reading holds)."""
 
 TYPES = ("identify", "track", "page", "screen", "group", "alias")
 
@@ -40,7 +40,7 @@ DESTRUCTIVE_EVENTS = frozenset(
         "Object Deleted",
     }
 )
-"""Tracks that take something away or lock somebody out (API contract section 4); so does an `alias`."""
+"""Tracks that take something away or lock somebody out (API reference, Semantic events); so does an `alias`."""
 
 _STRINGS = ("userId", "anonymousId", "groupId", "previousId", "event", "name", "messageId", "category")
 _OBJECTS = ("traits", "properties", "context", "integrations")
@@ -75,7 +75,7 @@ def examine(call: object, *, strict: bool) -> Findings:
     findings.errors.extend(_shape(call))
     findings.errors.extend(_BY_TYPE[call["type"]](call))
     if strict and call["type"] == "identify" and not _person(call) and not findings.errors:
-        # Found by its email alone, which strict mode does not take (API contract section 2, row 11).
+        # Found by its email alone, which strict mode does not take.
         findings.errors.append("userId or anonymousId is required")
     findings.errors.extend(_semantic(call))
     findings.notices.extend(_notices(call))
@@ -111,7 +111,7 @@ def is_destructive(call: dict[str, Any]) -> bool:
     )
 
 
-# --- the shape of every call (API contract section 1, field types) ---
+# --- the shape of every call (API reference) ---
 
 
 def _shape(call: dict[str, Any]) -> Iterator[str]:
@@ -156,7 +156,7 @@ def _context(context: object) -> Iterator[str]:
         yield "context.channel must be browser, server or mobile"
 
 
-# --- what each type needs (API contract section 1, and the conflicts of section 2) ---
+# --- what each type needs (API reference; where its versions differ, the stricter) ---
 
 
 def _identify(call: dict[str, Any]) -> Iterator[str]:
@@ -206,7 +206,7 @@ def _person(call: dict[str, Any]) -> bool:
     return present(call.get("userId")) or present(call.get("anonymousId"))
 
 
-# --- semantic events (API contract section 4) ---
+# --- semantic events (API reference, Semantic events) ---
 
 
 def _semantic(call: dict[str, Any]) -> Iterator[str]:
@@ -240,7 +240,7 @@ def _device(call: dict[str, Any], properties: dict[str, Any], event: str) -> Ite
 
 
 def _devices(call: dict[str, Any], properties: dict[str, Any]) -> list[dict[str, Any]]:
-    """Both places of the documents (API contract section 2, row 16); the destination reads the first."""
+    """Both places that the documents name; the destination reads the first."""
     context = call.get("context")
     places = [context.get("device") if isinstance(context, dict) else None, properties.get("device")]
     return [place for place in places if isinstance(place, dict)]
@@ -274,7 +274,7 @@ def _notices(call: dict[str, Any]) -> Iterator[str]:
         if name in call:
             yield f"{name} is set by the server"
     if call["type"] in ("page", "screen") and not present(call.get("name")):
-        yield "a page or screen without a name (API contract section 2, row 7)"
+        yield "a page or screen without a name: one of the API's documents requires it"
     if call["type"] == "track":
         yield from _track_notices(call)
     traits = call.get("traits")

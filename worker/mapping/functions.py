@@ -1,4 +1,4 @@
-"""The functions of the expression language: JMESPath's own, and ours (contract.md section 3).
+"""The functions of the expression language: JMESPath's own, and ours (docs/mapping.md).
 
 Two kinds of fault are told apart. An argument of another *type* than the function takes, null above all,
 raises `Mismatch`: the whole expression is null then. An argument of the right type with a *value* that the
