@@ -1,6 +1,6 @@
 """A whole small world on virtual time: a broker, an API, a dead-letter topic, and workers between them.
 
-What is promised in contract.md section 4 is checked while it runs: at each fetch, each request and each commit.
+What is promised in docs/guarantees.md is checked while it runs: at each fetch, each request and each commit.
 """
 
 from __future__ import annotations
