@@ -203,6 +203,16 @@ def test_every_file_that_is_named_exists(name: str) -> None:
             assert re.search(rf"\bdef {named[2]}\(|\bclass {named[2]}\b", (ROOT / named[1]).read_text()), code
 
 
+def test_every_document_that_the_code_names_exists() -> None:
+    for path in (
+        each
+        for folder in ("worker", "tests", "config", "benchmarks")
+        for each in (ROOT / folder).rglob("*.py")
+    ):
+        for named in re.findall(r"docs/[\w/-]+(?:\.md)?", path.read_text(encoding="utf-8")):
+            assert list(ROOT.glob(f"{named}*")), f"{path}: {named}"
+
+
 def test_every_promise_names_a_test_that_breaks() -> None:
     promises = [
         section
