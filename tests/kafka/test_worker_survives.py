@@ -44,8 +44,7 @@ async def test_keys_keep_their_order_while_members_join_and_leave(
     first = await site.started()
     site.produce(1000)
     await site.taken(100)
-    second = await site.started()
-    await until(lambda: second.told("partitions_assigned"))
+    second = await site.joined()
     site.produce(1000)
     await site.taken(1200)
     assert await first.stop() == 0
@@ -103,6 +102,7 @@ async def test_retry_after_keeps_all_requests_back_for_as_long_as_it_says(
 
 async def test_a_refused_key_holds_everything_until_it_is_right_again(site: Site, emulator: Emulator) -> None:
     site.change_property("session.timeout.ms", 1500)
+    site.change_property("max.poll.interval.ms", 1500)
     site.change("batch", max_calls=10)
     worker = await site.started()
     emulator.faults.add(Fault(status=401, times=None))
@@ -111,7 +111,7 @@ async def test_a_refused_key_holds_everything_until_it_is_right_again(site: Site
     site.kafka.append(site.topic, values=[b"{broken"])
     site.produce(250)
     held_at = emulator.traffic.total
-    # So many probes take longer than the session, within which the group wants to hear of a member.
+    # So many probes take longer than the group waits for a member that does not poll.
     await until(lambda: emulator.traffic.total > held_at + 20)
     assert await worker.reasons() == ["UNAUTHORIZED"]
     assert (await worker.status())["totals"]["consumed"] == 501

@@ -234,6 +234,12 @@ class Site:
         await worker.ready()
         return worker
 
+    async def joined(self) -> WorkerProcess:
+        """Start a worker and wait until it has partitions."""
+        worker = self.start()
+        await until(lambda: worker.told("partitions_assigned"))
+        return worker
+
     async def run_job(self, **environ: str) -> int:
         """Run a worker until it has caught up; answers the exit code."""
         return await self.start("--until-caught-up", **environ).ended()

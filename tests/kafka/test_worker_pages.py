@@ -1,0 +1,76 @@
+"""What a running worker tells: its pages over HTTP, and its log; nothing of people, payload or keys."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from tests.support.kafka_client import KafkaClient
+from tests.support.ledger import PERSON, TEXT
+from tests.support.worker_process import API_KEY, Site, until
+from worker.emulator import Emulator, Fault
+
+pytestmark = pytest.mark.kafka
+
+
+async def test_the_pages_tell_what_happened_and_nothing_of_people(
+    site: Site, kafka: KafkaClient, emulator: Emulator
+) -> None:
+    emulator.faults.add(Fault(status=503, times=1))
+    emulator.faults.add(Fault(status=400, errors=["bad"], times=None, match={"userId": f"{PERSON}-bad"}))
+    worker = await site.started()
+    site.produce(100)
+    kafka.append(site.topic, values=[b"{broken", b'{"type": "ignored"}', b"[1]"])
+    kafka.append(site.topic, values=[b'{"type": "happened", "person": "%s-bad"}' % PERSON.encode()])
+    await site.delivered()
+    await until(lambda: len(site.ledger.letters()) == 3)
+    await until(lambda: site.committed() == site.ends())
+
+    assert await worker.get("/livez") == (200, '{"alive":true}')
+    assert await worker.get("/readyz") == (200, '{"ready":true,"reasons":[]}')
+    assert (await worker.get("/nothing"))[0] == 404
+    status = await worker.status()
+    totals = status["totals"]
+    assert (totals["consumed"], totals["delivered"], totals["ignored"]) == (104, 100, 1)
+    assert totals["dead_letters"] == {"INVALID_JSON": 1, "NOT_AN_OBJECT": 1, "HTTP_400": 1}
+    assert totals["requests"]["503"] == 1
+    assert status["in_progress"] == {"records": 0, "bytes": 0}
+    assert [each["lag"] for each in status["partitions"]] == [0, 0]
+    code, metrics = await worker.get("/metrics")
+    assert code == 200
+    assert f'pipelines_worker_records_consumed_total{{topic="{site.topic}"}} 104.0' in metrics
+    assert "pipelines_worker_calls_delivered_total 100.0" in metrics
+    assert (await worker.get("/"))[1].startswith("<!doctype html>")
+    for page in ("/", "/status.json", "/readyz", "/metrics"):
+        text = (await worker.get(page))[1]
+        assert not [private for private in (PERSON, TEXT, API_KEY) if private in text]
+    assert await worker.stop() == 0
+
+
+async def test_every_line_of_the_log_is_json_whatever_goes_wrong_and_says_nothing_of_people(
+    site: Site, kafka: KafkaClient, emulator: Emulator
+) -> None:
+    site.change("telemetry", log_level="debug")
+    site.change("delivery", shutdown_timeout="200ms")
+    emulator.faults.add(Fault(status=401, errors=[f"{PERSON} {API_KEY}"], times=1))
+    emulator.faults.add(Fault(status=500, body=f"{PERSON}", times=1))
+    emulator.faults.add(Fault(status=400, errors=[f"{PERSON}-3 {TEXT}"], times=None, every=2))
+    worker = await site.started()
+    site.produce(40)
+    kafka.append(site.topic, values=[f'{{"person": "{PERSON}'.encode()] * 5)
+    await until(lambda: worker.told("dead_letters_written"))
+    await worker.stop()
+    events = {line["event"] for line in worker.lines}
+    assert {"worker_started", "partitions_assigned", "delivery_held", "draining", "worker_stopped"} <= events
+    assert all({"time", "level", "event", "message"} <= line.keys() for line in worker.lines)
+    for private in (PERSON, TEXT, API_KEY):
+        assert private not in worker.output
+
+
+async def test_a_page_address_that_is_taken_ends_the_worker_at_its_start(site: Site) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        worker = site.start(WORKER__HTTP__LISTEN=address)
+        assert await worker.ended() == 1
+    assert address in worker.told("listen_failed")[0]["message"]
