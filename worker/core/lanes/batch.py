@@ -87,8 +87,9 @@ class Filling:
         if len(first[0]) <= self._room - repeated:
             self._room -= repeated
         else:
-            # A call that fills the body alone goes without: its own context says the same.
+            # A call that fills the body goes alone and without: its own context says the same.
             batch.envelope = b""
+            self._calls = 1
 
     def take_from(self, lane: Lane) -> None:
         """Move what fits from the lane's head, and calls of the same envelope behind others that may be passed."""

@@ -97,7 +97,8 @@ class Lanes:
         """
         lane = self._first_due()
         if lane is not None and lane.due is not None and lane.group and (draining or lane.due <= now):
-            return self._fill(lane.group, lane, "drain" if draining else "linger")
+            why = "full" if lane.due == -math.inf else "drain" if draining else "linger"
+            return self._fill(lane.group, lane, why)
         for group in list(self._full):
             if self._fills_a_request(group):
                 return self._fill(group, next(iter(group.lanes)), "full")

@@ -1,0 +1,86 @@
+"""A naive account of what lanes hold: lists, searched from the front."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from tests.support.memory_source import MemoryRecord
+from worker.core.lanes import Batch, Lanes, Track
+
+Call = tuple[int, int]
+"""Offset and index."""
+
+
+@dataclass(slots=True)
+class TrackModel:
+    """One assignment: its calls in order, those that wait, and those that are in requests."""
+
+    track: Track
+    next_offset: int = 0
+    expected: dict[Call, bytes] = field(default_factory=dict)
+    envelopes: dict[Call, bytes] = field(default_factory=dict)
+    keys: dict[int, bytes | None] = field(default_factory=dict)
+    waiting: list[Call] = field(default_factory=list)
+    in_flight: Counter[Call] = field(default_factory=Counter)
+
+    def add(self, lanes: Lanes, key: bytes | None, calls: list[tuple[int, bytes]], now: float) -> None:
+        """Add a record of calls with these sizes and envelopes."""
+        record = MemoryRecord(self.track.partition, self.next_offset, key)
+        encoded = []
+        for index, (size, envelope) in enumerate(calls):
+            place = (record.at, index)
+            self.expected[place] = (b'"%d.%d"' % place).ljust(size, b" ")
+            self.envelopes[place] = envelope
+            self.waiting.append(place)
+            encoded.append((self.expected[place], envelope))
+        self.keys[record.at] = key
+        self.next_offset += 1
+        lanes.add(self.track, record, encoded, now)
+        self.track.take_in(self.next_offset, 1, 0)
+
+    def order(self, call: Call) -> bytes | int:
+        """What its order hangs on."""
+        key = self.keys[call[0]]
+        return call[0] if key is None else key
+
+    def send(self, calls: list[Call]) -> None:
+        """These are in a request now: each is the next of its order, and no other of that order is in flight."""
+        flying = {self.order(call) for call in self.in_flight}
+        for call in calls:
+            order = self.order(call)
+            assert order not in flying, "a key in two requests"
+            assert call == next(each for each in self.waiting if self.order(each) == order), "overtaken"
+            self.waiting.remove(call)
+        self.in_flight.update(calls)
+
+    def finish(self, calls: list[Call]) -> None:
+        """These are done."""
+        for call in calls:
+            assert self.in_flight.pop(call) == 1, "finished twice"
+
+    def committable(self) -> int:
+        """The oldest offset with an unfinished call."""
+        return min((offset for offset, _ in [*self.waiting, *self.in_flight]), default=self.next_offset)
+
+
+def calls_of(batch: Batch, track: Track) -> list[Call]:
+    """A batch's calls of one track."""
+    return [
+        (record.offset(), index)
+        for lane, calls in batch.by_lane()
+        if lane.track is track
+        for _, record, index in calls
+    ]
+
+
+def exact_body(batch: Batch, models: list[TrackModel]) -> bytes:
+    """What the batch's body must be, from the calls as they were added."""
+    by_track = {id(model.track): model for model in models}
+    bodies = [
+        by_track[id(lane.track)].expected[record.offset(), index]
+        for lane, calls in batch.by_lane()
+        for _, record, index in calls
+    ]
+    tail = b"]," + batch.envelope + b"}" if batch.envelope else b"]}"
+    return b'{"batch":[' + b",".join(bodies) + tail
