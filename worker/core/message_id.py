@@ -17,6 +17,7 @@ Within a partition two calls differ in offset or index, so their ids differ; the
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from hashlib import sha256
 
 from worker.core.model import MAX_CALLS_PER_RECORD
@@ -96,7 +97,7 @@ class MessageIds:
             ValueError: as `for_record`.
         """
         self.for_record(0, topic, 0, 0, type_, name, index)
-        ends = [_PAIR[low << 8 | index] for low in range(4)]
+        ends = _ends(index)
         # Of the latest id: the high bits of its time and offset, its partition, and the text for each.
         time_high: int | None = None
         offset_high = of_partition = -1
@@ -114,10 +115,7 @@ class MessageIds:
                 hashed = self._hashes.get(source) or self._hash(source)
                 offset_high, of_partition = offset >> 12, partition
                 source_text = f"{hashed}{_ten((offset & _MAX_OFFSET) << 8)[:6]}"
-            return (
-                f"{time_text}{_PAIR[record_timestamp_ms & 1023]}{source_text}"
-                f"{_PAIR[offset >> 2 & 1023]}{ends[offset & 3]}"
-            )
+            return f"{time_text}{_PAIR[record_timestamp_ms & 1023]}{source_text}{ends[offset & 0xFFF]}"
 
         return for_record
 
@@ -149,6 +147,12 @@ class MessageIds:
         return (
             _ten(bits >> 80) + _PAIR[bits >> 70 & 1023] + _PAIR[bits >> 60 & 1023] + _PAIR[bits >> 50 & 1023]
         ) + _ten(bits & (1 << 50) - 1)
+
+
+@cache
+def _ends(index: int) -> list[str]:
+    """The last four characters of an id, by the low 12 bits of the record's offset."""
+    return [_PAIR[low >> 2] + _PAIR[(low & 3) << 8 | index] for low in range(0x1000)]
 
 
 def _ten(bits: int) -> str:

@@ -18,14 +18,14 @@ _RFC3339 = re.compile(
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SUFFIX = [f".{millis:03d}Z" for millis in range(1000)]
-_LENGTH = len("2026-11-21T10:00:00")
+LENGTH = len("2026-11-21T10:00:00")
+"""Characters of a time down to the second."""
 
-
-_END = {"Z": ".000Z", **{suffix: suffix for suffix in _SUFFIX}}
+ENDS = {"Z": ".000Z", **{suffix: suffix for suffix in _SUFFIX}}
 """What follows the seconds in the usual shapes, and what is sent for it."""
 
 _MAX_CHECKED = 10_000
-_checked: dict[str, str] = {}
+SECONDS: dict[str, str] = {}
 """Seconds that were found to exist: those of neighbouring records are often the same."""
 
 
@@ -45,7 +45,7 @@ def rfc3339(value: object) -> str:
     """
     if type(value) is str:
         try:
-            return _checked[value[:_LENGTH]] + _END[value[_LENGTH:]]
+            return SECONDS[value[:LENGTH]] + ENDS[value[LENGTH:]]
         except KeyError:
             return _from_unknown(value)
     if type(value) is int:
@@ -64,7 +64,7 @@ def from_millis(millis: int) -> str:
     second = millis // 1000
     if second != _Last.second:
         try:
-            text = (_EPOCH + timedelta(seconds=second)).isoformat()[:_LENGTH]
+            text = (_EPOCH + timedelta(seconds=second)).isoformat()[:LENGTH]
         except OverflowError:
             raise ValueError("a time lies in the years 1 to 9999") from None
         _Last.second, _Last.text = second, text
@@ -84,18 +84,18 @@ def from_datetime(moment: datetime) -> str:
 
 def _from_unknown(value: str) -> str:
     """Text whose second was not seen lately, or whose end is not a usual one."""
-    second, end = value[:_LENGTH], _END.get(value[_LENGTH:])
+    second, end = value[:LENGTH], ENDS.get(value[LENGTH:])
     if end is None or not _is_second(second):
         return _from_text(value)
-    if len(_checked) >= _MAX_CHECKED:
-        _checked.clear()
-    _checked[second] = second
+    if len(SECONDS) >= _MAX_CHECKED:
+        SECONDS.clear()
+    SECONDS[second] = second
     return second + end
 
 
 def _is_second(text: str) -> bool:
     """Whether this is a date and a time of day, in the usual shape, that exist."""
-    if len(text) != _LENGTH or text[4] != "-" or text[7] != "-" or text[10] != "T":
+    if len(text) != LENGTH or text[4] != "-" or text[7] != "-" or text[10] != "T":
         return False
     if text[13] != ":" or text[16] != ":" or text[11:13] == "24":
         return False
@@ -118,4 +118,4 @@ def _from_text(value: str) -> str:
         moment = local.astimezone(UTC) + timedelta(seconds=leap)
     except (ValueError, OverflowError):
         raise ValueError("a time as text names a day and an hour that exist") from None
-    return moment.isoformat()[:_LENGTH] + f".{(digits or '')[:3]:0<3}Z"
+    return moment.isoformat()[:LENGTH] + f".{(digits or '')[:3]:0<3}Z"

@@ -166,9 +166,10 @@ class _Function:
     def _check_depth(self) -> None:
         """Look closer where the value is long enough to nest too deep; see `FEWEST_OBJECT_BYTES_TOO_DEEP`."""
         code = self._code
-        n_plus_3k = "4 * len(value) - 3 * len(value.replace(b'[', b''))"
-        deep = f"{n_plus_3k} >= {FEWEST_OBJECT_BYTES_TOO_DEEP}"
-        with code.block(f"if len(value) >= {FEWEST_BYTES_TOO_DEEP} and {deep}:"):
+        code.line("size = len(value)")
+        others = "len(value.replace(b'[', b''))"
+        deep = f"3 * {others} <= 4 * size - {FEWEST_OBJECT_BYTES_TOO_DEEP}"  # the bytes and 3 * those it replaced
+        with code.block(f"if size >= {FEWEST_BYTES_TOO_DEEP} and {deep}:"):
             code.line(f"{code.constant(check_depth, 'check_depth')}(value)")
 
     def _rule(self, index: int, rule: Rule) -> bool:

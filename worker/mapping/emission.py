@@ -14,25 +14,19 @@ What is emitted are statements, and a Python expression for the value. The rules
 from __future__ import annotations
 
 import keyword
-import re
 from typing import TYPE_CHECKING, Any
 
 from worker.mapping import functions, snippets
 from worker.mapping.interpreter import interpret, without_kafka
-from worker.mapping.reading import plain
+from worker.mapping.objects import Objects
 from worker.mapping.syntax import Node, contains, fields_read
 
 if TYPE_CHECKING:
     from worker.mapping.codegen import Code, Fragment
-    from worker.mapping.reading import Form
-
-EMPTY: dict[str, object] = {}
-"""Stands in for a value that has no fields because it is no object. Nobody changes it."""
 
 _ORDER = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 _PLAIN = (type(None), bool, int, float, str)
 _NULL_OF_NULL = frozenset({"field", "index", "slice", "multi_select_dict", "multi_select_list"})
-_NUMBERED = re.compile(r"_\d+$")
 
 _INLINE: dict[str, tuple[tuple[tuple[str, ...], ...], str]] = {
     "lower": ((("str",),), "{0}.lower()"),
@@ -60,9 +54,10 @@ class Emission:
         self._code = code
         self._event = event
         self._kafka = kafka
-        self._known_object(event)
+        self._objects = Objects(code)
+        self._objects.known(event)
         if kafka != "None":
-            self._known_object(kafka)
+            self._objects.known(kafka)
 
     def value(self, node: Node, at: str, *, soft: bool = False) -> str:
         """Emit a node that is evaluated on the value that `at` names.
@@ -88,14 +83,14 @@ class Emission:
             case "kafka":
                 return self._kafka
             case "field":
-                return self._field(node["value"], at)
+                return self._objects.field(node["value"], at)
             case "literal":
                 return self._literal(node["value"])
             case "subexpression" | "index_expression" | "pipe":
                 return self._path(node["children"], at, soft=soft)
             case "index":
                 text = snippets.element(node["value"], at)
-                self._has_form(text, self._items(at))
+                self._objects.item_of(text, at)
                 return text
             case "slice":
                 return snippets.part(node["children"], at)
@@ -146,50 +141,11 @@ class Emission:
         if _is_name(text):
             return text
         name = self._code.share(text, hint)
-        self._has_form(name, self._code.forms.get(text))
+        self._objects.same_form(name, text)
         return name
 
     def _global(self, value: object) -> str:
         return self._code.constant(value, getattr(value, "__name__", "constant"))
-
-    def _known_object(self, name: str) -> None:
-        self._code.remember(_as_object(name), name)
-
-    def _object(self, at: str) -> str:
-        """A name that holds `at` if that is an object, else an empty one: it can be asked for any field."""
-        known = self._code.recall(_as_object(at))
-        if known is None:
-            form = self._code.forms.get(at)
-            empty = self._code.constant(form.empty if form else EMPTY, "empty")
-            known = self._code.share(
-                f"{at} if type({at}) is {self._object_type(at)} else {empty}", _NUMBERED.sub("", at)
-            )
-            self._code.remember(_as_object(at), known)
-            self._has_form(known, form)
-        return known
-
-    def _object_type(self, at: str) -> str:
-        """The Python type of `at` if it is an object."""
-        form = self._code.forms.get(at)
-        return self._code.constant(form.made, "parts") if form else "dict"
-
-    def _is_object(self, at: str) -> bool:
-        return self._code.recall(_as_object(at)) == at
-
-    # Forms
-
-    def _has_form(self, text: str, form: Form | None) -> None:
-        """What this name or Python expression gives was decoded in parts."""
-        if form is not None:
-            self._code.forms[text] = form
-
-    def _items(self, of: str) -> Form | None:
-        form = self._code.forms.get(of)
-        return form.items if form else None
-
-    def _plain(self, at: str) -> str:
-        """As the library takes it."""
-        return f"{self._global(plain)}({at})" if at in self._code.forms else at
 
     # Paths
 
@@ -199,18 +155,8 @@ class Emission:
         visible = self._code.share(
             f'{at} if "_kafka" not in {at} else {self._global(without_kafka)}({at})', "whole"
         )
-        self._known_object(visible)
+        self._objects.known(visible)
         return visible
-
-    def _field(self, name: str, at: str) -> str:
-        form = self._code.forms.get(at)
-        if form is None:
-            text = f"{self._object(at)}.get({name!r})"
-        else:
-            attribute, inner = form.members[name]
-            text = f"{self._object(at)}.{attribute}"
-            self._has_form(text, inner)
-        return self._code.recall(text) or text
 
     def _literal(self, value: Any) -> str:
         return repr(value) if isinstance(value, _PLAIN) else self._code.constant(value, "literal")
@@ -225,11 +171,11 @@ class Emission:
     def _select(self, node: Node, at: str) -> str:
         """`{a: x, b: y}` and `[x, y]`: null on null, else a new object or list."""
         if fields_read(node):
-            self._object(at)
+            self._objects.name(at)
         with self._code.aside() as fragment:
             parts = ", ".join([self.value(child, at) for child in node["children"]])
         display = f"{{{parts}}}" if node["type"] == "multi_select_dict" else f"[{parts}]"
-        if self._is_object(at):
+        if self._objects.is_known(at):
             self._code.paste(fragment)
             return display
         if not fragment:
@@ -348,8 +294,8 @@ class Emission:
     def _interpreted(self, node: Node, at: str) -> str:
         """Leave a node to the library."""
         self.raises = True
-        call = f"{self._global(interpret)}({self._code.constant(node, 'node')}, {self._plain(at)}, {self._kafka})"
-        return self._code.share(call, "interpreted")
+        arguments = f"{self._code.constant(node, 'node')}, {self._objects.plain(at)}, {self._kafka}"
+        return self._code.share(f"{self._global(interpret)}({arguments})", "interpreted")
 
     # Projections
 
@@ -375,16 +321,16 @@ class Emission:
         _, each, *condition = node["children"]
         of_objects = bool(set().union(*map(fields_read, node["children"][1:])))
         element = self._code.name("element")
-        self._has_form(element, self._items(source))
+        self._objects.item_of(element, source)
         if flat and not of_objects:
             items = f"{self._global(snippets.flattened)}({items})"
         with self._code.block(f"for {element} in {items}:"):
             if of_objects:
                 again = {**node, "children": [_same(flat=flat), *node["children"][1:]]}
-                with self._code.block(f"if type({element}) is not {self._object_type(element)}:"):
+                with self._code.block(f"if type({element}) is not {self._objects.type(element)}:"):
                     self._code.line(f"{result} = {self._interpreted_once(again, source)}")
                     self._code.line("break")
-                self._known_object(element)
+                self._objects.known(element)
             if condition:
                 with self._code.block(f"if {self.condition(condition[0], element)}:"):
                     self._append(each, result, element)
@@ -393,11 +339,13 @@ class Emission:
 
     def _interpreted_once(self, node: Node, at: str) -> str:
         self.raises |= _calls(node)
-        return f"{self._global(interpret)}({self._code.constant(node, 'node')}, {self._plain(at)}, None)"
+        return (
+            f"{self._global(interpret)}({self._code.constant(node, 'node')}, {self._objects.plain(at)}, None)"
+        )
 
     def _append(self, each: Node, result: str, element: str) -> None:
         text = self.value(each, element)
-        if self._is_object(element) and each["type"] in (
+        if self._objects.is_known(element) and each["type"] in (
             "multi_select_dict",
             "multi_select_list",
             "identity",
@@ -417,10 +365,6 @@ def _same(*, flat: bool) -> Node:
 
 def _is_name(text: str) -> bool:
     return text.isidentifier() and not keyword.iskeyword(text)
-
-
-def _as_object(name: str) -> str:
-    return f"object {name}"
 
 
 def _hint(node: Node) -> str:

@@ -1,4 +1,4 @@
-"""JMESPath expressions over an event (docs/mapping.md): parsed once, compiled to Python source.
+"""JMESPath expressions over an event (contract.md section 3): parsed once, compiled to Python source.
 
 `search` runs an expression by the `jmespath` library and is the reference; `emit` compiles it. Both give
 the same:
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from worker.mapping.emission import Emission
 from worker.mapping.functions import ExpressionFailed, Mismatch
 from worker.mapping.interpreter import interpret, without_kafka
-from worker.mapping.reading import plain
+from worker.mapping.objects import Objects
 from worker.mapping.syntax import ExpressionError, Node, contains, fields_read, levels, parse, reads_whole
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class Expression:
         if levels(self._node) <= _MOST_COMPILED_LEVELS:
             emit = emission.condition if condition else emission.value
             return emit(self._node, event, soft=True)
-        whole = f"{code.constant(plain, 'plain')}({event})" if event in code.forms else event
+        whole = Objects(code).plain(event)
         found = code.share(
             f"{code.constant(self)}.search({whole}, {kafka if self.uses_kafka else None})", "found"
         )
