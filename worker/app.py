@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
@@ -30,6 +32,12 @@ if TYPE_CHECKING:
     from worker.telemetry import Observation
 
 DONE, HALTED = 0, 1
+
+LEAVING_SECONDS = 5.0
+"""How long after draining brokers that do not answer may keep the process from ending."""
+
+AT_ONCE_SECONDS = 1.0
+"""The same, after a second signal."""
 
 
 class Worker:
@@ -125,8 +133,16 @@ class Worker:
         return replace(self.pipeline.observation(), lag=self.source.lags())
 
 
-async def run_worker(settings: Settings, mappings: Mappings, *, until_caught_up: bool = False) -> int:
+async def run_worker(
+    settings: Settings, mappings: Mappings, *, until_caught_up: bool = False, alone: bool = False
+) -> int:
     """Run a worker with its pages until SIGTERM, SIGINT or, if so wished, until it has caught up.
+
+    Args:
+        settings: worker.yaml.
+        mappings: what its mapping files say.
+        until_caught_up: whether to stop once all that was there at the start is committed.
+        alone: whether the process has nothing else to do, and may end whatever still hangs after a signal.
 
     Returns:
         The exit code: 0 done or drained; 1 halted, stopped at once, or never able to work.
@@ -142,7 +158,8 @@ async def run_worker(settings: Settings, mappings: Mappings, *, until_caught_up:
             tell(logging.ERROR, "listen_failed", str(failure))
             return HALTED
         working = asyncio.create_task(worker.run(until_caught_up=until_caught_up))
-        with drain_on_signals(worker.pipeline, working):
+        patience = settings.delivery.shutdown_timeout + LEAVING_SECONDS if alone else None
+        with drain_on_signals(worker.pipeline, working, patience):
             try:
                 return await working
             except asyncio.CancelledError:
@@ -166,13 +183,21 @@ async def _serve_pages(worker: Worker, listen: str | None, stack: AsyncExitStack
 
 
 @contextmanager
-def drain_on_signals(pipeline: Pipeline, working: asyncio.Task[int]) -> Iterator[None]:
-    """The first SIGTERM or SIGINT drains, the second stops at once."""
+def drain_on_signals(
+    pipeline: Pipeline, working: asyncio.Task[int], patience: float | None = None
+) -> Iterator[None]:
+    """The first SIGTERM or SIGINT drains, the second stops at once.
+
+    A commit that no broker answers cannot be cancelled. If `patience` is given, the process ends that many seconds
+    after the first signal all the same, or very soon after the second.
+    """
     loop = asyncio.get_running_loop()
     asked = False
 
     def on_signal(name: str) -> None:
         nonlocal asked
+        if patience is not None:
+            _end_process_in(AT_ONCE_SECONDS if asked else patience)
         if asked:
             working.cancel()
         else:
@@ -186,6 +211,18 @@ def drain_on_signals(pipeline: Pipeline, working: asyncio.Task[int]) -> Iterator
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
+
+
+def _end_process_in(seconds: float) -> None:
+    """End the process as a crash would, which loses nothing, unless it has ended by then."""
+
+    def end() -> None:
+        tell(logging.WARNING, "left_anyway", "something hung: left without closing all connections")
+        os._exit(HALTED)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
 
 
 def _spare_the_collector() -> None:

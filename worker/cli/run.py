@@ -30,4 +30,5 @@ def run_worker(
 
     from worker import app
 
-    raise typer.Exit(uvloop.run(app.run_worker(settings, mappings, until_caught_up=until_caught_up)))
+    working = app.run_worker(settings, mappings, until_caught_up=until_caught_up, alone=True)
+    raise typer.Exit(uvloop.run(working))
