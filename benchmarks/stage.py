@@ -11,7 +11,7 @@ import tempfile
 import time
 import urllib.request
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +29,9 @@ PARTITIONS = 4
 PATIENCE_SECONDS = 300
 """No run takes longer; one that does has failed."""
 
+Settings = Mapping[str, object]
+"""Settings of a worker as its environment has them, without the prefix: `MEMORY__MAX_BYTES`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -43,6 +46,7 @@ class Measured:
     fill: float
     """Mean share of 475,000 bytes or 2,000 calls in a request, whichever is larger."""
     calls_in_request: float
+    bytes_of_call: float
 
 
 class Sink:
@@ -99,11 +103,17 @@ class Worker:
 
 @contextmanager
 def worker(
-    servers: str, topic: str, url: str, mapping: str = MAPPING, group: str | None = None, **settings: object
+    servers: str,
+    topic: str,
+    url: str,
+    *mappings: str,
+    group: str | None = None,
+    settings: Settings | None = None,
 ) -> Iterator[Worker]:
-    """Run a worker on a topic; `settings` as in its environment: `MEMORY__MAX_BYTES=1000`."""
+    """Run a worker on a topic; without a mapping, with the usual one."""
     folder = Path(tempfile.mkdtemp(prefix="benchmark"))
-    (folder / "mapping.yaml").write_text(mapping.replace("[orders]", f"[{topic}]"))
+    for number, mapping in enumerate(mappings or [MAPPING]):
+        (folder / f"mapping{number}.yaml").write_text(mapping.replace("[orders]", f"[{topic}]"))
     (folder / "worker.yaml").write_text(
         f"kafka: {{bootstrap_servers: '{servers}', group_id: {group or uuid.uuid4().hex}, dead_letter_topic: dead}}\n"
         f"pipelines: {{url: '{url}', api_key: benchmark}}\n"
@@ -112,7 +122,7 @@ def worker(
         f"mappings: ['{folder}/mapping*.yaml']\n"
     )
     command = [sys.executable, "-m", "worker", "run", "--config", str(folder / "worker.yaml")]
-    environ = {**os.environ, **{f"WORKER__{name}": str(value) for name, value in settings.items()}}
+    environ = {**os.environ, **{f"WORKER__{name}": str(value) for name, value in (settings or {}).items()}}
     log = folder / "log"
     with log.open("wb") as told, subprocess.Popen(command, cwd=ROOT, stderr=told, env=environ) as process:
         try:
@@ -153,6 +163,7 @@ def measure(programs: Sequence[subprocess.Popen[bytes]], into: Sink, calls: int)
         rss=max(status_mib(program.pid, "VmHWM") for program in programs),
         fill=max(size / 475_000, calls_in_request / 2_000),
         calls_in_request=calls_in_request,
+        bytes_of_call=size / calls_in_request,
     )
 
 
