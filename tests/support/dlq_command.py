@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import io
 import json
 import os
 import subprocess
 import sys
-from typing import Any
+from contextlib import redirect_stderr, redirect_stdout
+from typing import Any, cast
 
 from tests.support.program import ROOT, Finished
 from tests.support.worker_process import API_KEY, Site
+from worker.cli.main import run
 
 
 class Dlq:
@@ -41,14 +45,29 @@ class Dlq:
 
     async def __call__(self, *arguments: str, key: str | None = API_KEY) -> Finished:
         """Run a command to its end."""
+        if arguments[0] != "replay" or "--dry-run" in arguments:
+            return await asyncio.to_thread(self._look, *arguments)
         process = self.start(*arguments, key=key)
         out, err = await asyncio.to_thread(process.communicate)
         self.said += out.decode() + err.decode()
         return Finished(process.returncode, out.decode(), err.decode())
 
+    def _look(self, *arguments: str) -> Finished:
+        """Run a command that changes nothing in this process, which is faster; it needs no key."""
+        self._site.configure()
+        out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+        with contextlib.chdir(self._site.folder), redirect_stdout(out), redirect_stderr(err):
+            code = run(["dlq", *arguments])
+        found = []
+        for stream in (out, err):
+            stream.flush()
+            found.append(cast("io.BytesIO", stream.buffer).getvalue().decode())
+        self.said += "".join(found)
+        return Finished(code, *found)
+
     async def listed(self, *arguments: str) -> dict[str, Any]:
         """What `dlq list` says."""
-        done = await self("list", "--json", *arguments, key=None)
+        done = await self("list", "--json", *arguments)
         assert done.code == 0, done.err
         found: dict[str, Any] = json.loads(done.out)
         return found
@@ -62,7 +81,7 @@ class Dlq:
 
     async def replayed(self, *arguments: str) -> tuple[int, dict[str, int]]:
         """The exit code of `dlq replay`, and its table: how many letters, by what happened to them."""
-        done = await self("replay", *arguments, key=None if "--dry-run" in arguments else API_KEY)
+        done = await self("replay", *arguments)
         rows = [line.split(maxsplit=1) for line in done.out.splitlines()[1:]]
         assert done.out, done.err
         return done.code, {name: int(n.replace(",", "")) for n, name in rows}

@@ -93,6 +93,9 @@ class DeadLetterReader:
 
     def letter(self, partition: int, offset: int) -> Letter | None:
         """The letter at a place; None if there is none. Raises `SourceFailed`."""
+        first, end = self._reader.bounds(self.topic).get(partition, (0, 0))
+        if not first <= offset < end:
+            return None
         record = self._reader.record((self.topic, partition), offset)
         return None if record is None else read_letter(record, self.cluster_id)
 

@@ -1,0 +1,152 @@
+"""The `dlq` commands on a real Kafka: other programs' letters, old ones, wrong keys, wrong places."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from tests.support.dlq_command import Dlq, connect_headers
+from tests.support.kafka_client import Headers
+from tests.support.ledger import EVENT, PERSON, TEXT
+from tests.support.letters import letter_record
+from tests.support.worker_process import Site
+from worker.core.message_id import MessageIds
+from worker.emulator import Emulator, Fault
+from worker.emulator.received import Query
+
+pytestmark = pytest.mark.kafka
+
+MAPPING = """\
+topics: [{topic}]
+rules:
+  - {{when: type == 'happened', call: track, event: Something Happened, userId: person}}
+  - {{when: type == 'known', call: identify, userId: person, traits: {{text: text}}}}
+  - {{when: type == 'erased', call: delete_user, userId: person}}
+"""
+NOW = int(time.time() * 1000)
+HOUR = 3_600_000
+
+
+@pytest.fixture
+def dlq(site: Site) -> Dlq:
+    site.mapping = MAPPING.format(topic=site.topic)
+    return Dlq(site)
+
+
+def event(kind: str) -> bytes:
+    return f'{{"type": "{kind}", "person": "{PERSON}", "text": "{TEXT}"}}'.encode()
+
+
+def bury(site: Site, n: int, value: bytes | None, age_hours: float = 0, **facts: Any) -> None:
+    """Write a dead letter as a worker would have."""
+    millis = NOW - int(age_hours * HOUR)
+    record = letter_record(
+        origin=(site.topic, 0, n), value=value, millis=millis, failed_at=NOW / 1000, **facts
+    )
+    headers: Headers = [*(record.headers() or [])]
+    site.kafka.append(site.letters, 0, [value], key=b"key", headers=headers)
+
+
+async def test_letters_that_kafka_connect_wrote_are_listed_shown_and_replayed(
+    site: Site, dlq: Dlq, emulator: Emulator
+) -> None:
+    quoting = connect_headers(site.topic, 1, 7, **{"exception.message": f"cannot convert {PERSON}"})
+    headers: Headers = [("trace", b"1"), *quoting]
+    site.kafka.append(site.letters, 1, [event("happened")], key=b"key", headers=headers, timestamp=NOW - HOUR)
+    site.kafka.append(site.letters, 1, [b"{}"])  # whatever that is
+    (group,) = (await dlq.listed())["groups"]
+    assert (group["reason"], group["stage"], group["topic"]) == ("DataException", "decode", site.topic)
+    assert (await dlq.waiting("--stage", "decode", "--until", "30m")) == {"DataException": 1}
+    shown = (await dlq("show", f"{site.letters}:1:0")).out
+    assert "would send 1 call(s)" in shown
+    assert "trace" in shown
+    assert (await dlq("show", f"{site.topic}:1:7")).out == shown  # by the place that it came from
+    code, table = await dlq.replayed()
+    assert (code, table["delivered"]) == (0, 1)
+    (call,) = emulator.received.calls(Query(event=EVENT))
+    ids = MessageIds(str(site.kafka.admin.list_topics().cluster_id))
+    assert call["messageId"] == ids.for_record(NOW - HOUR, site.topic, 1, 7, "track", EVENT, 0)
+    assert await dlq.waiting() == {}
+    assert "resolved" in (await dlq("show", f"{site.letters}:1:0")).out
+    assert PERSON not in dlq.said
+
+
+async def test_calls_that_could_undo_a_newer_state_are_left_alone_and_counted(
+    site: Site, dlq: Dlq, emulator: Emulator
+) -> None:
+    for n, (kind, age) in enumerate(
+        [("known", 25), ("known", 1), ("erased", 25), ("erased", 1), ("happened", 500)]
+    ):
+        bury(site, n, event(kind), age)
+    stale = "left alone: an old identify, group or destructive call could undo a newer state (--allow-stale)"
+    _, prospect = await dlq.replayed("--dry-run")
+    assert prospect[stale] == 2
+    assert prospect["would be delivered (3 calls)"] == 3
+    assert "would leave it alone: an old identify" in (await dlq("show", f"{site.letters}:0:0")).out
+    code, table = await dlq.replayed("--skip-destructive", "--max-age", "100h", "--limit", "7")
+    assert (code, table["delivered"]) == (0, 1)
+    assert table["left alone: destructive (--skip-destructive)"] == 2
+    assert table["left alone: older than --max-age"] == 1
+    code, table = await dlq.replayed()
+    assert (code, table["delivered"], table[stale]) == (0, 2, 2)
+    code, table = await dlq.replayed("--allow-stale")
+    assert (code, table["delivered"], table["resolved before"]) == (0, 2, 3)
+    assert [call["type"] for call in emulator.received.calls()] == [
+        "identify",
+        "track",
+        "track",
+        "identify",
+        "track",
+    ]
+
+
+async def test_what_was_replayed_often_enough_waits_for_somebody_who_asks(
+    site: Site, dlq: Dlq, emulator: Emulator
+) -> None:
+    bury(site, 0, event("happened"), replays=5)
+    bury(site, 1, None)
+    record = letter_record(origin=(site.topic, 0, 2), value=None)
+    huge: Headers = [*(record.headers() or []), ("dlq.value_bytes", b"9000000")]
+    site.kafka.append(site.letters, 0, [None], headers=huge)
+    code, table = await dlq.replayed()
+    assert (code, table["delivered"], table["ignored by today's mapping, and resolved"]) == (0, 0, 1)
+    assert table["left alone: was replayed max_replays times (--include-replayed)"] == 1
+    assert table["left alone: its value was too large for the dead-letter topic"] == 1
+    assert "is not possible" in (await dlq("show", f"{site.letters}:0:2")).out
+    code, table = await dlq.replayed("--include-replayed")
+    assert (code, table["delivered"]) == (0, 1)
+
+
+async def test_a_key_that_is_refused_stops_the_replay_and_costs_nothing(
+    site: Site, dlq: Dlq, emulator: Emulator
+) -> None:
+    bury(site, 0, event("happened"))
+    ends = site.ends(site.letters)
+    done = await dlq("replay", key="wrong")
+    assert done.code == 1
+    assert "stopped: UNAUTHORIZED" in done.err
+    assert "taken and not finished" in done.out
+    assert (await dlq.waiting(), site.ends(site.letters)) == ({"MISSING_ID": 1}, ends)
+    emulator.faults.add(Fault(status=400, errors=["no"]))
+    code, table = await dlq.replayed()
+    assert (code, table["failed again: HTTP_400"]) == (1, 1)
+    assert (await dlq.listed())["groups"][0]["replayed"] == 1
+
+
+async def test_what_is_not_there_is_said_in_a_line(site: Site, dlq: Dlq) -> None:
+    assert await dlq.waiting() == {}
+    assert (await dlq.replayed())[0] == 0
+    nothing = await dlq("show", f"{site.letters}:0:0")
+    assert (nothing.code, "there is no dead letter at" in nothing.err) == (1, True)
+    for wrong in (["show", "here"], ["replay", "--rate", "fast"], ["list", "--since", "yesterday"]):
+        assert (await dlq(*wrong)).code == 2
+    site.change("kafka", dead_letter_topic="no-such-topic")
+    for command in (["list"], ["show", "no-such-topic:0:0"], ["replay"], ["replay", "--dry-run"]):
+        missing = await dlq(*command)
+        assert (missing.code, missing.out) == (1, "")
+        assert "no-such-topic" in missing.err
+    site.change("kafka", dead_letter_topic=site.kafka.create_topic(1, cleanup_policy="compact"))
+    compacted = await dlq("replay")
+    assert (compacted.code, "is compacted" in compacted.err) == (1, True)
