@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -14,7 +16,7 @@ from tests.support.mapping_files import values
 from worker.core.decoding import decode
 from worker.mapping.codegen import Code
 from worker.mapping.expressions import Expression, ExpressionFailed
-from worker.mapping.reading import form_of, parts_read, plain
+from worker.mapping.reading import Form, form_of, parts_read, plain
 
 EXPRESSIONS = [
     "a", "a.b", "a.b.c", "a[0]", "a[0].b", "a[-1].b.c", "a[].b", "a[][].b", "a[][]", "a[*].b", "a[*].b[].c", "a.*.b",
@@ -32,22 +34,31 @@ EXPRESSIONS = [
 @given(st.dictionaries(st.sampled_from(["a", "b", "c", "id", "list", "_kafka"]), values, max_size=5))
 @pytest.mark.parametrize("text", EXPRESSIONS)
 def test_an_expression_finds_the_same_in_what_is_left(text: str, event: dict[str, Any]) -> None:
-    expression = Expression.parse(text)
-    form = form_of(parts_read(expression.node))
+    expression, form, compiled = prepared(text)
     value = orjson.dumps(event)
-    code = Code()
+    left = decode(value)
     if form is not None:
-        code.forms["event"] = form
-    code.line(f"return {expression.emit(code)}")
-    compiled = code.build("found", "event, kafka")
-    left = msgspec.json.decode(value, type=form.made) if form else decode(value)
+        left = msgspec.json.decode(value, type=form.made)
+        assert msgspec.convert(decode(value), form.made) == left
 
     searched = found(lambda: expression.search(decode(value), {"key": None}))
     assert found(lambda: compiled(left, {"key": None})) == searched
     assert found(lambda: expression.search(plain(left), {"key": None})) == searched
 
 
-def found(find: Any) -> Any:
+@cache
+def prepared(text: str) -> tuple[Expression, Form | None, Callable[[Any, Any], Any]]:
+    """The expression, what an event is decoded to for it, and the expression as Python that reads that."""
+    expression = Expression.parse(text)
+    form = form_of(parts_read(expression.node))
+    code = Code()
+    if form is not None:
+        code.forms["event"] = form
+    code.line(f"return {expression.emit(code)}")
+    return expression, form, code.build("found", "event, kafka")
+
+
+def found(find: Callable[[], Any]) -> Any:
     try:
         return orjson.dumps(find())
     except ExpressionFailed:
@@ -70,6 +81,28 @@ def test_a_field_of_another_type_than_expected_is_decoded_all_the_same() -> None
         assert left_of("a.b[].c", b'{"a":' + value + b"}") == orjson.loads(b'{"a":' + value + b"}")
     wide = b'{"a":123456789012345678901234567890}'
     assert left_of("a.b[].c", wide) == {"a": 123456789012345678901234567890}
+
+
+NUMBERS = [
+    "-0",
+    "-0.0",
+    "1E5",
+    "1e2",
+    "1.0",
+    "0.1e1",
+    "18446744073709551616",
+    "-9223372036854775809",
+    "1" * 400,
+]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_number_stays_what_it_is(number: str) -> None:
+    value = f'{{"a": {number}, "b": {{"c": {number}}}, "d": [{number}, {{"e": {number}}}]}}'.encode()
+    form = form_of(parts_read(Expression.parse("[a.x, b.c, d[].e]").node))
+    assert form is not None
+    for left in (msgspec.json.decode(value, type=form.made), msgspec.convert(decode(value), form.made)):
+        assert repr(plain(left)) == repr(decode(value))
 
 
 @pytest.mark.parametrize("name", ["class", "a b", "", "é", "__init__", "_0", "0", "a'b", "self"])
