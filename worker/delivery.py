@@ -78,6 +78,7 @@ class Delivery:
         self._stopped_for: set[str] = set()
         self._may_send = asyncio.Event()
         self._may_send.set()
+        self._untried = 0
         self._resting = 0
         self.gate = Gate(delivery.retry_initial, delivery.retry_max)
         self.in_hand: set[asyncio.Task[None]] = set()
@@ -86,6 +87,7 @@ class Delivery:
 
     def start(self, batch: Batch) -> asyncio.Task[None]:
         """Send a batch, and what it is split into, until each call is delivered or refused."""
+        self._untried += 1
         task = asyncio.create_task(self._deliver(batch))
         self.in_hand.add(task)
         task.add_done_callback(self._ended)
@@ -94,8 +96,8 @@ class Delivery:
     async def wait_for_room(self) -> None:
         """Wait until another batch may be sent at once: then is the time to take it, and not before.
 
-        What rests before it is tried again leaves its place to others. While the API fails, one more than may be in
-        flight is in hand, so that there always is another one to probe with.
+        What rests before it is tried again leaves its place to others. While the API fails, there always is one batch
+        that was not tried yet: who knows whether it is the API or what was tried.
         """
         while not self._has_room():
             await self.progress.wait()
@@ -114,8 +116,8 @@ class Delivery:
             self._may_send.set()
 
     def _has_room(self) -> bool:
-        if self.gate.closed and len(self.in_hand) > self._max_in_flight:
-            return False
+        if self.gate.closed:
+            return self._untried == 0
         return len(self.in_hand) - self._resting < self._max_in_flight
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -123,7 +125,8 @@ class Delivery:
         self.progress.notify()
 
     async def _deliver(self, batch: Batch) -> None:
-        pieces = [_Piece(batch, Attempts())]
+        pieces = await self._attempt(batch, Attempts())
+        self._untried -= 1
         while pieces:
             piece = _next(pieces)
             if piece.due > self._now():
