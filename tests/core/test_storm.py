@@ -1,6 +1,6 @@
-"""When dead letters are a storm: in a row, or too large a share of the latest records."""
-
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -9,46 +9,59 @@ from hypothesis import strategies as st
 from worker.core.model import Stage
 from worker.core.storm import StormBreaker
 
-
-def test_so_many_dead_letters_in_a_row_are_a_storm_and_it_stays_one() -> None:
-    storm = StormBreaker(consecutive=3, ratio=1.0, window=100)
-    assert [storm.failed(Stage.MAP) for _ in range(2)] == [False, False]
-    storm.mapped(1)
-    assert [storm.failed(Stage.DECODE) for _ in range(3)] == [False, False, True]
-    storm.mapped(1000)
-    assert storm.broken
+outcomes = st.lists(
+    st.tuples(st.sampled_from(Stage), st.integers(0, 12) | st.just("failed")),
+    max_size=60,
+)
+"""So many records passed at once at a stage, or one failed."""
 
 
-def test_a_share_counts_once_the_window_is_full() -> None:
-    storm = StormBreaker(consecutive=100, ratio=0.5, window=10)
-    for _ in range(4):
-        assert not storm.failed(Stage.VALIDATE)
-    storm.mapped(4)
-    assert not storm.failed(Stage.VALIDATE)
-    assert storm.failed(Stage.VALIDATE)
-    assert storm.share == 0.6
+def passed(breaker: StormBreaker, stage: Stage) -> Callable[[int], None]:
+    return breaker.delivered if stage is Stage.DELIVER else breaker.mapped
 
 
-def test_deliveries_do_not_excuse_a_broken_mapping_nor_mapped_records_an_api_that_refuses_all() -> None:
-    storm = StormBreaker(consecutive=3, ratio=1.0, window=100)
-    for stage, excuse in ((Stage.MAP, storm.delivered), (Stage.DELIVER, storm.mapped)):
-        storm.broken = False
-        assert not storm.failed(stage)
-        assert not storm.failed(stage)
-        excuse(100)
-        assert storm.failed(stage)
+@given(st.integers(1, 8), st.floats(0.05, 1), st.integers(1, 10), outcomes)
+def test_it_breaks_exactly_when_a_list_of_outcomes_says_so(
+    consecutive: int, ratio: float, window: int, happened: list[tuple[Stage, int | str]]
+) -> None:
+    breaker = StormBreaker(consecutive=consecutive, ratio=ratio, window=window)
+    lists: dict[bool, list[bool]] = {False: [], True: []}
+    broken = False
+    for stage, outcome in happened:
+        failed = lists[stage is Stage.DELIVER]
+        if isinstance(outcome, int):
+            failed += [False] * outcome
+            passed(breaker, stage)(outcome)
+        else:
+            failed.append(True)
+            latest = failed[-window:]
+            row = len(failed) >= consecutive and all(failed[-consecutive:])
+            broken = broken or row or (len(latest) == window and sum(latest) / window > ratio)
+            assert breaker.failed(stage) is broken
+            assert breaker.share == sum(latest) / len(latest)
+        assert breaker.broken is broken
 
 
-@given(st.lists(st.tuples(st.booleans(), st.integers(1, 5)), max_size=50), st.integers(1, 20))
-def test_the_share_is_that_of_the_latest_records(runs: list[tuple[bool, int]], window: int) -> None:
-    storm = StormBreaker(consecutive=1000, ratio=1.0, window=window)
-    outcomes: list[bool] = []
-    for failed, n in runs:
-        for _ in range(n if failed else 0):
-            storm.failed(Stage.DELIVER)
-        if not failed:
-            storm.delivered(n)
-        outcomes += [failed] * n
-        if failed:
-            latest = outcomes[-window:]
-            assert storm.share == pytest.approx(sum(latest) / len(latest))
+def test_a_storm_stays_one() -> None:
+    breaker = StormBreaker(consecutive=2, ratio=1.0, window=10)
+    assert not breaker.failed(Stage.MAP)
+    assert breaker.failed(Stage.MAP)
+    breaker.mapped(1000)
+    breaker.delivered(1000)
+    assert breaker.broken
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_bad_records_between_good_ones_are_no_storm(stage: Stage) -> None:
+    breaker = StormBreaker(consecutive=3, ratio=0.5, window=10)
+    for _ in range(1000):
+        assert not breaker.failed(stage)
+        passed(breaker, stage)(1)
+
+
+def test_records_that_become_calls_do_not_hide_that_none_is_delivered() -> None:
+    breaker = StormBreaker(consecutive=3, ratio=1.0, window=1000)
+    for _ in range(2):
+        assert not breaker.failed(Stage.DELIVER)
+        breaker.mapped(100)
+    assert breaker.failed(Stage.DELIVER)
