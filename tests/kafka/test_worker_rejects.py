@@ -96,7 +96,7 @@ BAD = {
     "Infinity": (happened(n=float("inf")), "decode", "INVALID_JSON"),
     "half a surrogate pair": (happened(text="\ud800"), "decode", "INVALID_JSON"),
     "not UTF-8": (happened(text="?").replace(b"?", b"\xff"), "decode", "INVALID_JSON"),
-    "300 levels": (happened(n=0).replace(b"0", b"[" * 300 + b"]" * 300), "validate", "TOO_DEEP"),
+    "300 levels": (happened(n=0).replace(b"0", b"[" * 300 + b"]" * 300), "decode", "TOO_DEEP"),
     "no id": (b'{"type": "happened"}', "validate", "MISSING_ID"),
     "null as id": (happened(person=None), "validate", "MISSING_ID"),
     "empty id": (happened(person=""), "validate", "MISSING_ID"),
