@@ -124,7 +124,14 @@ def test_few_names_are_kept_however_many_come() -> None:
 
 
 @given(
-    st.lists(st.tuples(st.integers(-1, 2**50), st.integers(0, 5), st.integers(0, 2**50)), max_size=6),
+    st.lists(
+        st.tuples(
+            st.integers(-1, 2**50) | st.integers(-1, 3_000),
+            st.integers(0, 2),
+            st.integers(0, 2**50) | st.integers(0, 9_000),
+        ),
+        max_size=12,
+    ),
     st.integers(0, 255),
 )
 def test_an_id_maker_for_one_call_makes_the_same_ids(places: list[tuple[int, int, int]], index: int) -> None:
