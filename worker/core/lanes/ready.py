@@ -7,20 +7,8 @@ import math
 from collections.abc import Iterable
 
 from worker.core.lanes.batch import Batch, Filling
-from worker.core.lanes.track import LANES, Lane, Stretch, Track
+from worker.core.lanes.track import LANES, Group, Lane, Stretch, Track
 from worker.core.model import EncodedCall, Partition, Record
-
-
-class Group:
-    """Ready lanes whose head has the same envelope, in the order in which they became ready."""
-
-    __slots__ = ("calls", "envelope", "lanes", "size")
-
-    def __init__(self, envelope: bytes) -> None:
-        self.envelope = envelope
-        self.lanes: dict[Lane, None] = {}
-        self.calls = 0
-        self.size = 0
 
 
 class Lanes:

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from worker.core.model import Partition, Record
-
-if TYPE_CHECKING:
-    from worker.core.lanes.ready import Group
 
 LANES = 64
 """Lanes of a partition: how many keys' worth of order can be in different requests at once."""
@@ -65,6 +61,18 @@ class Lane:
         if self.flying is not None:
             return self.flying
         return self.queue[0].calls[0][1] if self.queue else None
+
+
+class Group:
+    """Ready lanes whose head has the same envelope, in the order in which they became ready."""
+
+    __slots__ = ("calls", "envelope", "lanes", "size")
+
+    def __init__(self, envelope: bytes) -> None:
+        self.envelope = envelope
+        self.lanes: dict[Lane, None] = {}
+        self.calls = 0
+        self.size = 0
 
 
 @dataclass(slots=True, eq=False)
