@@ -1,0 +1,110 @@
+"""The dead-letter topic itself fails: nothing is lost, nothing is committed past it, and everyone can see it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin._acl import AclBinding, AclBindingFilter, AclOperation, AclPermissionType
+from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
+
+from tests.kafka.conftest import leave
+from tests.support.kafka_client import SECONDS, KafkaClient
+from tests.support.kafka_cluster import KafkaCluster
+from tests.support.ledger import header
+from tests.support.worker_process import Site, WorkerProcess, until
+from worker.emulator import Emulator, Fault
+
+pytestmark = pytest.mark.kafka
+
+AUTHORIZER = """
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+allow.everyone.if.no.acl.found=true
+"""
+
+
+@pytest.fixture
+def guarded(tmp_path: Path, kafka_servers: str) -> Iterator[KafkaCluster]:
+    """A Kafka of this test's own that knows rights."""
+    cluster = KafkaCluster(tmp_path / "kafka")
+    with (cluster.directory / "server.properties").open("a") as properties:
+        properties.write(AUTHORIZER)
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.kill()
+
+
+@pytest.fixture
+def own_site(guarded: KafkaCluster, tmp_path: Path, emulator: Emulator) -> Iterator[Site]:
+    site = Site(tmp_path, KafkaClient(guarded.bootstrap_servers), emulator)
+    site.change_property("delivery.timeout.ms", 2500)
+    site.change_property("socket.timeout.ms", 2000)
+    site.change_property("reconnect.backoff.max.ms", 500)
+    yield site
+    leave(site)
+
+
+def forbid(site: Site) -> AclBinding:
+    """Nobody may write dead letters any more."""
+    binding = AclBinding(
+        ResourceType.TOPIC, site.letters, ResourcePatternType.LITERAL,
+        "User:*", "*", AclOperation.WRITE, AclPermissionType.DENY,
+    )  # fmt: skip
+    site.kafka.admin.create_acls([binding])[binding].result(SECONDS)
+    return binding
+
+
+async def metric(worker: WorkerProcess, name: str) -> float:
+    _, text = await worker.get("/metrics")
+    return sum(
+        float(line.split()[-1]) for line in text.splitlines() if line.startswith(f"pipelines_worker_{name}")
+    )
+
+
+async def test_without_the_right_to_write_and_through_an_outage_letters_wait_and_so_do_their_offsets(
+    own_site: Site, guarded: KafkaCluster, emulator: Emulator
+) -> None:
+    site = own_site
+    worker = await site.started()
+    denied = forbid(site)
+    site.kafka.append(site.topic, 0, [b"{broken"])
+    site.produce(40)
+    await site.delivered()
+    await worker.not_ready_for("DEAD_LETTERS_REFUSED")
+    assert await metric(worker, "dead_letters_failed") > 0
+    assert worker.told("dead_letters_failed")[0]["level"] == "error"
+    await until(lambda: site.committed() == [0, 20])  # nothing is committed past the letter
+    site.kafka.admin.delete_acls([_all_of(denied)])
+    await worker.ready()
+    await until(lambda: site.committed() == [21, 20])
+
+    # An outage while a letter is on its way: the API takes its time to refuse, and the broker goes meanwhile.
+    emulator.faults.add(Fault(delay=1.0, status=400, times=None, match={"userId": "nobody"}))
+    site.kafka.append(site.topic, 1, [site.ledger.event("nobody")], key=b"x")
+    site.ledger.produced.pop("nobody")  # it is never to be delivered
+    requests = emulator.summary["requests"]["total"]
+    await until(lambda: emulator.summary["requests"]["total"] > requests)
+    guarded.kill()
+    failed = len(worker.told("dead_letters_failed"))
+    await until(lambda: len(worker.told("dead_letters_failed")) > failed)
+    assert "DEAD_LETTERS_REFUSED" in (await worker.reasons() or [])
+    await asyncio.to_thread(guarded.start)
+    await worker.ready()
+    await until(lambda: site.committed() == [21, 21])
+    assert sorted(str(header(each, "dlq.reason")) for each in site.ledger.letters()) == [
+        "HTTP_400",
+        "INVALID_JSON",
+    ]
+    assert await worker.stop() == 0
+    site.ledger.check()
+
+
+def _all_of(binding: AclBinding) -> AclBindingFilter:
+    return AclBindingFilter(
+        binding.restype, binding.name, binding.resource_pattern_type, "User:*", "*",
+        AclOperation.ANY, AclPermissionType.ANY,
+    )  # fmt: skip
