@@ -20,7 +20,7 @@ from confluent_kafka import Message
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.compare import MAPPING, event
+from benchmarks.events import MAPPING, event
 from tests.support.mapping_reference import Reference
 from worker.core.message_id import MessageIds
 from worker.core.model import EncodedCall, Problem, Record

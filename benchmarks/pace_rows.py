@@ -137,8 +137,8 @@ def skew(bench: Bench) -> Iterator[Row]:
         return min(usually.rate, most, full / LATENCY / hottest if hottest else most)
 
     hot, skewed = list(with_hot_key(bench.events)), zipf(bench.events)
-    some = numbered(even(bench.events // 4), contexts=1_000)
-    alone = numbered(even(1_500 if bench.quick else 6_000, 1_000_000), contexts=1_000_000)
+    some = numbered(even(bench.events), contexts=1_000)
+    alone = numbered(even(bench.events, 1_000_000), contexts=1_000_000)
     for what, events, most in (
         ("hot key with 20 %", numbered(hot), bound(hottest=0.2)),
         ("Zipf 1.1 over 100,000 keys", numbered(skewed), bound(hottest=hottest_share(skewed))),
@@ -162,7 +162,8 @@ def _examined(
         sink(LATENCY, examine=True) as into,
         worker(bench.servers, topic, into.url, mapping) as running,
     ):
-        return measure([running.process], into, count), into.get("/report")
+        seconds = 5 + 15 * (not bench.quick) if mapping == CONTEXTS else None
+        return measure([running.process], into, count, seconds), into.get("/report")
 
 
 def _in_order(told: dict[str, Any]) -> Row:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import signal
 import sys
 import tempfile
 import time
@@ -71,6 +72,7 @@ def main() -> None:
     chosen = arguments.parse_args()
     if unknown := set(chosen.names) - SCENARIOS.keys():
         arguments.error(f"no such scenario: {', '.join(unknown)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and so stop what was started
     print(machine(quick=chosen.quick))
     with tempfile.TemporaryDirectory() as folder, KafkaCluster(Path(folder)) as cluster:
         create_topics(cluster.bootstrap_servers, "dead", partitions=1)

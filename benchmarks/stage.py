@@ -61,14 +61,23 @@ class Sink:
             found: dict[str, Any] = json.load(answer)
             return found
 
-    def wait_for(self, calls: int, programs: Sequence[subprocess.Popen[bytes]], pause: float = 0.02) -> int:
-        """Wait until so many calls have arrived, and answer how many have. Raises RuntimeError if a program ends."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+    def wait_for(
+        self, calls: int, programs: Sequence[subprocess.Popen[bytes]], seconds: float | None = None
+    ) -> int:
+        """Wait until so many calls have arrived, or for some seconds, and answer how many have.
+
+        Raises:
+            RuntimeError: a program has ended, or far too much time has passed.
+        """
+        began = time.monotonic()
         while (arrived := int(self.get()["calls"])) < calls:
+            passed = time.monotonic() - began
+            if seconds is not None and passed > seconds:
+                break
             ended = [program.returncode for program in programs if program.poll() is not None]
-            if ended or time.monotonic() > deadline:
+            if ended or passed > PATIENCE_SECONDS:
                 raise RuntimeError(f"{arrived:,} of {calls:,} calls arrived; ended with {ended}")
-            time.sleep(pause)
+            time.sleep(0.01)
         return arrived
 
 
@@ -144,22 +153,27 @@ def floor(servers: str, topic: str, url: str, events: int) -> Iterator[subproces
             process.kill()
 
 
-def measure(programs: Sequence[subprocess.Popen[bytes]], into: Sink, calls: int) -> Measured:
-    """Follow a run by what arrives at the sink: from a fifth of the calls until all have."""
+def measure(
+    programs: Sequence[subprocess.Popen[bytes]], into: Sink, calls: int, seconds: float | None = None
+) -> Measured:
+    """Follow a run by what arrives at the sink: from a fifth of the calls until all have.
+
+    Where `seconds` are given: from the first on, for so long at the most.
+    """
 
     def cpu() -> float:
         return sum(cpu_seconds(program.pid) for program in programs)
 
-    before = into.wait_for(calls // 5, programs)
+    before = into.wait_for(calls // 5 if seconds is None else 1, programs)
     began, cpu_before = time.perf_counter(), cpu()
     assert before < calls, "everything arrived at once: use more events"
-    into.wait_for(calls, programs)
-    seconds, spent = time.perf_counter() - began, cpu() - cpu_before
+    arrived = into.wait_for(calls, programs, seconds)
+    took, spent = time.perf_counter() - began, cpu() - cpu_before
     counts = into.get()
     size, calls_in_request = (counts[name] / counts["requests"] for name in ("bytes", "calls"))
     return Measured(
-        cpu=spent / (calls - before) * 1e6,
-        rate=(calls - before) / seconds,
+        cpu=spent / (arrived - before) * 1e6,
+        rate=(arrived - before) / took,
         rss=max(status_mib(program.pid, "VmHWM") for program in programs),
         fill=max(size / 475_000, calls_in_request / 2_000),
         calls_in_request=calls_in_request,

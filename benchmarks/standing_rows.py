@@ -79,7 +79,7 @@ def _first_call(bench: Bench, topics: list[str]) -> tuple[float, float]:
         sink() as into,
         worker(bench.servers, "", into.url, *(_file(topic) for topic in topics)) as running,
     ):
-        into.wait_for(1, [running.process], pause=0.005)
+        into.wait_for(1, [running.process])
         now = time.time()
         joined = running.when("partitions_assigned")
         assert joined, "nothing is delivered without partitions"
