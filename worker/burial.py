@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from worker.core.model import Rejected, Stage
 from worker.ports import DeadLetter
 from worker.wakeup import Wakeup
 
 if TYPE_CHECKING:
-    from worker.core.lanes import Track
-    from worker.core.model import Record, Rejected
+    from worker.core.lanes import Batch, Track
+    from worker.core.model import Record
     from worker.core.storm import StormBreaker
     from worker.delivery import Delivery
     from worker.ports import DeadLetters, Response
@@ -103,6 +104,12 @@ class Burial:
             self._delivery.stop_sending(STORM)
             self._telemetry.storm_broke(self._storm.consecutive, self._storm.share)
 
+    def refuse(self, batch: Batch, response: Response, attempts: int) -> None:
+        """No call of a batch will ever be accepted."""
+        for lane, calls in batch.by_lane():
+            for _, record, index in calls:
+                self.reject(lane.track, record, _refusal(response, index), response, attempts)
+
     async def run(self) -> None:
         """Write what there is; during a hold it waits, because then it may be nobody's fault but the key's."""
         while True:
@@ -135,3 +142,19 @@ class Burial:
                 refused.append((track, letter))
         self.refused = next((failure for failure in answers if failure), None)
         return refused
+
+
+def unexpected(fault: Exception) -> Rejected:
+    """The verdict on a record that the worker itself fails with."""
+    return Rejected(
+        Stage.MAP, "UNEXPECTED_FAULT", f"the worker failed with this record: {type(fault).__name__}"
+    )
+
+
+def _refusal(response: Response, index: int) -> Rejected:
+    return Rejected(
+        Stage.DELIVER,
+        f"HTTP_{response.status}" if response.status else "NO_ANSWER",
+        response.failure or f"the API answered {response.status}",
+        call_index=index,
+    )

@@ -18,7 +18,7 @@ from worker.core.retry import Action, Answer, Attempts, Gate, Patience, classify
 from worker.wakeup import Wakeup
 
 if TYPE_CHECKING:
-    from worker.core.lanes import Batch, Lane, Lanes
+    from worker.core.lanes import Batch, Lane, Lanes, Track
     from worker.ports import Destination, Response
     from worker.settings import Settings
     from worker.telemetry import Telemetry
@@ -103,6 +103,10 @@ class Delivery:
             await self.progress.wait()
         await self._may_send.wait()
         await self._wait_for_window()
+
+    def tracks_on_wire(self) -> set[Track]:
+        """The assignments whose calls have been sent and not answered."""
+        return {lane.track for batch in self.on_wire for lane, _ in batch.lanes}
 
     def stop_sending(self, reason: str) -> None:
         """Send nothing more until this reason is gone; what is on the wire is still answered."""

@@ -21,10 +21,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from worker.burial import STORM, Burial
+from worker.burial import STORM, Burial, unexpected
 from worker.commits import FAILING, Commits
 from worker.core.lanes import Batch, Lanes, Track
-from worker.core.model import EncodedCall, Partition, Record, Rejected, Stage
+from worker.core.model import EncodedCall, Partition, Record, Rejected
 from worker.core.storm import StormBreaker
 from worker.delivery import Delivery
 from worker.ports import DeadLetters, Destination, Response, Source, Start
@@ -214,7 +214,7 @@ class Pipeline:
                 self._storm.mapped(at - judged)
                 judged = at + 1
                 self._burial.reject(
-                    track, record, fault if isinstance(fault, Rejected) else _unexpected(fault)
+                    track, record, fault if isinstance(fault, Rejected) else unexpected(fault)
                 )
                 continue
             if calls:
@@ -262,9 +262,7 @@ class Pipeline:
 
     def refused(self, batch: Batch, response: Response, attempts: int) -> None:
         """See `delivery.Outcomes`."""
-        for lane, calls in batch.by_lane():
-            for _, record, index in calls:
-                self._burial.reject(lane.track, record, _refusal(response, index), response, attempts)
+        self._burial.refuse(batch, response, attempts)
         self._lanes_changed.notify()
 
     # Commit
@@ -325,12 +323,10 @@ class Pipeline:
 
     async def _wait_for_wire(self, tracks: list[Track]) -> None:
         deadline = self._now() + self._settings.pipelines.timeout + 1
-        while self._is_on_wire(tracks) and (left := deadline - self._now()) > 0:
+        while not (self._delivery.tracks_on_wire() | self._burial.writing).isdisjoint(tracks):
+            if (left := deadline - self._now()) <= 0:
+                return
             await self._progress.wait(left)
-
-    def _is_on_wire(self, tracks: list[Track]) -> bool:
-        on_wire = {lane.track for batch in self._delivery.on_wire for lane, _ in batch.lanes}
-        return not (on_wire | self._burial.writing).isdisjoint(tracks)
 
     def _forget(self, tracks: list[Track]) -> None:
         for track in tracks:
@@ -392,21 +388,6 @@ def _ends_of_runs(records: Sequence[Record]) -> Iterator[int]:
 
 def _partition(record: Record) -> Partition:
     return record.topic(), record.partition()
-
-
-def _refusal(response: Response, index: int) -> Rejected:
-    return Rejected(
-        Stage.DELIVER,
-        f"HTTP_{response.status}" if response.status else "NO_ANSWER",
-        response.failure or f"the API answered {response.status}",
-        call_index=index,
-    )
-
-
-def _unexpected(fault: Exception) -> Rejected:
-    return Rejected(
-        Stage.MAP, "UNEXPECTED_FAULT", f"the worker failed with this record: {type(fault).__name__}"
-    )
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
