@@ -90,7 +90,7 @@ _ADVICE: dict[str, tuple[Fault, str]] = {
     "UNEXPECTED_FAULT": (Fault.WORKER, _REPORT),
     "NO_ANSWER": (
         Fault.API,
-        "Look for a proxy or firewall that stumbles over this call's content; then replay.",
+        "An outage outlasted `delivery.give_up_after`, or something on the way drops this call: look, then replay.",
     ),
     "NOT_A_BATCH": (Fault.WORKER, _REPORT),
     "DIFFERENT_CONTEXTS": (Fault.WORKER, _REPORT),

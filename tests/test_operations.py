@@ -1,0 +1,71 @@
+"""The handbook for three in the morning knows every word that the worker says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import worker
+from tests.support import markdown
+from worker.burial import STORM
+from worker.commits import FAILING
+from worker.core.model import REASONS
+from worker.dead_letters.advice import ADVICE, UNKNOWN, Fault, advice
+from worker.delivery import HOLD_REASONS
+from worker.telemetry import Telemetry
+
+ROOT = Path(__file__).parents[1]
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+HEADINGS = {section.title for section in markdown.sections(OPERATIONS)}
+
+
+def test_every_reason_has_advice_and_a_section_that_says_the_same() -> None:
+    assert REASONS.keys() <= ADVICE.keys()
+    assert ADVICE.keys() <= HEADINGS
+    for reason, said in ADVICE.items():
+        text = OPERATIONS.partition(f"#### {reason}\n")[2].partition("\n#")[0]
+        for words in said:
+            assert str(words) in text, f"{reason}: {words}"
+
+
+def test_every_reason_of_readyz_has_a_section() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in Path(str(worker.__file__)).parent.rglob("*.py")]
+    literal = {
+        code
+        for source in sources
+        for code in re.findall(r'"reason": "([A-Z_]+)"|_current(?:\.setdefault\(|\[)"([A-Z_]+)"', source)
+    }
+    reasons = {part for found in literal for part in found if part}
+    assert {"JOINING", "DEAD_LETTERS_REFUSED", "KAFKA_UNREACHABLE"} <= reasons
+    reasons |= {STORM, FAILING, *HOLD_REASONS.values(), "REDIRECTED", "UNEXPECTED_ANSWER"}
+    assert reasons <= HEADINGS
+
+
+def test_every_alert_is_explained() -> None:
+    alerts = re.findall(r"alert: (\w+)", (ROOT / "deploy/prometheus/alerts.yml").read_text(encoding="utf-8"))
+    assert alerts
+    assert all(f"| {alert} |" in OPERATIONS for alert in alerts)
+
+
+@pytest.mark.parametrize("status", [*range(300, 400), 403, 404, 408, 425, 500, 503, 599])
+def test_every_status_has_advice(status: int) -> None:
+    assert advice(f"HTTP_{status}") is ADVICE["HTTP_5xx" if status >= 500 else "HTTP_xxx"]
+
+
+def test_a_code_that_nobody_knows_is_somebody_elses() -> None:
+    assert advice("TOO_OLD") is UNKNOWN
+    assert UNKNOWN.fault is Fault.ELSEWHERE
+
+
+def test_every_metric_is_named_as_prometheus_has_it() -> None:
+    telemetry = Telemetry()
+    for instrument in vars(telemetry._measure).values():
+        getattr(instrument, "add", getattr(instrument, "record", None))(1)
+    shown = re.findall(r"^# TYPE pipelines_worker_(\S+)", telemetry.prometheus().decode(), re.MULTILINE)
+    (table,) = re.findall(r"## Metrics\n(.*?)\n## ", OPERATIONS, re.DOTALL)
+    rows = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert named == {*shown, "partition_lag", "partition_oldest_undelivered_seconds"}
+    telemetry.shutdown()
