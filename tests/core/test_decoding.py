@@ -100,6 +100,24 @@ def test_many_brackets_side_by_side_or_in_text_are_not_deep() -> None:
     assert decode(json.dumps(event).encode()) == event
 
 
+@given(
+    st.lists(st.text(alphabet='{}[]"\\ nu', max_size=8), max_size=20),
+    st.lists(st.booleans(), min_size=MAX_DEPTH - 3, max_size=MAX_DEPTH + 2),
+)
+def test_depth_is_counted_exactly_whatever_stands_beside_it_and_in_text(
+    texts: list[str], levels: list[bool]
+) -> None:
+    nested: Any = texts
+    for is_list in levels:
+        nested = [{}, texts, nested] if is_list else {text: [{}] for text in texts} | {"]": nested}
+    value = json.dumps({"a": nested, "wide": [{}, []] * 200}).encode()
+    depth = 2 + len(levels)  # the event itself, and the innermost list
+    if depth > MAX_DEPTH:
+        assert reason_of(value) == "TOO_DEEP"
+    else:
+        assert decode(value)["a"] == nested
+
+
 def test_of_a_key_that_comes_twice_the_last_wins() -> None:
     assert decode(b'{"a": 1, "a": 2}') == {"a": 2}
 
