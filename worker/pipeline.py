@@ -213,6 +213,7 @@ class Pipeline:
             except Exception as fault:  # noqa: BLE001 - a fault of ours with one record must not stop all others
                 self._storm.mapped(at - judged)
                 judged = at + 1
+                size += len(record.value() or b"")
                 self._burial.reject(
                     track, record, fault if isinstance(fault, Rejected) else unexpected(fault)
                 )

@@ -328,6 +328,19 @@ def test_a_lane_that_fills_a_request_does_not_linger() -> None:
     assert batch.why == "full"
 
 
+def test_a_request_takes_so_many_calls_and_no_more() -> None:
+    lanes = new_lanes()
+    track = lanes.assign(("orders", 0), 0)
+    for offset in range(MAX_CALLS + 1):
+        add(lanes, track, offset, b"k", (b"x", b""))
+    batch = lanes.take(0.0)
+    assert places(batch) == [(offset, 0) for offset in range(MAX_CALLS)]
+    assert batch is not None
+    assert batch.why == "full"
+    lanes.finish(batch)
+    assert places(lanes.take(LINGER)) == [(MAX_CALLS, 0)]
+
+
 def test_lanes_that_fill_a_request_together_do_not_linger() -> None:
     lanes = new_lanes()
     track = lanes.assign(("orders", 0), 0)

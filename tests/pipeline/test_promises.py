@@ -316,6 +316,20 @@ async def test_fetching_stops_at_the_bytes_allowed() -> None:
     await world.settled()
 
 
+async def test_records_whose_letters_wait_count_as_bytes_in_progress() -> None:
+    world = World(memory={"max_bytes": 50_000, "max_records_in_progress": 100_000})
+    world.letters.failures = -1
+    world.member()
+    for number in range(100):
+        for _ in range(20):
+            world.add(f"key-{number}", reject=True, pad="x" * 1000)
+        await asyncio.sleep(0.1)
+    await at(30)
+    assert world.members[0].source.ahead < 100
+    world.letters.failures = 0
+    await world.settled()
+
+
 async def test_a_commit_is_attempted_each_second_while_there_is_progress() -> None:
     world = World(batch={"linger": "0s"})
     world.member()
