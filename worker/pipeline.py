@@ -203,7 +203,7 @@ class Pipeline:
 
     def _take_in_run(self, track: Track, records: Sequence[Record]) -> None:
         """The road's hot stretch, for neighbours of one partition: no await, task or metric for a record."""
-        convert = self._converters[track.partition[0]]
+        convert = self._convert(track.partition[0])
         add = self._lanes.add
         now = self._now()
         size = ignored = judged = 0
@@ -228,6 +228,12 @@ class Pipeline:
         self._telemetry.records_consumed(len(records), topic)
         if ignored:
             self._telemetry.records_ignored(ignored, topic)
+
+    def _convert(self, topic: str) -> Convert:
+        """The topic's mapping, compiled with its first record: all at once would be seconds for a hundred topics."""
+        if topic not in self._converters:
+            self._converters[topic] = self._converter(topic)
+        return self._converters[topic]
 
     # Take and deliver
 
@@ -297,9 +303,6 @@ class Pipeline:
         self._joined = True
         self._commits.succeeded()
         for partition, start in starts.items():
-            topic = partition[0]
-            if topic not in self._converters:
-                self._converters[topic] = self._converter(topic)
             self._lanes.assign(partition, start.offset, start.committed)
             self._ends[partition] = start.end
 
