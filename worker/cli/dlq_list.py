@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 import typer
@@ -21,6 +22,10 @@ from worker.ports import SourceFailed
 
 PIPED_WIDTH = 220
 """Characters of a line where nobody's terminal says how wide it is."""
+
+
+FOLDED = {"topic", "rule", "newest one"}
+"""Columns that may take two lines where there is little room."""
 
 
 def print_list(path: Path, filters: Filters, *, as_json: bool) -> None:
@@ -43,7 +48,7 @@ def print_list(path: Path, filters: Filters, *, as_json: bool) -> None:
 
 def count(reader: DeadLetterReader, survey: Survey, filters: Filters, tell: Any) -> Census:
     """Count every waiting letter that the filters want."""
-    census = Census()
+    census = Census(time.time())
     for letter in reader.waiting(survey, tell):
         if filters.want(letter):
             census.count(letter)
@@ -58,6 +63,7 @@ def _as_json(topic: str, survey: Survey, census: Census) -> dict[str, Any]:
         "resolved": resolved,
         "superseded": superseded,
         "foreign": survey.index.foreign,
+        "ages": census.ages,
         "groups": [_group_as_json(cause, group) for cause, group in census.largest_first()],
     }
 
@@ -90,6 +96,8 @@ def _print(topic: str, survey: Survey, census: Census) -> None:
     )
     groups = census.largest_first()
     if groups:
+        ages = ", ".join(f"{n:,} {name}" for name, n in census.ages.items() if n)
+        people.print(f"Age: {ages}.\n", markup=False)
         people.print(_table(groups))
     for reason in dict.fromkeys(cause.reason for cause, _ in groups):
         said = advice(reason)
@@ -99,8 +107,8 @@ def _print(topic: str, survey: Survey, census: Census) -> None:
 def _table(groups: list[tuple[Cause, Group]]) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("letters", "reason", "stage", "topic", "rule", "first (UTC)", "last (UTC)", "newest one"):
-        numeric = name == "letters"
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
+        justify: Literal["left", "right"] = "right" if name == "letters" else "left"
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=name not in FOLDED)
     for cause, group in groups:
         again = f" ({group.replayed:,} replayed)" if group.replayed else ""
         first, last = moment(group.first)[:19], moment(group.last)[:19]

@@ -12,6 +12,10 @@ MAX_GROUPS = 10_000
 """Python mappers choose codes of their own: so many groups are told apart, the rest is `OTHER`."""
 
 
+AGES = {"under 1h": 3600.0, "under 24h": 86_400.0, "under 7d": 604_800.0}
+"""How long ago a letter failed, in seconds; what is older than all of these is `older`."""
+
+
 class Cause(NamedTuple):
     """What the letters of a group have in common.
 
@@ -45,10 +49,19 @@ class Group:
 
 
 class Census:
-    """Counts letters. What it holds grows with the number of groups, never with that of letters."""
+    """Counts letters. What it holds grows with the number of groups, never with that of letters.
 
-    def __init__(self) -> None:
+    Args:
+        now: up to when ages are counted, epoch seconds.
+
+    Attributes:
+        ages: how many letters are how old, see `AGES`; each is in the first that it fits.
+    """
+
+    def __init__(self, now: float) -> None:
+        self._now = now
         self._groups: dict[Cause, Group] = {}
+        self.ages: dict[str, int] = dict.fromkeys([*AGES, "older"], 0)
 
     def count(self, letter: Letter) -> None:
         """Take in one letter that waits."""
@@ -56,6 +69,7 @@ class Census:
         if cause not in self._groups and len(self._groups) >= MAX_GROUPS:
             cause = Cause("OTHER", "", "", "")
         at = letter.failed_at
+        self.ages[_age(self._now - at)] += 1
         group = self._groups.get(cause)
         if group is None:
             group = self._groups[cause] = Group(0, at, at, letter.place)
@@ -73,3 +87,7 @@ class Census:
     def largest_first(self) -> list[tuple[Cause, Group]]:
         """Every group, the largest first."""
         return sorted(self._groups.items(), key=lambda each: (-each[1].count, each[0]))
+
+
+def _age(seconds: float) -> str:
+    return next((name for name, below in AGES.items() if seconds < below), "older")

@@ -11,12 +11,13 @@ import re
 from typing import Any
 
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?", re.ASCII)
+_ULID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}", re.ASCII)
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_. :/-]{0,63}", re.ASCII)
 _KEY = re.compile(r"[A-Za-z_$][A-Za-z_$.-]{0,63}[0-9]{0,2}", re.ASCII)
 _EMPTY_WORDS = frozenset({"", "null", "undefined", "none", "nan", "[object object]", "true", "false", "n/a"})
 _CODES = frozenset(
     {"type", "kind", "event", "event_type", "eventtype", "action", "status", "state", "currency", "version"}
-    | {"platform", "os", "devicetype", "metric", "messageid", "objecttypeid", "schema", "op"}
+    | {"platform", "os", "devicetype", "metric", "objecttypeid", "schema", "op"}
 )
 """Fields, in lower case, that hold a word of a program's."""
 
@@ -54,6 +55,8 @@ def shape(text: str) -> str:
 def _is_harmless(text: str, field: str) -> bool:
     if text.strip().casefold() in _EMPTY_WORDS or _TIME.fullmatch(text):
         return True
+    if field == "messageId":
+        return _ULID.fullmatch(text) is not None
     return field.casefold() in _CODES and _CODE.fullmatch(text) is not None
 
 
