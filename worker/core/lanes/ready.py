@@ -80,13 +80,18 @@ class Lanes:
     def take(self, now: float, *, draining: bool = False) -> Batch | None:
         """The next request's calls, if there is reason to send one.
 
-        A lane is due that has lingered or fills a request alone; an envelope's lanes are taken early if those that
-        one request may hold fill it. When `draining`, everything is due.
+        A lane is due that has lingered or fills a request alone, and so are those of its envelope that wait by then; an
+        envelope's lanes are taken early if those that one request may hold fill it. When `draining`, everything is due.
         """
         lane = self._first_due()
         if lane is not None and lane.due is not None and lane.group and (draining or lane.due <= now):
             why = "full" if lane.due == -math.inf else "drain" if draining else "linger"
-            return self._fill(lane.group, lane, why)
+            group = lane.group
+            if lane.queue[0].since + self._linger <= now:
+                group.left_at = now
+            batch = self._fill(group, lane, why)
+            self._let_others_leave(group)
+            return batch
         for group in list(self._full):
             if self._fills_a_request(group):
                 return self._fill(group, next(iter(group.lanes)), "full")
@@ -158,6 +163,15 @@ class Lanes:
         self._full[group] = None
         if (lane.size >= self._max_bytes or lane.calls >= self._max_calls) and lane.due != -math.inf:
             self._push(lane, -math.inf)
+
+    def _let_others_leave(self, group: Group) -> None:
+        """Who waited when a lane had lingered goes as well, in further requests.
+
+        A request takes the oldest lanes first: the younger ones would be left to linger to the end, each time.
+        """
+        lane = next(iter(group.lanes), None)
+        if lane is not None and lane.due is not None and lane.queue[0].since <= group.left_at < lane.due:
+            self._push(lane, group.left_at)
 
     def _push(self, lane: Lane, due: float) -> None:
         lane.due = due

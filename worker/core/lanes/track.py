@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -64,15 +65,20 @@ class Lane:
 
 
 class Group:
-    """Ready lanes whose head has the same envelope, in the order in which they became ready."""
+    """Ready lanes whose head has the same envelope, in the order in which they became ready.
 
-    __slots__ = ("calls", "envelope", "lanes", "size")
+    Attributes:
+        left_at: when one of them last went because it had lingered: who waited by then goes as well.
+    """
+
+    __slots__ = ("calls", "envelope", "lanes", "left_at", "size")
 
     def __init__(self, envelope: bytes) -> None:
         self.envelope = envelope
         self.lanes: dict[Lane, None] = {}
         self.calls = 0
         self.size = 0
+        self.left_at = -math.inf
 
 
 @dataclass(slots=True, eq=False)
