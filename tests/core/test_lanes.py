@@ -385,6 +385,21 @@ def test_requests_are_full_while_there_is_a_backlog() -> None:
     assert sum(backlog) / len(backlog) >= 0.95
 
 
+def test_a_lane_that_two_halves_share_is_free_when_both_are_finished() -> None:
+    lanes = new_lanes()
+    track = lanes.assign(("orders", 0), 0)
+    add(lanes, track, 0, b"k", (b"x", b""), (b"y", b""))
+    batch = lanes.take(LINGER)
+    assert batch is not None
+    add(lanes, track, 1, b"k", (b"z", b""))
+    first, second = batch.split()
+    lanes.finish(first)
+    assert lanes.take(LINGER, draining=True) is None
+    assert track.committable() == 0
+    lanes.finish(second)
+    assert places(lanes.take(LINGER, draining=True)) == [(1, 0)]
+
+
 def test_a_letter_holds_the_commit_back_until_it_is_acknowledged() -> None:
     track = new_lanes().assign(("orders", 0), 0)
     track.take_in(10, 10, 0)

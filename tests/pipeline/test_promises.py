@@ -546,6 +546,23 @@ async def test_a_revoke_in_the_middle_of_a_split_leaves_the_rest_to_the_next_own
     assert world.dead() == [(0, 9)]
 
 
+async def test_a_commit_under_way_does_not_touch_the_next_assignment_of_its_partition() -> None:
+    world = World(batch={"linger": "0s"})
+    member = world.member()
+    member.source.commit_seconds = 5.0
+    world.add("a")
+    await at(3)  # the first commit is under way
+    world.broker.take_away([(TOPIC, 0)])
+    await at(4)
+    world.broker.give_back([(TOPIC, 0)])
+    world.add("b")
+    member.api.script = until(60, Reply(503))
+    await at(59)
+    assert world.broker.committed == {(TOPIC, 0): 1}
+    await world.settled()
+    assert world.account.times == {"orders/0/0/0": 1, "orders/0/1/0": 1}
+
+
 async def test_letters_of_a_revoked_partition_are_the_next_owners() -> None:
     world = World()
     world.add(reject=True)

@@ -168,6 +168,7 @@ class Chaos:
     def join(self) -> None:
         member = self.world.member(self.answer)
         member.api.neighbours = self.neighbours
+        member.source.commit_seconds = self.chance.choice([0.0, 0.05, 1.5])
 
     async def happen(self) -> None:
         await asyncio.sleep(self.chance.random() * 8)

@@ -168,6 +168,7 @@ class MemorySource:
         self.lost_records: list[tuple[str, int, int]] = []
         self.joined = False
         self._told: dict[Partition, int] = {}
+        self._tokens: dict[Partition, object] = {}
         self._losing: set[Partition] = set()
         self._assignments: Assignments | None = None
 
@@ -197,13 +198,13 @@ class MemorySource:
 
     async def commit(self, offsets: Mapping[Partition, int]) -> None:
         assert offsets.keys() <= self.positions.keys(), "a commit for a partition that is not ours"
+        tokens = {partition: self._tokens[partition] for partition in offsets}
         await asyncio.sleep(self.commit_seconds)
         if self.commit_failures:
             self.commit_failures -= 1
             raise CommitFailed("the coordinator is not available")
-        if not offsets.keys() <= self.positions.keys():
-            raise CommitFailed("not a member of the group any more")
-        self._store(offsets)
+        # What was revoked meanwhile is left out, as `KafkaSource` does, even if it was assigned anew.
+        self._store({each: at for each, at in offsets.items() if self._tokens.get(each) is tokens[each]})
 
     async def close(self) -> None:
         await self._revoke(set(self.positions))
@@ -246,6 +247,7 @@ class MemorySource:
     def _forget(self, partitions: set[Partition]) -> None:
         for partition in partitions:
             del self.positions[partition]
+            del self._tokens[partition]
             del self.broker.owners[partition]
             self._told.pop(partition, None)
         self.broker.wake()
@@ -256,6 +258,7 @@ class MemorySource:
             assert self._assignments
             self.joined = True
             self.broker.owners |= dict.fromkeys(starts, self)
+            self._tokens |= {partition: object() for partition in starts}
             self.positions |= {partition: start.offset for partition, start in starts.items()}
             self._assignments.assigned(starts)
 
