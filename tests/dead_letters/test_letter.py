@@ -8,10 +8,13 @@ from hypothesis import strategies as st
 from tests.support.dlq_command import connect_headers
 from tests.support.letters import CLUSTER, FAILED_AT, TOPIC, letter_record, mark_record, read
 from tests.support.memory_source import MemoryRecord
-from worker.adapters.dead_letter_headers import headers_of
+from worker.adapters.dead_letter_headers import as_before, headers_of
+from worker.adapters.dead_letter_topic import DeadLetterTopic
 from worker.core.model import Stage
 from worker.dead_letters.letter import RANGES_PER_MARK, marks, own_headers, read_letter, read_mark
 from worker.ports import DeadLetter
+from worker.settings import Kafka
+from worker.telemetry import Telemetry
 
 NAMES = st.sampled_from(
     [
@@ -107,6 +110,22 @@ def test_marks_say_what_was_put_into_them_in_records_of_a_bounded_size(
 def test_a_mark_that_makes_no_sense_marks_nothing() -> None:
     for value in (b"", b"x", b"1:", b"1:a-b", b"\xff:1", None):
         assert read_mark(MemoryRecord((TOPIC, 0), 0, None, None, [("dlq.resolved", value)])) is None
+
+
+def test_a_letter_that_fails_again_has_a_form_that_is_hardly_larger_than_it_was() -> None:
+    record = letter_record(own=[("trace", b"1")], replays=2)
+    found = as_before(record)
+    assert dict(found) == {**dict(record.headers() or []), "dlq.replays": b"3"}
+    assert [name for name, _ in found] == [name for name, _ in record.headers() or []]
+    first = connect_headers("orders", 0, 1)
+    assert as_before(MemoryRecord((TOPIC, 0), 0, None, b"", first)) == [*first, ("dlq.replays", b"1")]
+
+
+async def test_a_letter_that_fails_again_keeps_its_value_before_anything_else() -> None:
+    again = DeadLetterTopic(Kafka(), Telemetry(), replaying=True)
+    letter = DeadLetter(letter_record(value=b"{}"), Stage.MAP, "MAPPER_FAILED", "it raised", FAILED_AT)
+    assert [form.value for form in again._forms(letter)] == [b"{}", b"{}", b"{}", None, None]
+    await again.close()
 
 
 def test_headers_of_nobody_are_nobodys() -> None:

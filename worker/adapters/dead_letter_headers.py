@@ -80,6 +80,16 @@ def headers_of(letter: DeadLetter, cluster_id: str, *, replaying: bool) -> Lette
     return LetterHeaders(own, [(name, value.encode()) for name, value in ours.items()])
 
 
+def as_before(record: Record) -> Headers:
+    """The headers of a letter that failed again, with nothing new but the count: it fits where it came from."""
+    came = record.headers() or []
+    replays = _count((dict(came).get("dlq.replays") or b"").decode(errors="replace"))
+    return [
+        *((name, value) for name, value in came if name != "dlq.replays"),
+        ("dlq.replays", str(replays + 1).encode()),
+    ]
+
+
 def digest(value: bytes | None) -> Headers:
     """What stands for a value that is left out: its size and its hash."""
     value = value or b""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from worker.adapters.dead_letter_headers import Headers, digest, headers_of, left_out
+from worker.adapters.dead_letter_headers import Headers, as_before, digest, headers_of, left_out
 from worker.adapters.kafka_checks import dead_letter_problems
 from worker.adapters.kafka_properties import client_logger, producer_properties
 
@@ -140,6 +140,8 @@ class DeadLetterTopic:
         without_value = [*needed, *digest(value)]
         yield Form(key, value, [*headers.own, *headers.ours])
         yield Form(key, value, [*headers.own, *needed])
+        if self._replaying:  # the letter that it was had its value: so shall this one
+            yield Form(key, value, as_before(letter.record))
         yield Form(key, None, [*headers.own, *without_value])
         yield Form(None, None, [*without_value, *left_out()])
 
