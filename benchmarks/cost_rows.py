@@ -88,7 +88,7 @@ def shapes(bench: Bench) -> Iterator[Row]:
 def _against_floor(bench: Bench, what: str, topic: tuple[str, int], mapping: str) -> Row:
     name, events = topic
     pairs = []
-    for _ in range(max(1, bench.rounds - 2)):
+    for _ in range(max(1, bench.rounds // 2)):
         with sink() as into, floor(bench.servers, name, into.url, events) as process:
             least = measure([process], into, events)
         pairs.append((bench.run(topic, mapping), least))

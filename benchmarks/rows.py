@@ -43,7 +43,7 @@ class Bench:
     _topics: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.events, self.rounds = (120_000, 2) if self.quick else (600_000, 5)
+        self.events, self.rounds = (120_000, 2) if self.quick else (400_000, 5)
 
     def topic(self, name: str, events: Iterable[Event] = (), partitions: int = PARTITIONS) -> tuple[str, int]:
         """A topic with these events, made and filled when it is first asked for; its name, and how many events."""

@@ -207,6 +207,7 @@ def produce(servers: str, topic: str, events: Iterable[Event], a_second: int | N
     producer = Producer(
         {
             "bootstrap.servers": servers,
+            "log_level": 3,  # or it tells of events that nobody wants when it goes
             "linger.ms": 5 if a_second else 50,
             "queue.buffering.max.messages": 1_000_000,
         }

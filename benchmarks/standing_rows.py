@@ -19,7 +19,7 @@ def memory(bench: Bench) -> Iterator[Row]:
     usual = bench.usual() if bench.quick else bench.topic("hour", orders(3_600_000))
     quiet = bench.topic("quiet")
     with sink() as into:
-        yield _resident(bench, "idle", quiet, 80, into, 5 if bench.quick else 30)
+        yield _resident(bench, "idle", quiet, 80, into, 5 if bench.quick else 20)
     with sink(latency=0.05) as into:
         yield _resident(bench, f"backlog of {usual[1]:,} events, 50 ms", usual, 200, into)
     with sink(status=503) as into:
