@@ -92,9 +92,15 @@ def test_a_batch_with_5xx_is_split_at_its_third_failure_if_others_pass() -> None
     assert batch.fails(3, calls=8) is Action.SPLIT
 
 
-def test_an_outage_splits_nothing_and_gives_nothing_up() -> None:
+def test_an_outage_gives_nothing_up() -> None:
     batch = Batch()
-    assert all(batch.fails(now, calls=1 + now % 2) is Action.RETRY for now in range(0, 100_000, 30))
+    assert all(batch.fails(now) is Action.RETRY for now in range(0, 100_000, 30))
+
+
+def test_a_batch_with_5xx_is_split_at_its_eighth_failure_though_nobody_passes() -> None:
+    """It may be in the way of all that could."""
+    batch = Batch()
+    assert [batch.fails(now, calls=2) for now in range(8)] == [Action.RETRY] * 7 + [Action.SPLIT]
 
 
 def test_what_was_on_its_way_when_the_failure_came_proves_nothing() -> None:

@@ -254,6 +254,21 @@ async def test_a_call_alone_with_5xx_is_given_up_while_all_others_go_on() -> Non
     assert world.letters.letters[0].attempts > 3
 
 
+async def test_a_bad_call_in_the_way_of_all_others_is_found() -> None:
+    """There is nobody who could pass: what is not in its batch waits behind it."""
+    world = World(batch={"linger": "0s"})
+    world.add("a")
+    world.add("b", poison=500)
+    world.member()
+    await at(1)
+    for _ in range(50):
+        world.add("a")
+        await asyncio.sleep(2)
+    assert len(world.delivered()) == 51
+    await world.settled()
+    assert world.dead() == [(0, 1)]
+
+
 async def test_many_bad_calls_do_not_take_the_places_of_good_ones() -> None:
     world = World(
         batch={"max_calls": 1, "linger": "0s"},
@@ -435,6 +450,18 @@ async def test_a_storm_stops_everything_and_is_told() -> None:
     assert len(world.account.requests) == sent
 
 
+async def test_nothing_that_waits_is_sent_in_a_storm() -> None:
+    world = World(dead_letters={"halt_after_consecutive": 3}, batch={"linger": "10s"})
+    world.add("good")
+    world.member()
+    await at(1)
+    for _ in range(3):
+        world.add(reject=True)
+    await at(60)
+    assert len(world.dead()) == 3
+    assert world.account.requests == []
+
+
 async def test_a_storm_in_the_middle_of_a_split_ends_it() -> None:
     world = World(dead_letters={"halt_after_consecutive": 3}, batch={"max_calls": 20})
     for number in range(20):
@@ -472,7 +499,7 @@ async def test_draining_ends_in_time_and_says_what_was_not_done(status: int) -> 
 
 
 async def test_caught_up_means_everything_up_to_the_end_is_finished() -> None:
-    world = World(partitions=3)
+    world = World(partitions=3, memory={"max_records_in_progress": 10})
     for number in range(100):
         world.add(f"key-{number}", partition=number % 2, reject=number == 50)
     world.broker.skip(TOPIC, 1, 2)
@@ -580,7 +607,7 @@ async def test_letters_of_a_revoked_partition_are_the_next_owners() -> None:
 
 
 async def test_who_drains_and_loses_its_partitions_does_not_wait_for_them() -> None:
-    world = World()
+    world = World(delivery={"retry_initial": "100s", "retry_max": "100s"})
     world.add()
     member = world.member(always(503))
     await at(5)

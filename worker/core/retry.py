@@ -12,6 +12,11 @@ from enum import Enum, auto
 SUSPICIOUS_ATTEMPTS = 3
 """A batch that failed so often while others passed is suspected to be the cause itself."""
 
+STUBBORN_ATTEMPTS = 8
+"""A batch that failed so often is split even if no other passed: it may hold back all that could.
+
+In an outage that costs little, because then one request at a time is tried."""
+
 
 class Answer(Enum):
     """What an HTTP status says."""
@@ -137,11 +142,13 @@ def _insist(answer: Answer, calls: int, attempts: Attempts, now: float, patience
     if patience.give_up_after is not None and now - failing_since >= patience.give_up_after:
         return Action.DEAD_LETTER
     since = attempts.suspected_since
-    if answer is not Answer.BROKEN or since is None or attempts.count < SUSPICIOUS_ATTEMPTS:
+    enough = STUBBORN_ATTEMPTS if since is None else SUSPICIOUS_ATTEMPTS
+    if answer is not Answer.BROKEN or attempts.count < enough:
         return Action.RETRY
     if calls > 1:
         return Action.SPLIT
-    return Action.DEAD_LETTER if now - since >= patience.give_up_alone_after else Action.RETRY
+    alone_for = 0.0 if since is None else now - since
+    return Action.DEAD_LETTER if alone_for >= patience.give_up_alone_after else Action.RETRY
 
 
 def backoff(failures: int, chance: float, initial: float, maximum: float) -> float:
