@@ -542,6 +542,19 @@ async def test_a_revoke_waits_for_what_is_on_the_wire_and_commits_it() -> None:
     assert (TOPIC, 0) not in world.broker.owners
 
 
+async def test_nothing_more_is_sent_while_a_revoke_waits() -> None:
+    world = World(batch={"linger": "2s"})
+    world.add("a")
+    world.member(always(200, before=5.0, after=5.0))
+    await at(2.5)  # the first request is on the wire
+    world.add("b")
+    await at(3)
+    world.broker.take_away([(TOPIC, 0)])
+    await at(20)
+    assert world.delivered() == ["0/0/0"]
+    assert world.broker.committed == {(TOPIC, 0): 1}
+
+
 async def test_a_revoke_does_not_wait_for_a_retry_and_what_is_revoked_is_not_tried_again() -> None:
     world = World(batch={"linger": "0s"}, delivery={"retry_initial": "100s", "retry_max": "100s"})
     world.add("a")
