@@ -140,4 +140,7 @@ class KafkaWalk:
         first = offsets_at(self._consumer, [partition], OFFSET_BEGINNING)[partition]
         self._go_to(number, min(max(first, self._positions[number]), self._bounds[number][1]), piece)
         if number in self.left:
-            self._consumer.seek(TopicPartition(self._topic, number, first))
+            # A seek does not do: the client has given up fetching what is out of range.
+            place = [TopicPartition(self._topic, number, self._positions[number])]
+            self._consumer.incremental_unassign(place)
+            self._consumer.incremental_assign(place)
