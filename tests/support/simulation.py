@@ -260,7 +260,6 @@ class World:
             delivered = self.account.times[_call_id(record, index)]
             assert delivered or call.get("poison") or (self.may_give_up and is_dead), "lost"
 
-
     def _letters_of(self, record: MemoryRecord) -> list[DeadLetter]:
         return [each for each in self.letters.letters if each.record == record]
 
@@ -283,3 +282,19 @@ def _encode(record: Record) -> list[EncodedCall]:
 def always(status: int, **more: Any) -> Script:
     """A script that answers everything alike."""
     return lambda _: Reply(status, **more)
+
+
+def in_turn(*replies: Reply) -> Script:
+    """A script that gives these replies, then good ones."""
+    left = list(replies)
+    return lambda _: left.pop(0) if left else Reply()
+
+
+def until(seconds: float, reply: Reply) -> Script:
+    """A script that answers so until a point in time, then well."""
+    return lambda request: reply if request.sent_at < seconds else Reply()
+
+
+async def at(seconds: float) -> None:
+    """Virtual time goes on up to here."""
+    await asyncio.sleep(seconds - asyncio.get_running_loop().time())
