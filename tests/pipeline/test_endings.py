@@ -162,6 +162,7 @@ async def test_who_drains_and_loses_its_partitions_does_not_wait_for_them() -> N
     member = world.member(always(503))
     await at(5)
     member.pipeline.stop("SIGTERM")
+    await at(6)
     world.broker.take_away([(TOPIC, 0)])
     await member.finished()
     assert asyncio.get_running_loop().time() < 10

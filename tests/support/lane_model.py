@@ -8,6 +8,13 @@ from dataclasses import dataclass, field
 from tests.support.memory_source import MemoryRecord
 from worker.core.lanes import Batch, Lanes, Track
 
+MAX_BYTES = 200
+MAX_CALLS = 6
+LINGER = 1.0
+LIMITS = {"max_bytes": MAX_BYTES, "max_calls": MAX_CALLS, "linger": LINGER, "max_in_flight": 4}
+
+LONGEST = MAX_BYTES - len(b'{"batch":[]}')
+
 Call = tuple[int, int]
 """Offset and index."""
 
@@ -84,3 +91,7 @@ def exact_body(batch: Batch, models: list[TrackModel]) -> bytes:
     ]
     tail = b"]," + batch.envelope + b"}" if batch.envelope else b"]}"
     return b'{"batch":[' + b",".join(bodies) + tail
+
+
+def new_lanes(**limits: float) -> Lanes:
+    return Lanes(**(LIMITS | limits))  # type: ignore[arg-type] # numbers as they are

@@ -1,0 +1,208 @@
+"""Lanes against a naive account of them: sizes, order, and what may be committed.
+
+Revoking is a machine of its own: mixed in with the others it would keep emptying the state.
+"""
+
+from __future__ import annotations
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from tests.support.lane_model import (
+    LINGER,
+    LONGEST,
+    MAX_BYTES,
+    MAX_CALLS,
+    TrackModel,
+    calls_of,
+    exact_body,
+    new_lanes,
+)
+from worker.core.lanes import Batch
+
+KEYS = [b"a", b"b", b"c", b"", None]
+ENVELOPES = [b"", b'"context":{}', b'"context":{"ip":"1"}']
+
+sizes = st.integers(7, 40) | st.integers(LONGEST - 20, LONGEST)
+several = st.lists(st.tuples(sizes, st.sampled_from(ENVELOPES)), min_size=1, max_size=4)
+
+
+class WorkingLanes(RuleBasedStateMachine):
+    """Records come, batches are taken, split and finished; nobody takes partitions away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lanes = new_lanes()
+        self.now = 0.0
+        self.models: list[TrackModel] = []
+        self.batches: list[Batch] = []
+
+    @initialize(partitions=st.integers(1, 3))
+    def assign(self, partitions: int) -> None:
+        for number in range(partitions):
+            self.models.append(TrackModel(self.lanes.assign(("orders", number), 0)))
+
+    @rule(which=st.integers(0, 2), key=st.sampled_from(KEYS), calls=several)
+    def add_a_record(self, which: int, key: bytes | None, calls: list[tuple[int, bytes]]) -> None:
+        self.models[which % len(self.models)].add(self.lanes, key, calls, self.now)
+
+    @rule(seconds=st.sampled_from([0.1, 0.5, LINGER]))
+    def let_time_pass(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule(draining=st.booleans())
+    def take(self, draining: bool) -> None:  # noqa: FBT001 - as Hypothesis gives it
+        share = self.lanes.share
+        batch = self.lanes.take(self.now, draining=draining)
+        if batch is None:
+            self._nothing_was_due(draining=draining)
+            return
+        self._check_batch(batch, share)
+        for model in self.models:
+            model.send(calls_of(batch, model.track))
+        self.batches.append(batch)
+
+    @precondition(lambda self: self.batches)
+    @rule(which=st.integers(0))
+    def finish(self, which: int) -> None:
+        batch = self.batches.pop(which % len(self.batches))
+        for model in self.models:
+            model.finish(calls_of(batch, model.track))
+        self.lanes.finish(batch)
+
+    @precondition(lambda self: any(len(batch.calls) > 1 for batch in self.batches))
+    @rule(which=st.integers(0))
+    def split(self, which: int) -> None:
+        splittable = [batch for batch in self.batches if len(batch.calls) > 1]
+        batch = splittable[which % len(splittable)]
+        first, second = batch.split()
+        assert first.calls + second.calls == batch.calls
+        assert abs(len(first.calls) - len(second.calls)) <= 1
+        assert first.envelope == second.envelope == batch.envelope
+        self.batches.remove(batch)
+        self.batches += [first, second]
+        for half in (first, second):
+            assert half.body() == exact_body(half, self.models)
+
+    @invariant()
+    def nothing_unfinished_may_be_committed(self) -> None:
+        for model in self.models:
+            assert model.track.committable() <= model.committable()
+            if not model.in_flight:
+                assert model.track.committable() == model.committable()
+
+    @invariant()
+    def each_lane_knows_what_it_holds(self) -> None:
+        for model in self.models:
+            for lane in model.track.lanes:
+                calls = [call for stretch in lane.queue for call in stretch.calls]
+                assert lane.calls == len(calls)
+                assert lane.size == sum(len(call[0]) for call in calls)
+                assert lane.tail is (lane.queue[-1] if lane.queue else None)
+                assert all(stretch.calls for stretch in lane.queue)
+
+    def _check_batch(self, batch: Batch, share: int) -> None:
+        body = batch.body()
+        assert body == exact_body(batch, self.models)
+        assert len(body) <= MAX_BYTES
+        assert 0 < len(batch.calls) <= MAX_CALLS
+        assert len(batch.lanes) <= share
+        assert sum(count for _, count in batch.lanes) == len(batch.calls)
+        for model in self.models:
+            envelopes = {model.envelopes[call] for call in calls_of(batch, model.track)}
+            assert len(envelopes) <= 1
+            # A call that fills a body alone goes without its envelope.
+            assert envelopes <= {batch.envelope} or (batch.envelope == b"" and len(batch.calls) == 1)
+
+    def _nothing_was_due(self, *, draining: bool) -> None:
+        for model in self.models:
+            for lane in model.track.lanes:
+                if lane.queue and not lane.in_flight:
+                    assert not draining
+                    assert lane.queue[0].since + LINGER > self.now
+                    assert lane.calls < MAX_CALLS
+                    assert lane.size < MAX_BYTES
+        due = self.lanes.next_due()
+        assert due is None or due > self.now
+
+    def teardown(self) -> None:
+        """In the end everything is delivered, once and in order."""
+        for _ in range(1000):
+            self.take(draining=True)
+            if not self.batches:
+                break
+            self.finish(0)
+        assert self.lanes.is_idle()
+        for model in self.models:
+            assert not model.waiting
+            assert model.track.committable() == model.next_offset
+
+
+class RevokedLanes(RuleBasedStateMachine):
+    """Partitions are withdrawn, forgotten and assigned anew while batches are in flight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lanes = new_lanes()
+        self.models = [TrackModel(self.lanes.assign(("orders", number), 0)) for number in range(2)]
+        self.orphans: list[TrackModel] = []
+        self.batches: list[Batch] = []
+
+    @rule(which=st.integers(0, 1), key=st.sampled_from(KEYS), calls=several)
+    def add_a_record(self, which: int, key: bytes | None, calls: list[tuple[int, bytes]]) -> None:
+        if not self.models[which].track.withdrawn:
+            self.models[which].add(self.lanes, key, calls, 0.0)
+
+    @rule()
+    def take(self) -> None:
+        batch = self.lanes.take(0.0, draining=True)
+        if batch is not None:
+            assert not any(lane.track.withdrawn for lane, _ in batch.lanes)
+            for model in self.models:
+                model.send(calls_of(batch, model.track))
+            self.batches.append(batch)
+
+    @rule(which=st.integers(0, 1))
+    def withdraw(self, which: int) -> None:
+        self.lanes.withdraw(self.models[which].track)
+
+    @rule(which=st.integers(0, 1))
+    def forget_and_assign_anew(self, which: int) -> None:
+        old = self.models[which]
+        self.lanes.forget(old.track)
+        assert old.track.partition not in self.lanes.tracks
+        self.orphans.append(old)
+        self.models[which] = TrackModel(self.lanes.assign(old.track.partition, 0))
+
+    @precondition(lambda self: self.batches)
+    @rule(which=st.integers(0))
+    def finish_what_is_still_ours(self, which: int) -> None:
+        batch = self.batches.pop(which % len(self.batches))
+        kept = self.lanes.without_withdrawn(batch)
+        ours = [model for model in self.models if not model.track.withdrawn]
+        assert len(kept.calls) == sum(len(calls_of(batch, model.track)) for model in ours)
+        assert not kept.calls or kept.body() == exact_body(kept, self.models)
+        for model in ours:
+            model.finish(calls_of(kept, model.track))
+        self.lanes.finish(kept)
+
+    @precondition(lambda self: self.batches)
+    @rule(which=st.integers(0))
+    def finish_late(self, which: int) -> None:
+        """An answer came after all: it counts for whom it still concerns, and touches nobody else."""
+        batch = self.batches.pop(which % len(self.batches))
+        for model in [*self.models, *self.orphans]:
+            model.finish(calls_of(batch, model.track))
+        self.lanes.finish(batch)
+
+    @invariant()
+    def what_was_not_finished_holds_its_commit_back(self) -> None:
+        for model in [*self.models, *self.orphans]:
+            assert model.track.committable() <= model.committable()
+
+
+TestWorkingLanes = WorkingLanes.TestCase
+TestWorkingLanes.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestRevokedLanes = RevokedLanes.TestCase
+TestRevokedLanes.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
