@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from enum import Enum, auto
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from worker.dead_letters.offset_set import ranges
 from worker.ports import CommitFailed, Fetched, Start
@@ -45,6 +45,18 @@ class Fate(Enum):
     SENT = auto()  # delivered, or written again
     IGNORED = auto()  # today's mapping makes nothing of it
     SUPERSEDED = auto()  # its record has a newer letter
+
+
+class Step(NamedTuple):
+    """What one fetch brought.
+
+    Attributes:
+        fetched: what the pipeline gets.
+        pending: partition, offset and fate of letters that are marked once everything below them is finished.
+    """
+
+    fetched: Fetched
+    pending: list[tuple[int, int, Fate]]
 
 
 class ReplaySource:
@@ -82,7 +94,7 @@ class ReplaySource:
         self._limit = limit
         self._tell = tell
         self._thread = ThreadPoolExecutor(1, "replay")
-        self._fetching: asyncio.Future[Fetched] | None = None
+        self._fetching: asyncio.Future[Step] | None = None
         self._walk: KafkaWalk | None = None
         self._assignments: Assignments | None = None
         self._pending: dict[int, deque[tuple[int, Fate]]] = {number: deque() for number in survey.bounds}
@@ -105,9 +117,11 @@ class ReplaySource:
                 await asyncio.sleep(REST_SECONDS)
                 return Fetched()
             self._fetching = self._in_thread(self._fetch, min(limit, CHUNK))
-        fetched = await asyncio.shield(self._fetching)
+        step = await asyncio.shield(self._fetching)
         self._fetching = None
-        return fetched
+        for number, offset, fate in step.pending:
+            self._pending[number].append((offset, fate))
+        return step.fetched
 
     async def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Mark what was handed on and is finished. See `ports.Source.commit`."""
@@ -146,7 +160,7 @@ class ReplaySource:
     def _finished(self, number: int, upto: int) -> list[tuple[int, Fate]]:
         """What waits for its mark below an offset, in order."""
         found = []
-        for each in tuple(self._pending[number]):
+        for each in self._pending[number]:
             if each[0] >= upto:
                 break
             found.append(each)
@@ -160,26 +174,28 @@ class ReplaySource:
 
     # Everything below runs in the thread.
 
-    def _fetch(self, limit: int) -> Fetched:
+    def _fetch(self, limit: int) -> Step:
         topic = self._reader.topic
         piece = self._at_work.take(limit)
-        fetched = Fetched()
+        step = Step(Fetched(), [])
         for record in piece.records:
             if self._is_enough():
                 piece.positions = self._at_work.skip_the_rest()
                 break
-            self._take_in(record, fetched)
-        fetched.positions = {(topic, number): position for number, position in piece.positions.items()}
-        return fetched
+            self._take_in(record, step)
+        step.fetched.positions = {(topic, number): at for number, at in piece.positions.items()}
+        return step
 
     def _is_enough(self) -> bool:
         return self._limit is not None and self._admission.tally.selected >= self._limit
 
-    def _take_in(self, record: Record, fetched: Fetched) -> None:
-        pending = self._pending[record.partition()]
+    def _take_in(self, record: Record, step: Step) -> None:
         admitted = self._admission.admit(record)
         if admitted is not None:
-            fetched.records.append(admitted)
-            pending.append((record.offset(), Fate.SENT if admitted.is_for_the_api else Fate.IGNORED))
+            step.fetched.records.append(admitted)
+            fate = Fate.SENT if admitted.is_for_the_api else Fate.IGNORED
         elif self._admission.is_superseded(record):
-            pending.append((record.offset(), Fate.SUPERSEDED))
+            fate = Fate.SUPERSEDED
+        else:
+            return
+        step.pending.append((record.partition(), record.offset(), fate))
