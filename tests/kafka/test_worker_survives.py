@@ -161,3 +161,21 @@ async def test_the_rate_limit_is_kept_as_the_api_counts_it(site: Site, emulator:
     site.ledger.check()
     assert emulator.rate.busiest == 5
     assert emulator.rate.over == 0
+
+
+async def test_pages_that_are_asked_while_partitions_move_and_offsets_are_committed_hang_nothing(
+    site: Site, emulator: Emulator
+) -> None:
+    emulator.faults.add(Fault(delay=0.02, times=None))
+    first = await site.started()
+    site.produce(1000)
+    for _ in range(4):
+        second = site.start()
+        while not second.told("partitions_assigned"):
+            assert (await first.get("/metrics"))[0] == 200
+        site.produce(100)
+        second.signal()
+        while second.is_running:
+            assert (await first.get("/metrics"))[0] == 200
+    await site.delivered()
+    assert await first.stop() == 0

@@ -130,7 +130,8 @@ class WorkerProcess:
     async def get(self, path: str) -> tuple[int, str]:
         """One of its pages: status and text. Status 0: it does not listen, or not yet."""
         try:
-            async with aiohttp.request("GET", self.url + path) as answer:
+            patience = aiohttp.ClientTimeout(PATIENCE_SECONDS)
+            async with aiohttp.request("GET", self.url + path, timeout=patience) as answer:
                 return answer.status, await answer.text()
         except aiohttp.ClientConnectionError:
             return 0, ""

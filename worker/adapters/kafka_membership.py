@@ -1,7 +1,8 @@
 """One member of a consumer group: what it owns, what it may commit, and how a rebalance goes.
 
-Everything here runs in the polling thread but `commit`, which has a thread of its own, and what says
-otherwise. A callback never raises: the client would drop the record that it was about to return.
+Everything here runs in the polling thread but what says otherwise. The client lets one thread in at a time, for as
+long as a poll and its callbacks last: a second one that waits for that while a callback waits for it would hang both.
+A callback never raises: the client would drop the record that it was about to return.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaException, Message, TopicPartition
@@ -135,8 +137,6 @@ class Membership:
         self._paused = False
         self._rejoining = False
         self._closing = threading.Event()
-        # Held while offsets are committed: partitions are given up only after their last commit has ended.
-        self._committing = threading.RLock()
 
     # Taking part
 
@@ -165,10 +165,9 @@ class Membership:
 
     def close(self) -> None:
         """Give everything back and leave."""
-        with self._committing:
-            self._consumer.close()
-            self._owned.clear()
-            self.joined = False
+        self._consumer.close()
+        self._owned.clear()
+        self.joined = False
 
     # What is ours
 
@@ -245,11 +244,10 @@ class Membership:
         Raises:
             KafkaException: the group's coordinator did not take it, or not all of it.
         """
-        with self._committing:
-            ours = {each: offsets[each] for each, token in tokens.items() if self._owned.get(each) is token}
-            if ours:
-                self._commit(ours)
-            return len(ours)
+        ours = {each: offsets[each] for each, token in tokens.items() if self._owned.get(each) is token}
+        if ours:
+            self._commit(ours)
+        return len(ours)
 
     def _commit(self, offsets: Mapping[Partition, int]) -> None:
         for answer in self._consumer.commit(offsets=_at(offsets), asynchronous=False):
@@ -262,18 +260,18 @@ class Membership:
 
     def lags(self) -> dict[Partition, int]:
         """Offsets between what is committed and the end, as far as it is known. From any thread."""
-        return {each: max(0, self._end(each) - self._committed.get(each, 0)) for each in self.owned}
+        return {each: max(0, self._ends.get(each, 0) - self._committed.get(each, 0)) for each in self.owned}
 
     def refresh_ends(self) -> None:
         """Ask for the ends: paused partitions learn of none."""
         self._ends.update(offsets_at(self._consumer, self.owned, OFFSET_END))
 
-    def _end(self, partition: Partition) -> int:
-        try:
-            fetched = self._consumer.get_watermark_offsets(TopicPartition(*partition), cached=True)[1]
-        except (KafkaException, RuntimeError):  # not fetched from yet; closed
-            fetched = 0
-        return max(fetched, self._ends.get(partition, 0))
+    def note_ends(self) -> None:
+        """Note the ends that came with what was fetched. Asks no broker."""
+        for partition in self.owned:
+            with suppress(KafkaException):  # not fetched from yet
+                fetched = self._consumer.get_watermark_offsets(TopicPartition(*partition), cached=True)[1]
+                self._ends[partition] = max(fetched, self._ends.get(partition, 0))
 
     # Rebalances
 
@@ -319,10 +317,9 @@ class Membership:
         revoked = [each for each in _keys(partitions) if each in self._owned]
         try:
             offsets = self._teller.revoked(revoked) if revoked else {}
-            with self._committing:
-                self._give_up(revoked)
-                if offsets:
-                    self._commit(offsets)
+            self._give_up(revoked)
+            if offsets:
+                self._commit(offsets)
         except KafkaException as error:
             self._teller.commit_failed(error.args[0].name())
         except Exception as error:  # noqa: BLE001 - raised by the fetch instead

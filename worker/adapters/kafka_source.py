@@ -1,7 +1,7 @@
 """Kafka as the pipeline's source: a plain consumer, whose every blocking call runs in one thread of its own.
 
 The thread polls only while a fetch is under way, so that is when rebalances happen: the pipeline is never
-told of one while it takes records in. Commits have a second thread: they never wait behind a poll.
+told of one while it takes records in. Commits wait behind a poll: the client lets nobody in before it has ended.
 """
 
 from __future__ import annotations
@@ -59,6 +59,9 @@ CHECK_SECONDS = 2.0
 CHECK_WELL_SECONDS = 30.0
 """How often they are asked while all is well: a topic may have been deleted, and no callback tells of that."""
 
+NOTE_SECONDS = 0.5
+"""How often the ends are noted that come with what is fetched, for the lag."""
+
 METADATA_SECONDS = 3.0
 
 _EOF = KafkaError._PARTITION_EOF  # noqa: SLF001 - the client's public name for its own code
@@ -102,12 +105,12 @@ class KafkaSource:
         self._before_joining = before_joining
         self._troubles = Troubles()
         self._poller = ThreadPoolExecutor(1, "kafka-poll")
-        self._committer = ThreadPoolExecutor(1, "kafka-commit")
         self._failure: SourceFailed | None = None
         self._fetching: asyncio.Future[Fetched] | None = None
         self._no_room_since: float | None = None
         self._checked_at = 0.0
         self._ends_at = 0.0
+        self._noted_at = 0.0
         self._out_of_range: dict[Partition, int] = {}
         self._presence: Presence | None = None
         self._loop: asyncio.AbstractEventLoop
@@ -154,7 +157,7 @@ class KafkaSource:
         """
         tokens = self._member.tokens(offsets)
         try:
-            committed = await self._in(self._committer, self._member.commit, dict(offsets), tokens)
+            committed = await self._in(self._poller, self._member.commit, dict(offsets), tokens)
         except KafkaException as error:
             why = error.args[0].name()
             self._telemetry.commit_failed(why)
@@ -162,12 +165,11 @@ class KafkaSource:
         self._telemetry.offsets_committed(committed)
 
     async def close(self) -> None:
-        """Revoke everything as a rebalance would, leave the group, end both threads."""
+        """Revoke everything as a rebalance would, leave the group, end the thread."""
         if self._membership is not None:
             self._membership.stop_waiting()
             await self._in(self._poller, self._membership.close)
         self._poller.shutdown(wait=False)
-        self._committer.shutdown(wait=False)
 
     @property
     def joined(self) -> bool:
@@ -238,6 +240,7 @@ class KafkaSource:
                     self._take_in_event(message, fetched)
         self._read_from_the_start(membership, fetched)
         membership.rejoin_if_needed()
+        self._note_ends(membership)
         self._check(membership, paused=limit <= 0)
         failure = self._failure or membership.failure
         if failure:
@@ -300,6 +303,11 @@ class KafkaSource:
             self._metadata()
         elif paused and time.monotonic() - self._ends_at > CHECK_SECONDS:
             self._refresh_ends(membership)
+
+    def _note_ends(self, membership: Membership) -> None:
+        if time.monotonic() - self._noted_at > NOTE_SECONDS:
+            self._noted_at = time.monotonic()
+            membership.note_ends()
 
     def _refresh_ends(self, membership: Membership) -> None:
         self._ends_at = time.monotonic()
