@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from worker.adapters.dead_letter_topic import DeadLetterTopic
@@ -45,7 +45,8 @@ class Replayed:
         failed_again: new dead letters, by reason.
         left_over: letters that were taken and are not marked: the next replay sends them again.
         problems: why it ended early, as `/readyz` has it.
-        finished: whether the end was reached.
+        finished: whether everything that was taken was finished.
+        interrupted: whether it was stopped before everything was taken.
     """
 
     tally: Tally = field(default_factory=Tally)
@@ -55,6 +56,7 @@ class Replayed:
     left_over: int = 0
     problems: tuple[str, ...] = ()
     finished: bool = False
+    interrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,8 @@ async def replay(settings: Settings, job: Job) -> Replayed:
         await asyncio.to_thread(telemetry.shutdown)
     problems = tuple(f"{each['reason']}: {each['detail']}" for each in pipeline.problems())
     failed_again = dict(telemetry.totals().dead_letters)
-    return _summary(admission.tally, source.marked, failed_again, problems, finished=finished)
+    done = _summary(admission.tally, source.marked, failed_again, problems, finished=finished)
+    return replace(done, interrupted=not source.at_end)
 
 
 async def _until_the_end(pipeline: Pipeline) -> bool:

@@ -153,6 +153,11 @@ class ReplaySource:
         self._marks.close()
 
     @property
+    def at_end(self) -> bool:
+        """Whether everything was read that was to be read."""
+        return self._walk is not None and not self._walk.left
+
+    @property
     def _at_work(self) -> KafkaWalk:
         assert self._walk is not None, "open() comes first"
         return self._walk

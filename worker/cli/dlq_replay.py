@@ -79,6 +79,8 @@ def _replay(settings: Settings, mappings: Mappings, reader: DeadLetterReader, wi
     _print("happened", _outcome(done) + _left_alone(done.tally))
     for problem in done.problems:
         typer.echo(f"stopped: {problem}", err=True)
+    if done.interrupted:
+        typer.echo("stopped before the end: what is left waits, the same command goes on with it", err=True)
     return bool(done.failed_again) or not done.finished
 
 
