@@ -158,6 +158,19 @@ def test_5xx_before_a_hold_does_not_make_the_hold_a_calls_fault() -> None:
     assert batch.fails(2, 403) is Action.HOLD
 
 
+def test_after_one_bad_call_with_403_was_found_a_hold_does_not_take_its_neighbour_for_another() -> None:
+    batch = Batch()
+    batch.fails(0, 403, calls=2)
+    batch.gate.passed(1)
+    assert batch.fails(2, 403, calls=2) is Action.SPLIT
+    first, second = batch.attempts.half(), batch.attempts.half()
+    batch.gate.passed(3)
+    batch.attempts = first
+    assert batch.fails(4, 403) is Action.DEAD_LETTER
+    batch.attempts = second  # now all are answered so
+    assert batch.fails(5, 403) is Action.HOLD
+
+
 @pytest.mark.parametrize("status", [0, 429, 500])
 def test_what_still_fails_after_give_up_after_is_dead_lettered(status: int) -> None:
     batch = Batch(Patience(give_up_after=60.0, give_up_alone_after=900.0))

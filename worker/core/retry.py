@@ -90,8 +90,9 @@ class Attempts:
         elif gate.last_failed > self.failed_at:
             self.suspected_since = None
         if answer is Answer.MISDIRECTED:
-            self.misdirected_again = gate.last_passed > self.misdirected_at
-            self.misdirected_at = now
+            # Others pass only if they did so after anyone was last answered so.
+            self.misdirected_again = gate.last_passed > max(self.misdirected_at, gate.last_misdirected)
+            self.misdirected_at = gate.last_misdirected = now
         if self.failing_since is None or self.failing_since <= gate.last_held:
             self.failing_since = now
         self.overtaken = gate.last_passed > self.sent_at
@@ -175,6 +176,7 @@ class Gate:
         floor: before this nobody sends at all (`Retry-After`).
         last_passed: when the latest request that passed was sent.
         last_failed: when the latest failed that did not fail alone.
+        last_misdirected: when any batch was last answered as if this were not the API.
         last_held: when delivery was last found to be on hold.
         hold: why delivery is on hold, None if it is not. A hold ends with the first request that passes.
     """
@@ -189,6 +191,7 @@ class Gate:
         self.floor = 0.0
         self.last_passed = -math.inf
         self.last_failed = -math.inf
+        self.last_misdirected = -math.inf
         self.last_held = -math.inf
         self.hold: str | None = None
 
