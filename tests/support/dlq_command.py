@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
-from typing import Any, cast
+from typing import Any
 
 from tests.support.program import ROOT, Finished
 from tests.support.worker_process import API_KEY, Site
@@ -61,7 +61,7 @@ class Dlq:
         found = []
         for stream in (out, err):
             stream.flush()
-            found.append(cast("io.BytesIO", stream.buffer).getvalue().decode())
+            found.append(stream.buffer.getvalue().decode())
         self.said += "".join(found)
         return Finished(code, *found)
 
