@@ -135,7 +135,7 @@ def _team(bench: Bench, members: int) -> Measured:
 
 
 def _wait_for_balance(servers: str, group: str, members: int) -> None:
-    admin = AdminClient({"bootstrap.servers": servers})
+    admin = AdminClient({"bootstrap.servers": servers, "log_level": 3})
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         described = admin.describe_consumer_groups([group])[group].result()

@@ -197,7 +197,7 @@ def status_mib(pid: int, name: str) -> float:
 
 def create_topics(servers: str, *topics: str, partitions: int = PARTITIONS) -> None:
     """Create topics, and wait until they are there."""
-    admin = AdminClient({"bootstrap.servers": servers})
+    admin = AdminClient({"bootstrap.servers": servers, "log_level": 3})
     for creation in admin.create_topics([NewTopic(topic, partitions, 1) for topic in topics]).values():
         creation.result()
 
