@@ -78,7 +78,10 @@ class WorkingLanes(RuleBasedStateMachine):
         batch = splittable[which % len(splittable)]
         first, second = batch.split()
         assert first.calls + second.calls == batch.calls
-        assert abs(len(first.calls) - len(second.calls)) <= 1
+        assert first.calls
+        assert second.calls
+        shared = {lane for lane, _ in first.lanes} & {lane for lane, _ in second.lanes}
+        assert bool(shared) == (len(batch.lanes) == 1)
         assert first.envelope == second.envelope == batch.envelope
         self.batches.remove(batch)
         self.batches += [first, second]

@@ -208,7 +208,7 @@ class Chaos:
         while True:
             await asyncio.sleep(2)
             for number in range(len(self.world.broker.logs)):
-                self.world.add("traffic", partition=number)
+                self.world.add(f"traffic-{self.chance.random()}", partition=number)
 
     def calm_down(self) -> None:
         """Everything works again, and somebody is there."""

@@ -59,8 +59,13 @@ class Batch:
         return [calls[0][1] for _, calls in self.by_lane()]
 
     def split(self) -> tuple[Batch, Batch]:
-        """Two halves; sent one after the other they keep the order."""
+        """Two halves; sent one after the other they keep the order.
+
+        Between lanes while there are several: what is in a bad call's lane has to wait for it, and nothing else.
+        """
         middle = len(self.calls) // 2
+        if len(self.lanes) > 1:
+            middle = sum(count for _, count in self.lanes[: len(self.lanes) // 2])
         first, second = Batch(self.envelope, self.why), Batch(self.envelope, self.why)
         first.calls, second.calls = self.calls[:middle], self.calls[middle:]
         for lane, count in self.lanes:
