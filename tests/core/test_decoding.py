@@ -109,7 +109,7 @@ def test_depth_is_counted_exactly_whatever_stands_beside_it_and_in_text(
 ) -> None:
     nested: Any = texts
     for is_list in levels:
-        nested = [{}, texts, nested] if is_list else {text: [{}] for text in texts} | {"]": nested}
+        nested = [{}, texts, nested] if is_list else {text: {} for text in texts} | {"]": nested}
     value = json.dumps({"a": nested, "wide": [{}, []] * 200}).encode()
     depth = 2 + len(levels)  # the event itself, and the innermost list
     if depth > MAX_DEPTH:
