@@ -180,9 +180,9 @@ async def test_a_compacted_topic_is_a_problem_and_a_small_one_a_warning(kafka: K
     (problem,) = await compacted.letters.check([source])
     assert "compacted" in problem.message
     assert not problem.warning
-    small = Written(kafka, kafka.create_topic(max_message_bytes="500000"))
+    small = Written(kafka, kafka.create_topic(max_message_bytes="499999"))
     (warning,) = await small.letters.check([f"^{source}$"])
     assert source in warning.message
     assert warning.warning
-    fine = Written(kafka, kafka.create_topic(max_message_bytes="600000"))
+    fine = Written(kafka, kafka.create_topic(max_message_bytes="500000"))
     assert await fine.letters.check([source]) == []

@@ -73,12 +73,10 @@ def _judge(name: str, own: dict[str, str], sources: dict[str, dict[str, str]]) -
         hint = "set cleanup.policy=delete: compaction keeps only the last dead letter of a key"
         problems.append(Problem(f"the dead-letter topic {name} is compacted", hint=hint))
     room = int(own["max.message.bytes"])
-    larger = sorted(
-        topic for topic, each in sources.items() if int(each["max.message.bytes"]) + LETTER_BYTES > room
-    )
+    larger = sorted(topic for topic, each in sources.items() if int(each["max.message.bytes"]) > room)
     if larger:
         message = f"the dead-letter topic {name} takes {room} bytes a record, not all that {', '.join(larger)} can hold"
-        hint = f"raise its max.message.bytes to {LETTER_BYTES} more than theirs; until then large values are left out"
+        hint = f"raise its max.message.bytes, to {LETTER_BYTES} above theirs; until then large values are left out"
         problems.append(Problem(message, hint=hint, warning=True))
     return problems
 

@@ -19,7 +19,7 @@ class Fault(StrEnum):
     MAPPING = "the mapping"
     API = "Customer.io, or the way to it"
     WORKER = "the worker"
-    ELSEWHERE = "another program"
+    ELSEWHERE = "a Python mapper, or another program"
 
 
 class Advice(NamedTuple):
