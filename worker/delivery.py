@@ -221,7 +221,7 @@ class Delivery:
         self.on_wire.add(batch)
         attempts.sent_at = self._now()
         try:
-            return await self._destination.send(batch.body(), batch.records())
+            return await self._destination.send(batch.body(), batch.heads())
         finally:
             self.on_wire.discard(batch)
             self._window.leave(self._now())

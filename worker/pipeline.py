@@ -19,6 +19,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any
 
 from worker.burial import STORM, Burial, unexpected
@@ -41,6 +42,8 @@ Convert = Callable[[Record], list[EncodedCall]]
 SLICE = 256
 """Records mapped in one go: few enough that requests and heartbeats hardly wait (about 2 ms), many enough that
 what is done once a slice costs nothing."""
+
+_NUMBER, _TOPIC = methodcaller("partition"), methodcaller("topic")
 
 
 class Pipeline:
@@ -379,14 +382,11 @@ class Pipeline:
 
 def _ends_of_runs(records: Sequence[Record]) -> Iterator[int]:
     """Where neighbours are of different partitions, and the end."""
-    numbers = [record.partition() for record in records]
-    topics = [record.topic() for record in records]
-    if numbers.count(numbers[0]) == len(numbers) and topics.count(topics[0]) == len(topics):
-        yield len(records)
-        return
-    for at in range(1, len(records)):
-        if numbers[at] != numbers[at - 1] or topics[at] != topics[at - 1]:
-            yield at
+    numbers, topics = list(map(_NUMBER, records)), list(map(_TOPIC, records))
+    if numbers.count(numbers[0]) < len(numbers) or topics.count(topics[0]) < len(topics):
+        for at in range(1, len(records)):
+            if numbers[at] != numbers[at - 1] or topics[at] != topics[at - 1]:
+                yield at
     yield len(records)
 
 

@@ -108,7 +108,7 @@ class Destination(Protocol):
     """Where calls go."""
 
     async def send(self, body: bytes, records: Sequence[Record]) -> Response:
-        """POST one batch. Every outside error becomes a `Response`. The records are for trace links only."""
+        """POST one batch. Every outside error becomes a `Response`. The records, a sample, are for trace links."""
         ...
 
     async def close(self) -> None:

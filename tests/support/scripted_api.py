@@ -150,7 +150,7 @@ class ScriptedApi:
 
     async def send(self, body: bytes, records: Sequence[Record]) -> Response:
         request = self.account.begin(body, self)
-        assert len(records) == len(request.calls)
+        assert 0 < len(records) <= len(request.calls), "a sample of those whose calls are sent"
         try:
             async with asyncio.timeout(self.timeout):
                 reply = self.script(request)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from worker.core.lanes.track import Lane, QueuedCall, Stretch
 from worker.core.model import Record
@@ -43,10 +44,6 @@ class Batch:
             self._body = b"".join([b'{"batch":[', *parts, tail])
         return self._body
 
-    def records(self) -> list[Record]:
-        """The record of each call."""
-        return [call[1] for call in self.calls]
-
     def by_lane(self) -> Iterator[tuple[Lane, list[QueuedCall]]]:
         """Each lane with its calls."""
         at = 0
@@ -56,7 +53,8 @@ class Batch:
 
     def heads(self) -> list[Record]:
         """Each lane's first record: the oldest one is among them."""
-        return [calls[0][1] for _, calls in self.by_lane()]
+        starts = accumulate((count for _, count in self.lanes[:-1]), initial=0)
+        return [self.calls[at][1] for at in starts]
 
     def split(self) -> tuple[Batch, Batch]:
         """Two halves; sent one after the other they keep the order.
