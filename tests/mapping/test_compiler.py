@@ -139,6 +139,14 @@ def test_a_group_may_be_without_a_person_but_one_that_is_named_must_be_found() -
     assert rejection(named, {"id": "u"}).reason == "MISSING_ID"
 
 
+def test_a_group_and_a_person_that_a_track_names_must_both_be_found() -> None:
+    assert calls("  - {call: track, event: E, groupId: g}\n", {"g": "acme"})[0]["groupId"] == "acme"
+    named = "  - {call: track, event: E, groupId: g, userId: id, anonymousId: visitor}\n"
+    assert "userId" not in calls(named, {"g": "acme", "visitor": "v"})[0]
+    assert rejection(named, {"g": "acme"}).reason == "MISSING_ID"
+    assert rejection(named, {"id": "u"}).reason == "MISSING_ID"
+
+
 def test_an_object_s_type_goes_to_both_places_beside_the_event_s_own_traits() -> None:
     rules = "  - {call: group, groupId: g, objectTypeId: 2, traits: t}\n"
     event = {"g": "acme", "t": {"name": "ACME"}}

@@ -75,7 +75,9 @@ class Reference:
         body = checked(body, allow={call.shape.name}, reject_ids=self._file.reject_ids)
         named = call.fields.keys() & {"userId", "anonymousId"}
         if call.shape.person_must_be_found and named and not named & body.keys():
-            raise Rejected(Stage.VALIDATE, "MISSING_ID", "group names a person who was not found.")
+            raise Rejected(Stage.VALIDATE, "MISSING_ID", "The rule names a person who was not found.")
+        if "groupId" in call.fields and "groupId" not in body:
+            raise Rejected(Stage.VALIDATE, "MISSING_ID", "The rule names a group that was not found.")
         type_, name = body["type"], body.get("event", "")
         if event_id is None:
             _, millis = record.timestamp()

@@ -277,8 +277,8 @@ def wanted_people(call: CallRule) -> frozenset[str]:
 
 
 def is_needed(call: CallRule, field: Field) -> bool:
-    """Whether a record is rejected for this very id if it is not found."""
-    return field.required or wanted_people(call) == {field.name}
+    """Whether a record is rejected for this very id if it is not found; a group that is named always is needed."""
+    return field.required or field.name == "groupId" or wanted_people(call) == {field.name}
 
 
 def _static_name(call: CallRule) -> str:

@@ -89,7 +89,7 @@ class CallShape:
         fallback: the anonymousId that is sent where neither userId nor anonymousId is found: `(field, None)`
             to take another field's value, `(None, text)` to take a text, None where there is no such thing.
         person_must_be_found: whether a userId or anonymousId that a rule names must be found, though a rule
-            may name neither (`group`).
+            may name neither (`group`, `track`).
         name_or_url: whether `name` may be missing only where `properties.url` is there (`page`, `screen`).
     """
 
@@ -184,6 +184,7 @@ CALLS: dict[str, CallShape] = {
             _field("event", Kind.EVENT, required=True),
             _PROPERTIES,
             one_of=(*_PERSON, "groupId"),
+            person_must_be_found=True,
         ),
         _shape(
             "page",
