@@ -13,6 +13,7 @@ from tests.support.memory_source import MemoryRecord
 from tests.support.recorded_telemetry import RecordedTelemetry
 from worker.adapters import dead_letter_topic
 from worker.adapters.dead_letter_topic import DeadLetterTopic
+from worker.adapters.kafka_checks import kafka_problems
 from worker.core.model import Stage
 from worker.ports import DeadLetter
 from worker.settings import Kafka
@@ -184,5 +185,7 @@ async def test_a_compacted_topic_is_a_problem_and_a_small_one_a_warning(kafka: K
     (warning,) = await small.letters.check([f"^{source}$"])
     assert source in warning.message
     assert warning.warning
+    checked = kafka_problems(Kafka(bootstrap_servers=kafka.servers, dead_letter_topic=small.topic), [source])
+    assert [problem.warning for problem in checked] == [False]
     fine = Written(kafka, kafka.create_topic(max_message_bytes="500000"))
     assert await fine.letters.check([source]) == []

@@ -38,11 +38,17 @@ def kafka_problems(kafka: Kafka, subscriptions: Sequence[str]) -> list[Problem]:
     missing = [
         Problem(f"no such topic, or no right to see it: {name}") for name in missing_topics(metadata, exact)
     ]
-    return missing + dead_letter_problems(kafka, subscriptions)
+    return missing + dead_letter_problems(kafka, subscriptions, small_is_wrong=True)
 
 
-def dead_letter_problems(kafka: Kafka, subscriptions: Sequence[str]) -> list[Problem]:
-    """What keeps the dead-letter topic from taking every record of these sources, and keeping it. Blocks."""
+def dead_letter_problems(
+    kafka: Kafka, subscriptions: Sequence[str], *, small_is_wrong: bool = False
+) -> list[Problem]:
+    """What keeps the dead-letter topic from taking every record of these sources, and keeping it. Blocks.
+
+    A topic that takes only smaller records than the sources do is a warning to a worker that starts: it writes what
+    is too large without its value. To a check it is wrong.
+    """
     name = kafka.dead_letter_topic
     admin = _admin(kafka)
     try:
@@ -64,10 +70,12 @@ def dead_letter_problems(kafka: Kafka, subscriptions: Sequence[str]) -> list[Pro
         settings = _settings(admin, [name, *sources])
     except KafkaException as error:
         return _not_checked(name, error.args[0])
-    return _judge(name, settings.pop(name), settings)
+    return _judge(name, settings.pop(name), settings, small_is_wrong=small_is_wrong)
 
 
-def _judge(name: str, own: dict[str, str], sources: dict[str, dict[str, str]]) -> list[Problem]:
+def _judge(
+    name: str, own: dict[str, str], sources: dict[str, dict[str, str]], *, small_is_wrong: bool
+) -> list[Problem]:
     problems = []
     if "compact" in own["cleanup.policy"]:
         hint = "set cleanup.policy=delete: compaction keeps only the last dead letter of a key"
@@ -77,7 +85,7 @@ def _judge(name: str, own: dict[str, str], sources: dict[str, dict[str, str]]) -
     if larger:
         message = f"the dead-letter topic {name} takes {room} bytes a record, not all that {', '.join(larger)} can hold"
         hint = f"raise its max.message.bytes, to {LETTER_BYTES} above theirs; until then large values are left out"
-        problems.append(Problem(message, hint=hint, warning=True))
+        problems.append(Problem(message, hint=hint, warning=not small_is_wrong))
     return problems
 
 
