@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from worker.core.model import ConfigError, Problem
@@ -11,17 +11,31 @@ from worker.settings import Settings, SettingsError, load_settings
 
 
 def load_configuration(
-    path: str | Path, environ: Mapping[str, str], *, needs_key: bool
+    path: str | Path,
+    environ: Mapping[str, str],
+    *,
+    needs_key: bool,
+    look_closer: Callable[[Settings], list[Problem]] = lambda _: [],
 ) -> tuple[Settings, Mappings]:
     """Read worker.yaml and the mappings that it names; see `load_settings`.
 
+    Args:
+        path: of worker.yaml.
+        environ: for `${NAME}` and `WORKER__SECTION__KEY`.
+        needs_key: whether there must be an API key.
+        look_closer: finds what is wrong with settings that are right by themselves.
+
     Raises:
-        ConfigError: with the problems of both.
+        ConfigError: with the problems of all.
     """
     try:
         settings = load_settings(path, environ, needs_key=needs_key)
+        problems = look_closer(settings)
     except SettingsError as error:
-        raise ConfigError([*error.problems, *_mapping_problems(error.remaining)]) from None
+        settings = error.remaining
+        problems = [*error.problems, *look_closer(settings)]
+    if problems:
+        raise ConfigError([*problems, *_mapping_problems(settings)])
     return settings, load_mappings(settings)
 
 

@@ -159,3 +159,16 @@ def test_a_property_that_librdkafka_refuses_is_told_before_anything_connects(
     assert said in checked.out
     assert said in run.err
     assert "s3cret" not in checked.out + run.err
+
+
+def test_a_refused_property_is_told_with_its_place_beside_everything_else(cli: Cli, write: Write) -> None:
+    write(
+        "config/worker.yaml",
+        "kafka:\n  properties:\n    securty.protocol: PLAINTEXT\nbatch:\n  lingr: 3s\n",
+    )
+    write("config/mappings/orders.yaml", MAPPING + "nonsense: 1\n")
+    checked = cli("check")
+    assert checked.code == 1
+    assert "config/worker.yaml:3:23: kafka.properties.securty.protocol: librdkafka has no such" in checked.out
+    assert "config/worker.yaml:5:3: batch.lingr: unknown key" in checked.out
+    assert "config/mappings/orders.yaml" in checked.out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, Producer
 
@@ -15,10 +15,10 @@ from worker.adapters.kafka_properties import (
     consumer_properties,
     producer_properties,
 )
-from worker.core.model import Problem
 from worker.mapping.documents import did_you_mean
 
 if TYPE_CHECKING:
+    from worker.core.model import Problem
     from worker.settings import Settings
 
 _OFTEN_USED = {
@@ -35,17 +35,32 @@ _OUTSIDE = re.compile(r'Configuration property "([^"]+)" value .* is outside all
 _INVALID = re.compile(r'Invalid value (?:".*" )?for configuration property "([^"]+)"')
 
 
+class Refusal(NamedTuple):
+    """What librdkafka does not take: a property, or "" if it is not one alone."""
+
+    name: str
+    message: str
+    hint: str | None = None
+
+
 def property_problems(settings: Settings) -> list[Problem]:
     """The properties that librdkafka refuses, one after the other as it names them. Connects to nothing."""
     clients = (
         (Consumer, consumer_properties(settings.kafka, settings.memory)),
         (Producer, producer_properties(settings.kafka)),
     )
-    found = [problem for client, properties in clients for problem in _refusals(client, dict(properties))]
-    return list(dict.fromkeys(found))
+    found = dict.fromkeys(
+        refusal for client, properties in clients for refusal in _refusals(client, dict(properties))
+    )
+    return [_problem(settings, refusal) for refusal in found]
 
 
-def _refusals(client: Any, properties: dict[str, Any]) -> Iterator[Problem]:
+def _problem(settings: Settings, refusal: Refusal) -> Problem:
+    name = (refusal.name,) if refusal.name else ()
+    return settings.problem_at(("kafka", "properties", *name), refusal.message, refusal.hint)
+
+
+def _refusals(client: Any, properties: dict[str, Any]) -> Iterator[Refusal]:
     del properties["bootstrap.servers"]
     while True:
         try:
@@ -56,20 +71,19 @@ def _refusals(client: Any, properties: dict[str, Any]) -> Iterator[Problem]:
             if client is Consumer:
                 made.close()
             return
-        name, problem = _translated(text)
-        yield problem
-        if properties.pop(name, None) is None:
+        refusal = _translated(text)
+        yield refusal
+        if properties.pop(refusal.name, None) is None:
             return
 
 
-def _translated(text: str) -> tuple[str, Problem]:
-    """The property that is to blame, and the problem without the value: that may be a secret."""
+def _translated(text: str) -> Refusal:
+    """What librdkafka says, without the value: that may be a secret."""
     if unknown := _UNKNOWN.search(text):
-        name = unknown[1]
-        hint = did_you_mean(name, CONSUMER_ONLY | PRODUCER_ONLY | _OFTEN_USED)
-        return name, Problem(f"kafka.properties.{name}: librdkafka has no such property", hint=hint)
+        hint = did_you_mean(unknown[1], CONSUMER_ONLY | PRODUCER_ONLY | _OFTEN_USED)
+        return Refusal(unknown[1], "librdkafka has no such property", hint)
     if invalid := _INVALID.search(text):
-        return invalid[1], Problem(f"kafka.properties.{invalid[1]}: librdkafka does not take this value")
+        return Refusal(invalid[1], "librdkafka does not take this value")
     if outside := _OUTSIDE.search(text):
-        return outside[1], Problem(f"kafka.properties.{outside[1]}: must be within {outside[2]}")
-    return "", Problem(f"kafka.properties: librdkafka does not take them together: {text}")
+        return Refusal(outside[1], f"must be within {outside[2]}")
+    return Refusal("", f"librdkafka does not take them together: {text}")

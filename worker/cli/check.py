@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.options import ConfigOption, chosen_config, load, refused_properties
+from worker.cli.options import ConfigOption, chosen_config, load
 from worker.core.model import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def check(
     else:
         topics = mappings.subscriptions
         found = [*settings.warnings, *mappings.warnings]
-        found += refused_properties(settings) or (_connected(settings, mappings) if connect else [])
+        found += _connected(settings, mappings) if connect else []
     if strict:
         found = [replace(problem, warning=False) for problem in found]
     (_print_json if as_json else _print)(found, topics)

@@ -11,8 +11,7 @@ import typer
 
 from worker.adapters.dead_letter_reader import open_dead_letters
 from worker.cli.dlq_options import progress
-from worker.cli.options import load, refused_properties
-from worker.core.model import ConfigError
+from worker.cli.options import load
 from worker.ports import SourceFailed
 
 if TYPE_CHECKING:
@@ -48,8 +47,6 @@ class Wish:
 def print_replay(path: Path, wish: Wish) -> None:
     """Do it, and print what was done."""
     settings, mappings = load(path, needs_key=not wish.dry_run)
-    if problems := refused_properties(settings):
-        raise ConfigError(problems)
     try:
         with open_dead_letters(settings) as reader:
             failed = _replay(_within_rate(settings, wish.rate), mappings, reader, wish)

@@ -35,7 +35,7 @@ def load(path: Path, *, needs_key: bool) -> tuple[Settings, Mappings]:
 
     from worker.configuration import load_configuration
 
-    return load_configuration(path, os.environ, needs_key=needs_key)
+    return load_configuration(path, os.environ, needs_key=needs_key, look_closer=_refused_properties)
 
 
 def coordinates(text: str, option: str) -> tuple[Partition, int]:
@@ -46,7 +46,7 @@ def coordinates(text: str, option: str) -> tuple[Partition, int]:
     return (topic, int(partition)), int(offset)
 
 
-def refused_properties(settings: Settings) -> list[Problem]:
+def _refused_properties(settings: Settings) -> list[Problem]:
     """What librdkafka does not take of `kafka.properties`; it is asked only where there are any."""
     if not settings.kafka.properties:
         return []

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.options import ConfigOption, chosen_config, load, refused_properties
-from worker.core.model import ConfigError
+from worker.cli.options import ConfigOption, chosen_config, load
 
 
 def run_worker(
@@ -24,8 +23,6 @@ def run_worker(
 ) -> None:
     """Consume, map and deliver until SIGTERM or SIGINT; a second one stops at once."""
     settings, mappings = load(chosen_config(context, config), needs_key=True)
-    if problems := refused_properties(settings):
-        raise ConfigError(problems)
     import uvloop
 
     from worker import app

@@ -47,7 +47,7 @@ def load_settings(path: str | Path, environ: Mapping[str, str], *, needs_key: bo
     if needs_key and not str(_section(values, "pipelines").get("api_key") or "").strip():
         sources.problems.append(sources.problem_at(_API_KEY, "there is no API key", f"set {_KEY_VARIABLE}"))
     if settings:
-        settings.locate(Path(path).parent, sources.warnings(settings))
+        settings.locate(Path(path).parent, sources.problem_at, sources.warnings(settings))
     if sources.problems or settings is None:
         raise _failure(sorted(sources.problems, key=_by_place), settings or sources.remaining(values))
     return settings
@@ -145,7 +145,7 @@ class _Sources:
             settings = Settings.model_validate(_without(values, dict.fromkeys(self.wrong)))
         except ValidationError:
             return None
-        settings.locate(Path(self.document.file).parent, [])
+        settings.locate(Path(self.document.file).parent, self.problem_at, [])
         return settings
 
     def _translated(self, error: ErrorDetails) -> Problem:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -289,6 +289,10 @@ Paths = Annotated[
 ]
 
 
+ProblemAt = Callable[[tuple[str, ...], str, str | None], Problem]
+"""Makes a problem of a key, what is wrong and a hint."""
+
+
 class Settings(Section):
     """worker.yaml. Attributes have the names of its keys; durations are float seconds, sizes bytes."""
 
@@ -313,6 +317,7 @@ class Settings(Section):
 
     _warnings: tuple[Problem, ...] = PrivateAttr(default=())
     _base: Path = PrivateAttr(default=Path())
+    _problem_at: ProblemAt | None = PrivateAttr(default=None)
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
@@ -324,9 +329,16 @@ class Settings(Section):
         """The folder of worker.yaml: relative paths are looked up in the current directory, then here."""
         return self._base
 
-    def locate(self, base: Path, warnings: Iterable[Problem]) -> None:
+    def problem_at(self, path: tuple[str, ...], message: str, hint: str | None = None) -> Problem:
+        """A problem with the value of a key, with the place where that came from."""
+        if self._problem_at is None:
+            return Problem(f"{'.'.join(path)}: {message}", hint=hint)
+        return self._problem_at(path, message, hint)
+
+    def locate(self, base: Path, problem_at: ProblemAt, warnings: Iterable[Problem]) -> None:
         """Remember where these settings were read and what is noteworthy about them; loading does it once."""
         self._base = base
+        self._problem_at = problem_at
         self._warnings = tuple(warnings)
 
     @staticmethod
