@@ -38,19 +38,26 @@ def assemble(shape: CallShape, values: Mapping[str, Any]) -> Call:
     Raises:
         Rejected: with stage `validate`: what `convert` raises, `MISSING_ID` or `MISSING_FIELD`.
     """
-    found = {name: convert(field, values.get(name)) for name, field in shape.fields.items()}
-    if shape.fallback and found["userId"] is None and found["anonymousId"] is None:
+    found: dict[str, Any] = {}
+    for name, field in shape.fields.items():  # in the shape's order, which is the order of what is sent
+        value = values.get(name)
+        if value is not None and (value := convert(field, value)) is not None:
+            found[name] = value
+    if shape.fallback and "userId" not in found and "anonymousId" not in found:
         source, text = shape.fallback
-        found["anonymousId"] = found[source] if source else text
+        if stand_in := found.get(source) if source else text:
+            found["anonymousId"] = stand_in
     _check_complete(shape, found)
     body: dict[str, Any] = {"type": shape.type}
     if shape.event:
         body["event"] = shape.event
-    for name, field in shape.fields.items():
-        if found[name] is not None:
-            for place in field.places:
-                put(body, place, found[name])
-    return Call(shape.name, body, found["messageId"])
+    for name, value in found.items():
+        for place in shape.fields[name].places:
+            if len(place) == 1:
+                body[place[0]] = value
+            else:
+                put(body, place, value)
+    return Call(shape.name, body, found.get("messageId"))
 
 
 def convert(field: Field, value: Any) -> Any:  # noqa: PLR0911 - one answer for each kind
@@ -71,7 +78,7 @@ def convert(field: Field, value: Any) -> Any:  # noqa: PLR0911 - one answer for 
         case Kind.TIME:
             return as_time(value)
         case Kind.OBJECT:
-            _check_type(field, isinstance(value, Mapping), "an object")
+            _check_type(field, isinstance(value, (dict, Mapping)), "an object")  # asking for a dict is quick
             return value if isinstance(value, dict) else dict(value)
         case Kind.INTEGER:
             _check_type(field, type(value) is int, "a whole number")
@@ -122,12 +129,12 @@ def put(body: dict[str, Any], place: Place, value: Any) -> None:
 
 def _check_complete(shape: CallShape, found: Mapping[str, Any]) -> None:
     for name, field in shape.fields.items():
-        if field.required and found[name] is None:
+        if field.required and name not in found:
             reason = "MISSING_ID" if field.kind is Kind.IDENTITY else "MISSING_FIELD"
             raise Rejected(Stage.VALIDATE, reason, f"{shape.name} needs {name}.")
-    if shape.one_of and all(found[name] is None for name in shape.one_of):
+    if shape.one_of and not any(name in found for name in shape.one_of):
         raise Rejected(Stage.VALIDATE, "MISSING_ID", f"{shape.name} needs {' or '.join(shape.one_of)}.")
-    if shape.name_or_url and found["name"] is None and not (found["properties"] or {}).get("url"):
+    if shape.name_or_url and "name" not in found and not found.get("properties", {}).get("url"):
         raise Rejected(Stage.VALIDATE, "MISSING_FIELD", f"{shape.name} needs name, or properties.url.")
 
 

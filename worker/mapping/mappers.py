@@ -218,7 +218,9 @@ def _listed(answer: Any) -> list[Any]:
     """What a mapper returned, as a list; a generator is run here, but not for ever."""
     if answer is None:
         return []
-    if isinstance(answer, (Call, Mapping)):
+    if isinstance(answer, Call):  # as most mappers do; asking for a Mapping costs more
+        return [answer]
+    if isinstance(answer, Mapping):
         answer = [answer]
     if inspect.iscoroutine(answer):
         answer.close()
