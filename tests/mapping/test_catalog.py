@@ -7,6 +7,7 @@ from hypothesis import given
 
 from tests.support.values import json_objects, texts
 from worker.core.model import SEMANTIC_EVENTS
+from worker.core.semantic import reserved
 from worker.mapping import catalog
 
 
@@ -22,9 +23,9 @@ def test_the_reserved_names_are_those_that_the_core_knows() -> None:
         known = catalog.event(name)
         assert known is not None
         assert known["family"] == "customerio"
-        assert catalog.is_reserved(name)
+        assert reserved(name)
         for wrong in known.get("wrong_names", []):
-            assert catalog.is_reserved(wrong.partition(" (")[0])
+            assert reserved(wrong.partition(" (")[0])
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from worker.core.semantic import reserved
 from worker.mapping.documents import closest
 
 _FILE = Path(__file__).with_name("semantic_events.yaml")
@@ -61,11 +60,6 @@ def families() -> dict[str, list[str]]:
 def event(name: str) -> dict[str, Any] | None:
     """What is documented of the event of exactly this name, as the file has it; None if nothing is."""
     return _events().get(name.strip())
-
-
-def is_reserved(name: str) -> bool:
-    """Whether this is the name of an event that Customer.io acts on, or looks like one."""
-    return reserved(name) is not None
 
 
 def suggest(name: str) -> str | None:
