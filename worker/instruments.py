@@ -10,13 +10,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from opentelemetry.metrics import CallbackOptions, Meter
+from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Meter
 from opentelemetry.metrics import Observation as Point
 
 if TYPE_CHECKING:
     from worker.core.model import Partition
 
 PREFIX = "pipelines_worker"
+
+MakeCounter = Callable[[str, str, str], Counter]
+MakeHistogram = Callable[..., Histogram]
 
 FRESHNESS_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 21600.0, 86400.0)
 """From a linger of half a second to a day of outage that is being caught up."""
@@ -53,7 +56,12 @@ class Instruments:
     """Every counter and histogram. Labels are bounded: topics, upper-case reasons, HTTP statuses."""
 
     def __init__(self, meter: Meter) -> None:
-        counter, histogram = meter.create_counter, meter.create_histogram
+        self._make_for_records(meter.create_counter)
+        self._make_for_requests(meter.create_counter, meter.create_histogram)
+        self._make_for_troubles(meter.create_counter)
+        self._make_for_kafka(meter.create_counter)
+
+    def _make_for_records(self, counter: MakeCounter) -> None:
         self.records_consumed = counter(
             f"{PREFIX}.records.consumed", "{record}", "Records taken from Kafka, by topic."
         )
@@ -72,6 +80,8 @@ class Instruments:
             "{record}",
             "Offsets that Kafka had deleted before the worker read them, by topic.",
         )
+
+    def _make_for_requests(self, counter: MakeCounter, histogram: MakeHistogram) -> None:
         self.calls_delivered = counter(
             f"{PREFIX}.calls.delivered", "{call}", "Calls that the API answered with 2xx."
         )
@@ -108,6 +118,8 @@ class Instruments:
             "From the Kafka timestamp of a request's oldest record to its 2xx.",
             explicit_bucket_boundaries_advisory=FRESHNESS_SECONDS,
         )
+
+    def _make_for_troubles(self, counter: MakeCounter) -> None:
         self.holds = counter(f"{PREFIX}.delivery.held", "{hold}", "Holds that began, by reason.")
         self.storms = counter(f"{PREFIX}.storms.broken", "{storm}", "Times that the storm breaker tripped.")
         self.dead_letters_written = counter(
@@ -120,6 +132,8 @@ class Instruments:
             "{record}",
             "Dead letters that could not be written and are tried again.",
         )
+
+    def _make_for_kafka(self, counter: MakeCounter) -> None:
         self.rebalances = counter(
             f"{PREFIX}.partitions.changed", "{partition}", "Partitions assigned, revoked and lost, by change."
         )
