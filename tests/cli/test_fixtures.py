@@ -140,3 +140,23 @@ def test_pytest_collects_fixtures_and_gives_tests_the_mapping(write: Write, tmp_
     out = done.stdout.decode()
     assert "1 failed, 2 passed" in out, out + done.stderr.decode()
     assert '-      "userId": "b"' in out
+
+
+def test_check_lists_topics_without_events_and_events_without_rules(cli: Cli, write: Write) -> None:
+    write("config/mappings/others.yaml", MAPPING.replace("topics: [orders]", "topics: [others, '^shop-.*$']"))
+    unmatched = "- name: of no rule\n  topic: shop-1\n  event: {type: unknown}\n  ignored: true\n"
+    write("config/tests/orders.yaml", RIGHT + unmatched)
+    checked = cli("check")
+    assert checked.code == 0
+    assert "topics without events: others\n" in checked.err
+    assert "events without rules: config/tests/orders.yaml:6\n" in checked.err
+    (result,) = cli("check", "--json").lines
+    assert result["topics_without_events"] == ["others"]
+    assert result["events_without_rules"] == ["config/tests/orders.yaml:6"]
+
+
+def test_check_reports_what_is_wrong_with_fixtures(cli: Cli, write: Write) -> None:
+    write("config/tests/orders.yaml", "- name: of no topic\n  event: {}\n  ignored: true\n")
+    checked = cli("check")
+    assert checked.code == 1
+    assert "config/tests/orders.yaml:1" in checked.out

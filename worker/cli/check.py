@@ -12,6 +12,8 @@ from worker.cli.options import ConfigOption, chosen_config, load
 from worker.core.model import ConfigError, Problem
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from worker.mapping.mappings import Mappings
     from worker.settings import Settings
 
@@ -30,19 +32,30 @@ def check(
 ) -> None:
     """Find every problem in the settings, the mappings and the Python mappers; exit 1 if there is one."""
     path = chosen_config(context, config)
-    topics: Sequence[str] = ()
+    lists: dict[str, list[str]] = {}
     try:
         settings, mappings = load(path, needs_key=connect)
+        found = [*settings.warnings, *mappings.warnings]
+        lists = _lists(mappings, path)
+        found += _connected(settings, mappings) if connect else []
     except ConfigError as error:
         found = error.problems
-    else:
-        topics = mappings.subscriptions
-        found = [*settings.warnings, *mappings.warnings]
-        found += _connected(settings, mappings) if connect else []
     if strict:
         found = [replace(problem, warning=False) for problem in found]
-    (_print_json if as_json else _print)(found, topics)
+    (_print_json if as_json else _print)(found, lists)
     raise typer.Exit(1 if any(not problem.warning for problem in found) else 0)
+
+
+def _lists(mappings: Mappings, config_file: Path) -> dict[str, list[str]]:
+    """The topics; and what the fixtures leave out, where there are any."""
+    from worker.cli.test import fixture_folder, run_all
+    from worker.mapping.fixtures import events_without_rules, topics_without_events
+
+    lists = {"topics": mappings.subscriptions}
+    if results := run_all(mappings, [fixture_folder(config_file)]):
+        lists["topics without events"] = topics_without_events(mappings, results)
+        lists["events without rules"] = events_without_rules(results)
+    return lists
 
 
 def _connected(settings: Settings, mappings: Mappings) -> list[Problem]:
@@ -53,24 +66,28 @@ def _connected(settings: Settings, mappings: Mappings) -> list[Problem]:
     return asyncio.run(connection_problems(settings, mappings.subscriptions))
 
 
-def _print(found: Sequence[Problem], topics: Sequence[str]) -> None:
+def _print(found: Sequence[Problem], lists: dict[str, list[str]]) -> None:
     for problem in found:
         typer.echo(problem)
     warnings = sum(problem.warning for problem in found)
     verdict = f"{_count(len(found) - warnings, 'problem')}, {_count(warnings, 'warning')}"
-    typer.echo(f"{verdict}; topics: {', '.join(topics)}" if topics else verdict, err=True)
+    said = [f"{name}: {', '.join(each)}" for name, each in lists.items() if each]
+    typer.echo("; ".join([verdict, *said[:1]]), err=True)
+    for line in said[1:]:
+        typer.echo(f"in the fixtures: {line}", err=True)
 
 
 def _count(n: int, word: str) -> str:
     return f"{n or 'no'} {word}{'' if n == 1 else 's'}"
 
 
-def _print_json(found: Sequence[Problem], topics: Sequence[str]) -> None:
+def _print_json(found: Sequence[Problem], lists: dict[str, list[str]]) -> None:
     import json
 
     result = {
         "ok": all(problem.warning for problem in found),
         "problems": [asdict(problem) for problem in found],
-        "topics": list(topics),
+        "topics": [],
+        **{name.replace(" ", "_"): each for name, each in lists.items()},
     }
     typer.echo(json.dumps(result, ensure_ascii=False))

@@ -38,10 +38,10 @@ def run_fixtures(
     """Run the mapping fixtures; exit 1 if any differs, or if there is none."""
     config_file = chosen_config(context, config)
     _, mappings = load(config_file, needs_key=False)
-    files = list(_files(paths or [config_file.parent / "tests"]))
-    results = _run(mappings, files)
+    paths = paths or [fixture_folder(config_file)]
+    results = run_all(mappings, paths)
     if not results:
-        typer.echo(f"there are no fixtures in {_names(paths or [config_file.parent / 'tests'])}", err=True)
+        typer.echo(f"there are no fixtures in {', '.join(map(str, paths))}", err=True)
         raise typer.Exit(1)
     if update:
         _update(results)
@@ -63,14 +63,16 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
             yield path
 
 
-def _names(paths: Sequence[Path]) -> str:
-    return ", ".join(map(str, paths))
+def fixture_folder(config_file: Path) -> Path:
+    """Where fixtures are looked for if nothing else is said."""
+    return config_file.parent / "tests"
 
 
-def _run(mappings: Mappings, files: Sequence[Path]) -> list[FixtureResult]:
+def run_all(mappings: Mappings, paths: Sequence[Path]) -> list[FixtureResult]:
+    """What becomes of every fixture in these files and folders. Raises ConfigError with the problems of all."""
     from worker.mapping.fixtures import run_fixture
 
-    return [run_fixture(mappings, fixture) for fixture in _read(files)]
+    return [run_fixture(mappings, fixture) for fixture in _read(list(_files(paths)))]
 
 
 def _read(files: Sequence[Path]) -> list[Fixture]:

@@ -28,6 +28,7 @@ from worker.core.timestamps import rfc3339
 from worker.mapping.documents import Document, Path, did_you_mean, parse
 from worker.mapping.mappings import Mappings
 from worker.mapping.preview import PREVIEW_IDS, PreviewRecord, answer
+from worker.mapping.topics import matches
 
 DEFAULT_TIME = "2026-01-01T00:00:00.000Z"
 """The timestamp of a fixture's record that names none."""
@@ -189,6 +190,18 @@ def rules_never_hit(mappings: Mappings, results: Iterable[FixtureResult]) -> lis
     """The rules that no fixture came to, as `file:line`."""
     hit = {result.rule for result in results}
     return [rule.at for file in mappings.files for rule in file.rules if rule.at not in hit]
+
+
+def topics_without_events(mappings: Mappings, results: Iterable[FixtureResult]) -> list[str]:
+    """The topics, and patterns of topics, of which no fixture has an event."""
+    tried = {result.fixture.record.topic() for result in results}
+    return [name for name in mappings.subscriptions if not any(matches(name, topic) for topic in tried)]
+
+
+def events_without_rules(results: Iterable[FixtureResult]) -> list[str]:
+    """Where the fixtures are whose events no rule matches, as `file:line`."""
+    unmatched = ({"ignored": True}, {"rejected": "UNMATCHED"})
+    return [result.fixture.at for result in results if result.rule is None and result.actual in unmatched]
 
 
 def updated(source: str, results: Sequence[FixtureResult]) -> str:
