@@ -155,8 +155,11 @@ def test_check_lists_topics_without_events_and_events_without_rules(cli: Cli, wr
     assert result["events_without_rules"] == ["config/tests/orders.yaml:6"]
 
 
-def test_check_reports_what_is_wrong_with_fixtures(cli: Cli, write: Write) -> None:
+def test_check_reports_what_is_wrong_with_fixtures_beside_warnings(cli: Cli, write: Write) -> None:
+    write("config/worker.yaml", "pipelines: {strict: false}\n")
     write("config/tests/orders.yaml", "- name: of no topic\n  event: {}\n  ignored: true\n")
     checked = cli("check")
     assert checked.code == 1
     assert "config/tests/orders.yaml:1" in checked.out
+    assert "warning: pipelines.strict" in checked.out
+    assert "topics: orders" in checked.err

@@ -35,27 +35,34 @@ def check(
     lists: dict[str, list[str]] = {}
     try:
         settings, mappings = load(path, needs_key=connect)
-        found = [*settings.warnings, *mappings.warnings]
-        lists = _lists(mappings, path)
-        found += _connected(settings, mappings) if connect else []
     except ConfigError as error:
         found = error.problems
+    else:
+        lists["topics"] = mappings.subscriptions
+        found = [*settings.warnings, *mappings.warnings]
+        try:
+            lists |= _left_out(mappings, path)
+        except ConfigError as error:
+            found += error.problems
+        found += _connected(settings, mappings) if connect else []
     if strict:
         found = [replace(problem, warning=False) for problem in found]
     (_print_json if as_json else _print)(found, lists)
     raise typer.Exit(1 if any(not problem.warning for problem in found) else 0)
 
 
-def _lists(mappings: Mappings, config_file: Path) -> dict[str, list[str]]:
-    """The topics; and what the fixtures leave out, where there are any."""
+def _left_out(mappings: Mappings, config_file: Path) -> dict[str, list[str]]:
+    """What the fixtures leave out, where there are any. Raises ConfigError with what is wrong with them."""
     from worker.cli.test import fixture_folder, run_all
     from worker.mapping.fixtures import events_without_rules, topics_without_events
 
-    lists = {"topics": mappings.subscriptions}
-    if results := run_all(mappings, [fixture_folder(config_file)]):
-        lists["topics without events"] = topics_without_events(mappings, results)
-        lists["events without rules"] = events_without_rules(results)
-    return lists
+    results = run_all(mappings, [fixture_folder(config_file)])
+    if not results:
+        return {}
+    return {
+        "topics without events": topics_without_events(mappings, results),
+        "events without rules": events_without_rules(results),
+    }
 
 
 def _connected(settings: Settings, mappings: Mappings) -> list[Problem]:
