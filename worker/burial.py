@@ -106,9 +106,8 @@ class Burial:
 
     def refuse(self, batch: Batch, response: Response, attempts: int) -> None:
         """No call of a batch will ever be accepted."""
-        for lane, calls in batch.by_lane():
-            for _, record, index in calls:
-                self.reject(lane.track, record, _refusal(response, index), response, attempts)
+        for track, (_, _, record, index, _) in batch.calls():
+            self.reject(track, record, _refusal(response, index), response, attempts)
 
     async def run(self) -> None:
         """Write what there is; during a hold it waits, because then it may be nobody's fault but the key's."""

@@ -18,7 +18,7 @@ from worker.core.retry import Action, Answer, Attempts, Gate, Patience, classify
 from worker.wakeup import Wakeup
 
 if TYPE_CHECKING:
-    from worker.core.lanes import Batch, Lane, Lanes, Track
+    from worker.core.lanes import Batch, Lanes, Track
     from worker.ports import Destination, Response
     from worker.settings import Settings
     from worker.telemetry import Telemetry
@@ -106,7 +106,7 @@ class Delivery:
 
     def tracks_on_wire(self) -> set[Track]:
         """The assignments whose calls have been sent and not answered."""
-        return {lane.track for batch in self.on_wire for lane, _ in batch.lanes}
+        return {stretch.track for batch in self.on_wire for stretch in batch.stretches}
 
     def stop_sending(self, reason: str) -> None:
         """Send nothing more until this reason is gone; what is on the wire is still answered."""
@@ -150,7 +150,7 @@ class Delivery:
         """Send a piece once, and answer what is left of it."""
         async with self._turn():
             batch = self._lanes.without_withdrawn(batch)
-            if not batch.calls:
+            if not batch.stretches:
                 return []
             response = await self._request(batch, attempts)
         answer = classify(response.status, json=response.json)
@@ -180,7 +180,7 @@ class Delivery:
         attempts.failed(answer, now, self.gate)
         if response.retry_after is not None:
             self.gate.wait_for(response.retry_after, now)
-        action = decide(answer, len(batch.calls), attempts, now, self._patience)
+        action = decide(answer, batch.count, attempts, now, self._patience)
         if action is Action.HOLD:
             reason = _hold_reason(response.status)
             self.gate.held(reason, now)
@@ -255,14 +255,14 @@ class _Piece:
 
 
 def _next(pieces: list[_Piece]) -> _Piece:
-    """The piece that is due first. None overtakes another that shares a lane with it, for the sake of order."""
+    """The piece that is due first. None overtakes another of the same lane, for the sake of order."""
     first = pieces[0]
-    before: set[Lane] = set()
+    before = set()
     for piece in pieces:
-        lanes = {lane for lane, _ in piece.batch.lanes}
-        if piece.due < first.due and lanes.isdisjoint(before):
+        if piece.due < first.due and piece.batch.lane not in before:
             first = piece
-        before |= lanes
+        if piece.batch.lane is not None:
+            before.add(piece.batch.lane)
     return first
 
 

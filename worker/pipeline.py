@@ -19,13 +19,12 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from operator import methodcaller
 from typing import TYPE_CHECKING, Any
 
-from worker.burial import STORM, Burial, unexpected
+from worker.burial import STORM, Burial
 from worker.commits import FAILING, Commits
 from worker.core.lanes import Batch, Lanes, Track
-from worker.core.model import EncodedCall, Partition, Record, Rejected
+from worker.core.model import Converter, Partition, QueuedCall, Record, Rejected
 from worker.core.storm import StormBreaker
 from worker.delivery import Delivery
 from worker.ports import DeadLetters, Destination, Response, Source, Start
@@ -36,14 +35,9 @@ if TYPE_CHECKING:
     from worker.settings import Settings
     from worker.telemetry import Telemetry
 
-Convert = Callable[[Record], list[EncodedCall]]
-"""A topic's mapping: a record's calls, none if it is not for Customer.io; raises `Rejected`."""
-
 SLICE = 256
 """Records mapped in one go: few enough that requests and heartbeats hardly wait (about 2 ms), many enough that
 what is done once a slice costs nothing."""
-
-_NUMBER, _TOPIC = methodcaller("partition"), methodcaller("topic")
 
 
 class Pipeline:
@@ -67,7 +61,7 @@ class Pipeline:
         source: Source,
         destination: Destination,
         dead_letters: DeadLetters,
-        converter: Callable[[str], Convert],
+        converter: Callable[[str], Converter],
         settings: Settings,
         telemetry: Telemetry,
         *,
@@ -81,13 +75,12 @@ class Pipeline:
         self._settings = settings
         self._telemetry = telemetry
         self._wall = wall
-        self._converters: dict[str, Convert] = {}
+        self._converters: dict[str, Converter] = {}
         self._ends: dict[Partition, int] = {}
         self._lanes = Lanes(
             max_bytes=settings.batch.max_bytes,
             max_calls=settings.batch.max_calls,
             linger=settings.batch.linger,
-            max_in_flight=settings.delivery.max_requests_in_flight,
         )
         self._delivery = Delivery(destination, self._lanes, settings, telemetry, self, chance=chance)
         self._storm = StormBreaker(
@@ -176,10 +169,10 @@ class Pipeline:
     async def _consume(self) -> None:
         while True:
             fetched = await self._source.fetch(self._room())
-            for at in range(0, len(fetched.records), SLICE):
-                self._take_in(fetched.records[at : at + SLICE])
-                self._lanes_changed.notify()
-                await asyncio.sleep(0)
+            for run in _runs(fetched.records):
+                for at in range(0, len(run), SLICE):
+                    self._take_in(run[at : at + SLICE])
+                    await asyncio.sleep(0)
             self._commit_early_if_crowded()
             for partition, position in fetched.positions.items():
                 if track := self._lanes.tracks.get(partition):
@@ -196,47 +189,43 @@ class Pipeline:
         return max(0, memory.max_records_in_progress - sum(track.records for track in tracks))
 
     def _take_in(self, records: Sequence[Record]) -> None:
-        """Map a slice of records and queue their calls."""
-        start = 0
-        for end in _ends_of_runs(records):
-            track = self._lanes.tracks.get(_partition(records[start]))
-            if track is not None and not track.withdrawn:
-                self._take_in_run(track, records[start:end])
-            start = end
-
-    def _take_in_run(self, track: Track, records: Sequence[Record]) -> None:
-        """The road's hot stretch, for neighbours of one partition: no await, task or metric for a record."""
-        convert = self._convert(track.partition[0])
-        add = self._lanes.add
-        now = self._now()
-        size = ignored = judged = 0
-        for at, record in enumerate(records):
-            try:
-                calls = convert(record)
-            except Exception as fault:  # noqa: BLE001 - a fault of ours with one record must not stop all others
-                self._storm.mapped(at - judged)
-                judged = at + 1
-                size += len(record.value() or b"")
-                self._burial.reject(
-                    track, record, fault if isinstance(fault, Rejected) else unexpected(fault)
-                )
-                continue
-            if calls:
-                size += add(track, record, calls, now) + len(record.value() or b"")
-            else:
-                ignored += 1
-        self._storm.mapped(len(records) - judged)
-        track.take_in(records[-1].offset() + 1, len(records), size)
+        """Map a slice of a partition's records and queue their calls: no await, task or metric for a record."""
+        track = self._lanes.tracks.get(_partition(records[0]))
+        if track is None or track.withdrawn:
+            return
         topic = track.partition[0]
+        calls: list[QueuedCall] = []
+        rejected: list[tuple[Record, Rejected]] = []
+        ignored = self._convert(topic)(records, calls, rejected)
+        self._queue(track, calls)
+        self._bury(track, records, rejected)
+        size = sum([len(record.value() or b"") for record in records]) + sum([len(call[1]) for call in calls])
+        track.take_in(records[-1].offset() + 1, len(records), size)
         self._telemetry.records_consumed(len(records), topic)
         if ignored:
             self._telemetry.records_ignored(ignored, topic)
 
-    def _convert(self, topic: str) -> Convert:
+    def _convert(self, topic: str) -> Converter:
         """The topic's mapping, compiled with its first record: all at once would be seconds for a hundred topics."""
         if topic not in self._converters:
             self._converters[topic] = self._converter(topic)
         return self._converters[topic]
+
+    def _queue(self, track: Track, calls: list[QueuedCall]) -> None:
+        due = self._lanes.next_due()
+        self._lanes.add(track, calls, self._now())
+        if self._lanes.next_due() != due:
+            self._lanes_changed.notify()
+
+    def _bury(self, track: Track, records: Sequence[Record], rejected: list[tuple[Record, Rejected]]) -> None:
+        """Reject what can never be delivered; the storm breaker is told of all records, in order."""
+        judged = 0
+        for record, verdict in rejected:
+            at = records.index(record, judged)
+            self._storm.mapped(at - judged)
+            self._burial.reject(track, record, verdict)
+            judged = at + 1
+        self._storm.mapped(len(records) - judged)
 
     # Take and deliver
 
@@ -244,7 +233,7 @@ class Pipeline:
         while True:
             await self._delivery.wait_for_room()
             batch = await self._take()
-            self._telemetry.batch_closed(batch.why, len(batch.calls), len(batch.body()))
+            self._telemetry.batch_closed(batch.why, batch.count, len(batch.body()))
             self._delivery.start(batch).add_done_callback(self._delivery_ended)
 
     async def _take(self) -> Batch:
@@ -262,11 +251,11 @@ class Pipeline:
 
     def delivered(self, batch: Batch) -> None:
         """See `delivery.Outcomes`."""
-        self._telemetry.calls_delivered(len(batch.calls))
+        self._telemetry.calls_delivered(batch.count)
         oldest = min((each.timestamp()[1] for each in batch.heads() if each.timestamp()[0]), default=None)
         if oldest is not None:
             self._telemetry.freshness_measured(self._wall() - oldest / 1000)
-        self._storm.delivered(len(batch.calls))
+        self._storm.delivered(batch.count)
         self._lanes_changed.notify()
         self._commit_early_if_crowded()
 
@@ -362,7 +351,7 @@ class Pipeline:
         """How things stand, for gauges and the status page."""
         tracks = self._lanes.tracks
         now = self._wall()
-        oldest = {partition: track.oldest_record() for partition, track in tracks.items()}
+        oldest = {partition: track.unfinished.oldest() for partition, track in tracks.items()}
         return Observation(
             in_progress_records=sum(track.records for track in tracks.values()),
             in_progress_bytes=sum(track.size for track in tracks.values()),
@@ -380,14 +369,17 @@ class Pipeline:
         return asyncio.get_running_loop().time()
 
 
-def _ends_of_runs(records: Sequence[Record]) -> Iterator[int]:
-    """Where neighbours are of different partitions, and the end."""
-    numbers, topics = list(map(_NUMBER, records)), list(map(_TOPIC, records))
-    if numbers.count(numbers[0]) < len(numbers) or topics.count(topics[0]) < len(topics):
+def _runs(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    """Neighbours of one partition, as the client mostly brings them."""
+    numbers, topics = [record.partition() for record in records], [record.topic() for record in records]
+    start = 0
+    if len(set(numbers)) > 1 or len(set(topics)) > 1:
         for at in range(1, len(records)):
             if numbers[at] != numbers[at - 1] or topics[at] != topics[at - 1]:
-                yield at
-    yield len(records)
+                yield records[start:at]
+                start = at
+    if records:
+        yield records[start:]
 
 
 def _partition(record: Record) -> Partition:

@@ -5,6 +5,8 @@ Revoking is a machine of its own: mixed in with the others it would keep emptyin
 
 from __future__ import annotations
 
+from collections import Counter
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -14,12 +16,14 @@ from tests.support.lane_model import (
     LONGEST,
     MAX_BYTES,
     MAX_CALLS,
+    Call,
     TrackModel,
     calls_of,
     exact_body,
     new_lanes,
 )
 from worker.core.lanes import Batch
+from worker.core.lanes.track import IN_REQUEST
 
 KEYS = [b"a", b"b", b"c", b"", None]
 ENVELOPES = [b"", b'"context":{}', b'"context":{"ip":"1"}']
@@ -53,12 +57,13 @@ class WorkingLanes(RuleBasedStateMachine):
 
     @rule(draining=st.booleans())
     def take(self, draining: bool) -> None:  # noqa: FBT001 - as Hypothesis gives it
-        share = self.lanes.share
+        queued = self._may_be_taken()
         batch = self.lanes.take(self.now, draining=draining)
         if batch is None:
-            self._nothing_was_due(draining=draining)
+            assert not draining or not queued
+            self._nothing_was_due(queued)
             return
-        self._check_batch(batch, share)
+        self._check_batch(batch)
         for model in self.models:
             model.send(calls_of(batch, model.track))
         self.batches.append(batch)
@@ -66,67 +71,87 @@ class WorkingLanes(RuleBasedStateMachine):
     @precondition(lambda self: self.batches)
     @rule(which=st.integers(0))
     def finish(self, which: int) -> None:
-        batch = self.batches.pop(which % len(self.batches))
+        batch = self.batches[which % len(self.batches)]
+        if batch.lane is not None:  # parts of a lane are delivered in order
+            batch = next(each for each in self.batches if each.lane == batch.lane)
+        self.batches.remove(batch)
         for model in self.models:
             model.finish(calls_of(batch, model.track))
         self.lanes.finish(batch)
 
-    @precondition(lambda self: any(len(batch.calls) > 1 for batch in self.batches))
+    @precondition(lambda self: any(batch.count > 1 for batch in self.batches))
     @rule(which=st.integers(0))
     def split(self, which: int) -> None:
-        splittable = [batch for batch in self.batches if len(batch.calls) > 1]
+        splittable = [batch for batch in self.batches if batch.count > 1]
         batch = splittable[which % len(splittable)]
-        first, second = batch.split()
-        assert first.calls + second.calls == batch.calls
-        assert first.calls
-        assert second.calls
-        shared = {lane for lane, _ in first.lanes} & {lane for lane, _ in second.lanes}
-        assert bool(shared) == (len(batch.lanes) == 1)
-        assert first.envelope == second.envelope == batch.envelope
-        self.batches.remove(batch)
-        self.batches += [first, second]
-        for half in (first, second):
+        calls, orders = self._calls(batch), self._orders(batch)
+        halves = batch.split()
+        first, second = halves
+        assert first.count
+        assert second.count
+        assert sorted([*self._calls(first), *self._calls(second)]) == sorted(calls)
+        shared = self._orders(first) & self._orders(second)
+        assert shared == (orders if len(orders) == 1 else set())
+        at = self.batches.index(batch)
+        self.batches[at : at + 1] = halves
+        for half in halves:
+            assert half.envelope == batch.envelope
             assert half.body() == exact_body(half, self.models)
 
     @invariant()
-    def nothing_unfinished_may_be_committed(self) -> None:
+    def what_is_unfinished_holds_the_commit_back_and_nothing_else(self) -> None:
         for model in self.models:
-            assert model.track.committable() <= model.committable()
-            if not model.in_flight:
-                assert model.track.committable() == model.committable()
+            assert model.track.committable() == model.committable()
 
     @invariant()
-    def each_lane_knows_what_it_holds(self) -> None:
+    def each_lane_stands_where_its_calls_are(self) -> None:
         for model in self.models:
-            for lane in model.track.lanes:
-                calls = [call for stretch in lane.queue for call in stretch.calls]
-                assert lane.calls == len(calls)
-                assert lane.size == sum(len(call[0]) for call in calls)
-                assert lane.tail is (lane.queue[-1] if lane.queue else None)
-                assert all(stretch.calls for stretch in lane.queue)
+            flying = {model.order(call) for call in model.in_flight}
+            waiting = {model.order(call) for call in model.waiting}
+            assert set(model.track.lanes) == flying | waiting
+            assert {key for key, place in model.track.lanes.items() if place is IN_REQUEST} == flying
+            assert set(model.track.behind) <= waiting
 
-    def _check_batch(self, batch: Batch, share: int) -> None:
+    def _calls(self, batch: Batch) -> list[tuple[int, Call]]:
+        return [
+            (number, call)
+            for number, model in enumerate(self.models)
+            for call in calls_of(batch, model.track)
+        ]
+
+    def _orders(self, batch: Batch) -> set[tuple[int, bytes | int]]:
+        return {(number, self.models[number].order(call)) for number, call in self._calls(batch)}
+
+    def _check_batch(self, batch: Batch) -> None:
         body = batch.body()
         assert body == exact_body(batch, self.models)
         assert len(body) <= MAX_BYTES
-        assert 0 < len(batch.calls) <= MAX_CALLS
-        assert len(batch.lanes) <= share
-        assert sum(count for _, count in batch.lanes) == len(batch.calls)
+        assert 0 < batch.count <= MAX_CALLS
         for model in self.models:
             envelopes = {model.envelopes[call] for call in calls_of(batch, model.track)}
             assert len(envelopes) <= 1
             # A call that fills a body alone goes without its envelope.
-            assert envelopes <= {batch.envelope} or (batch.envelope == b"" and len(batch.calls) == 1)
+            assert envelopes <= {batch.envelope} or (batch.envelope == b"" and batch.count == 1)
 
-    def _nothing_was_due(self, *, draining: bool) -> None:
+    def _may_be_taken(self) -> dict[bytes, int]:
+        """How many calls of each envelope wait neither for a request nor for one of another envelope."""
+        ready: Counter[bytes] = Counter()
         for model in self.models:
-            for lane in model.track.lanes:
-                if lane.queue and not lane.in_flight:
-                    assert not draining
-                    assert lane.queue[0].since + LINGER > self.now
-                    assert lane.calls < MAX_CALLS
-                    assert lane.size < MAX_BYTES
+            flying = {model.order(call) for call in model.in_flight}
+            heads: dict[bytes | int, bytes] = {}
+            passed = set(flying)
+            for call in model.waiting:
+                order, envelope = model.order(call), model.envelopes[call]
+                if heads.setdefault(order, envelope) != envelope:
+                    passed.add(order)
+                if order not in passed:
+                    ready[envelope] += 1
+        return ready
+
+    def _nothing_was_due(self, ready: dict[bytes, int]) -> None:
+        assert all(calls < MAX_CALLS for calls in ready.values())
         due = self.lanes.next_due()
+        assert (due is None) == (not ready)
         assert due is None or due > self.now
 
     def teardown(self) -> None:
@@ -161,7 +186,7 @@ class RevokedLanes(RuleBasedStateMachine):
     def take(self) -> None:
         batch = self.lanes.take(0.0, draining=True)
         if batch is not None:
-            assert not any(lane.track.withdrawn for lane, _ in batch.lanes)
+            assert not any(track.withdrawn for track, _ in batch.calls())
             for model in self.models:
                 model.send(calls_of(batch, model.track))
             self.batches.append(batch)
@@ -184,8 +209,8 @@ class RevokedLanes(RuleBasedStateMachine):
         batch = self.batches.pop(which % len(self.batches))
         kept = self.lanes.without_withdrawn(batch)
         ours = [model for model in self.models if not model.track.withdrawn]
-        assert len(kept.calls) == sum(len(calls_of(batch, model.track)) for model in ours)
-        assert not kept.calls or kept.body() == exact_body(kept, self.models)
+        assert kept.count == sum(len(calls_of(batch, model.track)) for model in ours)
+        assert not kept.count or kept.body() == exact_body(kept, self.models)
         for model in ours:
             model.finish(calls_of(kept, model.track))
         self.lanes.finish(kept)

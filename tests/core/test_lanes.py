@@ -2,99 +2,141 @@
 
 from __future__ import annotations
 
-import math
 import random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.lane_model import LINGER, LONGEST, MAX_BYTES, MAX_CALLS, new_lanes
+from tests.support.lane_model import LINGER, LONGEST, MAX_BYTES, MAX_CALLS, new_lanes, queued_calls
 from tests.support.memory_source import MemoryRecord
-from worker.core.lanes import LANES, Batch, Lanes, Track
+from worker.core.lanes import Batch, Lanes, Track
+
+ONE, OTHER = b'"context":{"ip":"1"}', b'"context":{"ip":"2"}'
 
 
-def add(lanes: Lanes, track: Track, offset: int, key: bytes | None, *calls: tuple[bytes, bytes]) -> None:
-    lanes.add(track, MemoryRecord(track.partition, offset, key), calls, 0.0)
+def add(
+    lanes: Lanes, track: Track, offset: int, key: bytes | None, *calls: tuple[bytes, bytes], now: float = 0.0
+) -> None:
+    lanes.add(track, queued_calls(MemoryRecord(track.partition, offset, key), calls or [(b"x", b"")]), now)
+    track.take_in(offset + 1, 1, 0)
 
 
 def places(batch: Batch | None) -> list[tuple[int, int]]:
     assert batch is not None
-    return [(record.offset(), index) for _, record, index in batch.calls]
+    return [(record.offset(), index) for _, (_, _, record, index, _) in batch.calls()]
+
+
+def taken(lanes: Lanes) -> Batch:
+    batch = lanes.take(0.0, draining=True)
+    assert batch is not None
+    return batch
+
+
+@pytest.fixture
+def lanes() -> Lanes:
+    return new_lanes()
+
+
+@pytest.fixture
+def track(lanes: Lanes) -> Track:
+    return lanes.assign(("orders", 0), 0)
 
 
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=30), st.integers(72, 200))
 def test_a_body_is_as_full_as_its_calls_allow(lengths: list[int], max_bytes: int) -> None:
-    """Of one lane's calls as many go into a request as fit, to the byte."""
+    """As many calls go into a request as fit, to the byte."""
     lanes = new_lanes(max_bytes=max_bytes, max_calls=1000)
     track = lanes.assign(("orders", 0), 0)
     for offset, length in enumerate(lengths):
-        add(lanes, track, offset, b"k", (b"x" * length, b""))
-    batch = lanes.take(0.0, draining=True)
-    taken = len(places(batch))
-    assert batch is not None
+        add(lanes, track, offset, b"%d" % offset, (b"x" * length, b""))
+    batch = taken(lanes)
     assert len(batch.body()) <= max_bytes
-    if taken < len(lengths):
-        assert len(batch.body()) + 1 + lengths[taken] > max_bytes
+    if batch.count < len(lengths):
+        assert len(batch.body()) + 1 + lengths[batch.count] > max_bytes
 
 
 @pytest.mark.parametrize("too_long", [False, True])
-def test_the_envelope_counts_with_its_comma(too_long: bool) -> None:  # noqa: FBT001 - parametrized
-    envelope = b'"context":{"ip":"1"}'
-    lanes = new_lanes()
-    track = lanes.assign(("orders", 0), 0)
+def test_the_envelope_counts_with_its_comma(lanes: Lanes, track: Track, too_long: bool) -> None:  # noqa: FBT001 - parametrized
     first = b"x" * 20
-    room = MAX_BYTES - len(b'{"batch":[],}') - len(envelope) - len(first) - 1
-    add(lanes, track, 0, b"k", (first, envelope), (b"y" * (room + too_long), envelope))
-    batch = lanes.take(0.0, draining=True)
-    assert len(places(batch)) == (1 if too_long else 2)
-    assert batch is not None
-    assert batch.body().endswith(envelope + b"}")
+    room = MAX_BYTES - len(b'{"batch":[],}') - len(ONE) - len(first) - 1
+    add(lanes, track, 0, b"k", (first, ONE), (b"y" * (room + too_long), ONE))
+    batch = taken(lanes)
+    assert batch.count == (1 if too_long else 2)
+    assert batch.body().endswith(ONE + b"}")
 
 
-def test_a_call_that_fills_a_body_alone_goes_without_its_envelope() -> None:
-    lanes = new_lanes()
-    track = lanes.assign(("orders", 0), 0)
+def test_a_call_that_fills_a_body_alone_goes_without_its_envelope(lanes: Lanes, track: Track) -> None:
     add(lanes, track, 0, b"k", (b"x" * LONGEST, b'"context":{}'))
-    batch = lanes.take(0.0, draining=True)
-    assert batch is not None
-    assert len(batch.body()) == MAX_BYTES
+    assert len(taken(lanes).body()) == MAX_BYTES
 
 
-def test_calls_of_an_envelope_pass_others_of_which_none_has_their_key() -> None:
-    lanes = new_lanes()
-    track = lanes.assign(("orders", 0), 0)
-    keys = [key for key in (b"%d" % n for n in range(10_000)) if hash(key) % LANES == 0][:3]
-    one, other = b'"context":{"ip":"1"}', b'"context":{"ip":"2"}'
-    add(lanes, track, 0, keys[0], (b"a", one))
-    add(lanes, track, 1, keys[1], (b"b", other))
-    add(lanes, track, 2, keys[1], (b"c", one))  # must not pass its own key's call
-    add(lanes, track, 3, keys[2], (b"d", one))  # may
-    first = lanes.take(0.0, draining=True)
+# Order
+
+
+def test_calls_of_an_envelope_pass_others_of_which_none_has_their_key(lanes: Lanes, track: Track) -> None:
+    add(lanes, track, 0, b"a", (b"a", ONE))
+    add(lanes, track, 1, b"b", (b"b", OTHER))
+    add(lanes, track, 2, b"b", (b"c", ONE))  # must not pass its own key's call
+    add(lanes, track, 3, b"c", (b"d", ONE))  # may
+    first = taken(lanes)
     assert places(first) == [(0, 0), (3, 0)]
     assert track.committable() == 0
-    assert first is not None
     lanes.finish(first)
-    assert places(lanes.take(0.0, draining=True)) == [(1, 0)]
+    assert track.committable() == 1
+    assert places(taken(lanes)) == [(1, 0)]
 
 
-def test_the_calls_of_a_record_without_a_key_keep_their_order() -> None:
-    lanes = new_lanes()
-    track = lanes.assign(("orders", 0), 0)
-    one, other = b'"context":{"ip":"1"}', b'"context":{"ip":"2"}'
-    add(lanes, track, 0, None, (b"a", one), (b"b", other), (b"c", one))
-    taken = []
+def test_the_calls_of_a_record_without_a_key_keep_their_order(lanes: Lanes, track: Track) -> None:
+    add(lanes, track, 0, None, (b"a", ONE), (b"b", OTHER), (b"c", ONE))
+    order = []
     while (batch := lanes.take(0.0, draining=True)) is not None:
-        taken.append(places(batch))
+        order.append(places(batch))
         assert lanes.take(0.0, draining=True) is None
         lanes.finish(batch)
-    assert taken == [[(0, 0)], [(0, 1)], [(0, 2)]]
+    assert order == [[(0, 0)], [(0, 1)], [(0, 2)]]
 
 
-def test_a_call_waits_for_others_as_long_as_it_may_linger() -> None:
-    lanes = new_lanes()
-    track = lanes.assign(("orders", 0), 0)
-    lanes.add(track, MemoryRecord(("orders", 0), 0, b"k"), [(b"x", b"")], 10.0)
+def test_what_has_a_key_that_is_in_a_request_waits_and_nothing_else_does(lanes: Lanes, track: Track) -> None:
+    add(lanes, track, 0, b"a")
+    hung = taken(lanes)
+    for offset, key in enumerate([b"b", b"a", b"c", None], 1):
+        add(lanes, track, offset, key)
+    assert places(taken(lanes)) == [(1, 0), (3, 0), (4, 0)]
+    assert lanes.take(LINGER, draining=True) is None
+    lanes.finish(hung)
+    assert places(taken(lanes)) == [(2, 0)]
+
+
+def test_what_does_not_fit_and_has_a_key_that_does_waits_before_what_comes_later(
+    lanes: Lanes, track: Track
+) -> None:
+    for offset in range(MAX_CALLS + 2):
+        add(lanes, track, offset, b"a")
+    full = taken(lanes)
+    add(lanes, track, MAX_CALLS + 2, b"a")
+    lanes.finish(full)
+    assert places(taken(lanes)) == [(offset, 0) for offset in range(MAX_CALLS, MAX_CALLS + 3)]
+
+
+def test_partitions_have_lanes_of_their_own(lanes: Lanes, track: Track) -> None:
+    other = lanes.assign(("orders", 1), 0)
+    add(lanes, track, 0, b"k")
+    first = taken(lanes)
+    add(lanes, other, 0, b"k")
+    assert places(taken(lanes)) == [(0, 0)]
+    lanes.finish(first)
+    assert track.committable() == 1
+    assert other.committable() == 0
+    assert not track.lanes
+    assert other.lanes
+
+
+# When
+
+
+def test_a_call_waits_for_others_as_long_as_it_may_linger(lanes: Lanes, track: Track) -> None:
+    add(lanes, track, 0, b"k", now=10.0)
     assert lanes.next_due() == 10.0 + LINGER
     assert lanes.take(10.0 + LINGER - 0.001) is None
     batch = lanes.take(10.0 + LINGER)
@@ -103,36 +145,42 @@ def test_a_call_waits_for_others_as_long_as_it_may_linger() -> None:
     assert lanes.next_due() is None
 
 
-def test_what_waited_behind_a_request_is_due_since_it_came() -> None:
-    lanes = new_lanes()
-    track = lanes.assign(("orders", 0), 0)
-    add(lanes, track, 0, b"k", (b"x", b""))
+def test_all_that_waits_leaves_with_a_call_that_has_lingered(lanes: Lanes, track: Track) -> None:
+    for offset in range(MAX_CALLS - 1):
+        add(lanes, track, offset, b"%d" % offset, now=offset / 10)
     batch = lanes.take(LINGER)
     assert batch is not None
-    lanes.add(track, MemoryRecord(("orders", 0), 1, b"k"), [(b"y", b"")], LINGER + 0.5)
-    assert lanes.next_due() is None
+    assert batch.count == MAX_CALLS - 1
+    add(lanes, track, MAX_CALLS, b"later", now=LINGER)
+    assert lanes.take(LINGER) is None
+    assert lanes.next_due() == LINGER + LINGER
+
+
+def test_what_waited_behind_a_request_is_due_since_it_came(lanes: Lanes, track: Track) -> None:
+    add(lanes, track, 0, b"k")
+    batch = taken(lanes)
+    add(lanes, track, 1, b"k", now=LINGER + 0.5)
+    add(lanes, track, 2, b"other", now=LINGER + 0.7)
+    assert lanes.next_due() == LINGER + 0.7 + LINGER
     lanes.finish(batch)
     assert lanes.next_due() == LINGER + 0.5 + LINGER
 
 
-def test_a_lane_that_fills_a_request_does_not_linger() -> None:
-    lanes = new_lanes()
-    track = lanes.assign(("orders", 0), 0)
+@pytest.mark.parametrize("key", [b"k", None])
+def test_what_fills_a_request_does_not_linger(lanes: Lanes, track: Track, key: bytes | None) -> None:
     for offset in range(MAX_CALLS - 1):
-        add(lanes, track, offset, b"k", (b"x", b""))
+        add(lanes, track, offset, key)
     assert lanes.take(0.0) is None
-    add(lanes, track, MAX_CALLS - 1, b"k", (b"x", b""))
+    add(lanes, track, MAX_CALLS - 1, key)
     batch = lanes.take(0.0)
     assert len(places(batch)) == MAX_CALLS
     assert batch is not None
     assert batch.why == "full"
 
 
-def test_a_request_takes_so_many_calls_and_no_more() -> None:
-    lanes = new_lanes()
-    track = lanes.assign(("orders", 0), 0)
+def test_a_request_takes_so_many_calls_and_no_more(lanes: Lanes, track: Track) -> None:
     for offset in range(MAX_CALLS + 1):
-        add(lanes, track, offset, b"k", (b"x", b""))
+        add(lanes, track, offset, b"k")
     batch = lanes.take(0.0)
     assert places(batch) == [(offset, 0) for offset in range(MAX_CALLS)]
     assert batch is not None
@@ -141,40 +189,23 @@ def test_a_request_takes_so_many_calls_and_no_more() -> None:
     assert places(lanes.take(LINGER)) == [(MAX_CALLS, 0)]
 
 
-def test_lanes_that_fill_a_request_together_do_not_linger() -> None:
-    lanes = new_lanes()
-    track = lanes.assign(("orders", 0), 0)
-    for offset in range(MAX_CALLS):
-        add(lanes, track, offset * 8, None, (b"x", b""))
-    batch = lanes.take(0.0)
-    assert len(places(batch)) == MAX_CALLS
-    assert batch is not None
-    assert len(batch.lanes) == MAX_CALLS
-
-
-@pytest.mark.parametrize(("partitions", "in_flight"), [(1, 8), (2, 8), (1, 1000), (4, 1)])
-def test_a_request_holds_no_more_than_its_share_of_the_lanes(partitions: int, in_flight: int) -> None:
-    lanes = new_lanes(max_bytes=475_000, max_calls=2000, max_in_flight=in_flight)
-    for number in range(partitions):
-        track = lanes.assign(("orders", number), 0)
-        for lane in range(LANES):
-            add(lanes, track, lane * 8, None, (b"x", b""))
-    held = 0
-    while (batch := lanes.take(LINGER)) is not None:
-        assert len(batch.lanes) <= math.ceil(partitions * LANES / in_flight)
-        held += len(batch.lanes)
-    assert held == partitions * LANES
+def test_who_has_waited_longest_goes_first_whatever_fills_a_request(lanes: Lanes, track: Track) -> None:
+    add(lanes, track, 0, b"rare", (b"x", ONE))
+    for offset in range(1, MAX_CALLS + 1):
+        add(lanes, track, offset, b"%d" % offset, (b"x", OTHER), now=LINGER + 0.1)
+    assert places(lanes.take(LINGER + 0.2)) == [(0, 0)]
+    assert lanes.take(LINGER + 0.2)
 
 
 def test_requests_are_full_while_there_is_a_backlog() -> None:
     chance = random.Random(1)
-    lanes = new_lanes(max_bytes=20_000, max_calls=2000, max_in_flight=8)
+    lanes = new_lanes(max_bytes=20_000, max_calls=2000)
     tracks = [lanes.assign(("orders", number), 0) for number in range(4)]
     for offset in range(40_000):
         key = b"%d" % chance.randrange(5000)
         add(lanes, tracks[offset % 4], offset, key, (b"x" * chance.randint(50, 700), b""))
     fills, in_flight = [], []
-    while sum(track.lanes[0].calls for track in tracks):
+    while not lanes.is_idle():
         batch = lanes.take(LINGER)
         if batch is not None:
             fills.append(len(batch.body()) / 20_000)
@@ -185,19 +216,34 @@ def test_requests_are_full_while_there_is_a_backlog() -> None:
     assert sum(backlog) / len(backlog) >= 0.95
 
 
-def test_a_lane_that_two_halves_share_is_free_when_both_are_finished() -> None:
-    lanes = new_lanes()
-    track = lanes.assign(("orders", 0), 0)
+# Splits
+
+
+def test_a_batch_is_split_between_keys(lanes: Lanes, track: Track) -> None:
+    for offset, key in enumerate([b"a", b"b", b"a", b"b"]):
+        add(lanes, track, offset, key)
+    first, second = taken(lanes).split()
+    assert places(first) == [(0, 0), (2, 0)]
+    assert places(second) == [(1, 0), (3, 0)]
+    add(lanes, track, 4, b"b")
+    lanes.finish(second)
+    assert places(taken(lanes)) == [(4, 0)]
+    assert track.committable() == 0
+
+
+def test_a_lane_that_two_halves_share_is_free_when_both_are_finished(lanes: Lanes, track: Track) -> None:
     add(lanes, track, 0, b"k", (b"x", b""), (b"y", b""))
-    batch = lanes.take(LINGER)
-    assert batch is not None
-    add(lanes, track, 1, b"k", (b"z", b""))
+    batch = taken(lanes)
+    add(lanes, track, 1, b"k")
     first, second = batch.split()
     lanes.finish(first)
     assert lanes.take(LINGER, draining=True) is None
     assert track.committable() == 0
     lanes.finish(second)
-    assert places(lanes.take(LINGER, draining=True)) == [(1, 0)]
+    assert places(taken(lanes)) == [(1, 0)]
+
+
+# Offsets
 
 
 def test_a_letter_holds_the_commit_back_until_it_is_acknowledged() -> None:

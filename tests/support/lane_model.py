@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tests.support.memory_source import MemoryRecord
 from worker.core.lanes import Batch, Lanes, Track
+from worker.core.model import QueuedCall, Record
 
 MAX_BYTES = 200
 MAX_CALLS = 6
 LINGER = 1.0
-LIMITS = {"max_bytes": MAX_BYTES, "max_calls": MAX_CALLS, "linger": LINGER, "max_in_flight": 4}
+LIMITS = {"max_bytes": MAX_BYTES, "max_calls": MAX_CALLS, "linger": LINGER}
 
 LONGEST = MAX_BYTES - len(b'{"batch":[]}')
 
@@ -34,16 +36,16 @@ class TrackModel:
     def add(self, lanes: Lanes, key: bytes | None, calls: list[tuple[int, bytes]], now: float) -> None:
         """Add a record of calls with these sizes and envelopes."""
         record = MemoryRecord(self.track.partition, self.next_offset, key)
-        encoded = []
+        queued = []
         for index, (size, envelope) in enumerate(calls):
             place = (record.at, index)
             self.expected[place] = (b'"%d.%d"' % place).ljust(size, b" ")
             self.envelopes[place] = envelope
             self.waiting.append(place)
-            encoded.append((self.expected[place], envelope))
+            queued.append((self.expected[place], envelope))
         self.keys[record.at] = key
         self.next_offset += 1
-        lanes.add(self.track, record, encoded, now)
+        lanes.add(self.track, queued_calls(record, queued), now)
         self.track.take_in(self.next_offset, 1, 0)
 
     def order(self, call: Call) -> bytes | int:
@@ -71,23 +73,24 @@ class TrackModel:
         return min((offset for offset, _ in [*self.waiting, *self.in_flight]), default=self.next_offset)
 
 
+def queued_calls(record: Record, calls: Iterable[tuple[bytes, bytes]]) -> list[QueuedCall]:
+    """A record's calls, each of a body and an envelope, as a converter makes them."""
+    key = record.key()
+    order = record.offset() if key is None else key
+    return [(order, body + b",", record, index, envelope) for index, (body, envelope) in enumerate(calls)]
+
+
 def calls_of(batch: Batch, track: Track) -> list[Call]:
     """A batch's calls of one track."""
-    return [
-        (record.offset(), index)
-        for lane, calls in batch.by_lane()
-        if lane.track is track
-        for _, record, index in calls
-    ]
+    return [(record.offset(), index) for of, (_, _, record, index, _) in batch.calls() if of is track]
 
 
 def exact_body(batch: Batch, models: list[TrackModel]) -> bytes:
     """What the batch's body must be, from the calls as they were added."""
     by_track = {id(model.track): model for model in models}
     bodies = [
-        by_track[id(lane.track)].expected[record.offset(), index]
-        for lane, calls in batch.by_lane()
-        for _, record, index in calls
+        by_track[id(track)].expected[record.offset(), index]
+        for track, (_, _, record, index, _) in batch.calls()
     ]
     tail = b"]," + batch.envelope + b"}" if batch.envelope else b"]}"
     return b'{"batch":[' + b",".join(bodies) + tail

@@ -8,16 +8,17 @@ from __future__ import annotations
 import asyncio
 import random
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 
+from tests.support.lane_model import queued_calls
 from tests.support.memory_dead_letters import MemoryDeadLetters
 from tests.support.memory_source import EARLIEST_MS, MemoryBroker, MemoryRecord, MemorySource
 from tests.support.recorded_telemetry import RecordedTelemetry
 from tests.support.scripted_api import Account, Reply, Script, ScriptedApi, ordering_of
-from worker.core.model import EncodedCall, Partition, Record, Rejected, Stage
+from worker.core.model import EncodedCall, Partition, QueuedCall, Record, Rejected, Stage
 from worker.pipeline import Pipeline
 from worker.ports import DeadLetter, Fetched
 from worker.settings import Settings
@@ -170,14 +171,21 @@ class World:
         member.start(until_caught_up=until_caught_up)
         return member
 
-    def convert(self, record: Record) -> list[EncodedCall]:
-        """The simplest mapping: the record says what it becomes."""
-        calls = _encode(record)
-        for index, (body, envelope) in enumerate(calls):
-            self.account.encoded(_call_id(record, index), body, envelope)
-        if orjson.loads(record.value() or b"")["reject"]:
-            raise Rejected(Stage.MAP, "MAPPER_REJECTED", "as the test wants it")
-        return calls
+    def convert(
+        self, records: Sequence[Record], calls: list[QueuedCall], rejected: list[tuple[Record, Rejected]]
+    ) -> int:
+        """The simplest mapping: each record says what it becomes."""
+        ignored = 0
+        for record in records:
+            encoded = _encode(record)
+            for index, (body, envelope) in enumerate(encoded):
+                self.account.encoded(_call_id(record, index), body, envelope)
+            if orjson.loads(record.value() or b"")["reject"]:
+                rejected.append((record, Rejected(Stage.MAP, "MAPPER_REJECTED", "as the test wants it")))
+            else:
+                calls += queued_calls(record, encoded)
+                ignored += not encoded
+        return ignored
 
     # What must hold
 

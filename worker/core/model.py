@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -16,6 +17,17 @@ The body is the call's exact UTF-8 JSON. The envelope is `b""` for a call that h
 `integrations`; else it is the canonical JSON (sorted keys) of the two, written as the members that a batch
 repeats at its top level: `"context":{...},"integrations":{...}`. Calls share a request only if their
 envelopes are equal.
+"""
+
+OrderKey = bytes | int
+"""What a call's order hangs on: its record's key; its record's offset where that has none."""
+
+QueuedCall = tuple[OrderKey, bytes, "Record", int, bytes]
+"""A call on its way to a request.
+
+Its ordering key; its exact bytes and a comma; the record it comes from; its index among that record's calls; its
+envelope, see `EncodedCall`. Adding the comma copies the bytes, which is worth it by itself: the encoder's own buffer
+is ten times as large as a usual call.
 """
 
 MAX_CALLS_PER_RECORD = 256
@@ -126,6 +138,13 @@ class Record(Protocol):
         """Kafka's kind of timestamp (0: none), and epoch milliseconds."""
         ...
 
+
+Converter = Callable[[Sequence[Record], list[QueuedCall], "list[tuple[Record, Rejected]]"], int]
+"""What turns neighbouring records of one partition into calls.
+
+Appends to its second argument, in order, all calls of a record or none of them, and to the third the records that can
+never be delivered; answers how many are not for Customer.io. It never raises.
+"""
 
 REASONS = {
     "EMPTY_VALUE": "The record's value has no content.",

@@ -1,17 +1,15 @@
 """Lanes: how calls wait for a request so that a key's calls never overtake each other.
 
-The rule that everything follows from: a key always travels in the same lane, and a lane is in at most one request,
-through all its retries and splits.
+Each key is a lane of its own, for as long as it has unfinished calls. The rule that everything follows from: a lane
+stands in one place at a time, in the queue of one envelope or in one request, through all its retries and splits; what
+else comes for it waits behind it. A request takes calls from the head of a queue until it is full, whoever's they are.
 
-Each assigned partition has 64 lanes. A request takes whole free lanes until it is full, cuts the last one where it
-must, and holds them until each of its calls is delivered or refused. Two more rules keep offsets safe:
-
-- Only `take` and `finish` shorten a queue: a call forgotten is a call committed.
-- The oldest unfinished offset of a lane is at its head, so nothing is kept for each finished record.
+What keeps offsets safe: each call belongs to one stretch, in a queue, in a request or behind a lane, and each stretch
+holds the commit back at its first record until its calls are delivered or refused.
 """
 
 from worker.core.lanes.batch import Batch
 from worker.core.lanes.ready import Lanes
-from worker.core.lanes.track import LANES, Lane, QueuedCall, Stretch, Track
+from worker.core.lanes.track import Track
 
-__all__ = ["LANES", "Batch", "Lane", "Lanes", "QueuedCall", "Stretch", "Track"]
+__all__ = ["Batch", "Lanes", "Track"]
