@@ -197,10 +197,9 @@ class Pipeline:
         calls: list[QueuedCall] = []
         rejected: list[tuple[Record, Rejected]] = []
         ignored = self._convert(topic)(records, calls, rejected)
-        self._queue(track, calls)
-        self._bury(track, records, rejected)
-        size = sum([len(record.value() or b"") for record in records]) + sum([len(call[1]) for call in calls])
+        size = self._queue(track, calls) + sum([len(record.value() or b"") for record in records])
         track.take_in(records[-1].offset() + 1, len(records), size)
+        self._bury(track, records, rejected)
         self._telemetry.records_consumed(len(records), topic)
         if ignored:
             self._telemetry.records_ignored(ignored, topic)
@@ -211,11 +210,13 @@ class Pipeline:
             self._converters[topic] = self._converter(topic)
         return self._converters[topic]
 
-    def _queue(self, track: Track, calls: list[QueuedCall]) -> None:
+    def _queue(self, track: Track, calls: list[QueuedCall]) -> int:
+        """Give calls to the lanes, and wake who waits for a batch if one is due earlier now; answers their bytes."""
         due = self._lanes.next_due()
-        self._lanes.add(track, calls, self._now())
+        size = self._lanes.add(track, calls, self._now())
         if self._lanes.next_due() != due:
             self._lanes_changed.notify()
+        return size
 
     def _bury(self, track: Track, records: Sequence[Record], rejected: list[tuple[Record, Rejected]]) -> None:
         """Reject what can never be delivered; the storm breaker is told of all records, in order."""
@@ -373,7 +374,7 @@ def _runs(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
     """Neighbours of one partition, as the client mostly brings them."""
     numbers, topics = [record.partition() for record in records], [record.topic() for record in records]
     start = 0
-    if len(set(numbers)) > 1 or len(set(topics)) > 1:
+    if any(each.count(each[0]) < len(each) for each in (numbers, topics) if each):
         for at in range(1, len(records)):
             if numbers[at] != numbers[at - 1] or topics[at] != topics[at - 1]:
                 yield records[start:at]

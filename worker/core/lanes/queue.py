@@ -38,16 +38,18 @@ class Queue:
         self.size = 0
         self.due: float | None = None
 
-    def append(self, track: Track, calls: list[QueuedCall], now: float) -> None:
-        """Add calls that have just come."""
+    def append(self, track: Track, calls: list[QueuedCall], now: float) -> int:
+        """Add calls that have just come; answers their bytes."""
+        before = self.size
         last = self.stretches[-1] if self.stretches else None
         if last is None or last.track is not track or len(last.calls) >= STRETCH_CALLS:
             self.enter(Stretch(track, now, calls))
-            return
-        size = last.size
-        last.extend(calls)
-        self.calls += len(calls)
-        self.size += last.size - size
+        else:
+            self.size -= last.size
+            last.extend(calls)
+            self.size += last.size
+            self.calls += len(calls)
+        return self.size - before
 
     def enter(self, stretch: Stretch) -> None:
         """Add a stretch where its age belongs."""

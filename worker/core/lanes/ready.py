@@ -65,26 +65,26 @@ class Lanes:
 
     # In
 
-    def add(self, track: Track, calls: list[QueuedCall], now: float) -> None:
-        """Queue calls of one partition, in the order of their records."""
+    def add(self, track: Track, calls: list[QueuedCall], now: float) -> int:
+        """Queue calls of one partition, in the order of their records; answers their bytes."""
         if len({call[4] for call in calls}) == 1:
-            self._add_alike(track, calls, now)
-            return
-        for _, alike in groupby(calls, _envelope):
-            self._add_alike(track, list(alike), now)
+            return self._add_alike(track, calls, now)
+        return sum(self._add_alike(track, list(alike), now) for _, alike in groupby(calls, _envelope))
 
-    def _add_alike(self, track: Track, calls: list[QueuedCall], now: float) -> None:
+    def _add_alike(self, track: Track, calls: list[QueuedCall], now: float) -> int:
         """Queue calls that share an envelope, but for those whose lane stands elsewhere. Written for speed."""
         queue = self._queue(calls[0][4])
         behind, place = track.behind, track.lanes.setdefault
         queued = [call for call in calls if place(call[0], queue) is queue and call[0] not in behind]
+        waited = 0
         if len(queued) < len(calls):
             for call in calls:
                 if place(call[0], queue) is not queue or call[0] in behind:
                     track.wait(call, now)
-        if queued:
-            queue.append(track, queued, now)
+                    waited += len(call[1])
+        size = queue.append(track, queued, now) if queued else 0
         self._set_due(queue)
+        return size + waited
 
     # Out
 
