@@ -372,15 +372,16 @@ class Pipeline:
 
 def _runs(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
     """Neighbours of one partition, as the client mostly brings them."""
+    if not records:
+        return
     numbers, topics = [record.partition() for record in records], [record.topic() for record in records]
     start = 0
-    if any(each.count(each[0]) < len(each) for each in (numbers, topics) if each):
+    if numbers.count(numbers[0]) < len(numbers) or topics.count(topics[0]) < len(topics):
         for at in range(1, len(records)):
             if numbers[at] != numbers[at - 1] or topics[at] != topics[at - 1]:
                 yield records[start:at]
                 start = at
-    if records:
-        yield records[start:]
+    yield records[start:]
 
 
 def _partition(record: Record) -> Partition:
