@@ -21,6 +21,9 @@ _SUFFIX = [f".{millis:03d}Z" for millis in range(1000)]
 LENGTH = len("2026-11-21T10:00:00")
 """Characters of a time down to the second."""
 
+MILLIS = frozenset(_SUFFIX)
+"""What follows the seconds in a time that is sent as it stands."""
+
 ENDS = {"Z": ".000Z", **{suffix: suffix for suffix in _SUFFIX}}
 """What follows the seconds in the usual shapes, and what is sent for it."""
 

@@ -14,9 +14,9 @@ from typing import Any
 import orjson
 
 from worker.core.encoding import envelope, refuse, refuse_size
-from worker.core.message_id import MessageIds
+from worker.core.message_id import PAIRS, MessageIds, Middles, beginning, ends
 from worker.core.model import MAX_CALL_BYTES, Record, Rejected, Stage
-from worker.core.timestamps import ENDS, LENGTH, SECONDS
+from worker.core.timestamps import LENGTH, MILLIS, SECONDS
 from worker.core.validation import check_shared, identity, optional_identity
 from worker.mapping.assembly import as_time, assemble, checked, convert
 from worker.mapping.codegen import Code
@@ -44,28 +44,33 @@ class Target:
 
 
 class CallCode:
-    """Writes the calls of one rule into a function whose parameter is `record`.
+    """Writes the calls of one rule into a function that has `BEGINNING` and, in sight of the rule, a `record`.
 
     Args:
         code: the function under construction.
         file: whose rule it is.
         rule: the rule.
         target: what the calls are for.
+        middles: of the function's message ids.
     """
 
-    def __init__(self, code: Code, file: MappingFile, rule: Rule, target: Target) -> None:
+    BEGINNING = "partition, time_high, offset_high = records[0].partition(), None, None"
+    """What the function begins with: where the run lies, and that no parts of an id are known yet."""
+
+    def __init__(self, code: Code, file: MappingFile, rule: Rule, target: Target, middles: Middles) -> None:
         self._code = code
         self._reject_ids = file.reject_ids
         self._rule = rule
         self._target = target
+        self._middles = middles
 
-    def call(self, call: CallRule, index: int) -> str:
-        """Write one call; answers a Python expression for its `EncodedCall`."""
+    def call(self, call: CallRule, index: int) -> tuple[str, str]:
+        """Write one call; answers Python expressions for its bytes and its envelope."""
         body = self._written_out(call, index) if is_plain(call) else self._assembled(call, index)
         encoded = self._encode(body)
         if not self._target.envelopes or not has_envelope(call):
-            return f"({encoded}, b'')"
-        return f"({encoded}, {self._constant(envelope)}({body}))"
+            return encoded, "b''"
+        return encoded, local(self._code, f"{self._constant(envelope)}({body})", "envelope")
 
     # Calls that are written out
 
@@ -199,20 +204,25 @@ class CallCode:
         meaning = f"time of {found}"
         known = self._code.recall(meaning)
         if known is None:
-            known = self._code.name("timestamp")
-            otherwise = f"{known} = {self._constant(time_of)}({found}, record)"
-            second, end = f"{found}[:{LENGTH}]", f"{found}[{LENGTH}:]"
-            seconds, ends = self._code.constant(SECONDS, "seconds"), self._code.constant(ENDS, "ends")
-            with self._code.block(f"if type({found}) is str:"):
-                # What timestamps.rfc3339 does first, without a call.
-                with self._code.block("try:"):
-                    self._code.line(f"{known} = {seconds}[{second}] + {ends}[{end}]")
-                with self._code.block("except KeyError:"):
-                    self._code.line(otherwise)
-            with self._code.block("else:"):
-                self._code.line(otherwise)
+            known = self._usual_time(found)
             self._code.remember(meaning, known)
         return Entry("timestamp", known, nullable=True)
+
+    def _usual_time(self, found: str) -> str:
+        """What `timestamps.rfc3339` does first, without a call: most times stand already as they are sent."""
+        time = self._code.name("timestamp")
+        seconds, millis = self._code.constant(SECONDS, "seconds"), self._code.constant(MILLIS, "millis")
+        # Slices that are made once: those in an expression are made each time.
+        second = f"{found}[{self._code.constant(_SECOND, 'second')}]"
+        end = f"{found}[{self._code.constant(_END, 'end')}]"
+        is_second = f"type({found}) is str and {second} in {seconds}"
+        with self._code.block(f"if {is_second} and {end} in {millis}:"):
+            self._code.line(f"{time} = {found}")
+        with self._code.block(f"elif {is_second} and {end} == 'Z':"):
+            self._code.line(f"{time} = {second} + '.000Z'")
+        with self._code.block("else:"):
+            self._code.line(f"{time} = {self._constant(time_of)}({found}, record)")
+        return time
 
     def _message_id(self, call: CallRule, index: int, entries: list[Entry]) -> str:
         computed = [entry.text for entry in entries if call.event_from is not None and entry.key == "event"]
@@ -231,14 +241,28 @@ class CallCode:
     def _id_by_record(self, call: CallRule, index: int, computed: list[str]) -> str:
         """The id by the record's coordinates; of the event's name too, which may be computed."""
         millis = self._code.share("record.timestamp()[1]", "millis")
-        partition = self._code.share("record.partition()", "partition")
         offset = self._code.share("record.offset()", "offset")
         ids, topic, type_ = self._target.ids, self._target.topic, call.shape.type
-        if not computed:
-            for_record = ids.for_records(topic, type_, _static_name(call), index)
-            return f"{self._constant(for_record)}({millis}, {partition}, {offset})"
-        place = f"{millis}, {topic!r}, {partition}, {offset}"
-        return f"{self._constant(ids)}.for_record({place}, {type_!r}, {computed[0]}, {index})"
+        if computed:
+            place = f"{millis}, {topic!r}, partition, {offset}"
+            return f"{self._constant(ids)}.for_record({place}, {type_!r}, {computed[0]}, {index})"
+        self._parts_of_ids(millis, offset)
+        middle = f"middles[{self._middles.add(type_, _static_name(call))}]"
+        pairs, last = self._code.constant(PAIRS, "pairs"), self._code.constant(ends(index), "ends")
+        return f'f"{{time}}{{{pairs}[{millis} & 1023]}}{{{middle}}}{{{last}[{offset} & 4095]}}"'
+
+    def _parts_of_ids(self, millis: str, offset: str) -> None:
+        """Bring up to date what ids of many records have in common; see `Middles`."""
+        if self._code.recall("the parts of ids") is not None:
+            return
+        with self._code.block(f"if {millis} >> 10 != time_high:"):
+            with self._code.block(f"if {millis} < 0:"):
+                self._code.line(f"{millis} = 0")
+            self._code.line(f"time_high, time = {millis} >> 10, {self._constant(beginning)}({millis})")
+        with self._code.block(f"if {offset} >> 12 != offset_high:"):
+            of = f"{self._code.constant(self._middles, 'middles')}.of(partition, {offset})"
+            self._code.line(f"offset_high, middles = {offset} >> 12, {of}")
+        self._code.remember("the parts of ids", "middles")
 
     def _encode(self, call: str) -> str:
         body = self._code.name("body")
@@ -296,6 +320,9 @@ def usual_identity(name: str, reject_ids: Collection[str]) -> str:
     rarer += [f"len({name}) != {length}" for length in sorted({len(text) for text in reject_ids})]
     return f"type({name}) is str and {name} and ({name}[0] in {firsts!r} or {' and '.join(rarer)})"
 
+
+_SECOND, _END = slice(LENGTH), slice(LENGTH, None)
+"""Of a time as text: down to the second, and what is behind."""
 
 _VISIBLE = "".join(map(chr, range(ord("!"), ord("~") + 1)))
 

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 _FUNCTIONS_BUILT = itertools.count(1)
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
 _LONGEST_HINT = 24
+_FIRST_LINE = 2  # behind the `def`
+_BUILTINS = ("type", "str", "dict", "list", "len")
+_MOST_BOUND = 200
+"""How many globals are locals of the function, by default parameters: they are read faster, but each is copied at each
+call."""
 
 
 @dataclass(slots=True)
@@ -55,10 +60,17 @@ class Code:
         self.forms: dict[str, Form] = {}
         self._lines: list[tuple[int, str]] = []
         self._depth = 0
+        self._asides = 0
         self._scopes: list[dict[str, str]] = [{}]
         self._names = itertools.count(1)
         self._namespace: dict[str, Any] = {}
         self._constants: dict[int, str] = {}
+
+    @property
+    def next_line(self) -> int:
+        """The number that a traceback will give to the statement that is written next."""
+        assert not self._asides, "nobody knows yet where it will be pasted"
+        return len(self._lines) + _FIRST_LINE
 
     def line(self, text: str) -> None:
         """Write one statement."""
@@ -85,12 +97,14 @@ class Code:
         fragment = Fragment()
         lines, depth = self._lines, self._depth
         self._lines, self._depth = fragment.lines, 0
+        self._asides += 1
         self._scopes.append(fragment.shared)
         try:
             yield fragment
         finally:
             self._scopes.pop()
             self._lines, self._depth = lines, depth
+            self._asides -= 1
 
     def paste(self, fragment: Fragment) -> None:
         """Write what was written aside, here; what it shares is in sight from here on."""
@@ -157,6 +171,7 @@ class Code:
     def source(self, function_name: str, parameters: str) -> str:
         """What `build` compiles."""
         body = self._lines or [(0, "pass")]
-        lines = [f"def {function_name}({parameters}):"]
+        bound = [f"{name}={name}" for name in [*_BUILTINS, *self._namespace][:_MOST_BOUND]]
+        lines = [f"def {function_name}({', '.join([parameters, *bound] if parameters else bound)}):"]
         lines += [f"{'    ' * (depth + 1)}{text}" for depth, text in body]
         return "\n".join(lines) + "\n"
