@@ -26,9 +26,9 @@ from worker.ports import SourceFailed
 from worker.telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from worker.adapters.dead_letter_reader import DeadLetterReader, Survey, Tell
     from collections.abc import Sequence
 
+    from worker.adapters.dead_letter_reader import DeadLetterReader, Survey, Tell
     from worker.core.model import QueuedCall, Record, RejectedRecord
     from worker.dead_letters.admission import OnSlow
     from worker.dead_letters.selection import Selection

@@ -21,8 +21,8 @@ from worker.dead_letters.census import Census
 from worker.dead_letters.letter import read_letter
 from worker.dead_letters.selection import Filters, LeftAlone, Selection
 from worker.pipeline import Pipeline
-from worker.replay import replayed as convert_replayed
 from worker.ports import CommitFailed, DeadLetter, Response, Start
+from worker.replay import replayed as convert_replayed
 from worker.settings import Settings
 
 REASONS = ("MISSING_ID", "HTTP_400", "INVALID_JSON")
@@ -38,9 +38,7 @@ class StubMappings:
         return "rules.yaml:1"
 
     @staticmethod
-    def convert(
-        records: Sequence[Record], calls: list[QueuedCall], rejected: list[RejectedRecord]
-    ) -> int:
+    def convert(records: Sequence[Record], calls: list[QueuedCall], rejected: list[RejectedRecord]) -> int:
         (record,) = records
         if record.value() == b"bad":
             rejected.append((record, Rejected(Stage.MAP, "MAPPER_FAILED", "it raised")))

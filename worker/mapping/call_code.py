@@ -16,7 +16,7 @@ import orjson
 from worker.core.encoding import envelope, refuse, refuse_size
 from worker.core.message_id import PAIRS, MessageIds, Middles, beginning, ends
 from worker.core.model import MAX_CALL_BYTES, Record, Rejected, Stage
-from worker.core.timestamps import LENGTH, MILLIS, SECONDS
+from worker.core.timestamps import LENGTH, MILLIS, SECONDS, SUFFIXES
 from worker.core.validation import check_shared, identity, optional_identity
 from worker.mapping.assembly import as_time, assemble, checked, convert
 from worker.mapping.codegen import Code
@@ -54,8 +54,8 @@ class CallCode:
         middles: of the function's message ids.
     """
 
-    BEGINNING = "partition, time_high, offset_high = records[0].partition(), None, None"
-    """What the function begins with: where the run lies, and that no parts of an id are known yet."""
+    BEGINNING = ("partition = records[0].partition()", f"time_from = offset_from = second_from = {1 << 63}")
+    """What the function begins with: where the run lies, and that no parts of ids and times are known yet."""
 
     def __init__(self, code: Code, file: MappingFile, rule: Rule, target: Target, middles: Middles) -> None:
         self._code = code
@@ -198,8 +198,7 @@ class CallCode:
 
     def _time(self, call: CallRule) -> Entry:
         if "timestamp" not in call.fields:
-            time = self._code.share(f"{self._constant(record_time)}(record)", "time")
-            return Entry("timestamp", time, nullable=True)
+            return Entry("timestamp", self._record_time(), nullable=True)
         found = local(self._code, emit_value(self._code, call.fields["timestamp"], omit=True).text, "time")
         meaning = f"time of {found}"
         known = self._code.recall(meaning)
@@ -207,6 +206,36 @@ class CallCode:
             known = self._usual_time(found)
             self._code.remember(meaning, known)
         return Entry("timestamp", known, nullable=True)
+
+    def _record_time(self) -> str:
+        """What `record_time` answers; without a call if a record before it was of the same second."""
+        code = self._code
+        known = code.recall("the record's time")
+        if known is not None:
+            return known
+        time, (kind, millis) = code.name("time"), self._kind_and_millis()
+        with code.block(f"if {kind}:"):
+            code.line(f"past = {millis} - second_from")
+            with code.block("if past < 0 or past > 999:"):
+                code.line(f"second = {self._constant(record_time)}(record)[:{LENGTH}]")
+                code.line(f"second_from = {millis} - {millis} % 1000")
+                code.line(f"past = {millis} - second_from")
+            code.line(f"{time} = second + {code.constant(SUFFIXES, 'suffixes')}[past]")
+        with code.block("else:"):
+            code.line(f"{time} = None")
+        code.remember("the record's time", time)
+        return time
+
+    def _kind_and_millis(self) -> tuple[str, str]:
+        """The names of the record's timestamp."""
+        code = self._code
+        kind, millis = code.recall("kind of time"), code.recall("millis")
+        if kind is None or millis is None:
+            kind, millis = code.name("kind"), code.name("millis")
+            code.line(f"{kind}, {millis} = record.timestamp()")
+            code.remember("kind of time", kind)
+            code.remember("millis", millis)
+        return kind, millis
 
     def _usual_time(self, found: str) -> str:
         """What `timestamps.rfc3339` does first, without a call: most times stand already as they are sent."""
@@ -240,29 +269,38 @@ class CallCode:
 
     def _id_by_record(self, call: CallRule, index: int, computed: list[str]) -> str:
         """The id by the record's coordinates; of the event's name too, which may be computed."""
-        millis = self._code.share("record.timestamp()[1]", "millis")
+        _, millis = self._kind_and_millis()
         offset = self._code.share("record.offset()", "offset")
         ids, topic, type_ = self._target.ids, self._target.topic, call.shape.type
         if computed:
             place = f"{millis}, {topic!r}, partition, {offset}"
             return f"{self._constant(ids)}.for_record({place}, {type_!r}, {computed[0]}, {index})"
-        self._parts_of_ids(millis, offset)
+        of_time, of_place = self._parts_of_ids(millis, offset)
         middle = f"middles[{self._middles.add(type_, _static_name(call))}]"
         pairs, last = self._code.constant(PAIRS, "pairs"), self._code.constant(ends(index), "ends")
-        return f'f"{{time}}{{{pairs}[{millis} & 1023]}}{{{middle}}}{{{last}[{offset} & 4095]}}"'
+        return f'f"{{time}}{{{pairs}[{of_time}]}}{{{middle}}}{{{last}[{of_place}]}}"'
 
-    def _parts_of_ids(self, millis: str, offset: str) -> None:
-        """Bring up to date what ids of many records have in common; see `Middles`."""
-        if self._code.recall("the parts of ids") is not None:
-            return
-        with self._code.block(f"if {millis} >> 10 != time_high:"):
-            with self._code.block(f"if {millis} < 0:"):
-                self._code.line(f"{millis} = 0")
-            self._code.line(f"time_high, time = {millis} >> 10, {self._constant(beginning)}({millis})")
-        with self._code.block(f"if {offset} >> 12 != offset_high:"):
-            of = f"{self._code.constant(self._middles, 'middles')}.of(partition, {offset})"
-            self._code.line(f"offset_high, middles = {offset} >> 12, {of}")
-        self._code.remember("the parts of ids", "middles")
+    def _parts_of_ids(self, millis: str, offset: str) -> tuple[str, str]:
+        """Bring up to date what ids of many records have in common, see `Middles`; answers the names of what differs.
+
+        Small differences are cheaper than shifts and masks of large numbers.
+        """
+        code = self._code
+        of_time, of_place = "since", "behind"
+        if code.recall("the parts of ids") is not None:
+            return of_time, of_place
+        code.line(f"{of_time} = {millis} - time_from")
+        with code.block(f"if {of_time} < 0 or {of_time} > 1023:"):
+            code.line(f"positive = {millis} if {millis} > 0 else 0")
+            code.line(f"time_from, time = positive & -1024, {self._constant(beginning)}(positive)")
+            code.line(f"{of_time} = positive - time_from")
+        code.line(f"{of_place} = {offset} - offset_from")
+        with code.block(f"if {of_place} < 0 or {of_place} > 4095:"):
+            of = f"{code.constant(self._middles, 'middles')}.of(partition, {offset})"
+            code.line(f"offset_from, middles = {offset} & -4096, {of}")
+            code.line(f"{of_place} = {offset} - offset_from")
+        code.remember("the parts of ids", "middles")
+        return of_time, of_place
 
     def _encode(self, call: str) -> str:
         body = self._code.name("body")

@@ -155,7 +155,8 @@ class _Function:
         """Write the whole body; without `tombstones` it is the one for records that have no value."""
         code = self._code
         code.line("ignored = 0")
-        code.line(CallCode.BEGINNING)
+        for line in CallCode.BEGINNING:
+            code.line(line)
         with code.block("for record in records:"):
             with code.block("try:"):
                 self._place(None)
