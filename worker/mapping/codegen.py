@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _FUNCTIONS_BUILT = itertools.count(1)
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
 _LONGEST_HINT = 24
-_FIRST_LINE = 2  # behind the `def`
 _BUILTINS = ("type", "str", "dict", "list", "len")
 _MOST_BOUND = 200
 """How many globals are locals of the function, by default parameters: they are read faster, but each is copied at each
@@ -60,17 +59,10 @@ class Code:
         self.forms: dict[str, Form] = {}
         self._lines: list[tuple[int, str]] = []
         self._depth = 0
-        self._asides = 0
         self._scopes: list[dict[str, str]] = [{}]
         self._names = itertools.count(1)
         self._namespace: dict[str, Any] = {}
         self._constants: dict[int, str] = {}
-
-    @property
-    def next_line(self) -> int:
-        """The number that a traceback will give to the statement that is written next."""
-        assert not self._asides, "nobody knows yet where it will be pasted"
-        return len(self._lines) + _FIRST_LINE
 
     def line(self, text: str) -> None:
         """Write one statement."""
@@ -97,14 +89,12 @@ class Code:
         fragment = Fragment()
         lines, depth = self._lines, self._depth
         self._lines, self._depth = fragment.lines, 0
-        self._asides += 1
         self._scopes.append(fragment.shared)
         try:
             yield fragment
         finally:
             self._scopes.pop()
             self._lines, self._depth = lines, depth
-            self._asides -= 1
 
     def paste(self, fragment: Fragment) -> None:
         """Write what was written aside, here; what it shares is in sight from here on."""

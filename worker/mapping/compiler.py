@@ -5,10 +5,12 @@ What is generated for a rule reads as one would write it by hand:
     def convert(records, calls, rejected):
         ignored = 0
         for record in records:
+            rule = index = None
             try:
                 value = record.value()
                 ...
                 event = decode(value)
+                rule = 0
                 type_1 = event.type
                 if type_1 == "order.completed":
                     ...
@@ -16,19 +18,16 @@ What is generated for a rule reads as one would write it by hand:
                     continue
                 ignored += 1
             except Exception as fault:
-                rejected.append((record, located(fault, places)))
+                rejected.append((record, located(fault, places, rule, index)))
         return ignored
 
 There is no object for a record or a call, no chain of closures, no walk through a structure, and no call of a function
-for a record: that is where the worker's speed comes from. In which rule and call a fault happened is told by the line
-of the function that it happened in.
+for a record: that is where the worker's speed comes from.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
-from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -146,7 +145,6 @@ class _Function:
         self._explained = explained
         self._parameters = "records, calls, rejected" + (", matched" if explained else "")
         self._middles = Middles(target.ids, target.topic)
-        self._places: list[Place] = []
 
     def build(self, name: str) -> Callable[..., Any]:
         return self._code.build(name, self._parameters)
@@ -158,22 +156,19 @@ class _Function:
         for line in CallCode.BEGINNING:
             code.line(line)
         with code.block("for record in records:"):
+            code.line("rule = index = None")
             with code.block("try:"):
-                self._place(None)
                 if tombstones is None:
                     code.line(f"{EVENT} = {{}}")
                 else:
                     self._decode(tombstones)
                 if all(self._rule(index, rule) for index, rule in rules):
                     self._unmatched()
-            places = code.constant(self._places, "places")
+            places = code.constant([rule.at for rule in self._file.rules], "places")
+            verdict = f"{code.constant(located, 'located')}(fault, {places}, rule, index)"
             with code.block("except Exception as fault:"):
-                code.line(f"rejected.append((record, {code.constant(located, 'located')}(fault, {places})))")
+                code.line(f"rejected.append((record, {verdict}))")
         code.line("return ignored")
-
-    def _place(self, rule: Rule | None, index: int | None = None) -> None:
-        """What is written from here on belongs to this rule, and to its call with this index."""
-        self._places.append((self._code.next_line, rule.at if rule else None, index))
 
     def _decode(self, tombstones: Callable[..., Any]) -> None:
         code = self._code
@@ -203,7 +198,7 @@ class _Function:
     def _rule(self, index: int, rule: Rule) -> bool:
         """Write one rule; False where what comes behind it can never be reached."""
         code = self._code
-        self._place(rule)
+        code.line(f"rule = {index}")
         if rule.when is None:
             self._matched(rule, index)
             return False
@@ -248,7 +243,7 @@ class _Function:
         writer = CallCode(code, self._file, rule, self._target, self._middles)
         encoded = []
         for index, call in enumerate(rule.calls):
-            self._place(rule, index)
+            code.line(f"index = {index}")
             encoded.append(writer.call(call, index))
         key = self._key()
         queued = [
@@ -270,7 +265,7 @@ class _Function:
 
     def _unmatched(self) -> None:
         if self._file.reject_unmatched:
-            self._place(None)
+            self._code.line("rule = None")
             self._code.line(f"{self._code.constant(refuse_unmatched, 'refuse_unmatched')}()")
         else:
             self._code.line("ignored += 1")
@@ -303,25 +298,15 @@ def _expressions(call: CallRule) -> Iterator[Expression]:
             values.extend(value.values() if isinstance(value, dict) else value)
 
 
-Place = tuple[int, str | None, int | None]
-"""A line of a generated function, and the rule and the index of the call that lines from there on belong to."""
-
-
-def located(fault: Exception, places: list[Place]) -> Rejected:
+def located(fault: Exception, places: list[str], rule: int | None, index: int | None) -> Rejected:
     """The rejection that a fault in a generated function is, with the rule and the call where it happened.
 
     It no longer knows how it came about: the frames that it would keep alive hold a whole run of records.
-
-    Args:
-        fault: just caught by the function.
-        places: of the function, in the order of its lines.
     """
-    assert fault.__traceback__ is not None
-    _, rule, index = places[bisect_right(places, fault.__traceback__.tb_lineno, key=itemgetter(0)) - 1]
     rejected = _verdict(fault)
     rejected.__traceback__ = rejected.__context__ = rejected.__cause__ = None
-    if rejected.rule is None:
-        rejected.rule = rule
+    if rule is not None and rejected.rule is None:
+        rejected.rule = places[rule]
     if rejected.call_index is None and rejected.stage is not Stage.DECODE:
         rejected.call_index = index
     return rejected
