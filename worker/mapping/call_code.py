@@ -14,13 +14,14 @@ from typing import Any
 import orjson
 
 from worker.core.encoding import envelope, refuse, refuse_size
-from worker.core.message_id import PAIRS, MessageIds, Middles, beginning, ends
+from worker.core.message_id import MessageIds
 from worker.core.model import MAX_CALL_BYTES, Record, Rejected, Stage
-from worker.core.timestamps import LENGTH, MILLIS, SECONDS, SUFFIXES
+from worker.core.timestamps import LENGTH, MILLIS, SECONDS
 from worker.core.validation import check_shared, identity, optional_identity
 from worker.mapping.assembly import as_time, assemble, checked, convert
 from worker.mapping.codegen import Code
 from worker.mapping.kafka_fields import record_time
+from worker.mapping.record_code import RecordCode
 from worker.mapping.rules import CallRule, MappingFile, Rule
 from worker.mapping.shapes import CallShape, Field, Kind
 from worker.mapping.value_code import Entry, emit_object, emit_value, local
@@ -44,25 +45,22 @@ class Target:
 
 
 class CallCode:
-    """Writes the calls of one rule into a function that has `BEGINNING` and, in sight of the rule, a `record`.
+    """Writes the calls of one rule into a function that has, in sight of the rule, a `record`.
 
     Args:
         code: the function under construction.
         file: whose rule it is.
         rule: the rule.
         target: what the calls are for.
-        middles: of the function's message ids.
+        record: writes what is the record's own.
     """
 
-    BEGINNING = ("partition = records[0].partition()", f"time_from = offset_from = second_from = {1 << 63}")
-    """What the function begins with: where the run lies, and that no parts of ids and times are known yet."""
-
-    def __init__(self, code: Code, file: MappingFile, rule: Rule, target: Target, middles: Middles) -> None:
+    def __init__(self, code: Code, file: MappingFile, rule: Rule, target: Target, record: RecordCode) -> None:
         self._code = code
         self._reject_ids = file.reject_ids
         self._rule = rule
         self._target = target
-        self._middles = middles
+        self._record = record
 
     def call(self, call: CallRule, index: int) -> tuple[str, str]:
         """Write one call; answers Python expressions for its bytes and its envelope."""
@@ -198,7 +196,7 @@ class CallCode:
 
     def _time(self, call: CallRule) -> Entry:
         if "timestamp" not in call.fields:
-            return Entry("timestamp", self._record_time(), nullable=True)
+            return Entry("timestamp", self._record.time(), nullable=True)
         found = local(self._code, emit_value(self._code, call.fields["timestamp"], omit=True).text, "time")
         meaning = f"time of {found}"
         known = self._code.recall(meaning)
@@ -206,36 +204,6 @@ class CallCode:
             known = self._usual_time(found)
             self._code.remember(meaning, known)
         return Entry("timestamp", known, nullable=True)
-
-    def _record_time(self) -> str:
-        """What `record_time` answers; without a call if a record before it was of the same second."""
-        code = self._code
-        known = code.recall("the record's time")
-        if known is not None:
-            return known
-        time, (kind, millis) = code.name("time"), self._kind_and_millis()
-        with code.block(f"if {kind}:"):
-            code.line(f"past = {millis} - second_from")
-            with code.block("if past < 0 or past > 999:"):
-                code.line(f"second = {self._constant(record_time)}(record)[:{LENGTH}]")
-                code.line(f"second_from = {millis} - {millis} % 1000")
-                code.line(f"past = {millis} - second_from")
-            code.line(f"{time} = second + {code.constant(SUFFIXES, 'suffixes')}[past]")
-        with code.block("else:"):
-            code.line(f"{time} = None")
-        code.remember("the record's time", time)
-        return time
-
-    def _kind_and_millis(self) -> tuple[str, str]:
-        """The names of the record's timestamp."""
-        code = self._code
-        kind, millis = code.recall("kind of time"), code.recall("millis")
-        if kind is None or millis is None:
-            kind, millis = code.name("kind"), code.name("millis")
-            code.line(f"{kind}, {millis} = record.timestamp()")
-            code.remember("kind of time", kind)
-            code.remember("millis", millis)
-        return kind, millis
 
     def _usual_time(self, found: str) -> str:
         """What `timestamps.rfc3339` does first, without a call: most times stand already as they are sent."""
@@ -255,7 +223,10 @@ class CallCode:
 
     def _message_id(self, call: CallRule, index: int, entries: list[Entry]) -> str:
         computed = [entry.text for entry in entries if call.event_from is not None and entry.key == "event"]
-        by_record = self._id_by_record(call, index, computed)
+        if computed:
+            by_record = self._record.message_id_by_name(call.shape.type, computed[0], index)
+        else:
+            by_record = self._record.message_id(call.shape.type, _static_name(call), index)
         if "messageId" not in call.fields:
             return by_record
         found = emit_value(self._code, call.fields["messageId"], omit=True).text
@@ -266,41 +237,6 @@ class CallCode:
         name = computed[0] if computed else repr(_static_name(call))
         by_event = f"{self._constant(MessageIds.for_event)}({event_id}, {call.shape.type!r}, {name}, {index})"
         return f"{by_event} if {event_id} is not None else {by_record}"
-
-    def _id_by_record(self, call: CallRule, index: int, computed: list[str]) -> str:
-        """The id by the record's coordinates; of the event's name too, which may be computed."""
-        _, millis = self._kind_and_millis()
-        offset = self._code.share("record.offset()", "offset")
-        ids, topic, type_ = self._target.ids, self._target.topic, call.shape.type
-        if computed:
-            place = f"{millis}, {topic!r}, partition, {offset}"
-            return f"{self._constant(ids)}.for_record({place}, {type_!r}, {computed[0]}, {index})"
-        of_time, of_place = self._parts_of_ids(millis, offset)
-        middle = f"middles[{self._middles.add(type_, _static_name(call))}]"
-        pairs, last = self._code.constant(PAIRS, "pairs"), self._code.constant(ends(index), "ends")
-        return f'f"{{time}}{{{pairs}[{of_time}]}}{{{middle}}}{{{last}[{of_place}]}}"'
-
-    def _parts_of_ids(self, millis: str, offset: str) -> tuple[str, str]:
-        """Bring up to date what ids of many records have in common, see `Middles`; answers the names of what differs.
-
-        Small differences are cheaper than shifts and masks of large numbers.
-        """
-        code = self._code
-        of_time, of_place = "since", "behind"
-        if code.recall("the parts of ids") is not None:
-            return of_time, of_place
-        code.line(f"{of_time} = {millis} - time_from")
-        with code.block(f"if {of_time} < 0 or {of_time} > 1023:"):
-            code.line(f"positive = {millis} if {millis} > 0 else 0")
-            code.line(f"time_from, time = positive & -1024, {self._constant(beginning)}(positive)")
-            code.line(f"{of_time} = positive - time_from")
-        code.line(f"{of_place} = {offset} - offset_from")
-        with code.block(f"if {of_place} < 0 or {of_place} > 4095:"):
-            of = f"{code.constant(self._middles, 'middles')}.of(partition, {offset})"
-            code.line(f"offset_from, middles = {offset} & -4096, {of}")
-            code.line(f"{of_place} = {offset} - offset_from")
-        code.remember("the parts of ids", "middles")
-        return of_time, of_place
 
     def _encode(self, call: str) -> str:
         body = self._code.name("body")

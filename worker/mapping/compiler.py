@@ -40,7 +40,6 @@ from worker.core.decoding import (
     load_object,
     without_prefix,
 )
-from worker.core.message_id import Middles
 from worker.core.model import (
     Converter,
     QueuedCall,
@@ -57,6 +56,7 @@ from worker.mapping.kafka_fields import kafka_fields
 from worker.mapping.mapper_calls import MapperRule
 from worker.mapping.mappers import Mapper
 from worker.mapping.reading import WHOLE, Parts, form_of, parts_read
+from worker.mapping.record_code import RecordCode
 from worker.mapping.rules import CallRule, MappingFile, Rule
 from worker.mapping.value_code import EVENT, KAFKA
 
@@ -144,7 +144,7 @@ class _Function:
         self._mapper = mapper
         self._explained = explained
         self._parameters = "records, calls, rejected" + (", matched" if explained else "")
-        self._middles = Middles(target.ids, target.topic)
+        self._record = RecordCode(self._code, target.ids, target.topic)
 
     def build(self, name: str) -> Callable[..., Any]:
         return self._code.build(name, self._parameters)
@@ -153,7 +153,7 @@ class _Function:
         """Write the whole body; without `tombstones` it is the one for records that have no value."""
         code = self._code
         code.line("ignored = 0")
-        for line in CallCode.BEGINNING:
+        for line in RecordCode.BEGINNING:
             code.line(line)
         with code.block("for record in records:"):
             code.line("rule = index = None")
@@ -230,7 +230,7 @@ class _Function:
         with code.block("if not made:"):
             code.line("ignored += 1")
             code.line("continue")
-        key = self._key()
+        key = self._record.key()
         call = f'({key}, body + b",", record, index, envelope)'
         with code.block("for index, (body, envelope) in enumerate(made):"):
             code.line(f"calls.append({call})")
@@ -240,12 +240,12 @@ class _Function:
         code = self._code
         if any(_uses_kafka(call) for call in rule.calls):
             self._need_kafka()
-        writer = CallCode(code, self._file, rule, self._target, self._middles)
+        writer = CallCode(code, self._file, rule, self._target, self._record)
         encoded = []
         for index, call in enumerate(rule.calls):
             code.line(f"index = {index}")
             encoded.append(writer.call(call, index))
-        key = self._key()
+        key = self._record.key()
         queued = [
             f'({key}, {body} + b",", record, {index}, {envelope})'
             for index, (body, envelope) in enumerate(encoded)
@@ -254,14 +254,6 @@ class _Function:
         code.line(
             f"calls.append({queued[0]})" if len(queued) == 1 else f"calls.extend([{', '.join(queued)}])"
         )
-
-    def _key(self) -> str:
-        """What the order of the record's calls hangs on; see `model.OrderKey`."""
-        key = self._code.name("key")
-        self._code.line(f"{key} = record.key()")
-        with self._code.block(f"if {key} is None:"):
-            self._code.line(f"{key} = {self._code.recall('record.offset()') or 'record.offset()'}")
-        return key
 
     def _unmatched(self) -> None:
         if self._file.reject_unmatched:
