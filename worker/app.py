@@ -25,9 +25,8 @@ from worker.ports import SourceFailed
 from worker.telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from worker.core.model import Record
+    from worker.core.model import Converter, Record
     from worker.mapping.mappings import Mappings
-    from worker.pipeline import Convert
     from worker.settings import Settings
     from worker.telemetry import Observation
 
@@ -114,7 +113,7 @@ class Worker:
             url=self._settings.pipelines.base_url,
         )
 
-    def _converter(self, topic: str) -> Convert:
+    def _converter(self, topic: str) -> Converter:
         convert = self._mappings.converter(topic, self._message_ids(), self.telemetry.mapper_was_slow)
         assert convert is not None, "only what the mappings subscribe to is consumed"
         return convert

@@ -143,13 +143,6 @@ class Burial:
         return refused
 
 
-def unexpected(fault: Exception) -> Rejected:
-    """The verdict on a record that the worker itself fails with."""
-    return Rejected(
-        Stage.MAP, "UNEXPECTED_FAULT", f"the worker failed with this record: {type(fault).__name__}"
-    )
-
-
 def _refusal(response: Response, index: int) -> Rejected:
     return Rejected(
         Stage.DELIVER,

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from worker.burial import STORM, Burial
 from worker.commits import FAILING, Commits
 from worker.core.lanes import Batch, Lanes, Track
-from worker.core.model import Converter, Partition, QueuedCall, Record, Rejected
+from worker.core.model import Converter, Partition, QueuedCall, Record, RejectedRecord
 from worker.core.storm import StormBreaker
 from worker.delivery import Delivery
 from worker.ports import DeadLetters, Destination, Response, Source, Start
@@ -195,7 +195,7 @@ class Pipeline:
             return
         topic = track.partition[0]
         calls: list[QueuedCall] = []
-        rejected: list[tuple[Record, Rejected]] = []
+        rejected: list[RejectedRecord] = []
         ignored = self._convert(topic)(records, calls, rejected)
         size = self._queue(track, calls) + sum([len(record.value() or b"") for record in records])
         track.take_in(records[-1].offset() + 1, len(records), size)
@@ -218,7 +218,7 @@ class Pipeline:
             self._lanes_changed.notify()
         return size
 
-    def _bury(self, track: Track, records: Sequence[Record], rejected: list[tuple[Record, Rejected]]) -> None:
+    def _bury(self, track: Track, records: Sequence[Record], rejected: list[RejectedRecord]) -> None:
         """Reject what can never be delivered; the storm breaker is told of all records, in order."""
         judged = 0
         for record, verdict in rejected:

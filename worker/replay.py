@@ -26,8 +26,10 @@ from worker.ports import SourceFailed
 from worker.telemetry import Telemetry
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from worker.adapters.dead_letter_reader import DeadLetterReader, Survey, Tell
-    from worker.core.model import EncodedCall, Record
+    from worker.core.model import QueuedCall, Record, RejectedRecord
     from worker.dead_letters.admission import OnSlow
     from worker.dead_letters.selection import Selection
     from worker.mapping.mappings import Mappings
@@ -108,7 +110,7 @@ async def replay(settings: Settings, job: Job) -> Replayed:
     marks = ResolvedMarks(settings.kafka)
     source = ReplaySource(job.reader, job.survey, admission, marks, telemetry, limit=job.limit, tell=job.tell)
     road = _without_storms(settings)
-    pipeline = Pipeline(source, api, letters, lambda _: _calls, road, telemetry, rule_of=admission.rule_of)
+    pipeline = Pipeline(source, api, letters, lambda _: replayed, road, telemetry, rule_of=admission.rule_of)
     telemetry.observe(pipeline.observation)
     try:
         for problem in await letters.check([]):
@@ -134,10 +136,16 @@ async def _until_the_end(pipeline: Pipeline) -> bool:
             return False
 
 
-def _calls(record: Record) -> list[EncodedCall]:
-    """The pipeline's mapping: it was applied when the letter was taken."""
-    assert isinstance(record, ReplayedLetter)
-    return record.calls()
+def replayed(records: Sequence[Record], calls: list[QueuedCall], rejected: list[RejectedRecord]) -> int:
+    """The pipeline's `Converter`: the mapping was applied when the letters were taken."""
+    ignored = 0
+    for letter in records:
+        assert isinstance(letter, ReplayedLetter)
+        if letter.verdict is not None:
+            rejected.append((letter, letter.verdict))
+        calls.extend(letter.calls())
+        ignored += not letter.is_for_the_api
+    return ignored
 
 
 def _without_storms(settings: Settings) -> Settings:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.core.message_id import ALPHABET, MessageIds
+from worker.core.message_id import ALPHABET, PAIRS, MessageIds, Middles, beginning, ends
 
 ULID = re.compile(f"[0-7][{ALPHABET}]{{25}}")
 
@@ -126,17 +126,24 @@ def test_few_names_are_kept_however_many_come() -> None:
 @given(
     st.lists(
         st.tuples(
-            st.integers(-1, 2**50) | st.integers(-1, 3_000),
+            st.integers(0, 2**50) | st.integers(0, 3_000),
             st.integers(0, 2),
             st.integers(0, 2**50) | st.integers(0, 9_000),
         ),
         max_size=12,
     ),
-    st.integers(0, 255),
+    st.lists(st.tuples(st.sampled_from(["track", "page"]), names), min_size=1, max_size=4),
+    indexes,
 )
-def test_an_id_maker_for_one_call_makes_the_same_ids(places: list[tuple[int, int, int]], index: int) -> None:
+def test_an_id_put_together_from_parts_is_the_same(
+    places: list[tuple[int, int, int]], calls: list[tuple[str, str]], index: int
+) -> None:
     ids = MessageIds("cluster")
-    for_record = ids.for_records("orders", "track", "Order Completed", index)
+    middles = Middles(ids, "orders")
+    added = [middles.add(*call) for call in calls]
     for time, partition, offset in places:
-        expected = ids.for_record(time, "orders", partition, offset, "track", "Order Completed", index)
-        assert for_record(time, partition, offset) == expected
+        for n, call in zip(added, calls, strict=True):
+            middle = middles.of(partition, offset)[n]
+            assert ids.for_record(time, "orders", partition, offset, *call, index) == (
+                beginning(time) + PAIRS[time & 1023] + middle + ends(index)[offset & 4095]
+            )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import pytest
@@ -15,35 +15,37 @@ from tests.support.memory_source import MemoryRecord
 from tests.support.recorded_telemetry import RecordedTelemetry
 from worker.adapters.dead_letter_headers import headers_of
 from worker.adapters.replay_source import Fate, ReplaySource
-from worker.core.model import EncodedCall, Partition, Record, Rejected, Stage
+from worker.core.model import Converter, Partition, QueuedCall, Record, Rejected, RejectedRecord, Stage
 from worker.dead_letters.admission import Admission, ReplayedLetter
 from worker.dead_letters.census import Census
 from worker.dead_letters.letter import read_letter
 from worker.dead_letters.selection import Filters, LeftAlone, Selection
 from worker.pipeline import Pipeline
 from worker.ports import CommitFailed, DeadLetter, Response, Start
+from worker.replay import replayed as convert_replayed
 from worker.settings import Settings
 
 REASONS = ("MISSING_ID", "HTTP_400", "INVALID_JSON")
-Convert = Callable[[Record], list[EncodedCall]]
 
 
 class StubMappings:
     """Every topic's mapping: a call for each record, ignored if it says so, refused if it says so."""
 
-    def converter(self, topic: str, ids: object, on_slow: object) -> Convert | None:
+    def converter(self, topic: str, ids: object, on_slow: object) -> Converter | None:
         return None if topic == "gone" else self.convert
 
     def rule_at(self, record: Record, ids: object) -> str:
         return "rules.yaml:1"
 
     @staticmethod
-    def convert(record: Record) -> list[EncodedCall]:
+    def convert(records: Sequence[Record], calls: list[QueuedCall], rejected: list[RejectedRecord]) -> int:
+        (record,) = records
         if record.value() == b"bad":
-            raise Rejected(Stage.MAP, "MAPPER_FAILED", "it raised")
-        if record.value() == b"ignored":
-            return []
-        return [(b'{"type":"track","event":"E","n":%d}' % record.offset(), b"")]
+            rejected.append((record, Rejected(Stage.MAP, "MAPPER_FAILED", "it raised")))
+        elif record.value() != b"ignored":
+            body = b'{"type":"track","event":"E","n":%d},' % record.offset()
+            calls.append((record.key() or record.offset(), body, record, 0, b""))
+        return record.value() == b"ignored"
 
 
 class Assigned:
@@ -219,7 +221,7 @@ async def replayed(topic: MemoryTopic, api: Api, **selection: Any) -> Run:
         "dead_letters": {"halt_after_consecutive": 100_000, "halt_above_ratio": 1.0},
     }
     pipeline = Pipeline(
-        run.source, api, Buried(topic), lambda _: lambda record: cast("Any", record).calls(),
+        run.source, api, Buried(topic), lambda _: convert_replayed,
         Settings.model_validate(calm), cast("Any", run.telemetry), rule_of=run.admission.rule_of,
     )  # fmt: skip
     assert await pipeline.run(until_caught_up=True)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.records import converted
 from worker.core.message_id import MessageIds
 from worker.core.model import Rejected
 from worker.core.validation import validate
@@ -52,7 +53,7 @@ def test_every_sample_meets_its_fate_and_the_emulator_takes_every_call_of_it(map
         convert = converters[sample.topic]
         assert convert is not None
         try:
-            calls = [body for body, _ in convert(record_of(sample, offset))]
+            calls = [body for body, _ in converted(convert, record_of(sample, offset))]
         except Rejected:
             assert sample.fate is Fate.DEAD_LETTERED
             continue

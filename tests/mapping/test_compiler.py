@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.support.records import TIME, record
+from tests.support.records import TIME, converted, record
 from worker.core.message_id import MessageIds
 from worker.core.model import EncodedCall, Problem, Record, Rejected
 from worker.mapping.call_code import Target
@@ -24,7 +24,7 @@ def convert(rules: str, of: Record, *, head: str = "", **target: Any) -> list[En
     file = read_mapping(parse(text, "rules.yaml"), problems)
     assert not problems, problems
     assert file is not None
-    return compile_mapping(file, Target("orders", IDS, **target), {})(of)
+    return converted(compile_mapping(file, Target("orders", IDS, **target), {}), of)
 
 
 def calls(rules: str, event: Any, *, head: str = "", **more: Any) -> list[dict[str, Any]]:

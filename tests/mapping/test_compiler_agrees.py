@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import orjson
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.support.mapping_files import as_yaml, events, mapping_files
 from tests.support.mapping_reference import Reference
-from tests.support.records import TIME, record
+from tests.support.records import TIME, converted, record, sent
 from worker.core.message_id import MessageIds
 from worker.core.model import ConfigError, EncodedCall, Problem, Record, Rejected
 from worker.mapping.assembly import checked
@@ -58,7 +59,7 @@ def test_a_generated_converter_equals_the_plain_interpreter(
 
     for event in drawn:
         of = record(event, key=key, of_headers=with_headers, millis=millis)
-        assert outcome(convert, of) == outcome(reference.convert, of)
+        assert outcome(partial(converted, convert), of) == outcome(reference.convert, of)
 
 
 @settings(max_examples=150, deadline=None)
@@ -71,15 +72,16 @@ def test_whatever_a_converter_emits_is_valid(data: Any, drawn: list[Any]) -> Non
     explain = compile_explained(file, Target("orders", IDS), {})
 
     for event in drawn:
+        of = record(event)
         try:
-            index, encoded = explain(record(event))
+            index, encoded = explain(of)
         except Rejected:
             continue
         if index is None:
             assert encoded == []
             continue
         assert len(encoded) == len(file.rules[index].calls)
-        for (body, _), rule in zip(encoded, file.rules[index].calls, strict=True):
+        for (body, _), rule in zip(sent(encoded, of), file.rules[index].calls, strict=True):
             call = orjson.loads(body)
             assert checked(call, allow={rule.shape.name}, reject_ids=file.reject_ids) == call
             assert call["messageId"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.support.records import record
+from tests.support.records import converted, record
 from worker.core.message_id import MessageIds
 from worker.core.model import ConfigError
 from worker.mapping.mappings import Mappings
@@ -39,7 +39,7 @@ def test_each_topic_has_a_converter_and_others_have_none(tmp_path: Path) -> None
     assert mappings.subscriptions == ["a", "^b-[0-9]+$", "c"]
     convert = mappings.converter("b-12", IDS)
     assert convert is not None
-    ((body, envelope),) = convert(record({"id": "u"}, topic="b-12"))
+    ((body, envelope),) = converted(convert, record({"id": "u"}, topic="b-12"))
     assert orjson.loads(body)["userId"] == "u"
     assert envelope == b""
     assert mappings.converter("b-x", IDS) is None
@@ -147,7 +147,7 @@ def test_an_explanation_says_which_rule_and_what_would_be_sent(tmp_path: Path) -
     convert = mappings.converter("orders", IDS)
     assert convert is not None
     assert found.rule == f"{tmp_path}/a.yaml:4"
-    assert found.sizes == [len(body) for body, _ in convert(record({"id": "u"}))]
+    assert found.sizes == [len(body) for body, _ in converted(convert, record({"id": "u"}))]
     assert found.message_ids == [found.calls[0]["messageId"]]
     assert found.lane_key == b"key"
     assert any("Order Completed" in said for said in found.warnings)

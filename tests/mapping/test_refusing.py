@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from tests.support.records import record
+from tests.support.records import converted, record
 from worker.core.decoding import MAX_DEPTH, decode
 from worker.core.message_id import MessageIds
-from worker.core.model import EncodedCall, Record, Rejected, Stage
+from worker.core.model import Converter, Rejected, Stage
 from worker.mapping.call_code import Target
 from worker.mapping.compiler import compile_mapping
 from worker.mapping.documents import parse
@@ -40,7 +39,7 @@ EVENT = (
 )
 
 
-def converter(mapping: str) -> Callable[[Record], list[EncodedCall]]:
+def converter(mapping: str) -> Converter:
     file = read_mapping(parse(mapping, "orders.yaml"), [])
     assert file is not None
     return compile_mapping(file, Target("orders", MessageIds("cluster")), {})
@@ -50,9 +49,9 @@ IN_PARTS = converter(MAPPING)
 AS_A_WHOLE = converter(MAPPING + WHOLE)
 
 
-def outcome(convert: Callable[[Record], list[EncodedCall]], value: bytes) -> Any:
+def outcome(convert: Converter, value: bytes) -> Any:
     try:
-        return convert(record(value))
+        return converted(convert, record(value))
     except Rejected as rejected:
         return rejected.stage, rejected.reason, rejected.detail
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from worker.core.model import Converter, EncodedCall, QueuedCall, Record, RejectedRecord
 from worker.mapping.preview import PreviewRecord
 
 TIME = 1_763_719_200_000
@@ -17,3 +18,25 @@ def record(event: Any, *, key: bytes | None = b"key", topic: str = "orders", **m
     value = event if event is None or isinstance(event, bytes) else orjson.dumps(event)
     given: dict[str, Any] = {"millis": TIME, "at": (3, 42)} | more
     return PreviewRecord(topic, value, key, **given)
+
+
+def converted(convert: Converter, of: Record) -> list[EncodedCall]:
+    """What becomes of one record: its calls as they are sent, without the comma behind. Raises `Rejected`."""
+    calls: list[QueuedCall] = []
+    rejected: list[RejectedRecord] = []
+    ignored = convert([of], calls, rejected)
+    assert (ignored, bool(calls), len(rejected)) in {(1, False, 0), (0, True, 0), (0, False, 1)}
+    for its, verdict in rejected:
+        assert its is of
+        raise verdict
+    return sent(calls, of)
+
+
+def sent(calls: list[QueuedCall], of: Record) -> list[EncodedCall]:
+    """A record's calls as they are sent, when all else about them is as it must be."""
+    key = of.offset() if of.key() is None else of.key()
+    assert [(order, its, index) for order, _, its, index, _ in calls] == [
+        (key, of, n) for n in range(len(calls))
+    ]
+    assert all(body.endswith(b"},") for _, body, *_ in calls)
+    return [(body[:-1], envelope) for _, body, _, _, envelope in calls]

@@ -34,6 +34,9 @@ FEWEST_OBJECT_BYTES_TOO_DEEP = 5 * MAX_DEPTH + 2
 """It is this long if it consists of objects, of five bytes a level but for the last: `{"":{}}`. A list instead of an
 object saves three. So JSON of `n` bytes with `k` opening square brackets is not too deep if `n + 3 * k` is less."""
 
+MAY_BE_TOO_DEEP = f"len(value.replace(b'[', b'[[[[')) >= {FEWEST_OBJECT_BYTES_TOO_DEEP}"
+"""That as Python source, for generated code: whether a `value` is to be given to `check_depth`."""
+
 FEW_LEVELS = 4
 """How often each kind of bracket is taken away where a value has many: lists of hundreds are seldom deep."""
 

@@ -16,7 +16,6 @@ Within a partition two calls differ in offset or index, so their ids differ; the
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
 
@@ -25,10 +24,15 @@ from worker.core.model import MAX_CALLS_PER_RECORD
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: no I, L, O, U."""
 
-_PAIR = [high + low for high in ALPHABET for low in ALPHABET]
+PAIRS = [high + low for high in ALPHABET for low in ALPHABET]
+"""Two characters, by ten bits."""
+
 _MAX_CACHED = 10_000
 _MAX_TIME = (1 << 48) - 1
 _MAX_OFFSET = (1 << 42) - 1
+
+Source = tuple[str, int, str, str]
+"""What the hash in an id is of, but for the cluster: topic, partition, type, event name."""
 
 
 class MessageIds:
@@ -42,7 +46,7 @@ class MessageIds:
 
     def __init__(self, cluster_id: str) -> None:
         self._cluster_id = cluster_id
-        self._hashes: dict[tuple[str, int, str, str], str] = {}
+        self._hashes: dict[Source, str] = {}
         self._time = self._offset = -1
         self._time_text = self._offset_text = ""
 
@@ -84,42 +88,16 @@ class MessageIds:
         low = (offset & 0xFFF) << 8 | index
         hashed = self._hashes.get(source) or self._hash(source)
         return (
-            f"{self._time_text}{_PAIR[time & 1023]}{hashed}"
-            f"{self._offset_text}{_PAIR[low >> 10]}{_PAIR[low & 1023]}"
+            f"{self._time_text}{PAIRS[time & 1023]}{hashed}"
+            f"{self._offset_text}{PAIRS[low >> 10]}{PAIRS[low & 1023]}"
         )
 
-    def for_records(self, topic: str, type_: str, name: str, index: int) -> Callable[[int, int, int], str]:
-        """`for_record` for a call that is the same for every record but for timestamp, partition and offset.
+    def middle(self, source: Source, offset: int) -> str:
+        """Characters 11 to 22 of an id: what changes once in 4,096 offsets of a partition."""
+        hashed = self._hashes.get(source) or self._hash(source)
+        return f"{hashed}{_ten((offset & _MAX_OFFSET) << 8)[:6]}"
 
-        What does not change is worked out once, which halves the cost of an id: made for generated code.
-
-        Raises:
-            ValueError: as `for_record`.
-        """
-        self.for_record(0, topic, 0, 0, type_, name, index)
-        ends = _ends(index)
-        # Of the latest id: the high bits of its time and offset, its partition, and the text for each.
-        time_high: int | None = None
-        offset_high = of_partition = -1
-        time_text = source_text = ""
-
-        def for_record(record_timestamp_ms: int, partition: int, offset: int) -> str:
-            nonlocal time_high, time_text, offset_high, of_partition, source_text
-            if record_timestamp_ms >> 10 != time_high:
-                if record_timestamp_ms < 0:
-                    return for_record(0, partition, offset)
-                time_high = record_timestamp_ms >> 10
-                time_text = _ten(record_timestamp_ms & _MAX_TIME)[:8]
-            if offset >> 12 != offset_high or partition != of_partition:
-                source = (topic, partition, type_, name)
-                hashed = self._hashes.get(source) or self._hash(source)
-                offset_high, of_partition = offset >> 12, partition
-                source_text = f"{hashed}{_ten((offset & _MAX_OFFSET) << 8)[:6]}"
-            return f"{time_text}{_PAIR[record_timestamp_ms & 1023]}{source_text}{ends[offset & 0xFFF]}"
-
-        return for_record
-
-    def _hash(self, source: tuple[str, int, str, str]) -> str:
+    def _hash(self, source: Source) -> str:
         """Six characters for a topic, partition, type and name.
 
         Few are kept: an event name may come from the data.
@@ -128,7 +106,7 @@ class MessageIds:
         bits = int.from_bytes(digest[:4], "big") >> 2
         if len(self._hashes) >= _MAX_CACHED:
             self._hashes.clear()
-        text = self._hashes[source] = _PAIR[bits >> 20] + _PAIR[bits >> 10 & 1023] + _PAIR[bits & 1023]
+        text = self._hashes[source] = PAIRS[bits >> 20] + PAIRS[bits >> 10 & 1023] + PAIRS[bits & 1023]
         return text
 
     @staticmethod
@@ -145,21 +123,61 @@ class MessageIds:
             raise ValueError(f"index must be from 0 to {MAX_CALLS_PER_RECORD - 1}")
         bits = int.from_bytes(_digest(event_id, type_, name, index)[:16], "big")
         return (
-            _ten(bits >> 80) + _PAIR[bits >> 70 & 1023] + _PAIR[bits >> 60 & 1023] + _PAIR[bits >> 50 & 1023]
+            _ten(bits >> 80) + PAIRS[bits >> 70 & 1023] + PAIRS[bits >> 60 & 1023] + PAIRS[bits >> 50 & 1023]
         ) + _ten(bits & (1 << 50) - 1)
 
 
+class Middles:
+    """Characters 11 to 22 of the ids of some calls of a topic, for code that writes ids itself.
+
+    An id is `beginning(millis) + PAIRS[millis & 1023] + middles.of(partition, offset)[n] + ends(index)[offset & 4095]`,
+    for the n-th call that was added, and `millis` no less than 0. The first part changes with `millis >> 10`, the third
+    with the partition and `offset >> 12`, so neither need be asked for often.
+    """
+
+    def __init__(self, ids: MessageIds, topic: str) -> None:
+        self._ids = ids
+        self._topic = topic
+        self._calls: list[tuple[str, str]] = []
+        self._latest: dict[int, tuple[int, list[str]]] = {}
+
+    def add(self, type_: str, name: str) -> int:
+        """Add a call of this type and event name ("" if it has none); answers its place in what `of` answers."""
+        if (type_, name) not in self._calls:
+            self._calls.append((type_, name))
+        return self._calls.index((type_, name))
+
+    def of(self, partition: int, offset: int) -> list[str]:
+        """The characters for a record that lies there, of each call."""
+        known = self._latest.get(partition)
+        if known is None or known[0] != offset >> 12:
+            middles = [self._ids.middle((self._topic, partition, *call), offset) for call in self._calls]
+            known = self._latest[partition] = offset >> 12, middles
+        return known[1]
+
+
+def beginning(millis: int) -> str:
+    """The first eight characters of an id, for epoch milliseconds that are not below 0."""
+    return _ten(millis & _MAX_TIME)[:8]
+
+
 @cache
-def _ends(index: int) -> list[str]:
-    """The last four characters of an id, by the low 12 bits of the record's offset."""
-    return [_PAIR[low >> 2] + _PAIR[(low & 3) << 8 | index] for low in range(0x1000)]
+def ends(index: int) -> list[str]:
+    """The last four characters of an id, by the low 12 bits of the record's offset.
+
+    Raises:
+        ValueError: as `MessageIds.for_record`.
+    """
+    if not 0 <= index < MAX_CALLS_PER_RECORD:
+        raise ValueError(f"index must be from 0 to {MAX_CALLS_PER_RECORD - 1}")
+    return [PAIRS[low >> 2] + PAIRS[(low & 3) << 8 | index] for low in range(0x1000)]
 
 
 def _ten(bits: int) -> str:
     """Ten characters for 50 bits."""
     return (
-        f"{_PAIR[bits >> 40]}{_PAIR[bits >> 30 & 1023]}{_PAIR[bits >> 20 & 1023]}"
-        f"{_PAIR[bits >> 10 & 1023]}{_PAIR[bits & 1023]}"
+        f"{PAIRS[bits >> 40]}{PAIRS[bits >> 30 & 1023]}{PAIRS[bits >> 20 & 1023]}"
+        f"{PAIRS[bits >> 10 & 1023]}{PAIRS[bits & 1023]}"
     )
 
 

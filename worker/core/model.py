@@ -19,17 +19,6 @@ repeats at its top level: `"context":{...},"integrations":{...}`. Calls share a 
 envelopes are equal.
 """
 
-OrderKey = bytes | int
-"""What a call's order hangs on: its record's key; its record's offset where that has none."""
-
-QueuedCall = tuple[OrderKey, bytes, "Record", int, bytes]
-"""A call on its way to a request.
-
-Its ordering key; its exact bytes and a comma; the record it comes from; its index among that record's calls; its
-envelope, see `EncodedCall`. Adding the comma copies the bytes, which is worth it by itself: the encoder's own buffer
-is ten times as large as a usual call.
-"""
-
 MAX_CALLS_PER_RECORD = 256
 """What one record may become: the message id has eight bits for a call's index."""
 
@@ -139,12 +128,16 @@ class Record(Protocol):
         ...
 
 
-Converter = Callable[[Sequence[Record], list[QueuedCall], "list[tuple[Record, Rejected]]"], int]
-"""What turns neighbouring records of one partition into calls.
+OrderKey = bytes | int
+"""What a call's order hangs on: its record's key; the record's offset where it has none."""
 
-Appends to its second argument, in order, all calls of a record or none of them, and to the third the records that can
-never be delivered; answers how many are not for Customer.io. It never raises.
+QueuedCall = tuple[OrderKey, bytes, Record, int, bytes]
+"""A call on its way: what its order hangs on, its bytes, its record, its index among the record's, its envelope.
+
+The bytes are the call's exact UTF-8 JSON *with a comma behind*, as a batch has them: a copy of the exact size,
+because the buffer that orjson answers is up to ten times as large. The envelope is that of `EncodedCall`.
 """
+
 
 REASONS = {
     "EMPTY_VALUE": "The record's value has no content.",
@@ -223,6 +216,25 @@ class Rejected(Exception):  # noqa: N818 - a verdict on a record, not a fault of
         self.detail = detail
         self.call_index = call_index
         self.rule = rule
+
+
+def unexpected(fault: Exception) -> Rejected:
+    """The verdict on a record that the worker itself fails with."""
+    return Rejected(
+        Stage.MAP, "UNEXPECTED_FAULT", f"the worker failed with this record: {type(fault).__name__}"
+    )
+
+
+RejectedRecord = tuple[Record, Rejected]
+"""A record that can never be delivered, and why."""
+
+Converter = Callable[[Sequence[Record], list[QueuedCall], list[RejectedRecord]], int]
+"""Turns a run of records, at least one and all of one partition of its topic, into calls.
+
+It appends to the second argument all calls of a record or none of them, in order; to the third, in order, the records
+that can never be delivered, also those that the worker itself fails with. It answers how many records were ignored,
+and never raises.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,16 @@ _RFC3339 = re.compile(
     re.ASCII,
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SUFFIX = [f".{millis:03d}Z" for millis in range(1000)]
+SUFFIXES = [f".{millis:03d}Z" for millis in range(1000)]
+"""What follows the seconds, by the millisecond."""
+
 LENGTH = len("2026-11-21T10:00:00")
 """Characters of a time down to the second."""
 
-ENDS = {"Z": ".000Z", **{suffix: suffix for suffix in _SUFFIX}}
+MILLIS = frozenset(SUFFIXES)
+"""What follows the seconds in a time that is sent as it stands."""
+
+ENDS = {"Z": ".000Z", **{suffix: suffix for suffix in SUFFIXES}}
 """What follows the seconds in the usual shapes, and what is sent for it."""
 
 _MAX_CHECKED = 10_000
@@ -68,7 +73,7 @@ def from_millis(millis: int) -> str:
         except OverflowError:
             raise ValueError("a time lies in the years 1 to 9999") from None
         _Last.second, _Last.text = second, text
-    return _Last.text + _SUFFIX[millis % 1000]
+    return _Last.text + SUFFIXES[millis % 1000]
 
 
 def from_datetime(moment: datetime) -> str:

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import orjson
 
 from worker.core.message_id import MessageIds
-from worker.core.model import Rejected
 from worker.dead_letters.index import Index, State
 from worker.dead_letters.letter import read_letter
 from worker.dead_letters.selection import LeftAlone
 
 if TYPE_CHECKING:
-    from worker.core.model import EncodedCall, Record
+    from worker.core.model import Converter, QueuedCall, Record, Rejected, RejectedRecord
     from worker.dead_letters.letter import Letter, OriginRecord
     from worker.dead_letters.selection import Selection
     from worker.mapping.mappings import Mappings
 
-Convert = Callable[["Record"], list["EncodedCall"]]
 OnSlow = Callable[[str, float], None]
 
 
@@ -53,25 +51,37 @@ class ReplayedLetter:
 
     Implements `model.Record`: topic, partition and offset are the letter's, which tracks and marks go by; the
     timestamp is the origin's, for ages.
+
+    Attributes:
+        letter: as it was read.
+        origin: the record that the letter is of.
+        verdict: why today's mapping rejects it; None if it does not.
     """
 
-    __slots__ = ("_calls", "letter", "origin")
+    __slots__ = ("_calls", "letter", "origin", "verdict")
 
-    def __init__(self, letter: Letter, origin: OriginRecord, calls: list[EncodedCall] | Exception) -> None:
+    def __init__(
+        self,
+        letter: Letter,
+        origin: OriginRecord,
+        calls: Sequence[QueuedCall] = (),
+        verdict: Rejected | None = None,
+    ) -> None:
         self.letter = letter
         self.origin = origin
+        self.verdict = verdict
         self._calls = calls
 
     @property
     def is_for_the_api(self) -> bool:
         """False if today's mapping ignores it."""
-        return bool(self._calls)
+        return bool(self._calls) or self.verdict is not None
 
-    def calls(self) -> list[EncodedCall]:
-        """What today's mapping makes of it. Raises what the mapping raised: `Rejected`, as a rule."""
-        if isinstance(self._calls, Exception):
-            raise self._calls
-        return self._calls
+    def calls(self) -> list[QueuedCall]:
+        """What today's mapping makes of it, as calls of the letter: none if it ignores or rejects it."""
+        key = self.key()
+        order = self.offset() if key is None else key
+        return [(order, body, self, index, envelope) for _, body, _, index, envelope in self._calls]
 
     def topic(self) -> str:
         """The dead-letter topic."""
@@ -129,7 +139,7 @@ class Admission:
         self._mappings = mappings
         self._cluster_id = cluster_id
         self._on_slow = on_slow
-        self._converters: dict[tuple[str, str], Convert | None] = {}
+        self._converters: dict[tuple[str, str], Converter | None] = {}
         self._ids: dict[str, MessageIds] = {}
         self.tally = Tally()
 
@@ -168,14 +178,15 @@ class Admission:
         convert = self._converter(letter.cluster_id, origin.topic())
         if convert is None:
             return LeftAlone.NOT_MAPPED
-        try:
-            calls = convert(origin)
-        except Exception as fault:  # noqa: BLE001 - Rejected, or a fault of ours: the pipeline tells them apart
-            return ReplayedLetter(letter, origin, fault)
-        decoded = (orjson.loads(body) for body, _ in calls)
+        calls: list[QueuedCall] = []
+        rejected: list[RejectedRecord] = []
+        convert([origin], calls, rejected)
+        for _, verdict in rejected:
+            return ReplayedLetter(letter, origin, verdict=verdict)
+        decoded = (orjson.loads(body[:-1]) for _, body, *_ in calls)  # without the comma
         return self._selection.after(letter, decoded) or ReplayedLetter(letter, origin, calls)
 
-    def _converter(self, cluster_id: str, topic: str) -> Convert | None:
+    def _converter(self, cluster_id: str, topic: str) -> Converter | None:
         source = (cluster_id, topic)
         if source not in self._converters:
             ids = self._ids_of(cluster_id)
@@ -188,11 +199,10 @@ class Admission:
     def _count(self, admitted: ReplayedLetter) -> None:
         tally = self.tally
         tally.selected += 1
-        try:
-            calls = admitted.calls()
-        except Exception as fault:  # noqa: BLE001 - as above
-            tally.rejected[fault.reason if isinstance(fault, Rejected) else "UNEXPECTED_FAULT"] += 1
+        if admitted.verdict is not None:
+            tally.rejected[admitted.verdict.reason] += 1
             return
+        calls = admitted.calls()
         tally.to_deliver += bool(calls)
         tally.ignored += not calls
         tally.calls += len(calls)

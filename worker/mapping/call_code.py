@@ -16,11 +16,12 @@ import orjson
 from worker.core.encoding import envelope, refuse, refuse_size
 from worker.core.message_id import MessageIds
 from worker.core.model import MAX_CALL_BYTES, Record, Rejected, Stage
-from worker.core.timestamps import ENDS, LENGTH, SECONDS
+from worker.core.timestamps import LENGTH, MILLIS, SECONDS
 from worker.core.validation import check_shared, identity, optional_identity
 from worker.mapping.assembly import as_time, assemble, checked, convert
 from worker.mapping.codegen import Code
 from worker.mapping.kafka_fields import record_time
+from worker.mapping.record_code import RecordCode
 from worker.mapping.rules import CallRule, MappingFile, Rule
 from worker.mapping.shapes import CallShape, Field, Kind
 from worker.mapping.value_code import Entry, emit_object, emit_value, local
@@ -44,28 +45,30 @@ class Target:
 
 
 class CallCode:
-    """Writes the calls of one rule into a function whose parameter is `record`.
+    """Writes the calls of one rule into a function that has, in sight of the rule, a `record`.
 
     Args:
         code: the function under construction.
         file: whose rule it is.
         rule: the rule.
         target: what the calls are for.
+        record: writes what is the record's own.
     """
 
-    def __init__(self, code: Code, file: MappingFile, rule: Rule, target: Target) -> None:
+    def __init__(self, code: Code, file: MappingFile, rule: Rule, target: Target, record: RecordCode) -> None:
         self._code = code
         self._reject_ids = file.reject_ids
         self._rule = rule
         self._target = target
+        self._record = record
 
-    def call(self, call: CallRule, index: int) -> str:
-        """Write one call; answers a Python expression for its `EncodedCall`."""
+    def call(self, call: CallRule, index: int) -> tuple[str, str]:
+        """Write one call; answers Python expressions for its bytes and its envelope."""
         body = self._written_out(call, index) if is_plain(call) else self._assembled(call, index)
         encoded = self._encode(body)
         if not self._target.envelopes or not has_envelope(call):
-            return f"({encoded}, b'')"
-        return f"({encoded}, {self._constant(envelope)}({body}))"
+            return encoded, "b''"
+        return encoded, local(self._code, f"{self._constant(envelope)}({body})", "envelope")
 
     # Calls that are written out
 
@@ -193,30 +196,37 @@ class CallCode:
 
     def _time(self, call: CallRule) -> Entry:
         if "timestamp" not in call.fields:
-            time = self._code.share(f"{self._constant(record_time)}(record)", "time")
-            return Entry("timestamp", time, nullable=True)
+            return Entry("timestamp", self._record.time(), nullable=True)
         found = local(self._code, emit_value(self._code, call.fields["timestamp"], omit=True).text, "time")
         meaning = f"time of {found}"
         known = self._code.recall(meaning)
         if known is None:
-            known = self._code.name("timestamp")
-            otherwise = f"{known} = {self._constant(time_of)}({found}, record)"
-            second, end = f"{found}[:{LENGTH}]", f"{found}[{LENGTH}:]"
-            seconds, ends = self._code.constant(SECONDS, "seconds"), self._code.constant(ENDS, "ends")
-            with self._code.block(f"if type({found}) is str:"):
-                # What timestamps.rfc3339 does first, without a call.
-                with self._code.block("try:"):
-                    self._code.line(f"{known} = {seconds}[{second}] + {ends}[{end}]")
-                with self._code.block("except KeyError:"):
-                    self._code.line(otherwise)
-            with self._code.block("else:"):
-                self._code.line(otherwise)
+            known = self._usual_time(found)
             self._code.remember(meaning, known)
         return Entry("timestamp", known, nullable=True)
 
+    def _usual_time(self, found: str) -> str:
+        """What `timestamps.rfc3339` does first, without a call: most times stand already as they are sent."""
+        time = self._code.name("timestamp")
+        seconds, millis = self._code.constant(SECONDS, "seconds"), self._code.constant(MILLIS, "millis")
+        # Slices that are made once: those in an expression are made each time.
+        second = f"{found}[{self._code.constant(_SECOND, 'second')}]"
+        end = f"{found}[{self._code.constant(_END, 'end')}]"
+        is_second = f"type({found}) is str and {second} in {seconds}"
+        with self._code.block(f"if {is_second} and {end} in {millis}:"):
+            self._code.line(f"{time} = {found}")
+        with self._code.block(f"elif {is_second} and {end} == 'Z':"):
+            self._code.line(f"{time} = {second} + '.000Z'")
+        with self._code.block("else:"):
+            self._code.line(f"{time} = {self._constant(time_of)}({found}, record)")
+        return time
+
     def _message_id(self, call: CallRule, index: int, entries: list[Entry]) -> str:
         computed = [entry.text for entry in entries if call.event_from is not None and entry.key == "event"]
-        by_record = self._id_by_record(call, index, computed)
+        if computed:
+            by_record = self._record.message_id_by_name(call.shape.type, computed[0], index)
+        else:
+            by_record = self._record.message_id(call.shape.type, _static_name(call), index)
         if "messageId" not in call.fields:
             return by_record
         found = emit_value(self._code, call.fields["messageId"], omit=True).text
@@ -227,18 +237,6 @@ class CallCode:
         name = computed[0] if computed else repr(_static_name(call))
         by_event = f"{self._constant(MessageIds.for_event)}({event_id}, {call.shape.type!r}, {name}, {index})"
         return f"{by_event} if {event_id} is not None else {by_record}"
-
-    def _id_by_record(self, call: CallRule, index: int, computed: list[str]) -> str:
-        """The id by the record's coordinates; of the event's name too, which may be computed."""
-        millis = self._code.share("record.timestamp()[1]", "millis")
-        partition = self._code.share("record.partition()", "partition")
-        offset = self._code.share("record.offset()", "offset")
-        ids, topic, type_ = self._target.ids, self._target.topic, call.shape.type
-        if not computed:
-            for_record = ids.for_records(topic, type_, _static_name(call), index)
-            return f"{self._constant(for_record)}({millis}, {partition}, {offset})"
-        place = f"{millis}, {topic!r}, {partition}, {offset}"
-        return f"{self._constant(ids)}.for_record({place}, {type_!r}, {computed[0]}, {index})"
 
     def _encode(self, call: str) -> str:
         body = self._code.name("body")
@@ -296,6 +294,9 @@ def usual_identity(name: str, reject_ids: Collection[str]) -> str:
     rarer += [f"len({name}) != {length}" for length in sorted({len(text) for text in reject_ids})]
     return f"type({name}) is str and {name} and ({name}[0] in {firsts!r} or {' and '.join(rarer)})"
 
+
+_SECOND, _END = slice(LENGTH), slice(LENGTH, None)
+"""Of a time as text: down to the second, and what is behind."""
 
 _VISIBLE = "".join(map(chr, range(ord("!"), ord("~") + 1)))
 

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _FUNCTIONS_BUILT = itertools.count(1)
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
 _LONGEST_HINT = 24
+_BUILTINS = ("type", "str", "dict", "list", "len")
+_MOST_BOUND = 200
+"""How many globals are locals of the function, by default parameters: they are read faster, but each is copied at each
+call."""
 
 
 @dataclass(slots=True)
@@ -157,6 +161,7 @@ class Code:
     def source(self, function_name: str, parameters: str) -> str:
         """What `build` compiles."""
         body = self._lines or [(0, "pass")]
-        lines = [f"def {function_name}({parameters}):"]
+        bound = [f"{name}={name}" for name in [*_BUILTINS, *self._namespace][:_MOST_BOUND]]
+        lines = [f"def {function_name}({', '.join([parameters, *bound] if parameters else bound)}):"]
         lines += [f"{'    ' * (depth + 1)}{text}" for depth, text in body]
         return "\n".join(lines) + "\n"

@@ -1,24 +1,28 @@
-"""A mapping file as one Python function: record in, encoded calls out.
+"""A mapping file as one Python function: a run of records in, encoded calls out.
 
 What is generated for a rule reads as one would write it by hand:
 
-    def convert(record):
-        rule = None
-        try:
-            value = record.value()
-            ...
-            event = decode(value)
-            rule = 0
-            type_1 = event.get("type")
-            if type_1 == "order.completed":
+    def convert(records, calls, rejected):
+        ignored = 0
+        for record in records:
+            rule = index = None
+            try:
+                value = record.value()
                 ...
-                return [(body_9, b'')]
-            return []
-        except faults as fault:
-            raise located(fault, rule, index) from None
+                event = decode(value)
+                rule = 0
+                type_1 = event.type
+                if type_1 == "order.completed":
+                    ...
+                    calls.append((key, body_9 + b",", record, 0, b""))
+                    continue
+                ignored += 1
+            except Exception as fault:
+                rejected.append((record, located(fault, places, rule, index)))
+        return ignored
 
-There is no object for a record or a call, no chain of closures, no walk through a structure: that is where
-the worker's speed comes from.
+There is no object for a record or a call, no chain of closures, no walk through a structure, and no call of a function
+for a record: that is where the worker's speed comes from.
 """
 
 from __future__ import annotations
@@ -29,15 +33,22 @@ from typing import Any
 import msgspec
 
 from worker.core.decoding import (
-    FEWEST_BYTES_TOO_DEEP,
-    FEWEST_OBJECT_BYTES_TOO_DEEP,
+    MAY_BE_TOO_DEEP,
     UNDECODED,
     check_depth,
     decode,
     load_object,
     without_prefix,
 )
-from worker.core.model import EncodedCall, Record, Rejected, Stage
+from worker.core.model import (
+    Converter,
+    QueuedCall,
+    Record,
+    Rejected,
+    RejectedRecord,
+    Stage,
+    unexpected,
+)
 from worker.mapping.call_code import CallCode, Target
 from worker.mapping.codegen import Code
 from worker.mapping.expressions import Expression, ExpressionFailed
@@ -45,11 +56,12 @@ from worker.mapping.kafka_fields import kafka_fields
 from worker.mapping.mapper_calls import MapperRule
 from worker.mapping.mappers import Mapper
 from worker.mapping.reading import WHOLE, Parts, form_of, parts_read
+from worker.mapping.record_code import RecordCode
 from worker.mapping.rules import CallRule, MappingFile, Rule
 from worker.mapping.value_code import EVENT, KAFKA
 
-Converter = Callable[[Record], list[EncodedCall]]
-"""Turns a record into its calls; none means that the record is ignored. Raises `Rejected`."""
+Explainer = Callable[[Record], tuple[int | None, list[QueuedCall]]]
+"""Answers the index of the rule that matched, None if none did, and the record's calls. Raises `Rejected`."""
 
 OnSlow = Callable[[str, float], None]
 """Told of a mapper that took over a second, by its name, and how many seconds."""
@@ -72,11 +84,20 @@ def compile_mapping(
     return _Compilation(file, target, mappers, on_slow).function("convert", explained=False)
 
 
-def compile_explained(
-    file: MappingFile, target: Target, mappers: Mapping[str, Mapper]
-) -> Callable[[Record], tuple[int | None, list[EncodedCall]]]:
-    """As `compile_mapping`, but what is answered begins with the index of the rule that matched."""
-    return _Compilation(file, target, mappers, None).function("explain", explained=True)
+def compile_explained(file: MappingFile, target: Target, mappers: Mapping[str, Mapper]) -> Explainer:
+    """As `compile_mapping`, but for one record at a time, and what is answered says which rule matched."""
+    convert = _Compilation(file, target, mappers, None).function("explain", explained=True)
+
+    def explain(record: Record) -> tuple[int | None, list[QueuedCall]]:
+        calls: list[QueuedCall] = []
+        rejected: list[RejectedRecord] = []
+        matched: list[int] = []
+        convert([record], calls, rejected, matched)
+        for _, verdict in rejected:
+            raise verdict
+        return (matched[0] if matched else None), calls
+
+    return explain
 
 
 class _Compilation:
@@ -89,6 +110,7 @@ class _Compilation:
         self._on_slow = on_slow
 
     def function(self, name: str, *, explained: bool) -> Callable[..., Any]:
+        """A `Converter`; if `explained`, one that has a fourth argument, and appends the matching rules' indexes."""
         on_tombstone = _Function(self._file, self._target, self._rule_mapper, explained=explained)
         on_tombstone.write(self._matching_tombstones(), tombstones=None)
         function = _Function(self._file, self._target, self._rule_mapper, explained=explained)
@@ -106,7 +128,7 @@ class _Compilation:
 
 
 class _Function:
-    """One function under construction: the road from a record to its calls."""
+    """One function under construction: the road from records to their calls."""
 
     def __init__(
         self,
@@ -121,36 +143,46 @@ class _Function:
         self._target = target
         self._mapper = mapper
         self._explained = explained
+        self._parameters = "records, calls, rejected" + (", matched" if explained else "")
+        self._record = RecordCode(self._code, target.ids, target.topic)
 
     def build(self, name: str) -> Callable[..., Any]:
-        return self._code.build(name, "record")
+        return self._code.build(name, self._parameters)
 
     def write(self, rules: list[tuple[int, Rule]], tombstones: Callable[..., Any] | None) -> None:
         """Write the whole body; without `tombstones` it is the one for records that have no value."""
         code = self._code
-        code.line("rule = index = None")
-        with code.block("try:"):
-            if tombstones is None:
-                code.line(f"{EVENT} = {{}}")
-            else:
-                self._decode(tombstones)
-            if all(self._rule(index, rule) for index, rule in rules):
-                self._unmatched()
-        faults = code.constant((ExpressionFailed, Rejected, RecursionError), "faults")
-        places = code.constant([rule.at for rule in self._file.rules], "places")
-        with code.block(f"except {faults} as fault:"):
-            code.line(f"raise {code.constant(located, 'located')}(fault, {places}, rule, index) from None")
+        code.line("ignored = 0")
+        for line in RecordCode.BEGINNING:
+            code.line(line)
+        with code.block("for record in records:"):
+            code.line("rule = index = None")
+            with code.block("try:"):
+                if tombstones is None:
+                    code.line(f"{EVENT} = {{}}")
+                else:
+                    self._decode(tombstones)
+                if all(self._rule(index, rule) for index, rule in rules):
+                    self._unmatched()
+            places = code.constant([rule.at for rule in self._file.rules], "places")
+            verdict = f"{code.constant(located, 'located')}(fault, {places}, rule, index)"
+            with code.block("except Exception as fault:"):
+                code.line(f"rejected.append((record, {verdict}))")
+        code.line("return ignored")
 
     def _decode(self, tombstones: Callable[..., Any]) -> None:
         code = self._code
         code.line("value = record.value()")
         with code.block("if value is None:"):
-            code.line(f"return {code.constant(tombstones, 'tombstone')}(record)")
+            arguments = self._parameters.replace("records", "(record,)")
+            code.line(f"ignored += {code.constant(tombstones, 'tombstone')}({arguments})")
+            code.line("continue")
         form = form_of(parts_of(self._file))
         with code.block("try:"):
             with code.block("if not value[0]:"):
                 code.line(f"value = {code.constant(without_prefix, 'without_prefix')}(value)")
-            self._check_depth()
+            with code.block(f"if {MAY_BE_TOO_DEEP}:"):
+                code.line(f"{code.constant(check_depth, 'check_depth')}(value)")
             if form is not None:
                 code.forms[EVENT] = form
                 with code.block("if not value.isascii():"):
@@ -162,15 +194,6 @@ class _Function:
             if form is not None:
                 event = f"{code.constant(msgspec.convert, 'convert')}({event}, {code.constant(form.made, 'parts')})"
             code.line(f"{EVENT} = {event}")
-
-    def _check_depth(self) -> None:
-        """Look closer where the value is long enough to nest too deep; see `FEWEST_OBJECT_BYTES_TOO_DEEP`."""
-        code = self._code
-        code.line("size = len(value)")
-        others = "len(value.replace(b'[', b''))"
-        deep = f"3 * {others} <= 4 * size - {FEWEST_OBJECT_BYTES_TOO_DEEP}"  # the bytes and 3 * those it replaced
-        with code.block(f"if size >= {FEWEST_BYTES_TOO_DEEP} and {deep}:"):
-            code.line(f"{code.constant(check_depth, 'check_depth')}(value)")
 
     def _rule(self, index: int, rule: Rule) -> bool:
         """Write one rule; False where what comes behind it can never be reached."""
@@ -192,27 +215,52 @@ class _Function:
             self._code.remember("the record's fields", KAFKA)
 
     def _matched(self, rule: Rule, index: int) -> None:
+        if self._explained:
+            self._code.line(f"matched.append({index})")
         if rule.mapper is not None:
-            mapper = self._code.constant(self._mapper(rule), "mapper")
-            self._return(f"{mapper}.calls(record, {EVENT})", index)
-            return
+            self._mapped(rule)
+        else:
+            self._written(rule)
+        self._code.line("continue")
+
+    def _mapped(self, rule: Rule) -> None:
+        """Calls of a Python mapper: it may answer none."""
+        code = self._code
+        code.line(f"made = {code.constant(self._mapper(rule), 'mapper')}.calls(record, {EVENT})")
+        with code.block("if not made:"):
+            code.line("ignored += 1")
+            code.line("continue")
+        key = self._record.key()
+        call = f'({key}, body + b",", record, index, envelope)'
+        with code.block("for index, (body, envelope) in enumerate(made):"):
+            code.line(f"calls.append({call})")
+
+    def _written(self, rule: Rule) -> None:
+        """Calls that the rule describes, queued once all are encoded."""
+        code = self._code
         if any(_uses_kafka(call) for call in rule.calls):
             self._need_kafka()
-        writer = CallCode(self._code, self._file, rule, self._target)
+        writer = CallCode(code, self._file, rule, self._target, self._record)
         encoded = []
-        for position, call in enumerate(rule.calls):
-            self._code.line(f"index = {position}")
-            encoded.append(writer.call(call, position))
-        self._return(f"[{', '.join(encoded)}]", index)
+        for index, call in enumerate(rule.calls):
+            code.line(f"index = {index}")
+            encoded.append(writer.call(call, index))
+        key = self._record.key()
+        queued = [
+            f'({key}, {body} + b",", record, {index}, {envelope})'
+            for index, (body, envelope) in enumerate(encoded)
+        ]
+        # Appending is cheapest for one; several are put into a list first, so that all are queued or none.
+        code.line(
+            f"calls.append({queued[0]})" if len(queued) == 1 else f"calls.extend([{', '.join(queued)}])"
+        )
 
     def _unmatched(self) -> None:
         if self._file.reject_unmatched:
             self._code.line("rule = None")
             self._code.line(f"{self._code.constant(refuse_unmatched, 'refuse_unmatched')}()")
-        self._return("[]", None)
-
-    def _return(self, calls: str, index: int | None) -> None:
-        self._code.line(f"return {index}, {calls}" if self._explained else f"return {calls}")
+        else:
+            self._code.line("ignored += 1")
 
 
 def parts_of(file: MappingFile) -> Parts:
@@ -242,24 +290,28 @@ def _expressions(call: CallRule) -> Iterator[Expression]:
             values.extend(value.values() if isinstance(value, dict) else value)
 
 
-def located(
-    fault: ExpressionFailed | Rejected | RecursionError,
-    places: list[str],
-    rule: int | None,
-    index: int | None,
-) -> Rejected:
-    """The rejection that a fault in a rule is, with the rule and the call where it happened."""
-    if isinstance(fault, Rejected):
-        rejected = fault
-    elif isinstance(fault, ExpressionFailed):
-        rejected = Rejected(Stage.MAP, "EXPRESSION_FAILED", f"{fault}.")
-    else:
-        rejected = Rejected(Stage.MAP, "TOO_DEEP", "The event nests too deep for an expression.")
+def located(fault: Exception, places: list[str], rule: int | None, index: int | None) -> Rejected:
+    """The rejection that a fault in a generated function is, with the rule and the call where it happened.
+
+    It no longer knows how it came about: the frames that it would keep alive hold a whole run of records.
+    """
+    rejected = _verdict(fault)
+    rejected.__traceback__ = rejected.__context__ = rejected.__cause__ = None
     if rule is not None and rejected.rule is None:
         rejected.rule = places[rule]
     if rejected.call_index is None and rejected.stage is not Stage.DECODE:
         rejected.call_index = index
     return rejected
+
+
+def _verdict(fault: Exception) -> Rejected:
+    if isinstance(fault, Rejected):
+        return fault
+    if isinstance(fault, ExpressionFailed):
+        return Rejected(Stage.MAP, "EXPRESSION_FAILED", f"{fault}.")
+    if isinstance(fault, RecursionError):
+        return Rejected(Stage.MAP, "TOO_DEEP", "The event nests too deep for an expression.")
+    return unexpected(fault)
 
 
 def refuse_unmatched() -> None:

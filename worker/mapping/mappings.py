@@ -4,13 +4,13 @@ Use it so:
 
     mappings = Mappings.load(["mappings/*.yaml"], mapper_path=["."], base=Path(), dead_letter_topic="dead")
     convert = mappings.converter("orders", MessageIds(cluster_id))
-    calls = convert(record)  # [] is ignored; raises Rejected
+    ignored = convert(records, calls, rejected)  # see `model.Converter`
 """
 
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,18 +18,16 @@ from typing import Any
 import orjson
 
 from worker.core.message_id import MessageIds
-from worker.core.model import MAX_CALL_BYTES, ConfigError, EncodedCall, Problem, Record, Rejected
+from worker.core.model import MAX_CALL_BYTES, ConfigError, Converter, Problem, QueuedCall, Record, Rejected
 from worker.mapping import catalog
 from worker.mapping.call_code import Target
-from worker.mapping.compiler import Converter, OnSlow, compile_explained, compile_mapping
+from worker.mapping.compiler import Explainer, OnSlow, compile_explained, compile_mapping
 from worker.mapping.documents import Document, parse
 from worker.mapping.mappers import Mapper, MapperProblem, Mappers
 from worker.mapping.rule_checks import claim_problems, rule_warnings
 from worker.mapping.rule_reader import read_mapping
 from worker.mapping.rules import MappingFile
 from worker.mapping.topics import matches
-
-Explainer = Callable[[Record], tuple[int | None, list[EncodedCall]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +144,7 @@ class Mappings:
             on_slow: told of a mapper that took over a second.
 
         Returns:
-            A function from a record to its encoded calls, which raises `Rejected`; None if no file wants the
-            topic.
+            See `model.Converter`; None if no file wants the topic.
         """
         file = self.file_of(topic)
         if file is None:
@@ -161,12 +158,12 @@ class Mappings:
             return Explanation(ignored="no mapping file names the topic", lane_key=record.key())
         explain = self._explainer(file, record.topic(), ids)
         try:
-            index, encoded = explain(record)
+            index, calls = explain(record)
         except Rejected as rejected:
             return Explanation(rule=rejected.rule, rejected=rejected, lane_key=record.key())
         if index is None:
             return Explanation(ignored="no rule matched", lane_key=record.key())
-        return _explanation(file.rules[index].at, encoded, record)
+        return _explanation(file.rules[index].at, calls, record)
 
     def rule_at(self, record: Record, ids: MessageIds) -> str | None:
         """The rule that handles a record, as `file:line`, for dead letters whose calls the API refused."""
@@ -183,13 +180,14 @@ class Mappings:
         return Target(topic, ids, self._max_call_bytes, self._envelopes)
 
 
-def _explanation(rule: str, encoded: list[EncodedCall], record: Record) -> Explanation:
-    calls = [orjson.loads(body) for body, _ in encoded]
+def _explanation(rule: str, queued: list[QueuedCall], record: Record) -> Explanation:
+    bodies = [with_comma[:-1] for _, with_comma, *_ in queued]
+    calls = [orjson.loads(body) for body in bodies]
     return Explanation(
         rule=rule,
         calls=calls,
         ignored=None if calls else "the mapper returned nothing",
-        sizes=[len(body) for body, _ in encoded],
+        sizes=[len(body) for body in bodies],
         message_ids=[call["messageId"] for call in calls],
         lane_key=record.key(),
         warnings=[
