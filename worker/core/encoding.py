@@ -42,6 +42,8 @@ def envelope(call: Mapping[str, Any]) -> bytes:
 
     b"" where it has neither, or only empty ones.
     """
+    if "context" not in call and "integrations" not in call:  # most have neither
+        return b""
     shared = {key: call[key] for key in ("context", "integrations") if call.get(key)}
     return orjson.dumps(shared, option=orjson.OPT_SORT_KEYS | _OPTIONS)[1:-1] if shared else b""
 

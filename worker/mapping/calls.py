@@ -6,7 +6,7 @@ Each takes what the API takes, in snake case, and gives a `Call`. Whole numbers 
 needed. What can never be delivered is refused at once, with the line of the mapper that asked for it.
 `shapes.CALLS` says what each call takes and where it goes.
 """
-# ruff: noqa: PLR0913 - a builder takes what its call takes
+
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
-from worker.mapping.assembly import Call, assemble
-from worker.mapping.shapes import CALLS
+from worker.mapping.assembly import assembler
+from worker.mapping.call import Call
 
 Id = str | int | None
 """An id: text, or a whole number, which becomes its decimal text. None and blank text count as absent."""
@@ -62,6 +62,14 @@ class Reject(Exception):  # noqa: N818 - a mapper says `raise Reject("NO_PLAN")`
         super().__init__(self.code)
 
 
+_identify = assembler("identify")
+_track = assembler("track")
+_page = assembler("page")
+_screen = assembler("screen")
+_group = assembler("group")
+_alias = assembler("alias")
+
+
 def identify(
     *, user_id: Id = None, anonymous_id: Id = None, traits: Object = None, **common: Unpack[Common]
 ) -> Call:
@@ -77,7 +85,7 @@ def identify(
     Raises:
         Rejected: it can never be delivered.
     """
-    return build("identify", {"userId": user_id, "anonymousId": anonymous_id, "traits": traits}, common)
+    return _identify(user_id=user_id, anonymous_id=anonymous_id, traits=traits, **common)
 
 
 def track(
@@ -103,14 +111,14 @@ def track(
     Raises:
         Rejected: it can never be delivered.
     """
-    own = {
-        "userId": user_id,
-        "anonymousId": anonymous_id,
-        "groupId": group_id,
-        "event": name,
-        "properties": properties,
-    }
-    return build("track", own, common)
+    return _track(
+        user_id=user_id,
+        anonymous_id=anonymous_id,
+        group_id=group_id,
+        name=name,
+        properties=properties,
+        **common,
+    )
 
 
 def page(
@@ -135,7 +143,14 @@ def page(
     Raises:
         Rejected: it can never be delivered.
     """
-    return _view("page", name, user_id, anonymous_id, category, properties, common)
+    return _page(
+        user_id=user_id,
+        anonymous_id=anonymous_id,
+        name=name,
+        category=category,
+        properties=properties,
+        **common,
+    )
 
 
 def screen(
@@ -160,7 +175,14 @@ def screen(
     Raises:
         Rejected: it can never be delivered.
     """
-    return _view("screen", name, user_id, anonymous_id, category, properties, common)
+    return _screen(
+        user_id=user_id,
+        anonymous_id=anonymous_id,
+        name=name,
+        category=category,
+        properties=properties,
+        **common,
+    )
 
 
 def group(
@@ -186,8 +208,14 @@ def group(
     Raises:
         Rejected: it can never be delivered.
     """
-    own = {"userId": user_id, "anonymousId": anonymous_id, "groupId": group_id}
-    return build("group", own | {"traits": traits, "objectTypeId": object_type_id}, common)
+    return _group(
+        user_id=user_id,
+        anonymous_id=anonymous_id,
+        group_id=group_id,
+        traits=traits,
+        object_type_id=object_type_id,
+        **common,
+    )
 
 
 def alias(*, user_id: Id, previous_id: Id, **common: Unpack[Common]) -> Call:
@@ -201,32 +229,4 @@ def alias(*, user_id: Id, previous_id: Id, **common: Unpack[Common]) -> Call:
     Raises:
         Rejected: it can never be delivered.
     """
-    return build("alias", {"userId": user_id, "previousId": previous_id}, common)
-
-
-def _view(  # noqa: PLR0917 - of a page and of a screen alike
-    call: str,
-    name: str | None,
-    user_id: Id,
-    anonymous_id: Id,
-    category: str | None,
-    properties: Object,
-    common: Common,
-) -> Call:
-    own = {"userId": user_id, "anonymousId": anonymous_id, "name": name, "category": category}
-    return build(call, own | {"properties": properties}, common)
-
-
-_COMMON = {
-    "timestamp": "timestamp",
-    "message_id": "messageId",
-    "context": "context",
-    "integrations": "integrations",
-}
-
-
-def build(name: str, own: dict[str, Any], common: Common) -> Call:
-    """The call of one shape, filled with what a builder was given."""
-    if unknown := common.keys() - _COMMON.keys():
-        raise TypeError(f"{name}() got an unexpected keyword argument {min(unknown)!r}")
-    return assemble(CALLS[name], own | {_COMMON[parameter]: value for parameter, value in common.items()})
+    return _alias(user_id=user_id, previous_id=previous_id, **common)

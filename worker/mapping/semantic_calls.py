@@ -9,8 +9,19 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from worker.mapping.assembly import Call
-from worker.mapping.calls import Common, Id, Object, build
+from worker.mapping.assembly import assembler
+from worker.mapping.call import Call
+from worker.mapping.calls import Common, Id, Object
+
+_create_or_update_device = assembler("create_or_update_device")
+_delete_device = assembler("delete_device")
+_delete_relationship = assembler("delete_relationship")
+_delete_object = assembler("delete_object")
+_report_delivery_event = assembler("report_delivery_event")
+_report_content_event = assembler("report_content_event")
+_delete_user = assembler("delete_user")
+_suppress_user = assembler("suppress_user")
+_unsuppress_user = assembler("unsuppress_user")
 
 
 def delete_user(*, user_id: Id, properties: Object = None, **common: Unpack[Common]) -> Call:
@@ -26,7 +37,7 @@ def delete_user(*, user_id: Id, properties: Object = None, **common: Unpack[Comm
     Raises:
         Rejected: it can never be delivered.
     """
-    return build("delete_user", {"userId": user_id, "properties": properties}, common)
+    return _delete_user(user_id=user_id, properties=properties, **common)
 
 
 def suppress_user(*, user_id: Id, properties: Object = None, **common: Unpack[Common]) -> Call:
@@ -40,7 +51,7 @@ def suppress_user(*, user_id: Id, properties: Object = None, **common: Unpack[Co
     Raises:
         Rejected: it can never be delivered.
     """
-    return build("suppress_user", {"userId": user_id, "properties": properties}, common)
+    return _suppress_user(user_id=user_id, properties=properties, **common)
 
 
 def unsuppress_user(*, user_id: Id, properties: Object = None, **common: Unpack[Common]) -> Call:
@@ -54,7 +65,7 @@ def unsuppress_user(*, user_id: Id, properties: Object = None, **common: Unpack[
     Raises:
         Rejected: it can never be delivered.
     """
-    return build("unsuppress_user", {"userId": user_id, "properties": properties}, common)
+    return _unsuppress_user(user_id=user_id, properties=properties, **common)
 
 
 def create_or_update_device(
@@ -80,8 +91,9 @@ def create_or_update_device(
     Raises:
         Rejected: it can never be delivered.
     """
-    own = {"userId": user_id, "token": token, "deviceType": device_type, "properties": properties}
-    return build("create_or_update_device", own, common)
+    return _create_or_update_device(
+        user_id=user_id, token=token, device_type=device_type, properties=properties, **common
+    )
 
 
 def delete_device(
@@ -104,8 +116,9 @@ def delete_device(
     Raises:
         Rejected: it can never be delivered.
     """
-    own = {"userId": user_id, "token": token, "deviceType": device_type, "properties": properties}
-    return build("delete_device", own, common)
+    return _delete_device(
+        user_id=user_id, token=token, device_type=device_type, properties=properties, **common
+    )
 
 
 def delete_relationship(
@@ -129,8 +142,9 @@ def delete_relationship(
     Raises:
         Rejected: it can never be delivered.
     """
-    own = {"userId": user_id, "objectId": object_id, "objectTypeId": object_type_id, "properties": properties}
-    return build("delete_relationship", own, common)
+    return _delete_relationship(
+        user_id=user_id, object_id=object_id, object_type_id=object_type_id, properties=properties, **common
+    )
 
 
 def delete_object(
@@ -157,8 +171,14 @@ def delete_object(
     Raises:
         Rejected: it can never be delivered.
     """
-    own = {"userId": user_id, "anonymousId": anonymous_id, "properties": properties}
-    return build("delete_object", own | {"objectId": object_id, "objectTypeId": object_type_id}, common)
+    return _delete_object(
+        user_id=user_id,
+        anonymous_id=anonymous_id,
+        properties=properties,
+        object_id=object_id,
+        object_type_id=object_type_id,
+        **common,
+    )
 
 
 def report_delivery_event(
@@ -194,19 +214,19 @@ def report_delivery_event(
     Raises:
         Rejected: it can never be delivered.
     """
-    own = {
-        "userId": user_id,
-        "anonymousId": anonymous_id,
-        "deliveryId": delivery_id,
-        "metric": metric,
-        "recipient": recipient,
-        "reason": reason,
-        "href": href,
-        "actionName": action_name,
-        "actionValue": action_value,
-        "properties": properties,
-    }
-    return build("report_delivery_event", own, common)
+    return _report_delivery_event(
+        user_id=user_id,
+        anonymous_id=anonymous_id,
+        delivery_id=delivery_id,
+        metric=metric,
+        recipient=recipient,
+        reason=reason,
+        href=href,
+        action_name=action_name,
+        action_value=action_value,
+        properties=properties,
+        **common,
+    )
 
 
 def report_content_event(
@@ -239,15 +259,15 @@ def report_content_event(
     Raises:
         Rejected: it can never be delivered.
     """
-    own = {
-        "userId": user_id,
-        "anonymousId": anonymous_id,
-        "actionType": action_type,
-        "contentId": content_id,
-        "templateId": template_id,
-        "contentType": content_type,
-        "actionName": action_name,
-        "actionValue": action_value,
-        "properties": properties,
-    }
-    return build("report_content_event", own, common)
+    return _report_content_event(
+        user_id=user_id,
+        anonymous_id=anonymous_id,
+        action_type=action_type,
+        content_id=content_id,
+        template_id=template_id,
+        content_type=content_type,
+        action_name=action_name,
+        action_value=action_value,
+        properties=properties,
+        **common,
+    )
