@@ -18,78 +18,79 @@ from worker.mapping.call import Call
 from worker.mapping.codegen import Code
 from worker.mapping.shapes import CALLS, CallShape, Field, Kind, Place
 
-Assembler = Callable[..., Call]
-"""Makes a call of one shape. Takes its fields in the shape's order, or by the builders' names (`Field.parameter`);
-None is as if it were not given.
-
-Raises `Rejected` with stage `validate`: what `convert` raises, `MISSING_ID` or `MISSING_FIELD`.
-"""
-
 
 def assemble(shape: CallShape, values: Mapping[str, Any]) -> Call:
     """A call of this shape with these values, by the names of its fields; None is as if it were not there.
 
     Raises:
-        Rejected: as `Assembler` says.
+        Rejected: with stage `validate`: what `convert` raises, `MISSING_ID` or `MISSING_FIELD`.
     """
-    return assembler(shape.name)(*map(values.get, shape.fields))
+    return _assembler(shape.name)(*map(values.get, shape.fields))
 
 
 @cache
-def assembler(name: str) -> Assembler:
-    """The function that assembles one of `CALLS`, written out for its shape."""
-    shape = CALLS[name]
+def _assembler(name: str) -> Callable[..., Call]:
+    """The assembler of a shape that takes all its fields, in the shape's order."""
+    parameters = ", ".join(field.parameter for field in CALLS[name].fields.values())
+    return assembler(CALLS[name], parameters)
+
+
+def assembler(shape: CallShape, parameters: str) -> Callable[..., Call]:
+    """A function that makes calls of one shape, written out for it; None is as if it were not given.
+
+    It raises what `assemble` raises.
+
+    Args:
+        shape: what it makes.
+        parameters: as they stand in its `def`: `Field.parameter` of each field of the shape.
+    """
     code = Code()
     event = f", 'event': {shape.event!r}" if shape.event else ""
     code.line(f"body = {{'type': {shape.type!r}{event}}}")
     for field in shape.fields.values():  # in the shape's order, which is the order of what is sent
         with code.block(f"if {field.parameter} is not None:"):
-            _write_field(code, field)
+            _write_conversion(code, field)
+            with code.block(f"if {field.parameter} is not None:"):  # a blank text is none
+                _write_places(code, field)
     _write_stand_in(code, shape)
     _write_completeness(code, shape)
-    made = f"{shape.name!r}, body, message_id, {code.constant(shape, 'shape')}"
+    made = f"{shape.name!r}, body, message_id, ({code.constant(shape, 'shape')}, body)"
     code.line(f"return {code.constant(Call, 'call')}({made})")
-    parameters = ", ".join(f"{field.parameter}=None" for field in shape.fields.values())
     return code.build(shape.name, parameters)
 
 
-def _write_field(code: Code, field: Field) -> None:
-    """Convert what was given, unless it is as usual and stays as it is; put it where it belongs."""
+def _write_conversion(code: Code, field: Field) -> None:
+    """Convert what was given, with a fast test for what `convert` would answer unchanged."""
     given = field.parameter
-    converted = f"{code.constant(convert, 'convert')}({code.constant(field, f'{given}_field')}, {given})"
-    if field.kind is Kind.TIME:
-        # What timestamps.rfc3339 does first, without a call.
-        with code.block("try:"):
-            seconds, ends = code.constant(SECONDS, "seconds"), code.constant(ENDS, "ends")
-            usual = f"{seconds}[{given}[:{LENGTH}]] + {ends}[{given}[{LENGTH}:]]"
-            code.line(f"{given} = {usual} if type({given}) is str else {converted}")
-        with code.block("except KeyError:"):
-            code.line(f"{given} = {converted}")
-    else:
-        with code.block(f"if {_unusual(code, field)}:"):
-            code.line(f"{given} = {converted}")
-    for place in field.places:
-        with code.block(f"if {given} is not None:"):  # a blank text is none
-            if len(place) == 1:
-                code.line(f"body[{place[0]!r}] = {given}")
-            else:
-                code.line(f"{code.constant(put, 'put')}(body, {place!r}, {given})")
-
-
-def _unusual(code: Code, field: Field) -> str:
-    """Whether a value may be anything else than one that `convert` answers unchanged."""
-    given = field.parameter
-    # The first letter is no space.
-    usual_text = f"type({given}) is str and '!' <= {given} < '\\x7f'"
+    conversion = code.constant(_CONVERSIONS[field.kind], f"convert_{field.kind}")
+    converted = f"{conversion}({code.constant(field, f'{given}_field')}, {given})"
+    usual_text = f"type({given}) is str and '!' <= {given} < '\\x7f'"  # its first letter is no space
     match field.kind:
         case Kind.IDENTITY | Kind.EVENT_ID | Kind.TEXT:
-            return f"not ({usual_text})"
+            code.line(f"{given} = {given} if {usual_text} else {converted}")
         case Kind.EVENT:
-            return f"not ({usual_text}) or {code.constant(reserved, 'reserved')}({given})"
+            ordinary = f"{usual_text} and not {code.constant(reserved, 'reserved')}({given})"
+            code.line(f"{given} = {given} if {ordinary} else {converted}")
         case Kind.OBJECT:
-            return f"type({given}) is not dict"
+            code.line(f"{given} = {given} if type({given}) is dict else {converted}")
+        case Kind.TIME:
+            # What timestamps.rfc3339 does first, without a call.
+            seconds, ends = code.constant(SECONDS, "seconds"), code.constant(ENDS, "ends")
+            usual = f"{seconds}[{given}[:{LENGTH}]] + {ends}[{given}[{LENGTH}:]]"
+            with code.block("try:"):
+                code.line(f"{given} = {usual} if type({given}) is str else {converted}")
+            with code.block("except KeyError:"):
+                code.line(f"{given} = {converted}")
         case _:
-            return "True"
+            code.line(f"{given} = {converted}")
+
+
+def _write_places(code: Code, field: Field) -> None:
+    for place in field.places:
+        if len(place) == 1:
+            code.line(f"body[{place[0]!r}] = {field.parameter}")
+        else:
+            code.line(f"{code.constant(put, 'put')}(body, {place!r}, {field.parameter})")
 
 
 def _write_stand_in(code: Code, shape: CallShape) -> None:
@@ -116,36 +117,71 @@ def _write_completeness(code: Code, shape: CallShape) -> None:
         )
 
 
-def convert(field: Field, value: Any) -> Any:  # noqa: PLR0911 - one answer for each kind
+def convert(field: Field, value: Any) -> Any:
     """A field's value as it is sent; None where there is none.
 
     Raises:
         Rejected: `INVALID_ID`, `INEXACT_NUMBER`, `INVALID_NAME`, `RESERVED_NAME`, `INVALID_TIMESTAMP`,
             `INVALID_TYPE` or `INVALID_VALUE`.
     """
-    if value is None:
-        return None
-    match field.kind:
-        case Kind.IDENTITY | Kind.EVENT_ID:
-            # The file's own reject_ids are looked at when the whole call is validated.
-            return optional_identity(value, field.name, ())
-        case Kind.EVENT:
-            return check_event_name(value)
-        case Kind.TIME:
-            return as_time(value)
-        case Kind.OBJECT:
-            _check_type(field, isinstance(value, (dict, Mapping)), "an object")  # asking for a dict is quick
-            return value if isinstance(value, dict) else dict(value)
-        case Kind.INTEGER:
-            _check_type(field, type(value) is int, "a whole number")
-            return value
-        case Kind.OBJECT_TYPE:
-            return _object_type(field, value)
-        case Kind.CHOICE:
-            return _choice(field, value)
-        case Kind.TEXT:
-            _check_type(field, isinstance(value, str), "text")
-            return value if value.strip() else None
+    return None if value is None else _CONVERSIONS[field.kind](field, value)
+
+
+def _identity(field: Field, value: Any) -> str | None:
+    # The file's own reject_ids are looked at when the whole call is validated.
+    return optional_identity(value, field.name, ())
+
+
+def _text(field: Field, value: Any) -> str | None:
+    _check_type(field, isinstance(value, str), "text")
+    return value if value.strip() else None
+
+
+def _object(field: Field, value: Any) -> dict[str, Any]:
+    _check_type(field, isinstance(value, (dict, Mapping)), "an object")  # asking for a dict is quick
+    return value if isinstance(value, dict) else dict(value)
+
+
+def _integer(field: Field, value: Any) -> int:
+    _check_type(field, type(value) is int, "a whole number")
+    return int(value)
+
+
+def _object_type(field: Field, value: Any) -> str:
+    """Digits that name a kind of object."""
+    text = optional_identity(value, field.name, ()) or ""
+    if not is_object_type(text):
+        raise Rejected(
+            Stage.VALIDATE, "INVALID_VALUE", f"{field.name} must be a whole number from 1 on, as text."
+        )
+    return text
+
+
+def _choice(field: Field, value: Any) -> Any:
+    if value not in field.choices:
+        raise Rejected(
+            Stage.VALIDATE, "INVALID_VALUE", f"{field.name} must be one of {', '.join(field.choices)}."
+        )
+    return value
+
+
+def _check_type(field: Field, holds: bool, what: str) -> None:  # noqa: FBT001 - the answer of a test
+    if not holds:
+        raise Rejected(Stage.VALIDATE, "INVALID_TYPE", f"{field.name} must be {what}.")
+
+
+_CONVERSIONS: dict[Kind, Callable[[Field, Any], Any]] = {
+    Kind.IDENTITY: _identity,
+    Kind.EVENT_ID: _identity,
+    Kind.TEXT: _text,
+    Kind.EVENT: lambda _, value: check_event_name(value),
+    Kind.CHOICE: _choice,
+    Kind.OBJECT_TYPE: _object_type,
+    Kind.INTEGER: _integer,
+    Kind.OBJECT: _object,
+    Kind.TIME: lambda _, value: as_time(value),
+}
+"""How a value that is there is converted, by its field's kind. See `convert`."""
 
 
 def checked(
@@ -184,8 +220,13 @@ def checked_call(
     Raises:
         Rejected: what `checked` raises.
     """
-    shape, body = call.untouched, call.untouched_body()
-    if shape is None or _needs_second_look(shape, body, reject_ids):
+    if call.untouched is None:
+        return checked(call.body, allow=allow, reject_ids=reject_ids)
+    shape, body = call.untouched
+    for field in _IDS:
+        if field in body and body[field].strip().casefold() in reject_ids:
+            return checked(body, allow=allow, reject_ids=reject_ids)
+    if shape.name_or_url and "name" not in body:  # but properties.url, which may have changed
         return checked(body, allow=allow, reject_ids=reject_ids)
     if "context" in body or "integrations" in body:
         check_shared(body)
@@ -194,19 +235,9 @@ def checked_call(
     return body.copy()  # because a mapper may return the same call again
 
 
+_IDS = ("userId", "anonymousId", "groupId", "previousId")
 _ACTED_ON = DESTRUCTIVE_CALLS | SEMANTIC_EVENTS.keys()
 """Which calls `check_semantic` has more to say of than what their event may be called."""
-
-
-def _needs_second_look(shape: CallShape, body: Mapping[str, Any], reject_ids: Collection[str]) -> bool:
-    """Whether somebody's id may be a rejected one, or the name may be missing with no `properties.url`."""
-    for field in _IDS:
-        if field in body and body[field].strip().casefold() in reject_ids:
-            return True
-    return shape.name_or_url and "name" not in body
-
-
-_IDS = ("userId", "anonymousId", "groupId", "previousId")
 
 
 def put(body: dict[str, Any], place: Place, value: Any) -> None:
@@ -214,8 +245,10 @@ def put(body: dict[str, Any], place: Place, value: Any) -> None:
     *objects, key = place
     for name in objects:
         inner = body.get(name)
-        body[name] = dict(inner) if isinstance(inner, Mapping) else {}
-        body = body[name]
+        # What is most likely, and cheap, is asked first.
+        copied = dict(inner) if inner is not None and isinstance(inner, (dict, Mapping)) else {}
+        body[name] = copied
+        body = copied
     body[key] = value
 
 
@@ -240,26 +273,3 @@ def as_time(value: object) -> str:
         return from_datetime(value) if isinstance(value, datetime) else rfc3339(value)
     except ValueError as error:
         raise Rejected(Stage.VALIDATE, "INVALID_TIMESTAMP", f"timestamp: {error}.") from None
-
-
-def _check_type(field: Field, holds: bool, what: str) -> None:  # noqa: FBT001 - the answer of a test
-    if not holds:
-        raise Rejected(Stage.VALIDATE, "INVALID_TYPE", f"{field.name} must be {what}.")
-
-
-def _object_type(field: Field, value: Any) -> str:
-    """Digits that name a kind of object."""
-    text = optional_identity(value, field.name, ()) or ""
-    if not is_object_type(text):
-        raise Rejected(
-            Stage.VALIDATE, "INVALID_VALUE", f"{field.name} must be a whole number from 1 on, as text."
-        )
-    return text
-
-
-def _choice(field: Field, value: Any) -> Any:
-    if value not in field.choices:
-        raise Rejected(
-            Stage.VALIDATE, "INVALID_VALUE", f"{field.name} must be one of {', '.join(field.choices)}."
-        )
-    return value

@@ -12,10 +12,11 @@ class Call:
 
     Attributes:
         name: what it is called in rules and `allow`, such as `delete_device`.
+        body: the call in the API's own shape, without its messageId. Whoever asks for it may change it.
         event_id: the event's own unique id, if the mapper gave one.
-        untouched: the shape by which the body was assembled, as long as nobody but the assembling code has had the
-            body in hands; None from then on. What was checked while it was assembled still holds for the body's own
-            fields, which are text. It need not hold for the objects in it: they may be the mapper's.
+        untouched: the shape by which the body was assembled and the body, as long as nobody but the assembler has had
+            it in hands; None from then on. What was checked while it was assembled still holds for the body's own
+            texts. It need not hold for the objects in it: they may be the mapper's.
     """
 
     __slots__ = ("_body", "event_id", "name", "untouched")
@@ -26,7 +27,7 @@ class Call:
         name: str,
         body: dict[str, Any],
         event_id: str | None = None,
-        untouched: CallShape | None = None,
+        untouched: tuple[CallShape, dict[str, Any]] | None = None,
     ) -> None:
         self.name = name
         self._body = body
@@ -34,8 +35,7 @@ class Call:
         self.untouched = untouched
 
     @property
-    def body(self) -> dict[str, Any]:
-        """The call in the API's own shape, without its messageId. Whoever asks for it may change it."""
+    def body(self) -> dict[str, Any]:  # noqa: D102 - see the class
         self.untouched = None
         return self._body
 
@@ -44,16 +44,10 @@ class Call:
         self.untouched = None
         self._body = body
 
-    def untouched_body(self) -> dict[str, Any]:
-        """The body for one who promises to change nothing of it."""
-        return self._body
-
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Call):
             return NotImplemented
         return (self.name, self._body, self.event_id) == (other.name, other._body, other.event_id)
-
-    __hash__ = None  # type: ignore[assignment] - it may change
 
     def __repr__(self) -> str:
         return f"Call(name={self.name!r}, body={self._body!r}, event_id={self.event_id!r})"

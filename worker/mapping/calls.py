@@ -7,16 +7,18 @@ needed. What can never be delivered is refused at once, with the line of the map
 `shapes.CALLS` says what each call takes and where it goes.
 """
 
-
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, TypedDict, Unpack
+from functools import wraps
+from inspect import Parameter, Signature, signature
+from typing import Any, TypedDict, TypeVar, Unpack, cast
 
 from worker.mapping.assembly import assembler
 from worker.mapping.call import Call
+from worker.mapping.shapes import CALLS
 
 Id = str | int | None
 """An id: text, or a whole number, which becomes its decimal text. None and blank text count as absent."""
@@ -62,14 +64,23 @@ class Reject(Exception):  # noqa: N818 - a mapper says `raise Reject("NO_PLAN")`
         super().__init__(self.code)
 
 
-_identify = assembler("identify")
-_track = assembler("track")
-_page = assembler("page")
-_screen = assembler("screen")
-_group = assembler("group")
-_alias = assembler("alias")
+Builder = TypeVar("Builder", bound=Callable[..., Call])
 
 
+def builder(declared: Builder) -> Builder:
+    """The builder of the call that a function is named after.
+
+    It takes what the function declares, with `Common` in full, and does what the call's shape says: its body is written
+    by `assembly.assembler`.
+    """
+    own = [each for each in signature(declared).parameters.values() if each.kind is not Parameter.VAR_KEYWORD]
+    common = [Parameter(name, Parameter.KEYWORD_ONLY, default=None) for name in Common.__annotations__]
+    parameters = Signature([*(each.replace(annotation=Parameter.empty) for each in own), *common])
+    written = assembler(CALLS[declared.__name__], str(parameters)[1:-1])
+    return cast("Builder", wraps(declared)(written))
+
+
+@builder
 def identify(
     *, user_id: Id = None, anonymous_id: Id = None, traits: Object = None, **common: Unpack[Common]
 ) -> Call:
@@ -85,9 +96,10 @@ def identify(
     Raises:
         Rejected: it can never be delivered.
     """
-    return _identify(user_id=user_id, anonymous_id=anonymous_id, traits=traits, **common)
+    raise NotImplementedError
 
 
+@builder
 def track(
     name: str,
     *,
@@ -111,16 +123,10 @@ def track(
     Raises:
         Rejected: it can never be delivered.
     """
-    return _track(
-        user_id=user_id,
-        anonymous_id=anonymous_id,
-        group_id=group_id,
-        name=name,
-        properties=properties,
-        **common,
-    )
+    raise NotImplementedError
 
 
+@builder
 def page(
     name: str | None = None,
     *,
@@ -143,16 +149,10 @@ def page(
     Raises:
         Rejected: it can never be delivered.
     """
-    return _page(
-        user_id=user_id,
-        anonymous_id=anonymous_id,
-        name=name,
-        category=category,
-        properties=properties,
-        **common,
-    )
+    raise NotImplementedError
 
 
+@builder
 def screen(
     name: str | None = None,
     *,
@@ -175,16 +175,10 @@ def screen(
     Raises:
         Rejected: it can never be delivered.
     """
-    return _screen(
-        user_id=user_id,
-        anonymous_id=anonymous_id,
-        name=name,
-        category=category,
-        properties=properties,
-        **common,
-    )
+    raise NotImplementedError
 
 
+@builder
 def group(
     group_id: Id,
     *,
@@ -208,16 +202,10 @@ def group(
     Raises:
         Rejected: it can never be delivered.
     """
-    return _group(
-        user_id=user_id,
-        anonymous_id=anonymous_id,
-        group_id=group_id,
-        traits=traits,
-        object_type_id=object_type_id,
-        **common,
-    )
+    raise NotImplementedError
 
 
+@builder
 def alias(*, user_id: Id, previous_id: Id, **common: Unpack[Common]) -> Call:
     """Merge two people into one; destructive (reference, Alias).
 
@@ -229,4 +217,4 @@ def alias(*, user_id: Id, previous_id: Id, **common: Unpack[Common]) -> Call:
     Raises:
         Rejected: it can never be delivered.
     """
-    return _alias(user_id=user_id, previous_id=previous_id, **common)
+    raise NotImplementedError

@@ -16,7 +16,9 @@ class _OfRecord:
     """Where an event keeps the record that it has not read yet."""
 
     __slots__ = ("_record",)
-    _record: Record
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
 
 
 @dataclass(slots=True)
@@ -47,8 +49,8 @@ class Event(_OfRecord):
     def of(cls, record: Record, value: dict[str, Any]) -> Event:
         """The event of a record whose value has been decoded. All else is read when a mapper asks for it."""
         event = cls.__new__(cls)
+        _OfRecord.__init__(event, record)
         event.value = value
-        event._record = record
         return event
 
     if not TYPE_CHECKING:  # or else type checkers would take any name for an attribute

@@ -6,7 +6,7 @@ import importlib
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from itertools import islice
@@ -97,7 +97,8 @@ class Mapper:
         """
         started = perf_counter()
         try:
-            answers = _listed(self.function(event))
+            answer = self.function(event)
+            answers = [answer] if isinstance(answer, Call) else _listed(answer)  # most answer one
         except KeyboardInterrupt:
             raise
         except Rejected as rejected:
@@ -214,19 +215,18 @@ def _listed(answer: Any) -> list[Any]:
     """What a mapper returned, as a list; a generator is run here, but not for ever."""
     if answer is None:
         return []
-    if isinstance(answer, Call):  # as most mappers do; asking for a Mapping costs more
-        return [answer]
-    if isinstance(answer, Mapping):
-        answer = [answer]
-    if inspect.iscoroutine(answer):
-        answer.close()
-    if isinstance(answer, str | bytes) or not isinstance(answer, Iterable):
-        _refuse_junk()
+    if isinstance(answer, (dict, Mapping)):  # dict first, here and below: asking for a Mapping costs more
+        return [dict(answer)]
+    if not isinstance(answer, (list, Generator)):
+        if inspect.iscoroutine(answer):
+            answer.close()
+        if isinstance(answer, str | bytes) or not isinstance(answer, Iterable):
+            _refuse_junk()
     listed = list(islice(answer, MAX_CALLS_PER_RECORD + 1))
     if len(listed) > MAX_CALLS_PER_RECORD:
         detail = f"A record becomes at most {MAX_CALLS_PER_RECORD} calls."
         raise Rejected(Stage.MAP, "TOO_MANY_CALLS", detail)
-    if not all(isinstance(item, (Call, Mapping)) for item in listed):
+    if not all(isinstance(item, (Call, dict, Mapping)) for item in listed):
         _refuse_junk()
     return [item if isinstance(item, Call) else dict(item) for item in listed]
 

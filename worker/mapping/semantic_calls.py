@@ -9,21 +9,11 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from worker.mapping.assembly import assembler
 from worker.mapping.call import Call
-from worker.mapping.calls import Common, Id, Object
-
-_create_or_update_device = assembler("create_or_update_device")
-_delete_device = assembler("delete_device")
-_delete_relationship = assembler("delete_relationship")
-_delete_object = assembler("delete_object")
-_report_delivery_event = assembler("report_delivery_event")
-_report_content_event = assembler("report_content_event")
-_delete_user = assembler("delete_user")
-_suppress_user = assembler("suppress_user")
-_unsuppress_user = assembler("unsuppress_user")
+from worker.mapping.calls import Common, Id, Object, builder
 
 
+@builder
 def delete_user(*, user_id: Id, properties: Object = None, **common: Unpack[Common]) -> Call:
     """Delete a person; destructive (reference, Semantic events, `User Deleted`).
 
@@ -37,9 +27,10 @@ def delete_user(*, user_id: Id, properties: Object = None, **common: Unpack[Comm
     Raises:
         Rejected: it can never be delivered.
     """
-    return _delete_user(user_id=user_id, properties=properties, **common)
+    raise NotImplementedError
 
 
+@builder
 def suppress_user(*, user_id: Id, properties: Object = None, **common: Unpack[Common]) -> Call:
     """Delete a person and take nothing of them any more; destructive (reference, `User Suppressed`).
 
@@ -51,9 +42,10 @@ def suppress_user(*, user_id: Id, properties: Object = None, **common: Unpack[Co
     Raises:
         Rejected: it can never be delivered.
     """
-    return _suppress_user(user_id=user_id, properties=properties, **common)
+    raise NotImplementedError
 
 
+@builder
 def unsuppress_user(*, user_id: Id, properties: Object = None, **common: Unpack[Common]) -> Call:
     """Take a suppressed person's data again; needs `allow` (reference, `User Unsuppressed`).
 
@@ -65,9 +57,10 @@ def unsuppress_user(*, user_id: Id, properties: Object = None, **common: Unpack[
     Raises:
         Rejected: it can never be delivered.
     """
-    return _unsuppress_user(user_id=user_id, properties=properties, **common)
+    raise NotImplementedError
 
 
+@builder
 def create_or_update_device(
     *,
     user_id: Id,
@@ -91,11 +84,10 @@ def create_or_update_device(
     Raises:
         Rejected: it can never be delivered.
     """
-    return _create_or_update_device(
-        user_id=user_id, token=token, device_type=device_type, properties=properties, **common
-    )
+    raise NotImplementedError
 
 
+@builder
 def delete_device(
     *,
     user_id: Id,
@@ -116,11 +108,10 @@ def delete_device(
     Raises:
         Rejected: it can never be delivered.
     """
-    return _delete_device(
-        user_id=user_id, token=token, device_type=device_type, properties=properties, **common
-    )
+    raise NotImplementedError
 
 
+@builder
 def delete_relationship(
     *,
     user_id: Id,
@@ -142,11 +133,10 @@ def delete_relationship(
     Raises:
         Rejected: it can never be delivered.
     """
-    return _delete_relationship(
-        user_id=user_id, object_id=object_id, object_type_id=object_type_id, properties=properties, **common
-    )
+    raise NotImplementedError
 
 
+@builder
 def delete_object(
     *,
     object_id: Id,
@@ -171,16 +161,10 @@ def delete_object(
     Raises:
         Rejected: it can never be delivered.
     """
-    return _delete_object(
-        user_id=user_id,
-        anonymous_id=anonymous_id,
-        properties=properties,
-        object_id=object_id,
-        object_type_id=object_type_id,
-        **common,
-    )
+    raise NotImplementedError
 
 
+@builder
 def report_delivery_event(
     *,
     delivery_id: Id,
@@ -214,21 +198,10 @@ def report_delivery_event(
     Raises:
         Rejected: it can never be delivered.
     """
-    return _report_delivery_event(
-        user_id=user_id,
-        anonymous_id=anonymous_id,
-        delivery_id=delivery_id,
-        metric=metric,
-        recipient=recipient,
-        reason=reason,
-        href=href,
-        action_name=action_name,
-        action_value=action_value,
-        properties=properties,
-        **common,
-    )
+    raise NotImplementedError
 
 
+@builder
 def report_content_event(
     *,
     action_type: str,
@@ -259,15 +232,4 @@ def report_content_event(
     Raises:
         Rejected: it can never be delivered.
     """
-    return _report_content_event(
-        user_id=user_id,
-        anonymous_id=anonymous_id,
-        action_type=action_type,
-        content_id=content_id,
-        template_id=template_id,
-        content_type=content_type,
-        action_name=action_name,
-        action_value=action_value,
-        properties=properties,
-        **common,
-    )
+    raise NotImplementedError
