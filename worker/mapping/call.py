@@ -7,7 +7,7 @@ from typing import Any
 from worker.mapping.shapes import CallShape
 
 
-class Call:
+class Call:  # noqa: PLW1641 - without a hash, because it may change
     """One call, made by a builder.
 
     Attributes:

@@ -53,22 +53,19 @@ class MapperRule:
             reject_ids=self.reject_ids,
             on_slow=self.on_slow,
         )
-        encoded: list[EncodedCall] = []
+        target, encoded = self.target, []
         try:
             for call, event_id in made:
-                encoded.append(self._encoded(record, call, event_id, len(encoded)))
+                if "timestamp" not in call and (time := record_time(record)) is not None:
+                    call["timestamp"] = time
+                if "messageId" not in call:
+                    call["messageId"] = self._message_id(record, call, event_id, len(encoded))
+                body = encode(call, max_bytes=target.max_call_bytes)
+                encoded.append((body, envelope(call) if target.envelopes else b""))
         except Rejected as rejected:
             rejected.call_index = len(encoded)
             raise
         return encoded
-
-    def _encoded(self, record: Record, call: dict[str, Any], event_id: str | None, index: int) -> EncodedCall:
-        if "timestamp" not in call and (time := record_time(record)) is not None:
-            call["timestamp"] = time
-        if "messageId" not in call:
-            call["messageId"] = self._message_id(record, call, event_id, index)
-        body = encode(call, max_bytes=self.target.max_call_bytes)
-        return body, envelope(call) if self.target.envelopes else b""
 
     def _message_id(self, record: Record, call: dict[str, Any], event_id: str | None, index: int) -> str:
         type_, name = call["type"], call.get("event", "")
