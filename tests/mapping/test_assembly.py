@@ -123,6 +123,23 @@ def test_an_untouched_call_is_found_to_be_what_a_look_at_all_of_it_finds(
     assert untouched == outcome(lambda: checked(call.body, allow=allow, reject_ids=reject_ids))
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        worker.track("E", user_id=" Null"),
+        worker.track("E", anonymous_id="null"),
+        worker.track("E", user_id="u", group_id="null"),
+        worker.alias(user_id="u", previous_id="null"),
+        worker.report_delivery_event(delivery_id="null", metric="opened"),
+    ],
+    ids=repr,
+)
+def test_nobody_s_id_is_found_in_an_untouched_call(call: Call) -> None:
+    with pytest.raises(Rejected, match="FORBIDDEN_ID"):
+        checked_call(call, allow={"alias"})
+    assert checked_call(call, allow={"alias"}, reject_ids=()) == call.body
+
+
 def change(call: Call, **fields: Any) -> None:
     call.body.update(fields)
 

@@ -4,7 +4,8 @@
 
 Each takes what the API takes, in snake case, and gives a `Call`. Whole numbers become text where an id is
 needed. What can never be delivered is refused at once, with the line of the mapper that asked for it.
-`shapes.CALLS` says what each call takes and where it goes.
+`shapes.CALLS` says what each call takes and where it goes; what a builder does is written from there, by the
+decorator `builder`.
 """
 
 from __future__ import annotations

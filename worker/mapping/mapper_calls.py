@@ -53,7 +53,8 @@ class MapperRule:
             reject_ids=self.reject_ids,
             on_slow=self.on_slow,
         )
-        target, encoded = self.target, []
+        target = self.target
+        encoded: list[EncodedCall] = []
         try:
             for call, event_id in made:
                 if "timestamp" not in call and (time := record_time(record)) is not None:
