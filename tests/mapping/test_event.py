@@ -65,6 +65,7 @@ def test_an_event_of_a_record_is_like_any_other_event() -> None:
         pickle.loads(pickle.dumps(of_record())),
     ):
         assert copied == made
+        assert not hasattr(copied, "_record")  # which Kafka's client does not let anybody copy
 
 
 def test_what_a_mapper_sets_stays() -> None:

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from tests.support.records import TIME, record
-from worker import Event, identify, track
+from worker import Event, group, identify, track
 from worker.core.message_id import MessageIds
 from worker.core.model import Record, Rejected
 from worker.core.validation import REJECT_IDS
@@ -49,6 +49,14 @@ def test_ids_are_those_of_the_record_and_the_call_the_first_time_and_ever_after(
             IDS.for_record(TIME, "orders", *at, call["type"], call.get("event", ""), index)
             for index, call in enumerate(made)
         ]
+
+
+def test_calls_without_a_name_have_ids_of_their_types() -> None:
+    mapper = rule(lambda event: group("u") if event.value else identify(user_id="u"))
+    of_types = {call["messageId"] for value in ({}, {"a": 1}) for call in calls(mapper, record({}), value)}
+    assert of_types == {
+        IDS.for_record(TIME, "orders", 3, 42, type_, "", 0) for type_ in ("identify", "group")
+    }
 
 
 def test_names_that_come_from_the_data_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
