@@ -18,7 +18,7 @@ The package, from the outside in; each room imports only from those below it:
 `emulator/` stands in for the Pipelines API, `demo/` runs everything on one machine.
 """
 
-from worker.mapping.assembly import Call
+from worker.mapping.call import Call
 from worker.mapping.calls import Reject, alias, group, identify, page, screen, track
 from worker.mapping.event import Event
 from worker.mapping.semantic_calls import (

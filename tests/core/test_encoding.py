@@ -79,3 +79,7 @@ def test_equal_contexts_have_equal_envelopes(items: list[tuple[str, Any]]) -> No
 
 def test_without_context_and_integrations_the_envelope_is_empty() -> None:
     assert envelope({"type": "track", "context": {}}) == b""
+
+
+def test_integrations_alone_are_an_envelope_too() -> None:
+    assert envelope({"type": "track", "integrations": {"All": False}}) == b'"integrations":{"All":false}'

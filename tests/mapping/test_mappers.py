@@ -184,9 +184,10 @@ def test_not_even_a_dict_that_misbehaves_gets_an_exception_out() -> None:
         def keys(self) -> Any:
             raise SystemExit("cool.person@example.com")
 
-    rejected = rejection(lambda _: [Hostile(TRACK)])
-    assert rejected.reason == "MAPPER_FAILED"
-    assert "person" not in str(rejected)
+    for answer in (Hostile(TRACK), [Hostile(TRACK)]):
+        rejected = rejection(lambda _, answer=answer: answer)
+        assert rejected.reason == "MAPPER_FAILED"
+        assert "person" not in str(rejected)
 
 
 def test_the_mappings_own_forbidden_ids_hold_for_mappers_too(mappers: Mappers, write: Write) -> None:

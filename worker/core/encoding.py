@@ -42,6 +42,8 @@ def envelope(call: Mapping[str, Any]) -> bytes:
 
     b"" where it has neither, or only empty ones.
     """
+    if "context" not in call and "integrations" not in call:  # most have neither
+        return b""
     shared = {key: call[key] for key in ("context", "integrations") if call.get(key)}
     return orjson.dumps(shared, option=orjson.OPT_SORT_KEYS | _OPTIONS)[1:-1] if shared else b""
 
@@ -105,10 +107,12 @@ _FIELDS = frozenset(
 
 def _is_finite(value: object) -> bool:
     """Whether no number in it is NaN or infinite. The value was encoded: it is not too deep."""
-    if isinstance(value, float):
-        return isfinite(value)
-    if isinstance(value, Mapping):
-        return all(map(_is_finite, value.values()))
-    if isinstance(value, (list, tuple)):
-        return all(map(_is_finite, value))
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, (list, tuple)):
+        return not isinstance(value, float) or isfinite(value)
+    for inner in value:
+        kind = type(inner)
+        if kind is not str and kind is not int and inner is not None and not _is_finite(inner):
+            return False
     return True

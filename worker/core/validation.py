@@ -154,8 +154,8 @@ def validate(call: Any, *, strict: bool = True, reject_ids: Collection[str] = RE
     type_ = call.get("type")
     if not isinstance(type_, str) or type_ not in _FIELDS:
         _refuse("UNKNOWN_TYPE", f"type must be one of {', '.join(_FIELDS)}.")
-    if unknown := call.keys() - _FIELDS[type_]:
-        _refuse_unknown(type_, unknown)
+    if not _FIELDS[type_].issuperset(call):
+        _refuse_unknown(type_, call.keys() - _FIELDS[type_])
     result = {
         field: kept for field, value in call.items() if (kept := _field(field, value, reject_ids)) is not None
     }
@@ -237,14 +237,11 @@ def _field(field: str, value: Any, reject_ids: Collection[str]) -> Any:
     if field in _OBJECTS:
         if not isinstance(value, dict):
             _refuse("INVALID_TYPE", f"{field} must be an object.")
-        return value
-    if value is None:
-        return None
-    if field in _IDS:
-        if not isinstance(value, str):
+    elif field in _IDS:
+        if value is not None and not isinstance(value, str):
             _refuse("INVALID_ID", f"{field} must be text; the builders turn whole numbers into text.")
         return optional_identity(value, field, reject_ids)
-    if field in _TEXTS:
+    elif field in _TEXTS and value is not None:
         _check_text(field, value)
     return value
 
@@ -289,9 +286,9 @@ def _check_needs(type_: str, call: Mapping[str, Any]) -> None:
 
 def _check_context(context: Mapping[str, Any], types: Mapping[str, Any], path: str) -> None:
     """The documented keys have their documented types; null counts as absent."""
-    for key, wanted in types.items():
-        value = context.get(key)
-        if value is None:
+    for key, value in context.items():
+        wanted = types.get(key)
+        if wanted is None or value is None:
             continue
         kind: Any = dict if isinstance(wanted, dict) else wanted
         if not isinstance(value, kind):

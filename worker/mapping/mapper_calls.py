@@ -44,25 +44,27 @@ class MapperRule:
             reject_ids=self.reject_ids,
             on_slow=self.on_slow,
         )
-        return [self._encoded(record, call, event_id, index) for index, (call, event_id) in enumerate(made)]
-
-    def _encoded(self, record: Record, call: dict[str, Any], event_id: str | None, index: int) -> EncodedCall:
+        target = self.target
+        encoded: list[EncodedCall] = []
         try:
-            if "timestamp" not in call and (time := record_time(record)) is not None:
-                call["timestamp"] = time
-            if "messageId" not in call:
-                call["messageId"] = self._message_id(record, call, event_id, index)
-            body = encode(call, max_bytes=self.target.max_call_bytes)
+            for call, event_id in made:
+                if "timestamp" not in call and (time := record_time(record)) is not None:
+                    call["timestamp"] = time
+                if "messageId" not in call:
+                    call["messageId"] = self._message_id(record, call, event_id, len(encoded))
+                body = encode(call, max_bytes=target.max_call_bytes)
+                encoded.append((body, envelope(call) if target.envelopes else b""))
         except Rejected as rejected:
-            rejected.call_index = index
+            rejected.call_index = len(encoded)
             raise
-        return body, envelope(call) if self.target.envelopes else b""
+        return encoded
 
     def _message_id(self, record: Record, call: dict[str, Any], event_id: str | None, index: int) -> str:
         type_, name = call["type"], call.get("event", "")
-        ids = self.target.ids
+        target = self.target
         if event_id is not None:
-            return ids.for_event(event_id, type_, name, index)
+            return target.ids.for_event(event_id, type_, name, index)
         _, millis = record.timestamp()
-        topic = self.target.topic
-        return ids.for_record(millis, topic, record.partition(), record.offset(), type_, name, index)
+        return target.ids.for_record(
+            millis, target.topic, record.partition(), record.offset(), type_, name, index
+        )

@@ -6,7 +6,7 @@ import importlib
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from itertools import islice
@@ -16,7 +16,8 @@ from typing import Any, NoReturn
 
 from worker.core.model import MAX_CALLS_PER_RECORD, Rejected, Stage
 from worker.core.validation import REJECT_IDS, optional_identity
-from worker.mapping.assembly import Call, checked
+from worker.mapping.assembly import checked, checked_call
+from worker.mapping.call import Call
 from worker.mapping.calls import Reject
 from worker.mapping.documents import did_you_mean
 from worker.mapping.event import Event
@@ -96,7 +97,8 @@ class Mapper:
         """
         started = perf_counter()
         try:
-            answers = _listed(self.function(event))
+            answer = self.function(event)
+            answers = [answer] if isinstance(answer, Call) else _listed(answer)  # most answer one
         except KeyboardInterrupt:
             raise
         except Rejected as rejected:
@@ -113,19 +115,14 @@ class Mapper:
         seconds = perf_counter() - started
         if on_slow and seconds > SLOW_SECONDS:
             on_slow(self.name, seconds)
-        return [self._checked(index, answer, allow, reject_ids) for index, answer in enumerate(answers)]
-
-    def _checked(
-        self, index: int, answer: object, allow: Collection[str], reject_ids: Collection[str]
-    ) -> Made:
+        made: list[Made] = []
         try:
-            if isinstance(answer, Call):
-                event_id = optional_identity(answer.event_id, "message_id", reject_ids)
-                return checked(answer.body, allow=allow, reject_ids=reject_ids), event_id
-            return checked(answer, allow=allow, reject_ids=reject_ids), None
+            for answer in answers:
+                made.append(_made(answer, allow, reject_ids))  # noqa: PERF401 - its length is the call's index
         except Rejected as rejected:
-            rejected.call_index = index
+            rejected.call_index = len(made)
             raise
+        return made
 
     def _place(self, error: BaseException) -> str:
         """The last line of the mapper's own file on the way to an error."""
@@ -218,21 +215,29 @@ def _listed(answer: Any) -> list[Any]:
     """What a mapper returned, as a list; a generator is run here, but not for ever."""
     if answer is None:
         return []
-    if isinstance(answer, Call):  # as most mappers do; asking for a Mapping costs more
-        return [answer]
-    if isinstance(answer, Mapping):
-        answer = [answer]
-    if inspect.iscoroutine(answer):
-        answer.close()
-    if isinstance(answer, str | bytes) or not isinstance(answer, Iterable):
-        _refuse_junk()
+    if isinstance(answer, (dict, Mapping)):  # dict first, here and below: asking for a Mapping costs more
+        return [dict(answer)]
+    if not isinstance(answer, (list, Generator)):
+        if inspect.iscoroutine(answer):
+            answer.close()
+        if isinstance(answer, str | bytes) or not isinstance(answer, Iterable):
+            _refuse_junk()
     listed = list(islice(answer, MAX_CALLS_PER_RECORD + 1))
     if len(listed) > MAX_CALLS_PER_RECORD:
         detail = f"A record becomes at most {MAX_CALLS_PER_RECORD} calls."
         raise Rejected(Stage.MAP, "TOO_MANY_CALLS", detail)
-    if not all(isinstance(item, (Call, Mapping)) for item in listed):
+    if not all(isinstance(item, (Call, dict, Mapping)) for item in listed):
         _refuse_junk()
     return [item if isinstance(item, Call) else dict(item) for item in listed]
+
+
+def _made(answer: object, allow: Collection[str], reject_ids: Collection[str]) -> Made:
+    if not isinstance(answer, Call):
+        return checked(answer, allow=allow, reject_ids=reject_ids), None
+    event_id = answer.event_id
+    if event_id is not None:
+        event_id = optional_identity(event_id, "message_id", reject_ids)
+    return checked_call(answer, allow=allow, reject_ids=reject_ids), event_id
 
 
 def _refuse_junk() -> NoReturn:

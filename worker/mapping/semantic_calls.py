@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from worker.mapping.assembly import Call
-from worker.mapping.calls import Common, Id, Object, build
+from worker.mapping.call import Call
+from worker.mapping.calls import Common, Id, Object, builder
 
 
+@builder
 def delete_user(*, user_id: Id, properties: Object = None, **common: Unpack[Common]) -> Call:
     """Delete a person; destructive (reference, Semantic events, `User Deleted`).
 
@@ -26,9 +27,10 @@ def delete_user(*, user_id: Id, properties: Object = None, **common: Unpack[Comm
     Raises:
         Rejected: it can never be delivered.
     """
-    return build("delete_user", {"userId": user_id, "properties": properties}, common)
+    raise NotImplementedError
 
 
+@builder
 def suppress_user(*, user_id: Id, properties: Object = None, **common: Unpack[Common]) -> Call:
     """Delete a person and take nothing of them any more; destructive (reference, `User Suppressed`).
 
@@ -40,9 +42,10 @@ def suppress_user(*, user_id: Id, properties: Object = None, **common: Unpack[Co
     Raises:
         Rejected: it can never be delivered.
     """
-    return build("suppress_user", {"userId": user_id, "properties": properties}, common)
+    raise NotImplementedError
 
 
+@builder
 def unsuppress_user(*, user_id: Id, properties: Object = None, **common: Unpack[Common]) -> Call:
     """Take a suppressed person's data again; needs `allow` (reference, `User Unsuppressed`).
 
@@ -54,9 +57,10 @@ def unsuppress_user(*, user_id: Id, properties: Object = None, **common: Unpack[
     Raises:
         Rejected: it can never be delivered.
     """
-    return build("unsuppress_user", {"userId": user_id, "properties": properties}, common)
+    raise NotImplementedError
 
 
+@builder
 def create_or_update_device(
     *,
     user_id: Id,
@@ -80,10 +84,10 @@ def create_or_update_device(
     Raises:
         Rejected: it can never be delivered.
     """
-    own = {"userId": user_id, "token": token, "deviceType": device_type, "properties": properties}
-    return build("create_or_update_device", own, common)
+    raise NotImplementedError
 
 
+@builder
 def delete_device(
     *,
     user_id: Id,
@@ -104,10 +108,10 @@ def delete_device(
     Raises:
         Rejected: it can never be delivered.
     """
-    own = {"userId": user_id, "token": token, "deviceType": device_type, "properties": properties}
-    return build("delete_device", own, common)
+    raise NotImplementedError
 
 
+@builder
 def delete_relationship(
     *,
     user_id: Id,
@@ -129,10 +133,10 @@ def delete_relationship(
     Raises:
         Rejected: it can never be delivered.
     """
-    own = {"userId": user_id, "objectId": object_id, "objectTypeId": object_type_id, "properties": properties}
-    return build("delete_relationship", own, common)
+    raise NotImplementedError
 
 
+@builder
 def delete_object(
     *,
     object_id: Id,
@@ -157,10 +161,10 @@ def delete_object(
     Raises:
         Rejected: it can never be delivered.
     """
-    own = {"userId": user_id, "anonymousId": anonymous_id, "properties": properties}
-    return build("delete_object", own | {"objectId": object_id, "objectTypeId": object_type_id}, common)
+    raise NotImplementedError
 
 
+@builder
 def report_delivery_event(
     *,
     delivery_id: Id,
@@ -194,21 +198,10 @@ def report_delivery_event(
     Raises:
         Rejected: it can never be delivered.
     """
-    own = {
-        "userId": user_id,
-        "anonymousId": anonymous_id,
-        "deliveryId": delivery_id,
-        "metric": metric,
-        "recipient": recipient,
-        "reason": reason,
-        "href": href,
-        "actionName": action_name,
-        "actionValue": action_value,
-        "properties": properties,
-    }
-    return build("report_delivery_event", own, common)
+    raise NotImplementedError
 
 
+@builder
 def report_content_event(
     *,
     action_type: str,
@@ -239,15 +232,4 @@ def report_content_event(
     Raises:
         Rejected: it can never be delivered.
     """
-    own = {
-        "userId": user_id,
-        "anonymousId": anonymous_id,
-        "actionType": action_type,
-        "contentId": content_id,
-        "templateId": template_id,
-        "contentType": content_type,
-        "actionName": action_name,
-        "actionValue": action_value,
-        "properties": properties,
-    }
-    return build("report_content_event", own, common)
+    raise NotImplementedError
