@@ -20,7 +20,7 @@ from confluent_kafka import Message
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.events import MAPPING, event
+from benchmarks.events import MAPPING, WHOLE, event
 from tests.support.mapping_reference import Reference
 from worker.core.message_id import MessageIds
 from worker.core.model import EncodedCall, Problem, Record
@@ -38,14 +38,6 @@ NOBODY = frozenset({"null", "undefined", "none", "nan", "[object Object]"})
 MAX_CALL_BYTES = 32_000
 
 Way = Callable[[Record], list[EncodedCall]]
-
-WHOLE = """
-  - when: type == 'never'
-    call: identify
-    userId: customer.id
-    traits: "@"
-"""
-"""A rule that reads the whole event, so that nothing of it can be skipped."""
 
 MAPPER_RULE = """
 topics: [orders]

@@ -202,6 +202,14 @@ def create_topics(servers: str, *topics: str, partitions: int = PARTITIONS) -> N
         creation.result()
 
 
+def delete_topic(servers: str, topic: str) -> None:
+    """Delete a topic that no other run wants, for disks are finite."""
+    for deletion in (
+        AdminClient({"bootstrap.servers": servers, "log_level": 3}).delete_topics([topic]).values()
+    ):
+        deletion.result()
+
+
 def produce(servers: str, topic: str, events: Iterable[Event], a_second: int | None = None) -> int:
     """Fill a topic, as fast as it goes or at a pace, and answer with how many events."""
     producer = Producer(
