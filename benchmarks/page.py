@@ -36,7 +36,7 @@ def print_page(scenarios: Mapping[str, Scenario], *, quick: bool, events: int = 
     with tempfile.TemporaryDirectory() as folder, KafkaCluster(Path(folder)) as cluster:
         create_topics(cluster.bootstrap_servers, "dead", partitions=1)
         bench = Bench(cluster.bootstrap_servers, quick, events, rounds)
-        print(_machine())
+        print(machine())
         print(
             f"{'Quick, a rehearsal' if quick else 'Full'}: {bench.events:,} events a run. A ratio: median (least-most) "
             f"of {bench.rounds} rounds; in each, all that are compared run in turn."
@@ -46,7 +46,7 @@ def print_page(scenarios: Mapping[str, Scenario], *, quick: bool, events: int = 
     print(f"\n({(time.monotonic() - began) / 60:.1f} minutes)")
 
 
-def _machine() -> str:
+def machine() -> str:
     """What the figures were measured on."""
     packages = ("confluent-kafka", "orjson", "msgspec", "aiohttp", "uvloop")
     versions = ", ".join(f"{each} {version(each)}" for each in packages)
@@ -73,7 +73,7 @@ def _show(command: str, scenario: Scenario, bench: Bench) -> None:
     print(f"\n{(scenario.__doc__ or '').splitlines()[0]}")
     try:
         for row in scenario(bench):
-            line = f"  {row.what:44} {row.figure:66} {row.target:20} {VERDICTS[row.met]}"
+            line = f"  {row.what:49} {row.figure:58} {row.target:16} {VERDICTS[row.met]}"
             print(line.rstrip(), flush=True)
     except Exception as failure:  # noqa: BLE001 - the page says what failed, and goes on
         print(f"  failed: {type(failure).__name__}: {failure}")
