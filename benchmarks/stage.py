@@ -203,9 +203,8 @@ def create_topics(servers: str, *topics: str, partitions: int = PARTITIONS) -> N
 
 def delete_topic(servers: str, topic: str) -> None:
     """Delete a topic that no other run wants, for disks are finite."""
-    for deletion in (
-        AdminClient({"bootstrap.servers": servers, "log_level": 3}).delete_topics([topic]).values()
-    ):
+    admin = AdminClient({"bootstrap.servers": servers, "log_level": 3})
+    for deletion in admin.delete_topics([topic]).values():
         deletion.result()
 
 
