@@ -64,10 +64,11 @@ def shapes(bench: Bench) -> Iterator[Row]:
     """Other events and mappings, against the floor on the same events; calls of one record against a record's call."""
     usual, tiny = bench.usual(), bench.small()
     large = bench.topic("large", orders(bench.events // 20, lines=LARGE))
+    fewer = bench.topic("fewer", orders(bench.events // 4))  # usual ones, for a mapper takes its time
     floor, worker, mapper, three = bench.in_turn(
         lambda: bench.floor(usual),
         lambda: bench.run(usual),
-        lambda: bench.run(usual, MAPPER),
+        lambda: bench.run(fewer, MAPPER),
         lambda: bench.run(usual, THREE_CALLS, calls_of_event=3),
     )
     yield from _against_floor("usual (389 B)", worker, floor)
@@ -75,7 +76,7 @@ def shapes(bench: Bench) -> Iterator[Row]:
         yield from _against_floor(
             what, *bench.in_turn(partial(bench.run, topic), partial(bench.floor, topic))
         )
-    yield from _against_floor("a Python mapper", mapper, floor)
+    yield ratio("a Python mapper: CPU an event / floor", mapper, floor)
     yield ratio("CPU a call: three calls a record / one", three, worker)
 
 
@@ -105,7 +106,7 @@ def _team(bench: Bench, members: int) -> Measured:
         _wait_for_balance(bench.servers, group, members)
         for each in team:  # until all events are there, so that they meet a backlog
             os.kill(each.pid, signal.SIGSTOP)
-        events = produce(bench.servers, topic, orders(bench.events))
+        events = produce(bench.servers, topic, orders(bench.events // 2))  # for each run anew
         for each in team:
             os.kill(each.pid, signal.SIGCONT)
         return measure(team, into, events)
