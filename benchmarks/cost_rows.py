@@ -5,38 +5,30 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import statistics
 import threading
 import time
 import urllib.request
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 
 from confluent_kafka import ConsumerGroupState
 from confluent_kafka.admin import AdminClient
 
-from benchmarks.events import LARGE, MAPPER, MAPPING, THREE_CALLS, orders, small
-from benchmarks.rows import Bench, Row
-from benchmarks.stage import Measured, create_topics, floor, measure, produce, sink, worker
+from benchmarks.events import LARGE, MAPPER, THREE_CALLS, orders
+from benchmarks.rows import Bench, Row, Runs, Topic, absolute, ratio
+from benchmarks.stage import Measured, create_topics, delete_topic, measure, produce, sink, worker
 
 
 def telemetry(bench: Bench) -> Iterator[Row]:
-    """Metrics scraped each second and 1 % of the requests traced, against neither, in turn."""
+    """Metrics scraped each second and 1 % of the requests traced, against neither."""
     topic = bench.usual()
-    runs = [(bench.run(topic), _told(bench, topic)) for _ in range(bench.rounds)]
-    ratios = [on.cpu / off.cpu for off, on in runs]
-    ratio = statistics.median(ratios)
-    off, on = (statistics.median(each.cpu for each in way) for way in zip(*runs, strict=True))
-    yield Row(
-        "telemetry on / off: CPU an event",
-        f"{ratio:.2f} (min {min(ratios):.2f}); {on:.2f} / {off:.2f} µs",
-        "≤ 1.03",
-        ratio <= 1.03,
-    )
+    off, on = bench.in_turn(lambda: bench.run(topic), lambda: _told(bench, topic))
+    yield ratio("CPU an event: telemetry on / off", on, off, target=1.03)
 
 
-def _told(bench: Bench, topic: tuple[str, int]) -> Measured:
+def _told(bench: Bench, topic: Topic) -> Measured:
     with socket.create_server(("127.0.0.1", 0)) as free:
         listen = f"127.0.0.1:{free.getsockname()[1]}"
     with sink() as collector, _scraping(f"http://{listen}/metrics"):
@@ -69,57 +61,43 @@ def _scraping(url: str) -> Iterator[None]:
 
 
 def shapes(bench: Bench) -> Iterator[Row]:
-    """Other events and mappings, each against the floor on the same events."""
-    usual = bench.usual()
-    tiny = bench.topic("small", small(bench.events * (3 if bench.quick else 10)))
+    """Other events and mappings, against the floor on the same events; calls of one record against a record's call."""
+    usual, tiny = bench.usual(), bench.small()
     large = bench.topic("large", orders(bench.events // 20, lines=LARGE))
-    yield _against_floor(bench, "usual (389 B)", usual, MAPPING)
-    yield _against_floor(bench, f"small (133 B), {tiny[1]:,} events", tiny, MAPPING)
-    yield _against_floor(bench, "large (20 kB)", large, MAPPING)
-    yield _against_floor(bench, "Python mapper", usual, MAPPER)
-    usually, three = bench.run(usual), bench.run(usual, THREE_CALLS, calls_of_event=3)
-    yield Row(
-        "three calls of a record",
-        f"{three.cpu:.2f} µs a call, {three.rate:,.0f} calls/s, fill {three.fill:.2f}",
-        f"one call: {usually.cpu:.2f} µs",
+    fewer = bench.topic("fewer", orders(bench.events // 4))  # usual ones, for a mapper takes its time
+    floor, worker, mapper, three = bench.in_turn(
+        lambda: bench.floor(usual),
+        lambda: bench.run(usual),
+        lambda: bench.run(fewer, MAPPER),
+        lambda: bench.run(usual, THREE_CALLS, calls_of_event=3),
     )
+    yield from _against_floor("usual (389 B)", worker, floor)
+    for what, topic in ((f"small (133 B), {tiny[1]:,}", tiny), (f"large (20 kB), {large[1]:,}", large)):
+        yield from _against_floor(
+            what, *bench.in_turn(partial(bench.run, topic), partial(bench.floor, topic))
+        )
+    yield ratio("a Python mapper: CPU an event / floor", mapper, floor)
+    yield ratio("CPU a call: three calls a record / one", three, worker)
 
 
-def _against_floor(bench: Bench, what: str, topic: tuple[str, int], mapping: str) -> Row:
-    name, events = topic
-    pairs = []
-    for _ in range(max(1, bench.rounds // 2)):
-        with sink() as into, floor(bench.servers, name, into.url, events) as process:
-            least = measure([process], into, events)
-        pairs.append((bench.run(topic, mapping), least))
-    ours, theirs = (statistics.median(each.cpu for each in way) for way in zip(*pairs, strict=True))
-    ratio = statistics.median(ours.cpu / theirs.cpu for ours, theirs in pairs)
-    rate = statistics.median(ours.rate for ours, _ in pairs)
-    return Row(
-        what,
-        f"{ours:.2f} µs an event, {rate:,.0f} events/s, fill {pairs[0][0].fill:.2f}",
-        f"floor {theirs:.2f} µs: ratio {ratio:.2f}",
-    )
+def _against_floor(what: str, ours: Runs, floor: Runs) -> Iterator[Row]:
+    yield ratio(f"{what}: CPU an event / floor", ours, floor)
+    yield ratio(f"{what}: events a second / floor", ours, floor, "rate")
 
 
 def workers(bench: Bench) -> Iterator[Row]:
     """One, two and three workers of one group on twelve partitions: CPU of all of them together."""
-    alone = _team(bench, 1)
-    yield Row("one worker", f"{alone.cpu:.2f} µs an event")
-    for members in (2, 3):
-        ratio = (team := _team(bench, members)).cpu / alone.cpu
-        yield Row(
-            f"{members} workers: CPU an event / one's",
-            f"{ratio:.2f} ({team.cpu:.2f} µs)",
-            "≤ 1.10",
-            ratio <= 1.1,
-        )
+    one, two, three = bench.in_turn(*(partial(_team, bench, members) for members in (1, 2, 3)))
+    yield absolute("one worker", one)
+    yield ratio("CPU an event: two workers / one", two, one, target=1.1)
+    yield ratio("CPU an event: three workers / one", three, one, target=1.1)
 
 
 def _team(bench: Bench, members: int) -> Measured:
-    topic, group = f"team-{members}", uuid.uuid4().hex
+    topic = group = f"team-{uuid.uuid4().hex}"
     create_topics(bench.servers, topic, partitions=12)
     with ExitStack() as stack:
+        stack.callback(delete_topic, bench.servers, topic)
         into = stack.enter_context(sink())
         team = [
             stack.enter_context(worker(bench.servers, topic, into.url, group=group)).process
@@ -128,7 +106,7 @@ def _team(bench: Bench, members: int) -> Measured:
         _wait_for_balance(bench.servers, group, members)
         for each in team:  # until all events are there, so that they meet a backlog
             os.kill(each.pid, signal.SIGSTOP)
-        events = produce(bench.servers, topic, orders(bench.events))
+        events = produce(bench.servers, topic, orders(bench.events // 2))  # for each run anew
         for each in team:
             os.kill(each.pid, signal.SIGCONT)
         return measure(team, into, events)

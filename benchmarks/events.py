@@ -38,6 +38,14 @@ rules:
       products: "order.lines[].{sku: sku, name: name, quantity: qty, price: price}"
 """
 
+WHOLE = """
+  - when: type == 'never'
+    call: identify
+    userId: customer.id
+    traits: "@"
+"""
+"""A further rule, which reads the whole event, so that nothing of it can be skipped."""
+
 TRACED = MAPPING.replace("    timestamp: occurred_at\n", "").replace(
     "order_id: order.id\n", "order_id: order.id\n      sequence: version\n"
 )

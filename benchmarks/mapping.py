@@ -21,7 +21,7 @@ from confluent_kafka import Message
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.events import MAPPING, event
+from benchmarks.events import MAPPING, WHOLE, event
 from tests.support.mapping_reference import Reference
 from worker.core.message_id import PAIRS, MessageIds, Middles, beginning, ends
 from worker.core.model import Converter, Problem, QueuedCall, Record, RejectedRecord
@@ -42,14 +42,6 @@ MAX_CALL_BYTES = 32_000
 
 RUN = 250
 """How many records are converted at a time."""
-
-WHOLE = """
-  - when: type == 'never'
-    call: identify
-    userId: customer.id
-    traits: "@"
-"""
-"""A rule that reads the whole event, so that nothing of it can be skipped."""
 
 MAPPER_RULE = """
 topics: [orders]

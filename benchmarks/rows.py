@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from statistics import median
+from typing import TypeVar
 
-from benchmarks.events import Event, orders
-from benchmarks.stage import PARTITIONS, Measured, Settings, create_topics, measure, produce, sink, worker
+from benchmarks.events import Event, orders, small
+from benchmarks.stage import (
+    PARTITIONS,
+    Measured,
+    Settings,
+    create_topics,
+    floor,
+    measure,
+    produce,
+    sink,
+    worker,
+)
+
+Topic = tuple[str, int]
+"""A topic's name, and how many events it holds."""
+
+Runs = Sequence[Measured]
+"""Of one program, a run in each round."""
+
+Ran = TypeVar("Ran")
+
+UNITS = {"cpu": "{:.2f} / {:.2f} µs", "rate": "{:,.0f} / {:,.0f} a second"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +48,38 @@ class Row:
     met: bool | None = None
 
 
+def spread(values: Iterable[float]) -> str:
+    """Median, least and most."""
+    ordered = sorted(values)
+    return f"{median(ordered):.2f} ({ordered[0]:.2f}-{ordered[-1]:.2f})"
+
+
+def middle(runs: Runs, of: str) -> float:
+    """The median of a figure of `Measured`."""
+    found: float = median(getattr(each, of) for each in runs)
+    return found
+
+
+def absolute(what: str, runs: Runs) -> Row:
+    """What a program costs on this machine: not a result, but what the ratios are made of."""
+    return Row(
+        what,
+        f"{spread(each.cpu for each in runs)} µs, {middle(runs, 'rate'):,.0f} a second, "
+        f"{middle(runs, 'rss'):.0f} MiB, fill {middle(runs, 'fill'):.2f}",
+    )
+
+
+def ratio(what: str, ours: Runs, theirs: Runs, of: str = "cpu", target: float = 0.0) -> Row:
+    """A figure of `Measured` against the same of other runs, round by round; the median is to meet the target."""
+    ratios = [getattr(one, of) / getattr(other, of) for one, other in zip(ours, theirs, strict=True)]
+    figure = f"{spread(ratios)}; {UNITS[of].format(middle(ours, of), middle(theirs, of))}"
+    if not target:
+        return Row(what, figure)
+    if of == "cpu":
+        return Row(what, figure, f"≤ {target:.2f}", median(ratios) <= target)
+    return Row(what, figure, f"≥ {target:.2f}", median(ratios) >= target)
+
+
 @dataclass(slots=True)
 class Bench:
     """A Kafka, and how much load a run may put on the machine.
@@ -38,27 +92,46 @@ class Bench:
 
     servers: str
     quick: bool
-    events: int = field(init=False)
-    rounds: int = field(init=False)
+    events: int = 0
+    rounds: int = 0
     _topics: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.events, self.rounds = (120_000, 2) if self.quick else (400_000, 5)
+        self.events = self.events or (120_000 if self.quick else 400_000)
+        self.rounds = self.rounds or (2 if self.quick else 5)
 
-    def topic(self, name: str, events: Iterable[Event] = (), partitions: int = PARTITIONS) -> tuple[str, int]:
-        """A topic with these events, made and filled when it is first asked for; its name, and how many events."""
+    def topic(self, name: str, events: Iterable[Event] = (), partitions: int = PARTITIONS) -> Topic:
+        """A topic with these events, made and filled when it is first asked for."""
         if name not in self._topics:
             create_topics(self.servers, name, partitions=partitions)
             self._topics[name] = produce(self.servers, name, events)
         return name, self._topics[name]
 
-    def usual(self) -> tuple[str, int]:
+    def usual(self) -> Topic:
         """The topic of usual orders."""
         return self.topic("orders", orders(self.events))
 
+    def small(self) -> Topic:
+        """The topic of many small orders."""
+        return self.topic("small", small(self.events * (3 if self.quick else 10)))
+
+    def in_turn(self, *ways: Callable[[], Ran]) -> list[list[Ran]]:
+        """Each way's runs: all ways in turn in each round, forwards and backwards, for no way is always the first."""
+        runs: list[list[Ran]] = [[] for _ in ways]
+        for number in range(self.rounds):
+            for way, ran in list(zip(ways, runs, strict=True))[:: -1 if number % 2 else 1]:
+                ran.append(way())
+        return runs
+
+    def floor(self, topic: Topic) -> Measured:
+        """The floor, one run, against a sink of its own."""
+        name, events = topic
+        with sink() as into, floor(self.servers, name, into.url, events) as process:
+            return measure([process], into, events)
+
     def run(
         self,
-        topic: tuple[str, int],
+        topic: Topic,
         *mappings: str,
         latency: float = 0.0,
         calls_of_event: int = 1,

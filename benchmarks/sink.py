@@ -50,21 +50,29 @@ class Examined:
             self._ages.append((produced, now - produced, key))
 
     def report(self) -> dict[str, Any]:
-        """Disorder (repeats and gaps count), ages of all, and of others than the hung request's keys meanwhile."""
-        meanwhile = [each for each in self._ages if self._hung_from <= each[0] <= self._hung_until]
+        """Disorder (repeats and gaps count); ages of all; and of what was under way at any time while a request hung.
+
+        `others` are the keys that no call of that request has.
+        """
+        began, ended = self._hung_from, self._hung_until
         ages = sorted(age for _, age, _ in self._ages)
-        others = sorted(age for _, age, key in meanwhile if key not in self._hung)
+        others = sorted(
+            age
+            for produced, age, key in self._ages
+            if produced <= ended and produced + age >= began and key not in self._hung
+        )
         return {
             "disorder": self._disorder,
             "age_p50": _percentile(ages, 0.5),
             "age_p99": _percentile(ages, 0.99),
             "hung_keys": len(self._hung),
+            "hung_for": ended - began,
             "others": len(others),
             "others_p50": _percentile(others, 0.5),
             "others_p99": _percentile(others, 0.99),
             "others_late": sum(age > 1 for age in others),
-            "in_time": sum(produced + age <= self._hung_until for produced, age, _ in meanwhile),
-            "hung_for": self._hung_until - self._hung_from,
+            "arrived": sum(began <= produced < ended for produced, _, _ in self._ages),
+            "answered": sum(began <= produced + age < ended for produced, age, _ in self._ages),
         }
 
 

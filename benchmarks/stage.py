@@ -164,20 +164,19 @@ def measure(
     def cpu() -> float:
         return sum(cpu_seconds(program.pid) for program in programs)
 
-    before = into.wait_for(calls // 5 if seconds is None else 1, programs)
-    began, cpu_before = time.perf_counter(), cpu()
-    assert before < calls, "everything arrived at once: use more events"
-    arrived = into.wait_for(calls, programs, seconds)
-    took, spent = time.perf_counter() - began, cpu() - cpu_before
-    counts = into.get()
-    size, calls_in_request = (counts[name] / counts["requests"] for name in ("bytes", "calls"))
+    into.wait_for(calls // 5 if seconds is None else 1, programs)
+    began, cpu_before, before = time.perf_counter(), cpu(), into.get()
+    assert before["calls"] < calls, "everything arrived at once: use more events"
+    into.wait_for(calls, programs, seconds)
+    took, spent, after = time.perf_counter() - began, cpu() - cpu_before, into.get()
+    arrived, requests, size = (after[name] - before[name] for name in ("calls", "requests", "bytes"))
     return Measured(
-        cpu=spent / (arrived - before) * 1e6,
-        rate=(arrived - before) / took,
+        cpu=spent / arrived * 1e6,
+        rate=arrived / took,
         rss=max(status_mib(program.pid, "VmHWM") for program in programs),
-        fill=max(size / 475_000, calls_in_request / 2_000),
-        calls_in_request=calls_in_request,
-        bytes_of_call=size / calls_in_request,
+        fill=max(size / requests / 475_000, arrived / requests / 2_000),
+        calls_in_request=arrived / requests,
+        bytes_of_call=size / arrived,
     )
 
 
@@ -200,6 +199,13 @@ def create_topics(servers: str, *topics: str, partitions: int = PARTITIONS) -> N
     admin = AdminClient({"bootstrap.servers": servers, "log_level": 3})
     for creation in admin.create_topics([NewTopic(topic, partitions, 1) for topic in topics]).values():
         creation.result()
+
+
+def delete_topic(servers: str, topic: str) -> None:
+    """Delete a topic that no other run wants, for disks are finite."""
+    admin = AdminClient({"bootstrap.servers": servers, "log_level": 3})
+    for deletion in admin.delete_topics([topic]).values():
+        deletion.result()
 
 
 def produce(servers: str, topic: str, events: Iterable[Event], a_second: int | None = None) -> int:
