@@ -112,6 +112,17 @@ class WorkingLanes(RuleBasedStateMachine):
             assert {key for key, place in model.track.lanes.items() if place is IN_REQUEST} == flying
             assert set(model.track.behind) <= waiting
 
+    @invariant()
+    def each_queue_knows_what_it_holds(self) -> None:
+        for envelope, queue in self.lanes.queues.items():
+            calls = [call for stretch in queue.stretches for call in stretch.calls]
+            assert calls
+            assert {call[4] for call in calls} == {envelope}
+            assert queue.calls == len(calls)
+            assert queue.size == sum(len(call[1]) for call in calls)
+            ages = [stretch.since for stretch in queue.stretches]
+            assert ages == sorted(ages)
+
     def _calls(self, batch: Batch) -> list[tuple[int, Call]]:
         return [
             (number, call)

@@ -166,6 +166,19 @@ def test_what_waited_behind_a_request_is_due_since_it_came(lanes: Lanes, track: 
     assert lanes.next_due() == LINGER + 0.5 + LINGER
 
 
+def test_of_those_that_waited_behind_a_request_the_oldest_says_when_they_are_due(
+    lanes: Lanes, track: Track
+) -> None:
+    for offset, key in enumerate([b"a", b"b"]):
+        add(lanes, track, offset, key)
+    batch = taken(lanes)
+    for offset, key in enumerate([b"a", b"b"], 2):
+        add(lanes, track, offset, key, now=float(offset))
+    lanes.finish(batch)
+    assert lanes.next_due() == 2.0 + LINGER
+    assert places(lanes.take(2.0 + LINGER)) == [(2, 0), (3, 0)]
+
+
 @pytest.mark.parametrize("key", [b"k", None])
 def test_what_fills_a_request_does_not_linger(lanes: Lanes, track: Track, key: bytes | None) -> None:
     for offset in range(MAX_CALLS - 1):

@@ -11,7 +11,6 @@ from worker import Event, group, identify, track
 from worker.core.message_id import MessageIds
 from worker.core.model import Record, Rejected
 from worker.core.validation import REJECT_IDS
-from worker.mapping import mapper_calls
 from worker.mapping.call_code import Target
 from worker.mapping.mapper_calls import MapperRule
 from worker.mapping.mappers import Mapper
@@ -57,15 +56,6 @@ def test_calls_without_a_name_have_ids_of_their_types() -> None:
     assert of_types == {
         IDS.for_record(TIME, "orders", 3, 42, type_, "", 0) for type_ in ("identify", "group")
     }
-
-
-def test_names_that_come_from_the_data_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mapper_calls, "_MAX_ID_MAKERS", 2)
-    mapper = rule(lambda event: track(event.value["name"], user_id="u"))
-    for name in "abcab":
-        (call,) = calls(mapper, record({}), {"name": name})
-        assert call["messageId"] == IDS.for_record(TIME, "orders", 3, 42, "track", name, 0)
-    assert len(mapper._id_makers) == 2
 
 
 def test_an_event_s_own_id_makes_the_call_s() -> None:

@@ -30,16 +30,17 @@ class Lanes:
 
     Attributes:
         tracks: the assignments.
+        queues: those that hold calls, by their envelope.
     """
 
     def __init__(self, *, max_bytes: int, max_calls: int, linger: float) -> None:
         self._max_bytes = max_bytes
         self._max_calls = max_calls
         self._linger = linger
-        self._queues: dict[bytes, Queue] = {}
         self._due: list[tuple[float, int, Queue]] = []
         self._pushed = 0
         self.tracks: dict[Partition, Track] = {}
+        self.queues: dict[bytes, Queue] = {}
 
     # Assignments
 
@@ -139,9 +140,9 @@ class Lanes:
         return all(track.unfinished.oldest() is None for track in self.tracks.values())
 
     def _queue(self, envelope: bytes) -> Queue:
-        queue = self._queues.get(envelope)
+        queue = self.queues.get(envelope)
         if queue is None:
-            queue = self._queues[envelope] = Queue(envelope)
+            queue = self.queues[envelope] = Queue(envelope)
         return queue
 
     def _fill(self, queue: Queue, why: str) -> Batch:
@@ -202,7 +203,7 @@ class Lanes:
         """A queue is due when its oldest call has lingered, or at once if it fills a request: the older ones first."""
         if not queue.stretches:
             queue.due = None
-            self._queues.pop(queue.envelope, None)
+            self.queues.pop(queue.envelope, None)
             return
         since = queue.stretches[0].since
         due = since if self._is_full(queue) else since + self._linger
