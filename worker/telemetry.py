@@ -74,12 +74,12 @@ class Telemetry:
     def records_consumed(self, n: int, topic: str) -> None:
         """`n` records were taken from Kafka."""
         self._totals.consumed += n
-        self._measure.records_consumed.add(n, {"topic": topic})
+        self._measure.records_consumed.add(n, topic)
 
     def records_ignored(self, n: int, topic: str) -> None:
         """`n` records became no call, as the mapping wants it."""
         self._totals.ignored += n
-        self._measure.records_ignored.add(n, {"topic": topic})
+        self._measure.records_ignored.add(n, topic)
 
     def record_rejected(self, stage: str, reason: str, topic: str, n: int = 1) -> None:
         """`n` records turned out to be undeliverable; their dead letters are yet to be written."""
@@ -137,7 +137,7 @@ class Telemetry:
         count(self._totals.requests, outcome)
         self._totals.request_bytes += size
         self._measure.request_duration.record(seconds, {"status": outcome})
-        self._measure.request_bytes.add(size, {"status": outcome})
+        self._measure.request_bytes.add(size, outcome)
         if self._providers.tracing:
             self._providers.tracing.request_finished(status, failure)
 

@@ -278,3 +278,16 @@ def test_a_slice_is_in_progress_until_all_of_it_is_committed() -> None:
     assert (track.records, track.size) == (5, 70)
     track.commit(25)
     assert (track.records, track.size) == (0, 0)
+
+
+def test_what_was_left_in_a_queue_holds_nothing_back_that_others_of_its_stretch_finished() -> None:
+    lanes = new_lanes(max_calls=1)
+    track = lanes.assign(("orders", 0), 0)
+    records = [MemoryRecord(track.partition, offset, key) for offset, key in enumerate([b"a", b"a", b"b"])]
+    lanes.add(track, [call for record in records for call in queued_calls(record, [(b"x", b"")])], 0.0)
+    track.take_in(3, 3, 0)
+    lanes.finish(taken(lanes))
+    first, second = taken(lanes), taken(lanes)
+    assert sorted(places(first) + places(second)) == [(1, 0), (2, 0)]
+    lanes.finish(first if places(first) == [(1, 0)] else second)
+    assert track.committable() == 2
