@@ -111,6 +111,16 @@ def test_a_builder_takes_exactly_what_its_call_takes(name: str) -> None:
         builder(name)(**dict.fromkeys(own, "x"), sent_at="x")
 
 
+@pytest.mark.parametrize("name", CALLS)
+def test_no_keyword_reaches_what_a_builder_is_made_of(name: str) -> None:
+    written: Any = inspect.unwrap(builder(name), stop=lambda function: hasattr(function, "__code__"))
+    code = written.__code__
+    taken = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+    assert taken == {field.parameter for field in CALLS[name].fields.values()}
+    with pytest.raises(TypeError, match="unexpected keyword argument"):
+        worker.track("E", user_id="u", type="track")  # type: ignore[call-arg]
+
+
 def test_the_package_offers_a_builder_for_every_call_and_nothing_undocumented() -> None:
     assert set(worker.__all__) == {"Call", "Event", "Reject", *CALLS}
     assert all(inspect.getdoc(getattr(worker, name)) for name in worker.__all__)

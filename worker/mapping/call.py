@@ -54,4 +54,4 @@ class Call:  # noqa: PLW1641 - without a hash, because it may change
 
     def __reduce__(self) -> tuple[type[Call], tuple[str, dict[str, Any], str | None]]:
         """A copy may share the body: neither is untouched any more."""
-        return Call, (self.name, self.body, self.event_id)
+        return type(self), (self.name, self.body, self.event_id)

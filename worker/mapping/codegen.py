@@ -143,14 +143,16 @@ class Code:
         self._constants[id(value)] = name
         return name
 
-    def build(self, function_name: str, parameters: str) -> Callable[..., Any]:
+    def build(self, function_name: str, parameters: str, *, bound: bool = False) -> Callable[..., Any]:
         """Compile the function. Its source is kept for tracebacks.
 
         Args:
             function_name: a Python identifier, which tracebacks show.
             parameters: as they stand between the parentheses of a `def`.
+            bound: whether its constants are defaults of further parameters, and so locals: faster, and only for a
+                function that nobody else's keywords can reach.
         """
-        source = self.source(function_name, parameters)
+        source = self.source(function_name, parameters, bound=bound)
         file = f"<{function_name} {next(_FUNCTIONS_BUILT)}>"
         namespace = dict(self._namespace)
         exec(compile(source, file, "exec"), namespace)  # noqa: S102 - the source is ours
@@ -158,10 +160,11 @@ class Code:
         built: Callable[..., Any] = namespace[function_name]
         return built
 
-    def source(self, function_name: str, parameters: str) -> str:
+    def source(self, function_name: str, parameters: str, *, bound: bool = False) -> str:
         """What `build` compiles."""
         body = self._lines or [(0, "pass")]
-        bound = [f"{name}={name}" for name in [*_BUILTINS, *self._namespace][:_MOST_BOUND]]
-        lines = [f"def {function_name}({', '.join([parameters, *bound] if parameters else bound)}):"]
+        names = [*_BUILTINS, *self._namespace][:_MOST_BOUND] if bound else []
+        taken = [parameters] if parameters else []
+        lines = [f"def {function_name}({', '.join([*taken, *(f'{name}={name}' for name in names)])}):"]
         lines += [f"{'    ' * (depth + 1)}{text}" for depth, text in body]
         return "\n".join(lines) + "\n"

@@ -147,7 +147,7 @@ class _Function:
         self._record = RecordCode(self._code, target.ids, target.topic)
 
     def build(self, name: str) -> Callable[..., Any]:
-        return self._code.build(name, self._parameters)
+        return self._code.build(name, self._parameters, bound=True)
 
     def write(self, rules: list[tuple[int, Rule]], tombstones: Callable[..., Any] | None) -> None:
         """Write the whole body; without `tombstones` it is the one for records that have no value."""

@@ -20,7 +20,10 @@ class RecordCode:
         topic: whose records they are.
     """
 
-    BEGINNING = ("partition = records[0].partition()", f"time_from = offset_from = second_from = {1 << 63}")
+    BEGINNING = (
+        "partition = records[0].partition()",
+        f"id_time_from = offset_from = second_from = {1 << 63}",
+    )
     """Where the run lies; and no parts of ids and times are known yet: all is far below."""
 
     def __init__(self, code: Code, ids: MessageIds, topic: str) -> None:
@@ -61,7 +64,7 @@ class RecordCode:
         self._parts_of_ids()
         pairs, last = self._code.constant(PAIRS, "pairs"), self._code.constant(ends(index), "ends")
         middle = f"middles[{self._middles.add(type_, name)}]"
-        return f'f"{{time}}{{{pairs}[since]}}{{{middle}}}{{{last}[behind]}}"'
+        return f'f"{{id_time}}{{{pairs}[since]}}{{{middle}}}{{{last}[behind]}}"'
 
     def message_id_by_name(self, type_: str, name: str, index: int) -> str:
         """As `message_id`, for an event name that is computed: `name` is a Python expression for it."""
@@ -89,13 +92,13 @@ class RecordCode:
         if code.recall("the parts of ids") is not None:
             return
         (_, millis), offset = self._kind_and_millis(), self._offset()
-        code.line(f"since = {millis} - time_from")
+        code.line(f"since = {millis} - id_time_from")
         with code.block("if since < 0 or since > 1023:"):
             code.line(f"positive = {millis} if {millis} > 0 else 0")
             code.line(
-                f"time_from, time = positive & -1024, {code.constant(beginning, 'beginning')}(positive)"
+                f"id_time_from, id_time = positive & -1024, {code.constant(beginning, 'beginning')}(positive)"
             )
-            code.line("since = positive - time_from")
+            code.line("since = positive - id_time_from")
         code.line(f"behind = {offset} - offset_from")
         with code.block("if behind < 0 or behind > 4095:"):
             of = f"{code.constant(self._middles, 'middles')}.of(partition, {offset})"
