@@ -19,6 +19,7 @@ from worker.wakeup import Wakeup
 
 if TYPE_CHECKING:
     from worker.core.lanes import Batch, Lanes, Track
+    from worker.core.model import OrderKey
     from worker.ports import Destination, Response
     from worker.settings import Settings
     from worker.telemetry import Telemetry
@@ -257,7 +258,7 @@ class _Piece:
 def _next(pieces: list[_Piece]) -> _Piece:
     """The piece that is due first. None overtakes another of the same lane, for the sake of order."""
     first = pieces[0]
-    before = set()
+    before: set[tuple[Track, OrderKey]] = set()
     for piece in pieces:
         if piece.due < first.due and piece.batch.lane not in before:
             first = piece

@@ -81,6 +81,7 @@ class Pipeline:
             max_bytes=settings.batch.max_bytes,
             max_calls=settings.batch.max_calls,
             linger=settings.batch.linger,
+            max_in_flight=settings.delivery.max_requests_in_flight,
         )
         self._delivery = Delivery(destination, self._lanes, settings, telemetry, self, chance=chance)
         self._storm = StormBreaker(
@@ -211,7 +212,7 @@ class Pipeline:
         return self._converters[topic]
 
     def _queue(self, track: Track, calls: list[QueuedCall]) -> int:
-        """Give calls to the lanes, and wake who waits for a batch if one is due earlier now; answers their bytes."""
+        """Give calls to the lanes; wakes who waits for a batch if that changes when it is due. Answers their bytes."""
         due = self._lanes.next_due()
         size = self._lanes.add(track, calls, self._now())
         if self._lanes.next_due() != due:

@@ -23,7 +23,6 @@ from tests.support.lane_model import (
     new_lanes,
 )
 from worker.core.lanes import Batch
-from worker.core.lanes.track import IN_REQUEST
 
 KEYS = [b"a", b"b", b"c", b"", None]
 ENVELOPES = [b"", b'"context":{}', b'"context":{"ip":"1"}']
@@ -109,7 +108,7 @@ class WorkingLanes(RuleBasedStateMachine):
             flying = {model.order(call) for call in model.in_flight}
             waiting = {model.order(call) for call in model.waiting}
             assert set(model.track.lanes) == flying | waiting
-            assert {key for key, place in model.track.lanes.items() if place is IN_REQUEST} == flying
+            assert {key for key, place in model.track.lanes.items() if place is None} == flying
             assert set(model.track.behind) <= waiting
 
     @invariant()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.support.lane_model import LINGER, LONGEST, MAX_BYTES, MAX_CALLS, new_lanes, queued_calls
 from tests.support.memory_source import MemoryRecord
+from tests.support.simulation import Key
 from worker.core.lanes import Batch, Lanes, Track
 
 ONE, OTHER = b'"context":{"ip":"1"}', b'"context":{"ip":"2"}'
@@ -49,7 +50,7 @@ def test_a_body_is_as_full_as_its_calls_allow(lengths: list[int], max_bytes: int
     lanes = new_lanes(max_bytes=max_bytes, max_calls=1000)
     track = lanes.assign(("orders", 0), 0)
     for offset, length in enumerate(lengths):
-        add(lanes, track, offset, b"%d" % offset, (b"x" * length, b""))
+        add(lanes, track, offset, b"k", (b"x" * length, b""))
     batch = taken(lanes)
     assert len(batch.body()) <= max_bytes
     if batch.count < len(lengths):
@@ -227,6 +228,50 @@ def test_requests_are_full_while_there_is_a_backlog() -> None:
             lanes.finish(in_flight.pop(chance.randrange(len(in_flight))))
     backlog = fills[: len(fills) * 3 // 4]
     assert sum(backlog) / len(backlog) >= 0.95
+
+
+@pytest.mark.parametrize("keys", [60, 400])
+def test_in_a_backlog_few_keys_are_enough_for_all_requests(keys: int) -> None:
+    lanes = new_lanes(max_bytes=475_000, max_calls=50, max_in_flight=8)
+    track = lanes.assign(("orders", 0), 0)
+    for offset in range(2000):
+        add(lanes, track, offset, Key(b"%d" % (offset * 7919 % keys)))
+    in_flight = [taken(lanes) for _ in range(8)]
+    assert sum(batch.count for batch in in_flight) >= 0.75 * 8 * 50
+
+
+# Fairness
+
+
+def test_who_waits_for_another_envelope_is_not_passed_for_ever(lanes: Lanes, track: Track) -> None:
+    for offset in range(MAX_CALLS + 1):
+        add(lanes, track, offset, b"%d" % offset, (b"x", ONE))
+    add(lanes, track, 1000, b"rare", (b"x", OTHER), now=0.1)
+    offset, now = 1001, 0.1
+    while True:
+        batch = lanes.take(now := now + 0.2)
+        assert batch is not None
+        assert now < 3, "it still waits"
+        if batch.envelope == OTHER:
+            break
+        lanes.finish(batch)
+        for _ in range(MAX_CALLS):
+            add(lanes, track, offset := offset + 1, b"%d" % offset, (b"x", ONE), now=now)
+
+
+def test_a_key_that_is_never_done_does_not_keep_its_first_age(lanes: Lanes, track: Track) -> None:
+    for offset in range(3 * MAX_CALLS):
+        add(lanes, track, offset, b"hot")
+    offset, now = 1000, 0.0
+    batch = taken(lanes)
+    add(lanes, track, offset, b"cold", now=0.1)
+    while b"cold" not in {call[0] for _, call in batch.calls()}:
+        assert now < 3, "it still waits"
+        now += 0.2
+        for _ in range(MAX_CALLS):
+            add(lanes, track, offset := offset + 1, b"hot", now=now)
+        lanes.finish(batch)
+        batch = taken(lanes)
 
 
 # Splits

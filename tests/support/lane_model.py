@@ -13,7 +13,7 @@ from worker.core.model import QueuedCall, Record
 MAX_BYTES = 200
 MAX_CALLS = 6
 LINGER = 1.0
-LIMITS = {"max_bytes": MAX_BYTES, "max_calls": MAX_CALLS, "linger": LINGER}
+LIMITS = {"max_bytes": MAX_BYTES, "max_calls": MAX_CALLS, "linger": LINGER, "max_in_flight": 3}
 
 LONGEST = MAX_BYTES - len(b'{"batch":[]}')
 

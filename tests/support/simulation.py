@@ -36,7 +36,7 @@ CALM: dict[str, dict[str, Any]] = {
 
 
 class Key(bytes):
-    """A key that falls into the same lane in every process: Python's own hash of bytes differs."""
+    """A key with the same hash in every process, unlike Python's own bytes: batches may be chosen by it."""
 
     def __hash__(self) -> int:
         return zlib.crc32(self)

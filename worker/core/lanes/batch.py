@@ -22,8 +22,9 @@ class Batch:
     Attributes:
         envelope: what is repeated at the top level, see `model.EncodedCall`.
         why: what closed it: full, linger or drain.
-        lane: of which assignment's key this is only some of the calls in a request; None if of no key.
-        frees: whether that lane is free when these calls are finished, or others of it come after.
+        lane: the assignment and key whose calls were split among several batches, this one of them; else None.
+        frees: whether it is the last of those, or the only batch with its keys: it frees their lanes when it is
+            finished.
     """
 
     envelope: bytes

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 from worker.core.lanes.stretch import Stretch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from worker.core.lanes.track import Track
     from worker.core.model import QueuedCall
 
 STRETCH_CALLS = 256
-"""A shorter stretch at the end grows by what comes next."""
+STRETCH_SECONDS = 0.05
+"""A stretch at the end that is shorter and younger than this grows by what comes next."""
 
 _since = attrgetter("since")
 
@@ -42,13 +45,13 @@ class Queue:
         """Add calls that have just come; answers their bytes."""
         before = self.size
         last = self.stretches[-1] if self.stretches else None
-        if last is None or last.track is not track or len(last.calls) >= STRETCH_CALLS:
-            self.enter(Stretch(track, now, calls))
-        else:
+        if last is not None and last.track is track and _may_grow(last, now):
             self.size -= last.size
             last.extend(calls)
             self.size += last.size
             self.calls += len(calls)
+        else:
+            self.enter(Stretch(track, now, calls))
         return self.size - before
 
     def enter(self, stretch: Stretch) -> None:
@@ -71,19 +74,33 @@ class Queue:
         self.size -= stretch.size
         return stretch
 
-    def remove(self, stretch: Stretch) -> None:
-        """Leave a stretch out, whether it is finished or not."""
-        self.stretches.remove(stretch)
-        self.calls -= len(stretch.calls)
-        self.size -= stretch.size
+    def prefer(self, shares: int, calls: int) -> None:
+        """Bring forward the keys of that share of all keys which the first is in, out of about so many calls.
 
-    def keep(self, stretch: Stretch, calls: list[QueuedCall]) -> None:
-        """Leave out all but these calls of a stretch: the others are unfinished somewhere else."""
-        if not calls:
-            self.remove(stretch)
-            stretch.finish()
-            return
-        before, size = len(stretch.calls), stretch.size
-        stretch.keep(calls)
-        self.calls -= before - len(calls)
-        self.size -= size - stretch.size
+        Until `reset`, the stretches are not in the order of their age.
+        """
+        share = hash(self.stretches[0].calls[0][0]) % shares
+        front: list[Stretch] = []
+        rest: list[Stretch] = []
+        while self.stretches and calls > 0:
+            stretch = self.stretches.popleft()
+            calls -= len(stretch.calls)
+            inside = [call for call in stretch.calls if hash(call[0]) % shares == share]
+            if len(inside) in {0, len(stretch.calls)}:
+                (front if inside else rest).append(stretch)
+                continue
+            outside = [call for call in stretch.calls if hash(call[0]) % shares != share]
+            ours, others = stretch.divide(inside, outside)
+            front.append(ours)
+            rest.append(others)
+        self.stretches.extendleft(reversed(front + rest))
+
+    def reset(self, stretches: Iterable[Stretch]) -> None:
+        """Hold these, by their age, and nothing else."""
+        self.stretches = deque(sorted(stretches, key=_since))
+        self.calls = sum(len(stretch.calls) for stretch in self.stretches)
+        self.size = sum(stretch.size for stretch in self.stretches)
+
+
+def _may_grow(stretch: Stretch, now: float) -> bool:
+    return len(stretch.calls) < STRETCH_CALLS and now - stretch.since <= STRETCH_SECONDS

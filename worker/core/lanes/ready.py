@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
-from itertools import groupby, takewhile
+from collections.abc import Sequence
+from itertools import groupby
 from operator import itemgetter
 
 from worker.core.lanes.batch import Batch, Room
-from worker.core.lanes.queue import Queue
+from worker.core.lanes.queue import STRETCH_SECONDS, Queue
 from worker.core.lanes.stretch import Stretch
-from worker.core.lanes.track import IN_REQUEST, Track
+from worker.core.lanes.track import Track, Waiting
 from worker.core.model import OrderKey, Partition, QueuedCall
 
+MOST_STALE = 1000
+"""So many more entries of when queues are due are kept than queues, before those out of date are thrown out."""
+
 _envelope = itemgetter(4)
-
-
-def _place(call: QueuedCall) -> tuple[int, int]:
-    return call[2].offset(), call[3]
 
 
 class Lanes:
@@ -27,16 +26,18 @@ class Lanes:
         max_bytes: of a request's body, exact.
         max_calls: in a request.
         linger: seconds that a call may wait for others to share its request.
+        max_in_flight: requests at the same time.
 
     Attributes:
         tracks: the assignments.
         queues: those that hold calls, by their envelope.
     """
 
-    def __init__(self, *, max_bytes: int, max_calls: int, linger: float) -> None:
+    def __init__(self, *, max_bytes: int, max_calls: int, linger: float, max_in_flight: int) -> None:
         self._max_bytes = max_bytes
         self._max_calls = max_calls
         self._linger = linger
+        self._max_in_flight = max_in_flight
         self._due: list[tuple[float, int, Queue]] = []
         self._pushed = 0
         self.tracks: dict[Partition, Track] = {}
@@ -51,16 +52,17 @@ class Lanes:
 
     def withdraw(self, track: Track) -> None:
         """Take no more from a partition that another member is about to get; it still holds its commit back."""
+        if track.withdrawn:
+            return
         track.abandon()
-        for queue in set(track.lanes.values()) - {IN_REQUEST}:
-            for stretch in [stretch for stretch in queue.stretches if stretch.track is track]:
-                queue.remove(stretch)
-            self._set_due(queue)
+        for queue in dict.fromkeys(track.lanes.values()):
+            if queue is not None:
+                queue.reset(stretch for stretch in queue.stretches if stretch.track is not track)
+                self._set_due(queue)
 
     def forget(self, track: Track) -> None:
         """End an assignment. What completes late touches an orphan and nothing else."""
-        if not track.withdrawn:
-            self.withdraw(track)
+        self.withdraw(track)
         if self.tracks.get(track.partition) is track:
             del self.tracks[track.partition]
 
@@ -100,8 +102,9 @@ class Lanes:
         why = "full" if self._is_full(queue) else "linger" if queue.due <= now else "drain"
         batch = self._fill(queue, why)
         for stretch in batch.stretches:
-            stretch.track.lanes.update(dict.fromkeys([call[0] for call in stretch.calls], IN_REQUEST))
-        self._hold_back(queue)
+            stretch.track.lanes.update(dict.fromkeys([call[0] for call in stretch.calls]))
+        if queue.stretches:
+            self._hold_back(queue)
         self._set_due(queue)
         return batch
 
@@ -116,14 +119,15 @@ class Lanes:
             stretch.finish()
         if not batch.frees:
             return
-        for track in {stretch.track for stretch in batch.stretches}:
-            keys = {
-                call[0] for stretch in batch.stretches if stretch.track is track for call in stretch.calls
-            }
+        freed: dict[Track, list[OrderKey]] = {}
+        for stretch in batch.stretches:
+            freed.setdefault(stretch.track, []).extend([call[0] for call in stretch.calls])
+        for track, calls in freed.items():
+            keys = dict.fromkeys(calls)
             for key in keys:
                 del track.lanes[key]
-            if track.behind:
-                self._go_on(track, [key for key in keys if key in track.behind])
+            if free := [key for key in keys if key in track.behind]:
+                self._go_on(track, free)
 
     def without_withdrawn(self, batch: Batch) -> Batch:
         """`batch` without the calls of partitions that are not ours any more.
@@ -146,7 +150,14 @@ class Lanes:
         return queue
 
     def _fill(self, queue: Queue, why: str) -> Batch:
-        """As many calls from a queue's head as a request may carry."""
+        """As many calls from a queue's head as a request may carry.
+
+        Where several requests' worth is queued, a request takes all that is queued for some keys, rather than something
+        of every key: what it left would have to wait behind it, and the other requests would have nothing to carry.
+        """
+        shares, calls = self._shares(queue)
+        if shares > 1:
+            queue.prefer(shares, shares * calls)
         room = Room(queue.envelope, queue.stretches[0].calls[0], self._max_bytes, self._max_calls)
         batch = Batch(room.envelope, why)
         while queue.stretches and not room.full:
@@ -156,43 +167,49 @@ class Lanes:
             batch.why = "full"
         return batch
 
+    def _shares(self, queue: Queue) -> tuple[int, int]:
+        """Among how many requests, of how many calls, to share out a queue's keys; 1 where keys are enough for all."""
+        requests = max(1, queue.calls // self._max_calls, queue.size // self._max_bytes)
+        calls = queue.calls // requests
+        keys = sum(len(track.lanes) for track in self.tracks.values())
+        return min(requests, self._max_in_flight) if keys < 2 * self._max_in_flight * calls else 1, calls
+
     def _hold_back(self, queue: Queue) -> None:
         """What is still queued, but has a key that is in a request now, goes behind it."""
-        held: dict[tuple[Track, OrderKey], tuple[float, list[QueuedCall]]] = {}
-        for stretch in list(queue.stretches):
+        held: dict[tuple[Track, OrderKey], list[Waiting]] = {}
+        kept = []
+        for stretch in queue.stretches:
             track, lanes = stretch.track, stretch.track.lanes
             stay = [call for call in stretch.calls if lanes[call[0]] is queue]
-            if len(stay) == len(stretch.calls):
-                continue
-            for call in stretch.calls:
-                if lanes[call[0]] is not queue:
-                    held.setdefault((track, call[0]), (stretch.since, []))[1].append(call)
-            queue.keep(stretch, stay)
-        for (track, key), (since, calls) in held.items():
-            track.step_back(key, calls, since)
+            if len(stay) < len(stretch.calls):
+                for call in stretch.calls:
+                    if lanes[call[0]] is not queue:
+                        held.setdefault((track, call[0]), []).append((stretch.since, call))
+                stretch.keep(stay)
+            if stay:
+                kept.append(stretch)
+        queue.reset(kept)
+        for (track, key), calls in held.items():
+            track.step_back(key, calls)
 
-    def _go_on(self, track: Track, keys: Iterable[OrderKey]) -> None:
-        """What waited behind finished calls is queued, as far as it may go into one request."""
-        free: dict[Queue, tuple[list[float], list[QueuedCall]]] = {}
+    def _go_on(self, track: Track, keys: Sequence[OrderKey]) -> None:
+        """What waited behind finished calls is queued: of each key up to the next envelope, and not much at a time."""
+        most = max(
+            1, 2 * self._max_calls // len(keys)
+        )  # of what is more, a request would have to put most back
+        free: dict[tuple[Queue, int], list[Waiting]] = {}
         for key in keys:
-            since, waiting = track.behind.pop(key)
-            queue = track.lanes[key] = self._queue(waiting[0][4])
-            ages, calls = free.setdefault(queue, ([], []))
-            ages.append(since)
-            if len(waiting) > (going := self._alike(waiting)):
-                track.behind[key] = since, waiting[going:]
-                waiting = waiting[:going]
-            calls += waiting
-        for queue, (ages, calls) in free.items():
-            queue.enter(Stretch(track, min(ages), sorted(calls, key=_place)))
+            waiting = track.behind.pop(key)
+            queue = track.lanes[key] = self._queue(waiting[0][1][4])
+            going = _alike(waiting, most)
+            for each in waiting[:going]:  # calls of about the same age travel together
+                free.setdefault((queue, int(each[0] / STRETCH_SECONDS)), []).append(each)
+            if going < len(waiting):
+                track.behind[key] = waiting[going:]
+        for (queue, _), going_on in free.items():
+            since = min(since for since, _ in going_on)
+            queue.enter(Stretch(track, since, sorted([call for _, call in going_on], key=_place)))
             self._set_due(queue)
-
-    def _alike(self, calls: list[QueuedCall]) -> int:
-        """How many from the first on share its envelope, and no more than a request takes."""
-        if len(calls) == 1:
-            return 1
-        alike = takewhile(lambda call: call[4] == calls[0][4], calls[: self._max_calls])
-        return sum(1 for _ in alike)
 
     # Due
 
@@ -211,6 +228,9 @@ class Lanes:
             queue.due = due
             self._pushed += 1
             heapq.heappush(self._due, (due, self._pushed, queue))
+            if len(self._due) > MOST_STALE + 2 * len(self.queues):
+                self._due = [entry for entry in self._due if entry[2].due == entry[0]]
+                heapq.heapify(self._due)
 
     def _first_due(self) -> Queue | None:
         while self._due:
@@ -219,3 +239,16 @@ class Lanes:
                 return queue
             heapq.heappop(self._due)
         return None
+
+
+def _place(call: QueuedCall) -> tuple[int, int]:
+    return call[2].offset(), call[3]
+
+
+def _alike(waiting: list[Waiting], most: int) -> int:
+    """How many from the first on, but no more than `most`, share its envelope."""
+    envelope = waiting[0][1][4]
+    for at, (_, call) in enumerate(waiting[:most]):
+        if call[4] != envelope:
+            return at
+    return min(len(waiting), most)

@@ -34,8 +34,10 @@ class Stretch:
         self.size += size_of(calls)
 
     def keep(self, calls: list[QueuedCall]) -> None:
-        """Only these of its calls stay; all others are unfinished somewhere else."""
-        if calls[0] is not self.calls[0]:
+        """Only these of its calls stay, if any; all others are unfinished somewhere else."""
+        if not calls:
+            self.finish()
+        elif calls[0] is not self.calls[0]:
             self._mark.finish()
             self._mark = self.track.unfinished.enter(calls[0][2])
         self.calls = calls

@@ -9,8 +9,8 @@ from worker.core.lanes.queue import Queue
 from worker.core.lanes.unfinished import Unfinished
 from worker.core.model import OrderKey, Partition, QueuedCall
 
-IN_REQUEST = Queue(b"")
-"""Where the lane of a key stands that has calls in a request."""
+Waiting = tuple[float, QueuedCall]
+"""A call that waits behind its key's lane, and since when."""
 
 
 @dataclass(slots=True, eq=False)
@@ -20,9 +20,9 @@ class Track:
     Attributes:
         upto: the next offset to read.
         committed: what Kafka holds for the group; None if nothing yet.
-        lanes: of each key with unfinished calls the queue that holds them, or `IN_REQUEST`.
-        behind: calls that wait until their key's lane has left that place, in order, and since when. They are younger
-            than those that hold the lane, which hold the commit back for them too.
+        lanes: of each key with unfinished calls the queue that holds them; None if a request does.
+        behind: calls that wait until their key's lane has left that place, in order. They are younger than those that
+            hold the lane, which hold the commit back for them too.
         unfinished: knows the oldest record with an unfinished call.
         letters: offsets of dead letters, and whether the broker has acknowledged each.
         withdrawn: nothing more is taken from it; what was not finished still holds the commit back.
@@ -33,8 +33,8 @@ class Track:
     partition: Partition
     upto: int
     committed: int | None = None
-    lanes: dict[OrderKey, Queue] = field(default_factory=dict)
-    behind: dict[OrderKey, tuple[float, list[QueuedCall]]] = field(default_factory=dict)
+    lanes: dict[OrderKey, Queue | None] = field(default_factory=dict)
+    behind: dict[OrderKey, list[Waiting]] = field(default_factory=dict)
     unfinished: Unfinished = field(default_factory=Unfinished)
     letters: dict[int, bool] = field(default_factory=dict)
     withdrawn: bool = False
@@ -46,20 +46,19 @@ class Track:
         """Put a call behind those of its key."""
         waiting = self.behind.get(call[0])
         if waiting is None:
-            self.behind[call[0]] = now, [call]
+            self.behind[call[0]] = [(now, call)]
         else:
-            waiting[1].append(call)
+            waiting.append((now, call))
 
-    def step_back(self, key: OrderKey, calls: list[QueuedCall], since: float) -> None:
+    def step_back(self, key: OrderKey, queued: list[Waiting]) -> None:
         """Put calls that were queued before those which wait behind the same key in front of them."""
-        _, younger = self.behind.get(key, (since, []))
-        self.behind[key] = since, calls + younger
+        self.behind[key] = queued + self.behind.get(key, [])
 
     def abandon(self) -> None:
         """Take nothing more from it: what was not finished holds the commit back for good."""
         self.withdrawn = True
-        for _, calls in self.behind.values():
-            self.unfinished.enter(calls[0][2])
+        for (_, oldest), *_ in self.behind.values():
+            self.unfinished.enter(oldest[2])
         self.behind.clear()
 
     def take_in(self, upto: int, records: int, size: int) -> None:
