@@ -172,7 +172,8 @@ class Lanes:
         requests = max(1, queue.calls // self._max_calls, queue.size // self._max_bytes)
         calls = queue.calls // requests
         keys = sum(len(track.lanes) for track in self.tracks.values())
-        return min(requests, self._max_in_flight) if keys < 2 * self._max_in_flight * calls else 1, calls
+        enough = keys >= 2 * self._max_in_flight * calls
+        return 1 if enough else min(requests, self._max_in_flight), calls
 
     def _hold_back(self, queue: Queue) -> None:
         """What is still queued, but has a key that is in a request now, goes behind it."""
@@ -194,9 +195,8 @@ class Lanes:
 
     def _go_on(self, track: Track, keys: Sequence[OrderKey]) -> None:
         """What waited behind finished calls is queued: of each key up to the next envelope, and not much at a time."""
-        most = max(
-            1, 2 * self._max_calls // len(keys)
-        )  # of what is more, a request would have to put most back
+        # Most of what is more than fills a request would only have to step back again.
+        most = max(1, 2 * self._max_calls // len(keys))
         free: dict[tuple[Queue, int], list[Waiting]] = {}
         for key in keys:
             waiting = track.behind.pop(key)
