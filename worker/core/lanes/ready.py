@@ -55,8 +55,9 @@ class Lanes:
         if track.withdrawn:
             return
         track.abandon()
-        for queue in dict.fromkeys(track.lanes.values()):
-            if queue is not None:
+        for envelope in dict.fromkeys(track.lanes.values()):
+            if envelope is not None:
+                queue = self._queue(envelope)
                 queue.reset(stretch for stretch in queue.stretches if stretch.track is not track)
                 self._set_due(queue)
 
@@ -76,13 +77,14 @@ class Lanes:
 
     def _add_alike(self, track: Track, calls: list[QueuedCall], now: float) -> int:
         """Queue calls that share an envelope, but for those whose lane stands elsewhere. Written for speed."""
-        queue = self._queue(calls[0][4])
+        envelope = calls[0][4]
+        queue = self._queue(envelope)
         behind, place = track.behind, track.lanes.setdefault
-        queued = [call for call in calls if place(call[0], queue) is queue and call[0] not in behind]
+        queued = [call for call in calls if place(call[0], envelope) == envelope and call[0] not in behind]
         waited = 0
         if len(queued) < len(calls):
             for call in calls:
-                if place(call[0], queue) is not queue or call[0] in behind:
+                if place(call[0], envelope) != envelope or call[0] in behind:
                     track.wait(call, now)
                     waited += len(call[1])
         size = queue.append(track, queued, now) if queued else 0
@@ -181,10 +183,10 @@ class Lanes:
         kept = []
         for stretch in queue.stretches:
             track, lanes = stretch.track, stretch.track.lanes
-            stay = [call for call in stretch.calls if lanes[call[0]] is queue]
+            stay = [call for call in stretch.calls if lanes[call[0]] is not None]
             if len(stay) < len(stretch.calls):
                 for call in stretch.calls:
-                    if lanes[call[0]] is not queue:
+                    if lanes[call[0]] is None:
                         held.setdefault((track, call[0]), []).append((stretch.since, call))
                 stretch.keep(stay)
             if stay:
@@ -200,7 +202,8 @@ class Lanes:
         free: dict[tuple[Queue, int], list[Waiting]] = {}
         for key in keys:
             waiting = track.behind.pop(key)
-            queue = track.lanes[key] = self._queue(waiting[0][1][4])
+            envelope = track.lanes[key] = waiting[0][1][4]
+            queue = self._queue(envelope)
             going = _alike(waiting, most)
             for each in waiting[:going]:  # calls of about the same age travel together
                 free.setdefault((queue, int(each[0] / STRETCH_SECONDS)), []).append(each)

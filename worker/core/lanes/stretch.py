@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from worker.core.lanes.track import Track
 from worker.core.model import QueuedCall
-
-if TYPE_CHECKING:
-    from worker.core.lanes.track import Track
 
 
 class Stretch:

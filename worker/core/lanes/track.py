@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from worker.core.lanes.queue import Queue
 from worker.core.lanes.unfinished import Unfinished
 from worker.core.model import OrderKey, Partition, QueuedCall
 
@@ -20,7 +19,7 @@ class Track:
     Attributes:
         upto: the next offset to read.
         committed: what Kafka holds for the group; None if nothing yet.
-        lanes: of each key with unfinished calls the queue that holds them; None if a request does.
+        lanes: of each key with unfinished calls the envelope whose queue holds them; None if a request does.
         behind: calls that wait until their key's lane has left that place, in order. They are younger than those that
             hold the lane, which hold the commit back for them too.
         unfinished: knows the oldest record with an unfinished call.
@@ -33,7 +32,7 @@ class Track:
     partition: Partition
     upto: int
     committed: int | None = None
-    lanes: dict[OrderKey, Queue | None] = field(default_factory=dict)
+    lanes: dict[OrderKey, bytes | None] = field(default_factory=dict)
     behind: dict[OrderKey, list[Waiting]] = field(default_factory=dict)
     unfinished: Unfinished = field(default_factory=Unfinished)
     letters: dict[int, bool] = field(default_factory=dict)
