@@ -133,6 +133,23 @@ async def test_without_room_nothing_comes_and_nothing_is_lost(world: World) -> N
     await member.source.close()
 
 
+async def test_what_was_read_does_not_come_again_however_often_there_is_no_room(world: World) -> None:
+    topic = world.create_topic()
+    for number in (0, 1):
+        world.append(topic, number, 20)
+    member = await joined(world, topic)
+    await until(lambda: len(member.records) == 40, member)
+    for _ in range(2):
+        for _ in range(24):  # long enough for the partitions to be paused
+            await member.fetch(0)
+        await member.fetch(10)  # they go on, and there is nothing
+    world.append(topic, 0, 1)
+    world.append(topic, 1, 1)
+    await until(lambda: all(20 in member.offsets((topic, number)) for number in (0, 1)), member)
+    assert [member.offsets((topic, number)) for number in (0, 1)] == [list(range(21))] * 2
+    await member.source.close()
+
+
 async def test_latest_skips_what_was_there_before(world: World) -> None:
     topic = world.create_topic()
     world.append(topic, 0, 10)

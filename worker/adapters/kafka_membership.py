@@ -209,12 +209,14 @@ class Membership:
 
     def read_from(self, offsets: Mapping[Partition, int]) -> None:
         """Go on at other offsets. A seek does not do: the client has given up fetching what is out of range."""
-        places = _at(offsets)
         if self._cooperative:
-            self._consumer.incremental_unassign(places)
-            self._consumer.incremental_assign(places)
+            self._consumer.incremental_unassign(_at(offsets))
+            self._consumer.incremental_assign(_at(offsets))
         else:
-            self._consumer.assign(_at({**self._positions(), **offsets}))
+            offsets = {**self._positions(), **offsets}
+            self._consumer.assign(_at(offsets))
+        # The client knows no position of what it has just been given, until something of it was read.
+        self._began |= offsets
         if self._paused:
             self._consumer.pause(_places(self._owned))
 
