@@ -170,7 +170,7 @@ class Pipeline:
     async def _consume(self) -> None:
         while True:
             fetched = await self._source.fetch(self._room())
-            for run in _runs(fetched.records):
+            for run in runs(fetched.records):
                 for at in range(0, len(run), SLICE):
                     self._take_in(run[at : at + SLICE])
                     await asyncio.sleep(0)
@@ -371,7 +371,7 @@ class Pipeline:
         return asyncio.get_running_loop().time()
 
 
-def _runs(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+def runs(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
     """Neighbours of one partition, as the client mostly brings them."""
     if not records:
         return

@@ -133,6 +133,15 @@ def test_partitions_have_lanes_of_their_own(lanes: Lanes, track: Track) -> None:
     assert other.lanes
 
 
+def test_a_partition_that_is_withdrawn_twice_takes_nothing_from_others(lanes: Lanes, track: Track) -> None:
+    other = lanes.assign(("orders", 1), 0)
+    add(lanes, track, 0, b"k")
+    lanes.withdraw(track)
+    add(lanes, other, 0, b"k")
+    lanes.forget(track)
+    assert places(taken(lanes)) == [(0, 0)]
+
+
 # When
 
 
@@ -238,6 +247,17 @@ def test_in_a_backlog_few_keys_are_enough_for_all_requests(keys: int) -> None:
         add(lanes, track, offset, Key(b"%d" % (offset * 7919 % keys)))
     in_flight = [taken(lanes) for _ in range(8)]
     assert sum(batch.count for batch in in_flight) >= 0.75 * 8 * 50
+
+
+def test_what_keys_were_preferred_leaves_behind_is_in_the_order_of_its_age() -> None:
+    lanes = new_lanes(max_bytes=475_000, max_calls=50, max_in_flight=8)
+    track = lanes.assign(("orders", 0), 0)
+    for offset in range(600):
+        add(lanes, track, offset, Key(b"%d" % offset), now=offset / 10)
+    for _ in range(4):
+        taken(lanes)
+        ages = [stretch.since for stretch in lanes.queues[b""].stretches]
+        assert ages == sorted(ages)
 
 
 # Fairness
