@@ -21,13 +21,13 @@ class Stretch:
         self.track = track
         self.since = since
         self.calls = calls
-        self.size = size_of(calls)
+        self.size = _size(calls)
         self._mark = track.unfinished.enter(calls[0][2])
 
     def extend(self, calls: list[QueuedCall]) -> None:
         """Younger calls come along."""
         self.calls += calls
-        self.size += size_of(calls)
+        self.size += _size(calls)
 
     def keep(self, calls: list[QueuedCall]) -> None:
         """Only these of its calls stay, if any; all others are unfinished somewhere else."""
@@ -37,7 +37,7 @@ class Stretch:
             self._mark.finish()
             self._mark = self.track.unfinished.enter(calls[0][2])
         self.calls = calls
-        self.size = size_of(calls)
+        self.size = _size(calls)
 
     def divide(self, first: list[QueuedCall], second: list[QueuedCall]) -> tuple[Stretch, Stretch]:
         """The two that take its place."""
@@ -50,6 +50,6 @@ class Stretch:
         self._mark.finish()
 
 
-def size_of(calls: list[QueuedCall]) -> int:
+def _size(calls: list[QueuedCall]) -> int:
     """The bytes of calls, with the comma behind each."""
     return sum([len(call[1]) for call in calls])
