@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import orjson
 import typer
 
-from worker.mapping.preview import answer
+from worker.mapping.trying.preview import answer
 
 if TYPE_CHECKING:
-    from worker.core.model import Record
+    from worker.core.records import Record
     from worker.mapping.mappings import Explanation
 
 

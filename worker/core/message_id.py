@@ -19,7 +19,7 @@ from __future__ import annotations
 from functools import cache
 from hashlib import sha256
 
-from worker.core.model import MAX_CALLS_PER_RECORD
+from worker.core.records import MAX_CALLS_PER_RECORD
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: no I, L, O, U."""

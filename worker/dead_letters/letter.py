@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from worker.core.model import Partition, Record
+    from worker.core.records import Partition, Record
 
 RESOLVED = "dlq.resolved"
 """The header that makes a record a mark: see `marks`."""

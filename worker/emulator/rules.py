@@ -20,7 +20,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from worker.core.event_names import comparable
+from worker.customerio.event_names import comparable
 
 MAX_CALL_BYTES = 32_000
 """Exact UTF-8 bytes of one call (the smallest number in every reading of "32KB")."""

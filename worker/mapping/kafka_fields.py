@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from worker.core.model import Record, Rejected, Stage
+from worker.core.reasons import Rejected, Stage
+from worker.core.records import Record
 from worker.core.timestamps import from_millis
 
 
