@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from worker.core.model import Rejected, Stage
+from worker.core.record_reading import read_headers
 from worker.ports import DeadLetter
 from worker.wakeup import Wakeup
 
@@ -84,6 +85,7 @@ class Burial:
             return
         track.letters[offset] = False
         self._telemetry.record_rejected(verdict.stage, verdict.reason, record.topic())
+        read_headers(record)  # here for the first time: the thread that writes letters may not be the first
         if self._storm.broken or track.withdrawn:
             return  # neither written nor committed past: whoever reads it next finds out again
         letter = DeadLetter(

@@ -25,6 +25,7 @@ from worker.burial import STORM, Burial
 from worker.commits import FAILING, Commits
 from worker.core.lanes import Batch, Lanes, Track
 from worker.core.model import Converter, Partition, QueuedCall, Record, RejectedRecord
+from worker.core.record_reading import record_millis
 from worker.core.storm import StormBreaker
 from worker.delivery import Delivery
 from worker.ports import DeadLetters, Destination, Response, Source, Start
@@ -223,7 +224,9 @@ class Pipeline:
         """Reject what can never be delivered; the storm breaker is told of all records, in order."""
         judged = 0
         for record, verdict in rejected:
-            at = records.index(record, judged)
+            at = judged
+            while records[at] is not record:  # by identity: to compare two records reads their headers
+                at += 1
             self._storm.mapped(at - judged)
             self._burial.reject(track, record, verdict)
             judged = at + 1
@@ -254,9 +257,9 @@ class Pipeline:
     def delivered(self, batch: Batch) -> None:
         """See `delivery.Outcomes`."""
         self._telemetry.calls_delivered(batch.count)
-        oldest = min((each.timestamp()[1] for each in batch.heads() if each.timestamp()[0]), default=None)
-        if oldest is not None:
-            self._telemetry.freshness_measured(self._wall() - oldest / 1000)
+        times = [millis for each in batch.heads() if (millis := record_millis(each)) is not None]
+        if times:
+            self._telemetry.freshness_measured(max(0.0, self._wall() - min(times) / 1000))
         self._storm.delivered(batch.count)
         self._lanes_changed.notify()
         self._commit_early_if_crowded()
@@ -359,9 +362,9 @@ class Pipeline:
             in_progress_bytes=sum(track.size for track in tracks.values()),
             in_flight_requests=len(self._delivery.on_wire),
             oldest_undelivered={
-                partition: max(0.0, now - record.timestamp()[1] / 1000)
+                partition: max(0.0, now - millis / 1000)
                 for partition, record in oldest.items()
-                if record is not None
+                if record is not None and (millis := record_millis(record)) is not None
             },
             hold=self._held(),
             paused=self._room() == 0,

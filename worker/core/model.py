@@ -164,6 +164,7 @@ REASONS = {
     "INVALID_TYPE": "A field has another type than the API documents.",
     "INVALID_VALUE": "A field has a value that the API does not document.",
     "INVALID_TIMESTAMP": "A timestamp is neither RFC 3339 nor a whole number, or no such day exists.",
+    "UNREADABLE_HEADERS": "A rule or mapper reads the record's headers, and a header's name is not UTF-8.",
     "INVALID_TEXT": "A call holds text that cannot be written as UTF-8.",
     "UNENCODABLE": "A call holds a value that is not JSON.",
     "CALL_TOO_LARGE": "A call is larger than `max_call_bytes`.",

@@ -8,6 +8,7 @@ from typing import Any
 
 from worker.core.encoding import encode, envelope
 from worker.core.model import EncodedCall, Record, Rejected
+from worker.core.record_reading import record_millis
 from worker.mapping.call_code import Target
 from worker.mapping.event import Event
 from worker.mapping.kafka_fields import record_time
@@ -64,7 +65,6 @@ class MapperRule:
         target = self.target
         if event_id is not None:
             return target.ids.for_event(event_id, type_, name, index)
-        _, millis = record.timestamp()
         return target.ids.for_record(
-            millis, target.topic, record.partition(), record.offset(), type_, name, index
+            record_millis(record) or 0, target.topic, record.partition(), record.offset(), type_, name, index
         )
