@@ -24,11 +24,12 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.events import MAPPING, WHOLE, event
 from tests.support.mapping_reference import Reference
 from worker.core.message_id import PAIRS, MessageIds, Middles, beginning, ends
-from worker.core.model import Converter, Problem, QueuedCall, Record, RejectedRecord
+from worker.core.records import Converter, QueuedCall, Record, RejectedRecord
 from worker.core.timestamps import rfc3339
-from worker.mapping.documents import parse
+from worker.documents.document import parse
+from worker.documents.problems import Problem
+from worker.mapping.files.reader import read_mapping
 from worker.mapping.mappings import Mappings
-from worker.mapping.rule_reader import read_mapping
 
 TIME = 1_795_255_200_000
 """When the first record was produced, epoch milliseconds; a thousand follow each second."""

@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from worker.demo.events import TOPICS
 from worker.mapping.mappings import Mappings
 from worker.settings import Settings, load_settings
-from worker.telemetry import Telemetry
+from worker.telemetry.telemetry import Telemetry
 from worker.version import __version__
 
 ROOT = Path(__file__).parents[1]
@@ -277,7 +277,7 @@ def exercise(telemetry: Telemetry) -> None:
     telemetry.commit_failed("timeout")
     telemetry.source_failed("timeout")
     telemetry.mapper_was_slow("m", 2.0)
-    from worker.instruments import Observation
+    from worker.telemetry.metrics import Observation
 
     telemetry.observe(lambda: Observation(lag={("t", 0): 1}, oldest_undelivered={("t", 0): 1.0}))
 

@@ -18,9 +18,9 @@ from ruamel.yaml import YAML
 from tests.support import markdown
 from tests.support.markdown import Block, Section
 from worker.cli.main import app, run
-from worker.mapping.functions import OURS
-from worker.mapping.rule_schema import CALL_KEYS, FILE_KEYS, RULE_KEYS
-from worker.mapping.shapes import CALLS
+from worker.mapping.calls.specs import CALLS
+from worker.mapping.expressions.functions import OURS
+from worker.mapping.files.schema import CALL_KEYS, FILE_KEYS, RULE_KEYS
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = {

@@ -9,12 +9,12 @@ import pytest
 
 import worker
 from tests.support import markdown
-from worker.burial import STORM
-from worker.commits import FAILING
-from worker.core.model import REASONS
-from worker.dead_letters.advice import ADVICE, UNKNOWN, Fault, advice
-from worker.delivery import HOLD_REASONS
-from worker.telemetry import Telemetry
+from worker.core.reasons import REASONS
+from worker.dead_letters.runbook import ADVICE, UNKNOWN, Fault, advice
+from worker.pipeline.committing import FAILING
+from worker.pipeline.dead_lettering import STORM
+from worker.pipeline.delivery import HOLD_REASONS
+from worker.telemetry.telemetry import Telemetry
 
 ROOT = Path(__file__).parents[1]
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")

@@ -2,26 +2,28 @@
 
 Mapper authors import from here: `Event`, one builder for each call, and `Reject`.
 
-The package, from the outside in; each room imports only from those below it:
+The rooms, from the outside in; each imports only from those below it:
 
-    cli/             one file a command group: parses, calls, prints
-    app.py           builds and wires everything; signals, exit code
-    pipeline.py      the road a record takes: fetch, decode, map, encode, lane, deliver, commit
-    replay.py        the same road for dead letters; `dead_letters/` says which of them wait, and why
-    adapters/        one outside system a file: Kafka, the dead-letter topic, the Pipelines API, HTTP
-    telemetry.py     everything the worker tells, one past-tense verb for each thing that happens
-    settings         worker.yaml as one frozen tree
-    ports.py         what the pipeline needs from the world
-    mapping/         what users write, made runnable: rules, expressions, mappers, builders
-    core/            what decides: no I/O, no clock, no tasks, no logging
+    cli/            one file a command group: parses, calls, prints
+    programs/       whole programs: the worker, the replay of dead letters, the checks
+    adapters/       one outside system a folder: kafka, pipelines_api, dead_letter_topic, http
+    pipeline/       the path of a record: fetch, map, deliver, commit; its ports to the world
+    telemetry/      everything the worker reports: one past-tense verb for each thing that happens
+    settings/       worker.yaml as one frozen tree
+    dead_letters/   what dead letters say, which of them wait, what a replay would do; no I/O
+    mapping/        what users write, made runnable: files, expressions, calls, mappers, compiler, trying
+    formats/        from a record's bytes to JSON values
+    customerio/     what is true of the API: reserved names, limits, the catalogue of semantic events
+    documents/      YAML with positions, environment variables in it: for settings and mappings alike
+    core/           what decides: order, batches, retries, ids; no I/O, no clock, no tasks, no logging
 
-`emulator/` stands in for the Pipelines API, `demo/` runs everything on one machine.
+`emulator/` stands in for the Pipelines API, `demo/` runs everything on one machine, `testing.py` is for the
+tests of users' mappings.
 """
 
-from worker.mapping.call import Call
-from worker.mapping.calls import Reject, alias, group, identify, page, screen, track
-from worker.mapping.event import Event
-from worker.mapping.semantic_calls import (
+from worker.mapping.calls.builders import Reject, alias, group, identify, page, screen, track
+from worker.mapping.calls.call import Call
+from worker.mapping.calls.semantic_builders import (
     create_or_update_device,
     delete_device,
     delete_object,
@@ -32,6 +34,7 @@ from worker.mapping.semantic_calls import (
     suppress_user,
     unsuppress_user,
 )
+from worker.mapping.mappers.event import Event
 
 __all__ = [
     "Call",

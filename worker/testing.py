@@ -28,10 +28,10 @@ from typing import Any, Protocol
 import orjson
 import pytest
 
-from worker.configuration import load_mappings
-from worker.mapping.fixtures import Fixture, read_fixtures, run_fixture
 from worker.mapping.mappings import Mappings
-from worker.mapping.preview import PreviewRecord, map_event
+from worker.mapping.trying.fixtures import Fixture, read_fixtures, run_fixture
+from worker.mapping.trying.preview import PreviewRecord, map_event
+from worker.programs.configuration import load_mappings
 from worker.settings import load_settings
 
 _MAPPINGS = pytest.StashKey[Mappings]()

@@ -11,8 +11,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.support.program import Cli
-from worker.mapping import catalog
-from worker.mapping.rule_examples import example_rule
+from worker.customerio import catalog
+from worker.mapping.files.examples import example_rule
 
 Write = Callable[[str, str], Path]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.core.model import Stage
+from worker.core.reasons import Stage
 from worker.core.storm import StormBreaker
 
 outcomes = st.lists(

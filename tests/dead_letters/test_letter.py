@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from tests.support.dlq_command import connect_headers
 from tests.support.letters import CLUSTER, FAILED_AT, TOPIC, letter_record, mark_record, read
 from tests.support.memory_source import MemoryRecord
-from worker.adapters.dead_letter_headers import as_before, headers_of
-from worker.adapters.dead_letter_topic import DeadLetterTopic
-from worker.core.model import Stage
+from worker.adapters.dead_letter_topic.headers import as_before, headers_of
+from worker.adapters.dead_letter_topic.writer import DeadLetterTopic
+from worker.core.reasons import Stage
 from worker.dead_letters.letter import RANGES_PER_MARK, marks, own_headers, read_letter, read_mark
-from worker.ports import DeadLetter
+from worker.pipeline.ports import DeadLetter
 from worker.settings import Kafka
-from worker.telemetry import Telemetry
+from worker.telemetry.telemetry import Telemetry
 
 NAMES = st.sampled_from(
     [

@@ -8,7 +8,8 @@ import pytest
 
 from tests.support.letters import FAILED_AT, letter_record, read
 from tests.support.memory_source import MemoryRecord
-from worker.core.model import DESTRUCTIVE_CALLS, SEMANTIC_EVENTS, Stage
+from worker.core.reasons import Stage
+from worker.customerio.reference import DESTRUCTIVE_CALLS, SEMANTIC_EVENTS
 from worker.dead_letters.selection import Filters, LeftAlone, Selection
 
 DAY = 86_400.0

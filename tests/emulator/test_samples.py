@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from tests.support.records import converted
 from worker.core.message_id import MessageIds
-from worker.core.model import Rejected
-from worker.core.validation import validate
+from worker.core.reasons import Rejected
 from worker.demo.events import TOPICS, Fate, Sample, sample_events
 from worker.emulator import rules
 from worker.emulator.intake import take_in
+from worker.mapping.calls.validation import validate
 from worker.mapping.mappings import Mappings
-from worker.mapping.preview import PreviewRecord
+from worker.mapping.trying.preview import PreviewRecord
 from worker.settings import load_settings
 
 UNTIL = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -13,7 +13,7 @@ from tests.support.kafka_client import Headers, KafkaClient
 from tests.support.ledger import EVENT, PERSON, TEXT
 from tests.support.letters import letter_record
 from tests.support.worker_process import Site
-from worker.adapters.dead_letter_reader import open_dead_letters
+from worker.adapters.dead_letter_topic.reader import open_dead_letters
 from worker.core.message_id import MessageIds
 from worker.emulator import Emulator, Fault
 from worker.emulator.received import Query

@@ -11,11 +11,11 @@ import pytest
 from tests.support.kafka_client import KafkaClient
 from tests.support.memory_source import MemoryRecord
 from tests.support.recorded_telemetry import RecordedTelemetry
-from worker.adapters import dead_letter_topic
-from worker.adapters.dead_letter_topic import DeadLetterTopic
-from worker.adapters.kafka_checks import kafka_problems
-from worker.core.model import Stage
-from worker.ports import DeadLetter
+from worker.adapters.dead_letter_topic import writer as dead_letter_topic
+from worker.adapters.dead_letter_topic.writer import DeadLetterTopic
+from worker.adapters.kafka.topic_checks import kafka_problems
+from worker.core.reasons import Stage
+from worker.pipeline.ports import DeadLetter
 from worker.settings import Kafka
 from worker.version import __version__
 

@@ -9,7 +9,7 @@ import pytest
 from tests.support.kafka_client import KafkaClient
 from tests.support.kafka_cluster import KafkaCluster
 from tests.support.source_worlds import KafkaWorld, Member, joined, partitions, until
-from worker.adapters import kafka_source
+from worker.adapters.kafka import source as kafka_source
 
 pytestmark = pytest.mark.kafka
 

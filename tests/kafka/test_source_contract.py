@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.kafka_client import KafkaClient
 from tests.support.source_worlds import KafkaWorld, Member, MemoryWorld, World, joined, partitions, until
-from worker.ports import CommitFailed, SourceFailed
+from worker.pipeline.ports import CommitFailed, SourceFailed
 
 T0 = int(time.time() * 1000) - 3_600_000
 """An hour ago: records much older than that would be deleted by the topic's retention."""

@@ -13,7 +13,7 @@ from confluent_kafka import Message
 from tests.support.kafka_client import Headers, KafkaClient
 from tests.support.ledger import PERSON, TEXT, header
 from tests.support.worker_process import Site
-from worker.core.model import MAX_CALL_BYTES
+from worker.customerio.limits import MAX_CALL_BYTES
 from worker.emulator import Emulator, Fault
 from worker.emulator.received import Query
 from worker.version import __version__

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.records import converted, record
 from worker.core.message_id import MessageIds
-from worker.core.model import ConfigError
+from worker.documents.problems import ConfigError
 from worker.mapping.mappings import Mappings
 
 IDS = MessageIds("cluster")

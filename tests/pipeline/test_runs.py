@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.memory_source import MemoryRecord
-from worker.core.model import Record
-from worker.pipeline import runs
+from worker.core.records import Record
+from worker.pipeline.pipeline import runs
 
 
 def place(record: Record) -> tuple[str, int]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from worker.mapping.codegen import Code
-from worker.mapping.expressions import Expression, ExpressionFailed
+from worker.mapping.compiler.source import Code
+from worker.mapping.expressions.expression import Expression, ExpressionFailed
 
 FAILED = "<failed>"
 """What stands for an `ExpressionFailed`: no expression gives this text."""

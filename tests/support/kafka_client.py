@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from worker.core.model import Partition
+from worker.core.records import Partition
 
 SECONDS = 20.0
 Headers = list[tuple[str, str | bytes | None]]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tests.support.memory_source import MemoryRecord
 from worker.core.lanes import Batch, Lanes, Track
-from worker.core.model import QueuedCall, Record
+from worker.core.records import QueuedCall, Record
 
 MAX_BYTES = 200
 MAX_CALLS = 6

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.support.memory_source import MemoryRecord
-from worker.adapters.dead_letter_headers import headers_of
-from worker.adapters.kafka_walk import Piece
-from worker.core.model import Record, Stage
+from worker.adapters.dead_letter_topic.headers import headers_of
+from worker.adapters.kafka.scan import Piece
+from worker.core.reasons import Stage
+from worker.core.records import Record
 from worker.dead_letters.index import Index
 from worker.dead_letters.letter import RESOLVED, Letter, Range, marks, read_letter
-from worker.ports import CommitFailed, DeadLetter
+from worker.pipeline.ports import CommitFailed, DeadLetter
 
 TOPIC = "dead-letters"
 CLUSTER = "cluster-1"

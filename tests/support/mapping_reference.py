@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from worker.core.decoding import decode
-from worker.core.encoding import encode, envelope
 from worker.core.message_id import MessageIds
-from worker.core.model import EncodedCall, Record, Rejected, Stage
-from worker.core.validation import optional_identity
-from worker.mapping.assembly import as_time, assemble, checked
-from worker.mapping.expressions import Expression, ExpressionFailed
+from worker.core.reasons import Rejected, Stage
+from worker.core.records import EncodedCall, Record
+from worker.formats.json_values import decode
+from worker.mapping.calls.assembly import as_time, assemble, checked
+from worker.mapping.calls.encoding import encode, envelope
+from worker.mapping.calls.validation import optional_identity
+from worker.mapping.expressions.expression import Expression, ExpressionFailed
+from worker.mapping.files.rules import CallRule, MappingFile, Rule
 from worker.mapping.kafka_fields import kafka_fields, record_time
-from worker.mapping.rules import CallRule, MappingFile, Rule
 
 _ABSENT = object()
 

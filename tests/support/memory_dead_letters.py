@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from worker.ports import DeadLetter
+from worker.pipeline.ports import DeadLetter
 
 
 class MemoryDeadLetters:

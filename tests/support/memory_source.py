@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from worker.core.model import Partition
-from worker.ports import Assignments, CommitFailed, Fetched, SourceFailed, Start
+from worker.core.records import Partition
+from worker.pipeline.ports import Assignments, CommitFailed, Fetched, SourceFailed, Start
 
 EARLIEST_MS = 1_700_000_000_000
 """The timestamp of records that were appended without one."""

@@ -1,13 +1,13 @@
-"""How a call is put together, in the plainest way: what `worker.mapping.assembly` writes out for each shape."""
+"""How a call is put together, in the plainest way: what `worker.mapping.calls.assembly` writes out for each shape."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from worker.core.model import Rejected, Stage
-from worker.mapping.assembly import convert, put
-from worker.mapping.shapes import CallShape, Kind
+from worker.core.reasons import Rejected, Stage
+from worker.mapping.calls.assembly import convert, put
+from worker.mapping.calls.specs import CallShape, Kind
 
 
 def plainly_assembled(shape: CallShape, values: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:

@@ -54,7 +54,7 @@ class RawProducer:
         self._producer = self._library.rd_kafka_new(_PRODUCER, properties, text, _ERROR_CHARS)
         assert self._producer, text.value
 
-    def produce(  # noqa: D102 - see `KafkaClient.append`
+    def produce(
         self,
         topic: str,
         partition: int = 0,

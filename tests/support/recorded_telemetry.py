@@ -7,7 +7,7 @@ from typing import Any
 
 
 class RecordedTelemetry:
-    """Stands in for `worker.telemetry.Telemetry` where a test asks what was told.
+    """Stands in for `worker.telemetry.telemetry.Telemetry` where a test asks what was told.
 
     Attributes:
         told: verb and arguments, in order.

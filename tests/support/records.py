@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 
-from worker.core.model import Converter, EncodedCall, QueuedCall, Record, RejectedRecord
-from worker.mapping.preview import PreviewRecord
+from worker.core.records import Converter, EncodedCall, QueuedCall, Record, RejectedRecord
+from worker.mapping.trying.preview import PreviewRecord
 
 TIME = 1_763_719_200_000
 """2025-11-21T10:00:00Z, in epoch milliseconds."""

@@ -14,8 +14,8 @@ from typing import Any
 
 import orjson
 
-from worker.core.model import Record
-from worker.ports import Response
+from worker.core.records import Record
+from worker.pipeline.ports import Response
 
 REFUSALS = {400, 413, 422}
 

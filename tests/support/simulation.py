@@ -18,9 +18,10 @@ from tests.support.memory_dead_letters import MemoryDeadLetters
 from tests.support.memory_source import EARLIEST_MS, MemoryBroker, MemoryRecord, MemorySource
 from tests.support.recorded_telemetry import RecordedTelemetry
 from tests.support.scripted_api import Account, Reply, Script, ScriptedApi, ordering_of
-from worker.core.model import EncodedCall, Partition, QueuedCall, Record, Rejected, Stage
-from worker.pipeline import Pipeline
-from worker.ports import DeadLetter, Fetched
+from worker.core.reasons import Rejected, Stage
+from worker.core.records import EncodedCall, Partition, QueuedCall, Record
+from worker.pipeline.pipeline import Pipeline
+from worker.pipeline.ports import DeadLetter, Fetched
 from worker.settings import Settings
 
 TOPIC = "orders"

@@ -11,10 +11,10 @@ from typing import Any, Protocol, cast
 from tests.support.kafka_client import KafkaClient
 from tests.support.memory_source import EARLIEST_MS, MemoryBroker, MemorySource, RecordedAssignments
 from tests.support.recorded_telemetry import RecordedTelemetry
-from worker.adapters.kafka_source import KafkaSource
-from worker.core.model import Partition, Record
+from worker.adapters.kafka.source import KafkaSource
+from worker.core.records import Partition, Record
 from worker.demo.cluster import EmbeddedCluster
-from worker.ports import Source, Start
+from worker.pipeline.ports import Source, Start
 from worker.settings import Kafka, Memory
 
 SECONDS = 30.0

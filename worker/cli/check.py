@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker.cli.options import ConfigOption, chosen_config, load
-from worker.core.model import ConfigError, Problem
+from worker.documents.problems import ConfigError, Problem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +54,7 @@ def check(
 def _left_out(mappings: Mappings, config_file: Path) -> dict[str, list[str]]:
     """What the fixtures leave out, where there are any. Raises ConfigError with what is wrong with them."""
     from worker.cli.test import fixture_folder, run_all
-    from worker.mapping.fixtures import events_without_rules, topics_without_events
+    from worker.mapping.trying.fixtures import events_without_rules, topics_without_events
 
     results = run_all(mappings, [fixture_folder(config_file)])
     if not results:
@@ -68,7 +68,7 @@ def _left_out(mappings: Mappings, config_file: Path) -> dict[str, list[str]]:
 def _connected(settings: Settings, mappings: Mappings) -> list[Problem]:
     import asyncio
 
-    from worker.connection import connection_problems
+    from worker.programs.check import connection_problems
 
     return asyncio.run(connection_problems(settings, mappings.subscriptions))
 

@@ -12,13 +12,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from worker.adapters.dead_letter_reader import DeadLetterReader, Survey, open_dead_letters
+from worker.adapters.dead_letter_topic.reader import DeadLetterReader, Survey, open_dead_letters
 from worker.cli.dlq_options import progress
 from worker.cli.options import load
-from worker.dead_letters.advice import advice
-from worker.dead_letters.census import Cause, Census, Group
+from worker.dead_letters.runbook import advice
 from worker.dead_letters.selection import Filters
-from worker.ports import SourceFailed
+from worker.dead_letters.summary import Cause, Census, Group
+from worker.pipeline.ports import SourceFailed
 
 PIPED_WIDTH = 220
 """Characters of a line where nobody's terminal says how wide it is."""

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from worker.adapters.dead_letter_reader import open_dead_letters
+from worker.adapters.dead_letter_topic.reader import open_dead_letters
 from worker.cli.dlq_options import progress
 from worker.cli.options import load
-from worker.ports import SourceFailed
+from worker.pipeline.ports import SourceFailed
 
 if TYPE_CHECKING:
-    from worker.adapters.dead_letter_reader import DeadLetterReader
-    from worker.dead_letters.admission import Tally
+    from worker.adapters.dead_letter_topic.reader import DeadLetterReader
+    from worker.dead_letters.forecast import Tally
     from worker.dead_letters.selection import Selection
     from worker.mapping.mappings import Mappings
-    from worker.replay import Job, Replayed
+    from worker.programs.replay import Job, Replayed
     from worker.settings import Settings
 
 Rows = list[tuple[str, int]]
@@ -58,7 +58,7 @@ def print_replay(path: Path, wish: Wish) -> None:
 
 def _replay(settings: Settings, mappings: Mappings, reader: DeadLetterReader, wish: Wish) -> bool:
     """True if any letter failed again, or would, or the end was not reached."""
-    from worker.replay import Job, dry_run
+    from worker.programs.replay import Job, dry_run
 
     cap = None if wish.include_replayed else settings.dead_letters.max_replays
     selection = replace(wish.selection, max_replays=cap)
@@ -84,8 +84,8 @@ def _replay(settings: Settings, mappings: Mappings, reader: DeadLetterReader, wi
 def _send(settings: Settings, job: Job) -> Replayed:
     import uvloop
 
-    from worker.logs import configure_logging
-    from worker.replay import replay
+    from worker.programs.replay import replay
+    from worker.telemetry.logs import configure_logging
 
     configure_logging(settings.telemetry, sys.stderr)
     return uvloop.run(replay(settings, job))

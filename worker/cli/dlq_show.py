@@ -9,19 +9,19 @@ from typing import Any
 import orjson
 import typer
 
-from worker.adapters.dead_letter_reader import DeadLetterReader, open_dead_letters
+from worker.adapters.dead_letter_topic.reader import DeadLetterReader, open_dead_letters
 from worker.cli.dlq_options import progress
 from worker.cli.options import load
 from worker.core.message_id import MessageIds
-from worker.core.model import Partition
 from worker.core.record_reading import UNREADABLE, read_headers
-from worker.dead_letters.advice import advice
+from worker.core.records import Partition
 from worker.dead_letters.index import State
 from worker.dead_letters.letter import Letter
 from worker.dead_letters.masking import masked, shape
+from worker.dead_letters.runbook import advice
 from worker.dead_letters.selection import Filters, Selection
 from worker.mapping.mappings import Explanation, Mappings
-from worker.ports import SourceFailed
+from worker.pipeline.ports import SourceFailed
 from worker.settings import Settings
 
 STALE_AFTER_SECONDS = 86_400.0

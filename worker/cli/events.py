@@ -17,7 +17,7 @@ def events(
     config: ConfigOption = None,
 ) -> None:
     """List the events that Customer.io documents, or explain one, with a rule to paste into a mapping."""
-    from worker.mapping import catalog
+    from worker.customerio import catalog
 
     if name is None:
         for family, names in catalog.families().items():
@@ -33,7 +33,7 @@ def events(
 
 
 def _explain(event: Mapping[str, Any]) -> None:
-    from worker.mapping.rule_examples import example_rule
+    from worker.mapping.files.examples import example_rule
 
     typer.echo(f"{event['name']}  ({event['family']})")
     if event.get("destructive"):

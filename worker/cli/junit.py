@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, ElementTree, SubElement
 
 if TYPE_CHECKING:
-    from worker.mapping.fixtures import FixtureResult
+    from worker.mapping.trying.fixtures import FixtureResult
 
 
 def write_report(file: Path, results: Sequence[FixtureResult]) -> None:

@@ -22,7 +22,7 @@ from worker.cli.options import DEFAULT_CONFIG
 from worker.cli.run import run_worker
 from worker.cli.schema import schema
 from worker.cli.test import run_fixtures
-from worker.core.model import ConfigError
+from worker.documents.problems import ConfigError
 from worker.version import __version__
 
 PROGRAM = "pipelines-worker"

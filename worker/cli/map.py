@@ -12,7 +12,7 @@ import typer
 from worker.cli.options import ConfigOption, chosen_config, load
 
 if TYPE_CHECKING:
-    from worker.core.model import Record
+    from worker.core.records import Record
     from worker.mapping.mappings import Mappings
 
 
@@ -106,7 +106,7 @@ def _records(
     """Records of now, as if the lines had been produced one after the other."""
     from time import time
 
-    from worker.mapping.preview import PreviewRecord
+    from worker.mapping.trying.preview import PreviewRecord
 
     key_bytes = key.encode() if key is not None else None
     for offset, line in enumerate(lines):
@@ -117,7 +117,7 @@ def _map_lines(mappings: Mappings, records: Iterable[Record]) -> int:
     """Print what becomes of each; how many were rejected."""
     from worker.cli.verdicts import print_verdict
     from worker.core.message_id import MessageIds
-    from worker.mapping.preview import PREVIEW_CLUSTER
+    from worker.mapping.trying.preview import PREVIEW_CLUSTER
 
     ids = MessageIds(PREVIEW_CLUSTER)
     return sum(print_verdict(mappings.explain(record, ids)) for record in records)

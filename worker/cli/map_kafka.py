@@ -6,11 +6,11 @@ from pathlib import Path
 
 import typer
 
-from worker.adapters.kafka_reader import KafkaReader
+from worker.adapters.kafka.reader import KafkaReader
 from worker.cli.options import coordinates, load
 from worker.cli.verdicts import print_explanation, print_record, print_verdict
 from worker.core.message_id import MessageIds
-from worker.ports import SourceFailed
+from worker.pipeline.ports import SourceFailed
 
 
 def map_from_kafka(path: Path, topic: str | None, limit: int, explained: str | None) -> int:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from worker.core.model import Partition, Problem
+    from worker.core.records import Partition
+    from worker.documents.problems import Problem
     from worker.mapping.mappings import Mappings
     from worker.settings import Settings
 
@@ -33,7 +34,7 @@ def load(path: Path, *, needs_key: bool) -> tuple[Settings, Mappings]:
     """Settings and mappings. Raises ConfigError with the problems of both."""
     import os
 
-    from worker.configuration import load_configuration
+    from worker.programs.configuration import load_configuration
 
     return load_configuration(path, os.environ, needs_key=needs_key, look_closer=_refused_properties)
 
@@ -50,6 +51,6 @@ def _refused_properties(settings: Settings) -> list[Problem]:
     """What librdkafka does not take of `kafka.properties`; it is asked only where there are any."""
     if not settings.kafka.properties:
         return []
-    from worker.adapters.kafka_property_checks import property_problems
+    from worker.adapters.kafka.property_checks import property_problems
 
     return property_problems(settings)

@@ -25,7 +25,7 @@ def run_worker(
     settings, mappings = load(chosen_config(context, config), needs_key=True)
     import uvloop
 
-    from worker import app
+    from worker.programs import run as app
 
     working = app.run_worker(settings, mappings, until_caught_up=until_caught_up, alone=True)
     raise typer.Exit(uvloop.run(working))

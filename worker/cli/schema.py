@@ -35,6 +35,6 @@ def _schema(kind: Kind) -> dict[str, object]:
         from worker.settings import Settings
 
         return Settings.json_schema()
-    from worker.mapping.rules import json_schema
+    from worker.mapping.files.rules import json_schema
 
     return json_schema()

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker.cli.options import ConfigOption, chosen_config, load
-from worker.core.model import ConfigError
+from worker.documents.problems import ConfigError
 
 if TYPE_CHECKING:
-    from worker.mapping.fixtures import Fixture, FixtureResult
     from worker.mapping.mappings import Mappings
+    from worker.mapping.trying.fixtures import Fixture, FixtureResult
 
 
 def run_fixtures(
@@ -70,14 +70,14 @@ def fixture_folder(config_file: Path) -> Path:
 
 def run_all(mappings: Mappings, paths: Sequence[Path]) -> list[FixtureResult]:
     """What becomes of every fixture in these files and folders. Raises ConfigError with the problems of all."""
-    from worker.mapping.fixtures import run_fixture
+    from worker.mapping.trying.fixtures import run_fixture
 
     return [run_fixture(mappings, fixture) for fixture in _read(list(_files(paths)))]
 
 
 def _read(files: Sequence[Path]) -> list[Fixture]:
     """The fixtures of all files. Raises ConfigError with the problems of all."""
-    from worker.mapping.fixtures import read_fixtures
+    from worker.mapping.trying.fixtures import read_fixtures
 
     fixtures, problems = [], []
     for file in files:
@@ -91,7 +91,7 @@ def _read(files: Sequence[Path]) -> list[Fixture]:
 
 
 def _update(results: Sequence[FixtureResult]) -> None:
-    from worker.mapping.fixtures import updated
+    from worker.mapping.trying.fixtures import updated
 
     names = sorted({_file(result) for result in results if not result.passed})
     for name in names:
@@ -122,7 +122,7 @@ def _print(results: Sequence[FixtureResult]) -> None:
 
 
 def _print_coverage(mappings: Mappings, results: Sequence[FixtureResult]) -> None:
-    from worker.mapping.fixtures import rules_never_hit
+    from worker.mapping.trying.fixtures import rules_never_hit
 
     rules = sum(len(file.rules) for file in mappings.files)
     missed = rules_never_hit(mappings, results)

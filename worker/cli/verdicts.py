@@ -9,10 +9,10 @@ import orjson
 import typer
 
 from worker.core.record_reading import UNREADABLE, read_headers
-from worker.mapping.preview import answer
+from worker.mapping.trying.preview import answer
 
 if TYPE_CHECKING:
-    from worker.core.model import Record
+    from worker.core.records import Record
     from worker.mapping.mappings import Explanation
 
 

@@ -1,4 +1,4 @@
 """What decides: plain functions and small state objects that take values and `now` and return values.
 
-No I/O, no clock, no tasks, no logging. Inside this package every module imports only `model`.
+No I/O, no clock, no tasks, no logging.
 """

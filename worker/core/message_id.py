@@ -19,7 +19,7 @@ from __future__ import annotations
 from functools import cache
 from hashlib import sha256
 
-from worker.core.model import MAX_CALLS_PER_RECORD
+from worker.core.records import MAX_CALLS_PER_RECORD
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: no I, L, O, U."""
@@ -90,10 +90,7 @@ class MessageIds:
         source = (topic, partition, type_, name)
         low = (offset & 0xFFF) << 8 | index
         hashed = self._hashes.get(source) or self._hash(source)
-        return (
-            f"{begin[1]}{PAIRS[time & 1023]}{hashed}"
-            f"{middle[1]}{PAIRS[low >> 10]}{PAIRS[low & 1023]}"
-        )
+        return f"{begin[1]}{PAIRS[time & 1023]}{hashed}{middle[1]}{PAIRS[low >> 10]}{PAIRS[low & 1023]}"
 
     def middle(self, source: Source, offset: int) -> str:
         """Characters 11 to 22 of an id: what changes once in 4,096 offsets of a partition."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Protocol, cast
 
-from worker.core.model import Record, Rejected, Stage
+from worker.core.reasons import Rejected, Stage
+from worker.core.records import Record
 
 RecordHeaders = list[tuple[str, bytes | None]]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from worker.core.model import Stage
+from worker.core.reasons import Stage
 
 
 class StormBreaker:

@@ -16,7 +16,7 @@ from worker.dead_letters.offset_set import OffsetSet
 from worker.dead_letters.origins import Origins
 
 if TYPE_CHECKING:
-    from worker.core.model import Record
+    from worker.core.records import Record
 
 
 class State(Enum):

@@ -14,7 +14,7 @@ from worker.core.record_reading import UNREADABLE, RecordHeaders, read_headers, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from worker.core.model import Partition, Record
+    from worker.core.records import Partition, Record
 
 RESOLVED = "dlq.resolved"
 """The header that makes a record a mark: see `marks`."""
@@ -140,7 +140,7 @@ class Letter:
 
     @property
     def left_out(self) -> frozenset[str]:
-        """What the letter was written without: `headers` that could not be read, or what was too large for the topic."""
+        """What it was written without: `headers` that cannot be read, or what was too large for the topic."""
         return frozenset((self.text("dlq.left_out") or "").split())
 
     @property

@@ -12,8 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from worker.core.model import DESTRUCTIVE_CALLS
-from worker.core.semantic import call_name
+from worker.customerio.reference import DESTRUCTIVE_CALLS
+from worker.customerio.semantic import call_name
 
 if TYPE_CHECKING:
     from worker.dead_letters.letter import Letter

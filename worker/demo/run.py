@@ -18,13 +18,13 @@ from confluent_kafka import Consumer, TopicPartition
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from worker import app
 from worker.demo.cluster import EmbeddedCluster
 from worker.demo.events import TOPICS, Sample, sample_events
 from worker.demo.sending import send
 from worker.demo.summary import Expected, Found, differences, tables
 from worker.emulator import Emulator, Fault
 from worker.mapping.mappings import Mappings
+from worker.programs import run as app
 from worker.settings import Settings, load_settings
 
 EMULATOR_PORT = 8090

@@ -1,6 +1,6 @@
 """What the API asks of a call, written from its reference alone.
 
-On purpose this shares nothing with `worker.core.validation`: the two are checked against each other, so
+On purpose this shares nothing with `worker.mapping.calls.validation`: the two are checked against each other, so
 a rule that one of them got wrong shows. "API contract" is the compilation of the API's documents and
 their conflicts that both were written from; where documents disagree, the strictest reading holds.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from worker.core.model import Record, Rejected, Stage
+from worker.core.reasons import Rejected, Stage
 from worker.core.record_reading import UNREADABLE, read_headers, record_millis
+from worker.core.records import Record
 from worker.core.timestamps import from_millis
 
 

@@ -18,16 +18,19 @@ from typing import Any
 import orjson
 
 from worker.core.message_id import MessageIds
-from worker.core.model import MAX_CALL_BYTES, ConfigError, Converter, Problem, QueuedCall, Record, Rejected
-from worker.mapping import catalog
-from worker.mapping.call_code import Target
-from worker.mapping.compiler import Explainer, OnSlow, compile_explained, compile_mapping
-from worker.mapping.documents import Document, parse
-from worker.mapping.mappers import Mapper, MapperProblem, Mappers
-from worker.mapping.rule_checks import claim_problems, rule_warnings
-from worker.mapping.rule_reader import read_mapping
-from worker.mapping.rules import MappingFile
-from worker.mapping.topics import matches
+from worker.core.reasons import Rejected
+from worker.core.records import Converter, QueuedCall, Record
+from worker.customerio import catalog
+from worker.customerio.limits import MAX_CALL_BYTES
+from worker.documents.document import Document, parse
+from worker.documents.problems import ConfigError, Problem
+from worker.mapping.compiler.calls import Target
+from worker.mapping.compiler.loop import Explainer, OnSlow, compile_explained, compile_mapping
+from worker.mapping.files.lint import claim_problems, rule_warnings
+from worker.mapping.files.reader import read_mapping
+from worker.mapping.files.rules import MappingFile
+from worker.mapping.files.topics import matches
+from worker.mapping.mappers.loading import Mapper, MapperProblem, Mappers
 
 
 @dataclass(frozen=True, slots=True)

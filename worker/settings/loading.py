@@ -12,10 +12,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from worker.core.model import ConfigError, Problem
-from worker.mapping.documents import Document, did_you_mean, parse
-from worker.mapping.documents import Path as KeyPath
-from worker.mapping.interpolation import interpolate
+from worker.core.near_matches import did_you_mean
+from worker.documents.document import Document, parse
+from worker.documents.document import Path as KeyPath
+from worker.documents.interpolation import interpolate
+from worker.documents.problems import ConfigError, Problem
 from worker.settings.tree import Settings
 from worker.settings.values import EnvironmentText, Wrong
 from worker.settings.warnings import warnings_about

@@ -18,7 +18,8 @@ from pydantic import (
     model_validator,
 )
 
-from worker.core.model import Problem
+from worker.customerio.limits import MAX_BODY_BYTES, MAX_CALL_BYTES
+from worker.documents.problems import Problem
 from worker.settings.kafka_values import Properties, StartFrom, TopicName, start_timestamp
 from worker.settings.schema import settings_schema
 from worker.settings.values import (
@@ -37,12 +38,6 @@ from worker.settings.values import (
 
 BASE_URLS = {"us": "https://cdp.customer.io", "eu": "https://cdp-eu.customer.io"}
 """Where each region's API is (Customer.io Pipelines API reference)."""
-
-MAX_BODY_BYTES = 500_000
-"""No request body may be larger (Customer.io Pipelines API reference, Batch: 500 KB)."""
-
-MAX_CALL_BYTES = 32_000
-"""No call may be larger (Customer.io Pipelines API reference: 32 KB)."""
 
 _BODY_FRAME = len('{"batch":[]}')
 

@@ -10,7 +10,7 @@ from worker.core.lanes.stretch import Stretch
 
 if TYPE_CHECKING:
     from worker.core.lanes.track import Track
-    from worker.core.model import OrderKey, QueuedCall, Record
+    from worker.core.records import OrderKey, QueuedCall, Record
 
 _FRAME = len(b'{"batch":[]}')
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from worker.core.lanes.track import Track
-    from worker.core.model import QueuedCall
+    from worker.core.records import QueuedCall
 
 STRETCH_CALLS = 256
 STRETCH_SECONDS = 0.05

@@ -11,7 +11,7 @@ from worker.core.lanes.batch import Batch, Room
 from worker.core.lanes.queue import STRETCH_SECONDS, Queue
 from worker.core.lanes.stretch import Stretch
 from worker.core.lanes.track import Track, Waiting
-from worker.core.model import OrderKey, Partition, QueuedCall
+from worker.core.records import OrderKey, Partition, QueuedCall
 
 MOST_STALE = 1000
 """So many more entries of when queues are due are kept than queues, before those out of date are thrown out."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from worker.core.lanes.track import Track
-from worker.core.model import QueuedCall
+from worker.core.records import QueuedCall
 
 
 class Stretch:

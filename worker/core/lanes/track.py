@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from worker.core.lanes.unfinished import Unfinished
-from worker.core.model import OrderKey, Partition, QueuedCall
+from worker.core.records import OrderKey, Partition, QueuedCall
 
 Waiting = tuple[float, QueuedCall]
 """A call that waits behind its key's lane, and since when."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 
-from worker.core.model import Record
+from worker.core.records import Record
 
 
 class Mark:

@@ -1,0 +1,286 @@
+"""Replays one after the other over one topic: whatever they select, wherever they are interrupted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.letters import CLUSTER, TOPIC, MemorySurvey, MemoryTopic, letter_record
+from tests.support.memory_source import MemoryRecord
+from tests.support.recorded_telemetry import RecordedTelemetry
+from worker.adapters.dead_letter_topic.headers import headers_of
+from worker.adapters.dead_letter_topic.replay_source import Fate, ReplaySource
+from worker.core.reasons import Rejected, Stage
+from worker.core.records import Converter, Partition, QueuedCall, Record, RejectedRecord
+from worker.dead_letters.forecast import Admission, ReplayedLetter
+from worker.dead_letters.letter import read_letter
+from worker.dead_letters.selection import Filters, LeftAlone, Selection
+from worker.dead_letters.summary import Census
+from worker.pipeline.pipeline import Pipeline
+from worker.pipeline.ports import CommitFailed, DeadLetter, Response, Start
+from worker.programs.replay import replayed as convert_replayed
+from worker.settings import Settings
+
+REASONS = ("MISSING_ID", "HTTP_400", "INVALID_JSON")
+
+
+class StubMappings:
+    """Every topic's mapping: a call for each record, ignored if it says so, refused if it says so."""
+
+    def converter(self, topic: str, ids: object, on_slow: object) -> Converter | None:
+        return None if topic == "gone" else self.convert
+
+    def rule_at(self, record: Record, ids: object) -> str:
+        return "rules.yaml:1"
+
+    @staticmethod
+    def convert(records: Sequence[Record], calls: list[QueuedCall], rejected: list[RejectedRecord]) -> int:
+        (record,) = records
+        if record.value() == b"bad":
+            rejected.append((record, Rejected(Stage.MAP, "MAPPER_FAILED", "it raised")))
+        elif record.value() != b"ignored":
+            body = b'{"type":"track","event":"E","n":%d},' % record.offset()
+            calls.append((record.key() or record.offset(), body, record, 0, b""))
+        return record.value() == b"ignored"
+
+
+class Assigned:
+    """Takes what the source tells."""
+
+    def __init__(self) -> None:
+        self.finished: dict[Partition, int] = {}
+
+    def assigned(self, starts: Mapping[Partition, Start]) -> None:
+        self.starts = starts
+
+    async def revoked(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+        return self.finished
+
+    def lost(self, partitions: Sequence[Partition]) -> None:
+        raise AssertionError
+
+
+class Run:
+    """One replay, step by step."""
+
+    def __init__(self, topic: MemoryTopic, filters: Filters, limit: int | None = None, **more: Any) -> None:
+        self.survey = topic.survey()
+        self.selection = Selection(filters, now=0.0, **more)
+        self.admission = Admission(
+            cast("Any", self.survey).index, self.selection, cast("Any", StubMappings()), CLUSTER
+        )
+        self.telemetry = RecordedTelemetry()
+        self.source = ReplaySource(
+            cast("Any", topic), cast("Any", self.survey), self.admission, cast("Any", topic),
+            cast("Any", self.telemetry), limit=limit,
+        )  # fmt: skip
+        self.taken: list[ReplayedLetter] = []
+
+    async def take(self, times: int, limit: int) -> dict[Partition, int]:
+        """Fetch so often; answers the positions that were reached."""
+        positions: dict[Partition, int] = {}
+        for _ in range(times):
+            if not cast("Any", self.source)._walk.left:
+                break
+            fetched = await self.source.fetch(limit)
+            self.taken += cast("list[ReplayedLetter]", fetched.records)
+            positions |= fetched.positions
+        return positions
+
+
+def waiting(topic: MemoryTopic) -> list[tuple[str, int]]:
+    """Reason and origin of each letter that waits, in order."""
+    survey = MemorySurvey(topic)
+    found = []
+    for log in topic.logs:
+        for record in log:
+            letter = read_letter(record, CLUSTER)
+            if letter and survey.index.state(record.partition(), record.offset()).name == "WAITING":
+                assert letter.origin
+                found.append((letter.reason, letter.origin.offset()))
+    return found
+
+
+LETTERS = st.lists(st.tuples(st.integers(0, 12), st.sampled_from(REASONS)), max_size=20)
+RUNS = st.lists(
+    st.tuples(st.sets(st.sampled_from(REASONS)), st.integers(0, 6), st.integers(1, 5), st.integers(0, 20)),
+    max_size=5,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(LETTERS, RUNS)
+def test_whatever_was_selected_and_interrupted_nothing_is_lost_and_what_is_marked_never_comes_again(
+    letters: list[tuple[int, str]], runs: list[tuple[set[str], int, int, int]]
+) -> None:
+    async def scenario() -> None:
+        topic = MemoryTopic()
+        for origin, reason in letters:
+            topic.append(letter_record(origin=("orders", 0, origin), reason=reason))
+        newest = dict(letters)
+        marked: set[int] = set()
+        for reasons, times, limit, upto in runs:
+            run = Run(topic, Filters(reasons=frozenset(reasons)))
+            await run.source.open(Assigned())
+            before = {origin: reason for reason, origin in waiting(topic)}
+            assert before == {origin: newest[origin] for origin in newest if origin not in marked}
+            reached = (await run.take(times, limit)).get((TOPIC, 0), 0)
+            taken = [(each.letter.reason, each.origin.offset()) for each in run.taken]
+            assert not {origin for _, origin in taken} & marked
+            assert all(not reasons or reason in reasons for reason, _ in taken)
+            places = [each.offset() for each in run.taken]
+            assert places == sorted(places)
+            committed = min(upto, reached)
+            await run.source.commit({(TOPIC, 0): committed})
+            marked |= {each.origin.offset() for each in run.taken if each.offset() < committed}
+            run.source._thread.shutdown()  # killed: nothing is marked any more
+        last = Run(topic, Filters())
+        assigned = Assigned()
+        await last.source.open(assigned)
+        assigned.finished = await last.take(50, 3)
+        assert {each.origin.offset() for each in last.taken} == newest.keys() - marked
+        await last.source.close()
+        assert waiting(topic) == []
+
+    asyncio.run(scenario())
+
+
+async def test_a_mark_that_fails_is_written_again_with_the_next_commit() -> None:
+    topic = MemoryTopic()
+    topic.append(letter_record(origin=("orders", 0, 1)))
+    run = Run(topic, Filters())
+    await run.source.open(Assigned())
+    await run.take(2, 5)
+    topic.failures = 1
+    with pytest.raises(CommitFailed):
+        await run.source.commit({(TOPIC, 0): 1})
+    assert (len(waiting(topic)), run.source.marked[Fate.SENT]) == (1, 0)
+    await run.source.commit({(TOPIC, 0): 1})
+    assert (len(waiting(topic)), run.source.marked[Fate.SENT]) == (0, 1)
+    assert run.telemetry.of("commit_failed") == [("the broker is not available",)]
+    await run.source.close()
+
+
+async def test_a_limit_takes_the_first_and_leaves_the_rest_where_it_is() -> None:
+    topic = MemoryTopic()
+    for n in range(10):
+        topic.append(letter_record(origin=("orders", 0, n)))
+    run = Run(topic, Filters(), limit=4)
+    assigned = Assigned()
+    await run.source.open(assigned)
+    assigned.finished = await run.take(5, 3)
+    assert assigned.finished == {(TOPIC, 0): 10}
+    await run.source.close()
+    assert [origin for _, origin in waiting(topic)] == [4, 5, 6, 7, 8, 9]
+
+
+class Buried:
+    """Writes letters as `DeadLetterTopic(replaying=True)` does."""
+
+    def __init__(self, topic: MemoryTopic) -> None:
+        self._topic = topic
+
+    async def write(self, letters: Sequence[DeadLetter]) -> list[str | None]:
+        for letter in letters:
+            found = headers_of(letter, CLUSTER, replaying=True)
+            headers = [
+                (name, each.encode() if isinstance(each, str) else each)
+                for name, each in [*found.own, *found.ours]
+            ]
+            record = letter.record
+            self._topic.append(MemoryRecord((TOPIC, 0), 0, record.key(), record.value(), headers))
+        return [None] * len(letters)
+
+    async def close(self) -> None:
+        pass
+
+
+class Api:
+    """Takes everything, or refuses everything with 400."""
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+        self.status = 200
+
+    async def send(self, body: bytes, records: Sequence[Record]) -> Response:
+        self.bodies.append(body)
+        return Response(self.status)
+
+    async def close(self) -> None:
+        pass
+
+
+async def replayed(topic: MemoryTopic, api: Api, **selection: Any) -> Run:
+    run = Run(topic, Filters(), **selection)
+    calm = {
+        "batch": {"linger": "0s"},
+        "dead_letters": {"halt_after_consecutive": 100_000, "halt_above_ratio": 1.0},
+    }
+    pipeline = Pipeline(
+        run.source, api, Buried(topic), lambda _: convert_replayed,
+        Settings.model_validate(calm), cast("Any", run.telemetry), rule_of=run.admission.rule_of,
+    )  # fmt: skip
+    assert await pipeline.run(until_caught_up=True)
+    return run
+
+
+async def test_what_fails_again_is_a_new_letter_with_its_history_and_is_not_read_again() -> None:
+    topic, api = MemoryTopic(), Api()
+    for n, value in enumerate([b"bad", b"{}", b"ignored", b"bad"]):
+        topic.append(letter_record(origin=("orders", 0, n), value=value, own=[("trace", b"1")]))
+    run = await replayed(topic, api)
+    assert len(api.bodies) == 1
+    assert run.source.marked == {Fate.SENT: 3, Fate.IGNORED: 1}
+    assert waiting(topic) == [("MAPPER_FAILED", 0), ("MAPPER_FAILED", 3)]
+    again = [letter for each in topic.logs[0][4:] if (letter := read_letter(each, CLUSTER))]
+    assert [letter.replays for letter in again] == [1, 1]
+    assert all(letter.rule == "rules.yaml:1" for letter in again)
+    await replayed(topic, api, max_replays=2)
+    assert {each.replays for each in map_waiting(topic)} == {2}
+    capped = await replayed(topic, api, max_replays=2)
+    assert capped.admission.tally.left_alone == {LeftAlone.REPLAYED_TOO_OFTEN: 2}
+    assert (capped.admission.tally.selected, len(waiting(topic))) == (0, 2)
+
+
+async def test_what_the_api_refuses_again_is_a_new_letter_and_what_has_no_mapping_is_left_alone() -> None:
+    topic, api = MemoryTopic(), Api()
+    topic.append(letter_record(origin=("orders", 0, 1), reason="HTTP_400"))
+    topic.append(letter_record(origin=("gone", 0, 1)))
+    api.status = 400
+    run = await replayed(topic, api)
+    assert run.admission.tally.left_alone == {LeftAlone.NOT_MAPPED: 1}
+    assert [(letter.reason, letter.replays) for letter in map_waiting(topic)] == [
+        ("MISSING_ID", 0),
+        ("HTTP_400", 1),
+    ]
+
+
+def map_waiting(topic: MemoryTopic) -> list[Any]:
+    """The letters that wait."""
+    survey = MemorySurvey(topic)
+    letters = [read_letter(record, CLUSTER) for log in topic.logs for record in log]
+    return [
+        each
+        for each in letters
+        if each and survey.index.state(each.record.partition(), each.record.offset()).name == "WAITING"
+    ]
+
+
+@given(st.lists(st.tuples(st.sampled_from(REASONS), st.integers(0, 1000)), min_size=1))
+def test_a_group_counts_its_letters_from_the_first_to_the_last(letters: list[tuple[str, int]]) -> None:
+    census = Census(now=2000.0)
+    for offset, (reason, at) in enumerate(letters):
+        letter = read_letter(letter_record(offset, reason=reason, failed_at=float(at)), CLUSTER)
+        assert letter
+        census.count(letter)
+    assert census.total == sum(census.ages.values()) == census.ages["under 1h"] == len(letters)
+    for cause, group in census.largest_first():
+        times = [at for reason, at in letters if reason == cause.reason]
+        assert (group.count, group.first, group.last) == (len(times), min(times), max(times))
+        newest = letters[int(group.example.rpartition(":")[2])]
+        assert newest == (cause.reason, max(times))

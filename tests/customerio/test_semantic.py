@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.core.reasons import Rejected
+from worker.customerio.reference import DESTRUCTIVE_CALLS, LOOK_ALIKES, SEMANTIC_EVENTS
+from worker.customerio.semantic import call_name, check_event_name, check_semantic
+
+ALL = DESTRUCTIVE_CALLS
+disguises = st.tuples(
+    st.sampled_from([*SEMANTIC_EVENTS.values(), *LOOK_ALIKES, "CIO Location Update"]),
+    st.sampled_from([str, str.upper, str.lower, str.title, str.swapcase]),
+    st.sampled_from(["", " ", "\t", "\u00a0"]),
+)
+DEVICE = {"device": {"token": "t", "type": "ios"}}
+COMPLETE: dict[str, dict[str, Any]] = {
+    "delete_user": {},
+    "suppress_user": {},
+    "unsuppress_user": {},
+    "create_or_update_device": {"context": DEVICE},
+    "delete_device": {"properties": DEVICE},
+    "delete_relationship": {"properties": {"objectId": "o", "objectTypeId": 2}},
+    "delete_object": {"properties": {"objectId": "o", "objectTypeId": "2"}},
+    "report_delivery_event": {"properties": {"deliveryId": "d", "metric": "bounced"}},
+    "report_content_event": {"properties": {"actionType": "viewed_content", "contentId": 1}},
+}
+
+
+def semantic(name: str, **fields: Any) -> dict[str, Any]:
+    return {"type": "track", "userId": "u", "event": SEMANTIC_EVENTS[name], **COMPLETE[name], **fields}
+
+
+def refused(call: dict[str, Any], allow: frozenset[str] = ALL) -> str:
+    with pytest.raises(Rejected) as caught:
+        check_semantic(call, allow)
+    return caught.value.reason
+
+
+@pytest.mark.parametrize("name", SEMANTIC_EVENTS)
+def test_a_complete_semantic_call_passes_under_its_name(name: str) -> None:
+    assert check_semantic(semantic(name), ALL) == name == call_name(semantic(name))
+
+
+@pytest.mark.parametrize("name", sorted(DESTRUCTIVE_CALLS))
+def test_a_destructive_call_passes_only_where_it_is_allowed(name: str) -> None:
+    call = semantic(name) if name in COMPLETE else {"type": "alias", "userId": "u", "previousId": "p"}
+    assert refused(call, frozenset()) == "NOT_ALLOWED"
+    assert refused(call, ALL - {name}) == "NOT_ALLOWED"
+    assert check_semantic(call, {name}) == name
+
+
+@given(disguises)
+def test_no_disguise_makes_an_ordinary_event_of_a_reserved_name(disguise: tuple[str, Any, str]) -> None:
+    name, cased, space = disguise
+    dressed = space + cased(name).replace(" ", space + " ") + space
+    with pytest.raises(Rejected, match="RESERVED_NAME"):
+        check_event_name(dressed)
+    if dressed not in SEMANTIC_EVENTS.values():
+        assert refused({"type": "track", "userId": "u", "event": dressed}) == "RESERVED_NAME"
+
+
+@pytest.mark.parametrize(
+    "name", ["Order Completed", "  Order Shipped  ", "User Deleted Photo", "deleted", "Audience Entered"]
+)
+def test_an_ordinary_name_stays_as_it_is(name: str) -> None:
+    assert check_event_name(name) == name
+    assert check_semantic({"type": "track", "userId": "u", "event": name}) == "track"
+
+
+@pytest.mark.parametrize("name", ["", "  ", None, 5, ["User Deleted"]])
+def test_a_name_is_text(name: object) -> None:
+    with pytest.raises(Rejected, match="INVALID_NAME"):
+        check_event_name(name)
+
+
+@pytest.mark.parametrize("name", [n for n in SEMANTIC_EVENTS if n != "delete_object" and "report" not in n])
+def test_who_is_concerned_must_be_known(name: str) -> None:
+    call = semantic(name, anonymousId="a")
+    del call["userId"]
+    assert refused(call) == "MISSING_ID"
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "reason"),
+    [
+        ("create_or_update_device", {"context": {}}, "MISSING_FIELD"),
+        ("delete_device", {"properties": {"device": {"type": "ios"}}}, "MISSING_FIELD"),
+        ("delete_device", {"properties": {"device": {"token": " "}}}, "MISSING_FIELD"),
+        ("delete_device", {"properties": {"device": {"token": 5}}}, "INVALID_TYPE"),
+        ("delete_device", {"properties": {"device": "t"}}, "INVALID_TYPE"),
+        ("delete_device", {"properties": {"device": {"token": "t", "type": "iOS"}}}, "INVALID_VALUE"),
+        ("delete_device", {"properties": {"device": {"token": "t", "type": ["ios"]}}}, "INVALID_TYPE"),
+        ("delete_device", {"context": {"device": {"token": "other"}}}, "INVALID_VALUE"),
+        ("delete_relationship", {"properties": {}}, "MISSING_FIELD"),
+        ("delete_relationship", {"properties": {"objectId": 5}}, "INVALID_TYPE"),
+        ("delete_object", {"properties": {"objectId": "o", "objectTypeId": 0}}, "INVALID_VALUE"),
+        ("delete_object", {"properties": {"objectId": "o", "objectTypeId": True}}, "INVALID_VALUE"),
+        ("delete_object", {"properties": {"objectId": "o", "objectTypeId": "1.0"}}, "INVALID_VALUE"),
+        ("report_delivery_event", {"properties": {"metric": "opened"}}, "MISSING_FIELD"),
+        ("report_delivery_event", {"properties": {"deliveryId": "d", "metric": "exploded"}}, "INVALID_VALUE"),
+        ("report_content_event", {"properties": {"actionType": "ate"}}, "INVALID_VALUE"),
+        (
+            "report_content_event",
+            {"properties": {"actionType": "viewed_content", "contentId": "1"}},
+            "INVALID_TYPE",
+        ),
+    ],
+)
+def test_what_a_semantic_call_lacks_rejects_it(name: str, fields: dict[str, Any], reason: str) -> None:
+    assert refused(semantic(name, **fields)) == reason

@@ -1,0 +1,90 @@
+"""What is generated for a mapping file does what a slow and plain interpreter does, byte for byte."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import orjson
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.mapping_files import as_yaml, events, mapping_files
+from tests.support.mapping_reference import Reference
+from tests.support.records import TIME, converted, record, sent
+from worker.core.message_id import MessageIds
+from worker.core.reasons import Rejected
+from worker.core.records import EncodedCall, Record
+from worker.documents.document import parse
+from worker.documents.problems import ConfigError, Problem
+from worker.mapping.calls.assembly import checked
+from worker.mapping.compiler.calls import Target
+from worker.mapping.compiler.loop import compile_explained, compile_mapping
+from worker.mapping.files.reader import read_mapping
+from worker.mapping.files.rules import MappingFile
+
+IDS = MessageIds("cluster")
+
+keys = st.sampled_from([None, b"key", b"\xff", b""])
+headers = st.sampled_from([[], [("h", b"1"), ("h", b"2")], [("h", None)], [("h", b"\xff")]])
+times = st.sampled_from([None, TIME, 0, 10**17])
+
+
+def read(data: Any) -> MappingFile:
+    problems: list[Problem] = []
+    file = read_mapping(parse(as_yaml(data), "drawn.yaml"), problems)
+    if file is None or problems:
+        raise ConfigError(problems)
+    return file
+
+
+def outcome(convert: Callable[[Record], list[EncodedCall]], of: Record) -> Any:
+    try:
+        return convert(of)
+    except Rejected as rejected:
+        return rejected.stage
+
+
+@settings(max_examples=300, deadline=None)
+@given(mapping_files, st.lists(events | st.none(), min_size=1, max_size=6), keys, headers, times)
+def test_a_generated_converter_equals_the_plain_interpreter(
+    data: Any, drawn: list[Any], key: bytes | None, with_headers: Any, millis: int | None
+) -> None:
+    try:
+        file = read(data)
+    except ConfigError:
+        return  # a call that lacks what it needs: told before anything runs
+    target = Target("orders", IDS)
+    convert = compile_mapping(file, target, {})
+    reference = Reference(file, IDS)
+
+    for event in drawn:
+        of = record(event, key=key, of_headers=with_headers, millis=millis)
+        assert outcome(partial(converted, convert), of) == outcome(reference.convert, of)
+
+
+@settings(max_examples=150, deadline=None)
+@given(mapping_files, st.lists(events, min_size=1, max_size=6))
+def test_whatever_a_converter_emits_is_valid(data: Any, drawn: list[Any]) -> None:
+    try:
+        file = read(data)
+    except ConfigError:
+        return
+    explain = compile_explained(file, Target("orders", IDS), {})
+
+    for event in drawn:
+        of = record(event)
+        try:
+            index, encoded = explain(of)
+        except Rejected:
+            continue
+        if index is None:
+            assert encoded == []
+            continue
+        assert len(encoded) == len(file.rules[index].calls)
+        for (body, _), rule in zip(sent(encoded, of), file.rules[index].calls, strict=True):
+            call = orjson.loads(body)
+            assert checked(call, allow={rule.shape.name}, reject_ids=file.reject_ids) == call
+            assert call["messageId"]
+            assert call["timestamp"].endswith("Z")

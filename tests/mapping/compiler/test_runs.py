@@ -1,0 +1,126 @@
+"""Runs of records: what becomes of one does not depend on its neighbours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.mapping_files import as_yaml, events, mapping_files
+from tests.support.mapping_reference import Reference
+from tests.support.records import TIME, record, sent
+from worker.core.message_id import MessageIds
+from worker.core.reasons import Rejected, Stage
+from worker.core.records import Converter, EncodedCall, QueuedCall, Record, RejectedRecord
+from worker.documents.document import parse
+from worker.documents.problems import ConfigError, Problem
+from worker.mapping.compiler.calls import Target
+from worker.mapping.compiler.loop import compile_mapping
+from worker.mapping.files.reader import read_mapping
+from worker.mapping.files.rules import MappingFile
+from worker.mapping.trying.preview import PreviewRecord
+
+IDS = MessageIds("cluster")
+TWO_CALLS = """
+topics: [orders]
+rules:
+  - when: id
+    calls:
+      - {call: identify, userId: id}
+      - {call: track, event: Seen, userId: id, properties: {n: n}}
+"""
+
+
+def read(text: str) -> MappingFile:
+    problems: list[Problem] = []
+    file = read_mapping(parse(text, "runs.yaml"), problems)
+    if file is None or problems:
+        raise ConfigError(problems)
+    return file
+
+
+def run(
+    convert: Converter, records: list[PreviewRecord]
+) -> tuple[list[QueuedCall], list[RejectedRecord], int]:
+    calls: list[QueuedCall] = []
+    rejected: list[RejectedRecord] = []
+    ignored = convert(records, calls, rejected)
+    return calls, rejected, ignored
+
+
+def outcome(reference: Reference, of: Record) -> list[EncodedCall] | Stage:
+    try:
+        return reference.convert(of)
+    except Rejected as refused:
+        return refused.stage
+
+
+millis = st.sampled_from([None, TIME, TIME + 999, TIME + 1024, TIME - 1, 0, 1, -1, -1024, -5000, 10**17])
+offsets = st.sampled_from([0, 1, 4095, 4096, 4097, 2**42 - 1, 2**42])
+keys = st.sampled_from([None, b"", b"key"])
+drawn_runs = st.lists(
+    st.tuples(events | st.none() | st.just(b"{"), millis, offsets, keys), min_size=1, max_size=8
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(mapping_files, drawn_runs)
+def test_a_run_becomes_what_each_of_its_records_becomes(data: Any, drawn: list[Any]) -> None:
+    try:
+        file = read(as_yaml(data))
+    except ConfigError:
+        return
+    of = [record(event, key=key, millis=time, at=(3, offset)) for event, time, offset, key in drawn]
+    calls, rejected, ignored = run(compile_mapping(file, Target("orders", IDS), {}), of)
+
+    reference = Reference(file, IDS)
+    for each in of:
+        expected = outcome(reference, each)
+        if isinstance(expected, Stage):
+            its, verdict = rejected.pop(0)
+            assert (its is each, verdict.stage) == (True, expected)
+            continue
+        its_calls, calls = calls[: len(expected)], calls[len(expected) :]
+        assert sent(its_calls, each) == expected
+        ignored -= not expected
+    assert (calls, rejected, ignored) == ([], [], 0)
+
+
+def test_all_calls_of_a_record_are_queued_or_none() -> None:
+    convert = compile_mapping(read(TWO_CALLS), Target("orders", IDS), {})
+    good, bad = record({"id": "a", "n": 1}), record(b'{"id":"b","n":%d}' % 2**64)
+    calls, rejected, ignored = run(convert, [good, bad, good])
+    assert [(of, index) for _, _, of, index, _ in calls] == [(good, 0), (good, 1)] * 2
+    ((of, verdict),) = rejected
+    assert of is bad
+    assert (verdict.reason, verdict.rule, verdict.call_index) == ("INEXACT_NUMBER", "runs.yaml:4", 1)
+    assert ignored == 0
+
+
+class Faulty(PreviewRecord):
+    """A record that cannot even be asked for its key."""
+
+    def key(self) -> bytes | None:
+        raise LookupError("what nobody expects")
+
+
+def test_a_fault_of_ours_with_one_record_stops_no_other() -> None:
+    convert = compile_mapping(read(TWO_CALLS), Target("orders", IDS), {})
+    good, bad = record({"id": "a"}), Faulty("orders", b'{"id":"b"}', b"key")
+    calls, rejected, _ = run(convert, [bad, good])
+    assert [of for _, _, of, _, _ in calls] == [good, good]
+    ((of, verdict),) = rejected
+    assert of is bad
+    assert verdict.reason == "UNEXPECTED_FAULT"
+    assert verdict.detail == "the worker failed with this record: LookupError"
+
+
+def test_a_verdict_does_not_keep_the_run_alive() -> None:
+    convert = compile_mapping(read(TWO_CALLS), Target("orders", IDS), {})
+    bad: list[Record] = [record(b'{"id":"b","n":%d}' % 2**64), record(b"{"), record({"id": "undefined"})]
+    rejected: list[RejectedRecord] = []
+    convert(bad, [], rejected)
+    for _, verdict in rejected:
+        assert (verdict.__traceback__, verdict.__context__, verdict.__cause__) == (None, None, None)
+    assert len(rejected) == 3

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.support.records import TIME, record
+from worker import Event, group, identify, track
+from worker.core.message_id import MessageIds
+from worker.core.reasons import Rejected
+from worker.core.records import Record
+from worker.mapping.calls.validation import REJECT_IDS
+from worker.mapping.compiler.calls import Target
+from worker.mapping.mappers.loading import Mapper
+from worker.mapping.mappers.mapper_rule import MapperRule
+
+IDS = MessageIds("cluster")
+
+
+def rule(function: Callable[[Event], Any], **target: Any) -> MapperRule:
+    return MapperRule(Mapper("a:b", function), frozenset(), REJECT_IDS, Target("orders", IDS, **target))
+
+
+def calls(of: MapperRule, taken: Record, value: dict[str, Any]) -> list[dict[str, Any]]:
+    return [orjson.loads(body) for body, _ in of.calls(taken, value)]
+
+
+def test_a_call_says_when_its_record_was_produced_unless_it_says_so_itself() -> None:
+    mapper = rule(lambda event: identify(user_id="u", timestamp=event.value.get("at")))
+    (own,) = calls(mapper, record({}), {"at": 0})
+    (records,) = calls(mapper, record({}), {})
+    (none,) = calls(mapper, record({}, millis=None), {})
+    assert (own["timestamp"], records["timestamp"]) == (
+        "1970-01-01T00:00:00.000Z",
+        "2025-11-21T10:00:00.000Z",
+    )
+    assert "timestamp" not in none
+    with pytest.raises(Rejected, match="INVALID_TIMESTAMP"):
+        calls(mapper, record({}, millis=10**17), {})
+
+
+def test_ids_are_those_of_the_record_and_the_call_the_first_time_and_ever_after() -> None:
+    mapper = rule(lambda _: [identify(user_id="u"), *(track(f"E{n % 3}", user_id="u") for n in range(20))])
+    for at in ((0, 1), (0, 2), (1, 1), (0, 1)):
+        made = calls(mapper, record({}, at=at), {})
+        assert [call["messageId"] for call in made] == [
+            IDS.for_record(TIME, "orders", *at, call["type"], call.get("event", ""), index)
+            for index, call in enumerate(made)
+        ]
+
+
+def test_calls_without_a_name_have_ids_of_their_types() -> None:
+    mapper = rule(lambda event: group("u") if event.value else identify(user_id="u"))
+    of_types = {call["messageId"] for value in ({}, {"a": 1}) for call in calls(mapper, record({}), value)}
+    assert of_types == {
+        IDS.for_record(TIME, "orders", 3, 42, type_, "", 0) for type_ in ("identify", "group")
+    }
+
+
+def test_an_event_s_own_id_makes_the_call_s() -> None:
+    (call,) = calls(rule(lambda _: track("E", user_id="u", message_id=7)), record({}), {})
+    assert call["messageId"] == IDS.for_event("7", "track", "E", 0)
+
+
+def test_a_dict_s_own_message_id_is_sent() -> None:
+    plain = {"type": "identify", "userId": "u", "messageId": "m"}
+    assert calls(rule(lambda _: plain), record({}), {})[0]["messageId"] == "m"
+    assert plain.keys() == {"type", "userId", "messageId"}
+
+
+def test_one_call_returned_twice_is_two_calls() -> None:
+    once = track("E", user_id="u")
+    mapper = rule(lambda _: [once, once])
+    for _ in range(2):
+        first, second = calls(mapper, record({}), {})
+        assert first["messageId"] != second["messageId"]
+
+
+@pytest.mark.parametrize("said", [b'"context":{"ip":"1"}', b""])
+def test_a_context_is_said_in_the_envelope_where_envelopes_are_wanted(said: bytes) -> None:
+    in_context = track("E", user_id="u", context={"ip": "1"})
+    mapper = rule(lambda _: [in_context, track("E", user_id="u")], envelopes=bool(said))
+    assert [envelope for _, envelope in mapper.calls(record({}), {})] == [said, b""]
+
+
+def test_a_call_that_cannot_be_sent_is_named_by_its_index() -> None:
+    large = track("E", user_id="u", properties={"text": "x" * 400})
+    with pytest.raises(Rejected, match="CALL_TOO_LARGE") as caught:
+        rule(lambda _: [identify(user_id="u"), large], max_call_bytes=300).calls(record({}), {})
+    assert caught.value.call_index == 1

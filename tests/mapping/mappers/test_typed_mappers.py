@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mypy import api
+
+from worker import Event
+from worker.mapping.mappers.loading import Mappers
+
+HERE = Path(__file__).parent / "typed"
+
+
+@pytest.mark.timeout(300)
+def test_a_users_mappers_pass_mypy_strict() -> None:
+    out, errors, code = api.run(
+        ["--strict", "--no-incremental", "--cache-dir=/dev/null", str(HERE / "orders.py")]
+    )
+    assert code == 0, out + errors
+
+
+def test_a_users_mappers_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(HERE))
+    mappers = Mappers([HERE])
+    device = {"type": "device.removed", "user_id": 42, "device": {"token": "t", "os": "ios"}}
+    ((deleted, _),) = mappers.load("orders:device_changed").calls(Event(device), allow={"delete_device"})
+    assert deleted["event"] == "Device Deleted"
+    registered = {"id": "e-1", "at": 1763719200, "customer": {"id": 5, "email": "cool.person@example.com"}}
+    made = mappers.load("orders:customer_registered").calls(Event(registered))
+    assert [(call["type"], own) for call, own in made] == [("identify", None), ("track", "e-1")]
+    assert mappers.load("orders:pinged").calls(Event({}, key="u"))
+    assert mappers.load("orders:pinged").calls(Event({}, headers={"test": "1"})) == []

@@ -1,0 +1,1 @@
+"""The dead-letter topic: written, read, replayed from, marked."""

@@ -1,0 +1,195 @@
+"""The dead-letter topic: what can never be delivered is kept there, and acknowledged before its offset counts.
+
+Every blocking call runs in one thread of its own. Trouble with the broker is an answer, never an exception.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from worker.adapters.dead_letter_topic.headers import Headers, as_before, digest, headers_of, left_out
+from worker.adapters.kafka.properties import client_logger, producer_properties
+from worker.adapters.kafka.topic_checks import dead_letter_problems
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from confluent_kafka import Message
+
+    from worker.core.records import Record
+    from worker.documents.problems import Problem
+    from worker.pipeline.ports import DeadLetter
+    from worker.settings import Kafka
+    from worker.telemetry.telemetry import Telemetry
+
+    Delivered = Callable[[KafkaError | None, Message], None]
+
+T = TypeVar("T")
+
+ANSWER_SECONDS = 10.0
+"""How long the first write waits to hear of the topic's partitions."""
+
+MARGIN_SECONDS = 5.0
+"""How long after its delivery timeout the client may take to report a letter."""
+
+PARTITION_ANY = -1
+"""librdkafka's word for: by the key (`RD_KAFKA_PARTITION_UA`)."""
+
+_TOO_LARGE = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE}
+_NO_ANSWER = KafkaError._MSG_TIMED_OUT  # noqa: SLF001 - the client's public name for its own code
+
+
+class Form(NamedTuple):
+    """One way to write a letter: whole, or with less where it is too large."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+class DeadLetterTopic:
+    """Implements `ports.DeadLetters`.
+
+    Args:
+        kafka: the settings of that name.
+        telemetry: told of what was written and what was not.
+        replaying: whether the records are dead letters that fail again: they keep their first origin.
+
+    Attributes:
+        cluster_id: where the records are read, set before the first write; a replay needs it to make the same ids.
+    """
+
+    def __init__(self, kafka: Kafka, telemetry: Telemetry, *, replaying: bool = False) -> None:
+        self.cluster_id = ""
+        self._kafka = kafka
+        self._topic = kafka.dead_letter_topic
+        self._telemetry = telemetry
+        self._replaying = replaying
+        self._properties = producer_properties(kafka)
+        timeout = self._properties.get("delivery.timeout.ms") or self._properties["message.timeout.ms"]
+        self._patience = int(timeout) / 1000 + MARGIN_SECONDS
+        self._thread = ThreadPoolExecutor(1, "dead-letters")
+        self._producer: Producer | None = None
+        self._partitions = 0
+
+    async def check(self, subscriptions: Sequence[str]) -> list[Problem]:
+        """What keeps the topic from taking every dead letter of these sources. Asks the brokers."""
+        return await self._in_thread(dead_letter_problems, self._kafka, subscriptions)
+
+    async def write(self, letters: Sequence[DeadLetter]) -> list[str | None]:
+        """See `ports.DeadLetters.write`.
+
+        Answers within the delivery timeout; letters that are too large have as much again for each smaller form.
+        """
+        reasons = await self._in_thread(self._write, letters)
+        written = Counter(
+            (letter.reason, letter.record.topic())
+            for letter, reason in zip(letters, reasons, strict=True)
+            if reason is None
+        )
+        for (reason, topic), n in written.items():
+            self._telemetry.dead_letters_written(n, reason, topic)
+        for why, n in Counter(reason for reason in reasons if reason is not None).items():
+            self._telemetry.dead_letters_failed(n, why)
+        return reasons
+
+    async def close(self) -> None:
+        """Flush and close."""
+        await self._in_thread(self._drop_producer)
+        self._thread.shutdown(wait=False)
+
+    def _in_thread(self, call: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._thread, functools.partial(call, *arguments))
+
+    # Everything below runs in the thread.
+
+    def _write(self, letters: Sequence[DeadLetter]) -> list[str | None]:
+        try:
+            producer = self._connected()
+        except KafkaException as silent:
+            return [_reason(silent.args[0])] * len(letters)
+        forms = [list(self._forms(letter)) for letter in letters]
+        outcomes = self._produce(producer, letters, [each[0] for each in forms])
+        for index, error in enumerate(outcomes):
+            if error is not None and error.code() in _TOO_LARGE:
+                outcomes[index] = self._write_alone(producer, letters[index], forms[index])
+        if any(error is not None and error.fatal() for error in outcomes):
+            self._drop_producer()  # it failed for good; the next write makes another
+        return [None if error is None else _reason(error) for error in outcomes]
+
+    def _connected(self) -> Producer:
+        if self._producer is None:
+            producer = Producer({**self._properties, "logger": client_logger()})
+            found = producer.list_topics(self._topic, timeout=ANSWER_SECONDS).topics[self._topic]
+            if found.error is not None:
+                raise KafkaException(found.error)
+            self._partitions = len(found.partitions)
+            self._producer = producer
+        return self._producer
+
+    def _forms(self, letter: DeadLetter) -> Iterator[Form]:
+        """Ways to write a letter, each smaller than the one before; the last fits into any topic."""
+        key, value = letter.record.key(), letter.record.value()
+        headers = headers_of(letter, self.cluster_id, replaying=self._replaying)
+        needed = headers.needed()
+        without_value = [*needed, *digest(value)]
+        yield Form(key, value, [*headers.own, *headers.ours])
+        yield Form(key, value, [*headers.own, *needed])
+        if self._replaying:  # the letter that it was had its value: so shall this one
+            yield Form(key, value, as_before(letter.record))
+        yield Form(key, None, [*headers.own, *without_value])
+        yield Form(None, None, [*without_value, *left_out()])
+
+    def _write_alone(self, producer: Producer, letter: DeadLetter, forms: list[Form]) -> KafkaError | None:
+        # The whole letter again first: it may have been refused for the size of the batch that it was in.
+        for form in forms:
+            outcome = self._produce(producer, [letter], [form])[0]
+            if outcome is None or outcome.code() not in _TOO_LARGE:
+                break
+        return outcome
+
+    def _produce(
+        self, producer: Producer, letters: Sequence[DeadLetter], forms: Sequence[Form]
+    ) -> list[KafkaError | None]:
+        outcomes: list[KafkaError | None] = [KafkaError(_NO_ANSWER)] * len(letters)
+
+        def delivered(index: int, error: KafkaError | None, _: Message) -> None:
+            outcomes[index] = error
+
+        for index, (letter, form) in enumerate(zip(letters, forms, strict=True)):
+            try:
+                self._hand_over(producer, letter.record, form, functools.partial(delivered, index))
+            except KafkaException as refused:
+                outcomes[index] = refused.args[0]
+        if producer.flush(self._patience):
+            producer.purge()
+            producer.flush(MARGIN_SECONDS)
+        return outcomes
+
+    def _hand_over(self, producer: Producer, record: Record, form: Form, delivered: Delivered) -> None:
+        number = record.partition()
+        partition = number if number < self._partitions else PARTITION_ANY
+        while True:
+            try:
+                producer.produce(
+                    self._topic, form.value, form.key, partition, delivered, headers=list(form.headers)
+                )
+            except BufferError:  # the client's queue is full: let it send some
+                producer.poll(MARGIN_SECONDS)
+            else:
+                return
+
+    def _drop_producer(self) -> None:
+        if self._producer is not None:
+            self._producer.flush(self._patience)
+            self._producer = None
+
+
+def _reason(error: KafkaError) -> str:
+    return f"{error.name()}: {error.str()}"

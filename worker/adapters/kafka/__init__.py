@@ -1,0 +1,1 @@
+"""Kafka: the consumer and its group, scans without a group, checks."""

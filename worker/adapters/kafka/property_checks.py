@@ -1,0 +1,89 @@
+"""Whether librdkafka takes the user's properties: asked of the library itself, before anything connects."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from confluent_kafka import Consumer, KafkaException, Producer
+
+from worker.adapters.kafka.properties import (
+    CONSUMER_ONLY,
+    PRODUCER_ONLY,
+    client_logger,
+    consumer_properties,
+    producer_properties,
+)
+from worker.core.near_matches import did_you_mean
+
+if TYPE_CHECKING:
+    from worker.documents.problems import Problem
+    from worker.settings import Settings
+
+_OFTEN_USED = {
+    "client.id", "client.rack", "security.protocol", "sasl.mechanism", "sasl.username", "sasl.password",
+    "sasl.oauthbearer.config", "sasl.oauthbearer.method", "sasl.kerberos.service.name", "ssl.ca.location",
+    "ssl.ca.pem", "ssl.certificate.location", "ssl.certificate.pem", "ssl.key.location", "ssl.key.password",
+    "ssl.key.pem", "ssl.endpoint.identification.algorithm", "enable.ssl.certificate.verification",
+    "socket.timeout.ms", "socket.keepalive.enable", "message.max.bytes", "receive.message.max.bytes", "debug",
+}  # fmt: skip
+"""For near matches: librdkafka cannot be asked for the names that it knows."""
+
+_UNKNOWN = re.compile(r'No such configuration property: "([^"]+)"')
+_OUTSIDE = re.compile(r'Configuration property "([^"]+)" value .* is outside allowed range (\S+)')
+_INVALID = re.compile(r'Invalid value (?:".*" )?for configuration property "([^"]+)"')
+
+
+class Refusal(NamedTuple):
+    """What librdkafka does not take: a property, or "" if it is not one alone."""
+
+    name: str
+    message: str
+    hint: str | None = None
+
+
+def property_problems(settings: Settings) -> list[Problem]:
+    """The properties that librdkafka refuses, one after the other as it names them. Connects to nothing."""
+    clients = (
+        (Consumer, consumer_properties(settings.kafka, settings.memory)),
+        (Producer, producer_properties(settings.kafka)),
+    )
+    found = dict.fromkeys(
+        refusal for client, properties in clients for refusal in _refusals(client, dict(properties))
+    )
+    return [_problem(settings, refusal) for refusal in found]
+
+
+def _problem(settings: Settings, refusal: Refusal) -> Problem:
+    name = (refusal.name,) if refusal.name else ()
+    return settings.problem_at(("kafka", "properties", *name), refusal.message, refusal.hint)
+
+
+def _refusals(client: Any, properties: dict[str, Any]) -> Iterator[Refusal]:
+    del properties["bootstrap.servers"]
+    while True:
+        try:
+            made = client({**properties, "logger": client_logger()})
+        except KafkaException as error:
+            text = error.args[0].str()
+        else:
+            if client is Consumer:
+                made.close()
+            return
+        refusal = _translated(text)
+        yield refusal
+        if properties.pop(refusal.name, None) is None:
+            return
+
+
+def _translated(text: str) -> Refusal:
+    """What librdkafka says, without the value: that may be a secret."""
+    if unknown := _UNKNOWN.search(text):
+        hint = did_you_mean(unknown[1], CONSUMER_ONLY | PRODUCER_ONLY | _OFTEN_USED)
+        return Refusal(unknown[1], "librdkafka has no such property", hint)
+    if invalid := _INVALID.search(text):
+        return Refusal(invalid[1], "librdkafka does not take this value")
+    if outside := _OUTSIDE.search(text):
+        return Refusal(outside[1], f"must be within {outside[2]}")
+    return Refusal("", f"librdkafka does not take them together: {text}")

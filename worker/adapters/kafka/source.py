@@ -1,0 +1,321 @@
+"""Kafka as the pipeline's source: a plain consumer, whose every blocking call runs in one thread of its own.
+
+The thread polls only while a fetch is under way, so that is when rebalances happen: the pipeline is never
+told of one while it takes records in. Commits wait behind a poll: the client lets nobody in before it has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException
+
+from worker.adapters.kafka.client_errors import Troubles, missing_topics
+from worker.adapters.kafka.membership import REVOKE_SHARE, Membership, Teller
+from worker.adapters.kafka.presence import Presence
+from worker.adapters.kafka.properties import (
+    admin_properties,
+    client_logger,
+    consumer_properties,
+    is_cooperative,
+    is_kip848,
+)
+from worker.adapters.kafka.start_offsets import offsets_at
+from worker.pipeline.ports import CommitFailed, Fetched, SourceFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from confluent_kafka import Message
+    from confluent_kafka.admin._metadata import ClusterMetadata
+
+    from worker.core.records import Partition, Record
+    from worker.pipeline.ports import Assignments
+    from worker.settings import Kafka, Memory
+    from worker.telemetry.telemetry import Telemetry
+
+T = TypeVar("T")
+
+CHUNK = 1000
+"""Records of one fetch, at most: more are no cheaper (0.8 µs each), and the loop takes them all in."""
+
+POLL_SECONDS = 0.1
+"""How long a fetch waits for its first record."""
+
+REST_SECONDS = 0.05
+"""How long a fetch with no room waits before it answers: the delay after which consumption goes on."""
+
+PAUSE_AFTER_SECONDS = 1.0
+"""How long there is no room until the partitions are paused. Pausing throws away what was fetched ahead."""
+
+CHECK_SECONDS = 2.0
+"""How often the brokers are asked again while something is wrong, and for the ends of paused partitions."""
+
+CHECK_WELL_SECONDS = 30.0
+"""How often they are asked while all is well: a topic may have been deleted, and no callback tells of that."""
+
+NOTE_SECONDS = 0.5
+"""How often the ends are noted that come with what is fetched, for the lag."""
+
+METADATA_SECONDS = 3.0
+
+_EOF = KafkaError._PARTITION_EOF  # noqa: SLF001 - the client's public name for its own code
+_OUT_OF_RANGE = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}  # noqa: SLF001 - the same
+
+
+class KafkaSource:
+    """Implements `ports.Source`.
+
+    Args:
+        kafka: the settings of that name.
+        memory: of which a share is for what is fetched ahead.
+        subscriptions: exact topic names, and patterns `^...$`.
+        telemetry: told of assignments, commits, losses and errors.
+        before_joining: awaited once a broker has answered; what it raises, `open` raises.
+
+    Attributes:
+        cluster_id: the cluster's own id; known once `open` returns.
+        max_poll_interval: seconds that the group waits for a member to poll, and to give partitions up.
+        session_timeout: seconds that the group waits for a member's heartbeat. With KIP-848 the broker
+            decides, and this is its default.
+    """
+
+    def __init__(
+        self,
+        kafka: Kafka,
+        memory: Memory,
+        subscriptions: Sequence[str],
+        telemetry: Telemetry,
+        *,
+        before_joining: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self.cluster_id = ""
+        self.max_poll_interval = int(kafka.properties.get("max.poll.interval.ms", 300_000)) / 1000
+        self.session_timeout = int(kafka.properties.get("session.timeout.ms", 45_000)) / 1000
+        self._kafka = kafka
+        self._properties = consumer_properties(kafka, memory)
+        self._subscriptions = list(subscriptions)
+        self._exact = [topic for topic in subscriptions if not topic.startswith("^")]
+        self._telemetry = telemetry
+        self._before_joining = before_joining
+        self._troubles = Troubles()
+        self._poller = ThreadPoolExecutor(1, "kafka-poll")
+        self._failure: SourceFailed | None = None
+        self._fetching: asyncio.Future[Fetched] | None = None
+        self._no_room_since: float | None = None
+        self._checked_at = 0.0
+        self._ends_at = 0.0
+        self._noted_at = 0.0
+        self._out_of_range: dict[Partition, int] = {}
+        self._presence: Presence | None = None
+        self._loop: asyncio.AbstractEventLoop
+        self._consumer: Consumer
+        self._teller: Teller
+        self._membership: Membership | None = None
+
+    async def open(self, assignments: Assignments) -> None:
+        """Connect, look for the topics, subscribe. Waits while no broker answers; `problems` says so.
+
+        Raises:
+            SourceFailed: a topic does not exist, or librdkafka refuses a property.
+        """
+        self._loop = asyncio.get_running_loop()
+        membership = await self._in(self._poller, self._create, assignments)
+        self._membership = membership
+        # What is waited for is a broker, not a task of ours that could set an event.
+        while (metadata := await self._in(self._poller, self._metadata)) is None:  # noqa: ASYNC110 - see above
+            await asyncio.sleep(REST_SECONDS)
+        if missing := missing_topics(metadata, self._exact):
+            raise SourceFailed(f"no such topic, or no right to see it: {', '.join(missing)}")
+        self.cluster_id = str(metadata.cluster_id)
+        if self._before_joining is not None:
+            await self._before_joining()
+        await self._in(self._poller, membership.subscribe, self._subscriptions)
+        if not any(re.match(each, topic) for each in self._subscriptions for topic in metadata.topics):
+            await self._in(self._poller, membership.joined_without_partitions)
+
+    async def fetch(self, limit: int) -> Fetched:
+        """See `ports.Source.fetch`. What a cancelled call would have brought comes with the next one."""
+        if self._fetching is None:
+            if self._is_resting(limit):
+                await asyncio.sleep(REST_SECONDS)
+                return Fetched()
+            self._fetching = self._in(self._poller, self._fetch, self._member, limit)
+        fetched = await asyncio.shield(self._fetching)
+        self._fetching = None
+        return fetched
+
+    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """See `ports.Source.commit`.
+
+        What was revoked meanwhile is left out: it is another member's to commit.
+        """
+        tokens = self._member.tokens(offsets)
+        try:
+            committed = await self._in(self._poller, self._member.commit, dict(offsets), tokens)
+        except KafkaException as error:
+            why = error.args[0].name()
+            self._telemetry.commit_failed(why)
+            raise CommitFailed(why) from None
+        self._telemetry.offsets_committed(committed)
+
+    async def close(self) -> None:
+        """Revoke everything as a rebalance would, leave the group, end the thread."""
+        if self._membership is not None:
+            self._membership.stop_waiting()
+            await self._in(self._poller, self._membership.close)
+        self._poller.shutdown(wait=False)
+
+    @property
+    def joined(self) -> bool:
+        """Whether the group knows this member, with or without partitions."""
+        return self._membership is not None and self._membership.joined
+
+    def problems(self) -> list[dict[str, str]]:
+        """What is wrong right now, as `/readyz` shows it."""
+        return self._troubles.listed()
+
+    def lags(self) -> dict[Partition, int]:
+        """For each partition that is ours: offsets between what is committed and the end. Asks no broker."""
+        return self._membership.lags() if self._membership is not None else {}
+
+    @property
+    def _member(self) -> Membership:
+        assert self._membership is not None, "open() comes first"
+        return self._membership
+
+    def _in(
+        self, executor: ThreadPoolExecutor, call: Callable[..., T], *arguments: object
+    ) -> asyncio.Future[T]:
+        return self._loop.run_in_executor(executor, functools.partial(call, *arguments))
+
+    def _is_resting(self, limit: int) -> bool:
+        # Not polling for a moment keeps what was fetched ahead; pausing would throw it away.
+        if limit > 0:
+            self._no_room_since = None
+            return False
+        if self._no_room_since is None:
+            self._no_room_since = self._loop.time()
+        return self._loop.time() - self._no_room_since < PAUSE_AFTER_SECONDS
+
+    # Everything below runs in the polling thread.
+
+    def _create(self, assignments: Assignments) -> Membership:
+        patience = self.max_poll_interval * REVOKE_SHARE
+        self._teller = Teller(self._loop, assignments, self._telemetry, patience)
+        callbacks = {"error_cb": self._on_error, "logger": client_logger()}
+        try:
+            self._consumer = Consumer({**self._properties, **callbacks})
+        except KafkaException as error:
+            raise SourceFailed(error.args[0].str()) from None
+        if is_kip848(self._kafka.properties):
+            self._presence = Presence(admin_properties(self._kafka), self._kafka.group_id)
+        cooperative = is_cooperative(self._properties)
+        return Membership(self._consumer, self._kafka, self._teller, self._troubles, cooperative=cooperative)
+
+    def _metadata(self) -> ClusterMetadata | None:
+        self._checked_at = time.monotonic()
+        try:
+            metadata: ClusterMetadata = self._consumer.list_topics(timeout=METADATA_SECONDS)
+        except KafkaException as error:
+            self._consumer.poll(0)  # lets the client say why: refused, not authenticated, ...
+            self._troubles.noticed(error.args[0])
+            self._troubles.unreachable()
+            return None
+        self._troubles.answered(metadata, self._exact)
+        return metadata
+
+    def _fetch(self, membership: Membership, limit: int) -> Fetched:
+        membership.pause(paused=limit <= 0)
+        messages = membership.still_ours(self._take(min(limit, CHUNK)))
+        fetched = Fetched([each for each in messages if each.error() is None])  # type: ignore[misc] # as Record
+        if len(fetched.records) < len(messages):
+            for message in messages:
+                if message.error() is not None:
+                    self._take_in_event(message, fetched)
+        self._read_from_the_start(membership, fetched)
+        membership.rejoin_if_needed()
+        self._note_ends(membership)
+        self._check(membership, paused=limit <= 0)
+        failure = self._failure or membership.failure
+        if failure:
+            raise failure
+        return fetched
+
+    def _take(self, limit: int) -> list[Message]:
+        first = self._consumer.poll(POLL_SECONDS)
+        if first is None:
+            return []
+        return [first, *self._consumer.consume(limit - 1, 0)] if limit > 1 else [first]
+
+    def _take_in_event(self, message: Message, fetched: Fetched) -> None:
+        error, partition, offset = message.error(), _partition(message), message.offset()
+        assert error is not None
+        if error.code() == _EOF and offset is not None:
+            fetched.positions[partition] = offset
+        elif error.code() in _OUT_OF_RANGE:
+            self._out_of_range[partition] = offset or 0
+        else:
+            self._troubles.noticed(error, message.topic())
+            self._on_error(error)
+
+    def _on_error(self, error: KafkaError) -> None:
+        self._troubles.noticed(error)
+        self._teller.source_failed(error.name())
+        if error.fatal():
+            self._failure = SourceFailed(error.str())
+
+    def _read_from_the_start(self, membership: Membership, fetched: Fetched) -> None:
+        """Where a position is out of range: go to the log's start, and say what was lost on the way."""
+        while self._out_of_range:
+            partition, reached = self._out_of_range.popitem()
+            if partition not in membership.owned:
+                continue
+            try:
+                first = offsets_at(self._consumer, [partition], OFFSET_BEGINNING)[partition]
+                membership.read_from({partition: first})
+                if reached > first:
+                    membership.begin_again(partition, first)
+                    fetched.records = [each for each in fetched.records if _partition(each) != partition]
+                    continue
+            except KafkaException as error:
+                self._on_error(error.args[0])
+                self._out_of_range[partition] = reached  # the next fetch tries again
+                return
+            fetched.positions[partition] = first
+            self._teller.records_lost(partition, first - reached)
+
+    def _check(self, membership: Membership, *, paused: bool) -> None:
+        """Ask now and then what no callback tells."""
+        if (
+            self._presence
+            and not membership.joined
+            and self._presence.has_nothing_for(self._consumer.memberid())
+        ):
+            membership.joined_without_partitions()
+        quiet = time.monotonic() - self._checked_at
+        if quiet > (CHECK_SECONDS if self._troubles else CHECK_WELL_SECONDS):
+            self._metadata()
+        elif paused and time.monotonic() - self._ends_at > CHECK_SECONDS:
+            self._refresh_ends(membership)
+
+    def _note_ends(self, membership: Membership) -> None:
+        if time.monotonic() - self._noted_at > NOTE_SECONDS:
+            self._noted_at = time.monotonic()
+            membership.note_ends()
+
+    def _refresh_ends(self, membership: Membership) -> None:
+        self._ends_at = time.monotonic()
+        try:
+            membership.refresh_ends()
+        except KafkaException as error:
+            self._on_error(error.args[0])
+
+
+def _partition(message: Message | Record) -> Partition:
+    return message.topic() or "", message.partition() or 0

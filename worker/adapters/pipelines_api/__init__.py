@@ -1,0 +1,1 @@
+"""The Customer.io Pipelines API over HTTP."""

@@ -1,0 +1,147 @@
+"""The Customer.io Pipelines API over HTTP: one POST of a batch, one `Response`, whatever happens on the way.
+
+- Only the Batch endpoint is used, with HTTP Basic authentication (the key as user, no password) and
+  `X-Strict-Mode: 1` (Customer.io Pipelines API reference, Authentication, Batch, Strict mode).
+- Nothing is repeated here. aiohttp itself repeats only idempotent methods on a connection that turned out
+  to be closed, and POST is none: `tests/adapters` proves it. Whether to send again is `core.retry`'s
+  decision.
+- Redirects are not followed: a redirected POST would carry the key and the calls somewhere else.
+- No proxy is taken from the environment (`HTTPS_PROXY`), no `.netrc` is read, no cookie is kept.
+"""
+
+from __future__ import annotations
+
+import base64
+import ssl
+import time
+from typing import TYPE_CHECKING
+
+import aiohttp
+from yarl import URL
+
+from worker.adapters.pipelines_api.error_texts import errors_in, is_json
+from worker.adapters.pipelines_api.retry_after import retry_after_seconds
+from worker.pipeline.ports import Response
+from worker.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from worker.core.records import Record
+    from worker.settings import Pipelines
+    from worker.telemetry.telemetry import Telemetry
+
+MAX_ANSWER_BYTES = 64 * 1024
+"""A real answer is `{}` or a list of errors. A longer one is not read on and does not count as JSON."""
+
+
+class PipelinesApi:
+    """The worker's `Destination`. Construct it where an event loop is running, and `close` it.
+
+    Args:
+        settings: `pipelines` of worker.yaml.
+        telemetry: hears of every request.
+        version: of the worker, for `User-Agent`.
+    """
+
+    def __init__(self, settings: Pipelines, telemetry: Telemetry, version: str = __version__) -> None:
+        self._telemetry = telemetry
+        self._url = URL(f"{settings.base_url.rstrip('/')}/v1/batch")
+        self._secrets = _secrets(settings.api_key.get_secret_value())
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0),  # max_requests_in_flight is the limit
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=settings.timeout, sock_connect=None),
+            headers=_headers(settings, version),
+            trust_env=False,
+        )
+
+    def __repr__(self) -> str:
+        """Where it sends to; never the key."""
+        return f"<PipelinesApi {self._url}>"
+
+    async def send(self, body: bytes, records: Sequence[Record]) -> Response:
+        """POST one batch. Every outside error becomes a `Response`. The records are for trace links only."""
+        started = time.perf_counter()
+        with self._telemetry.request_span(records):
+            response = await self._post(body)
+            seconds = time.perf_counter() - started
+            self._telemetry.request_finished(response.status, seconds, len(body), response.failure)
+        return response
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._session.close()
+
+    async def _post(self, body: bytes) -> Response:
+        try:
+            async with self._session.post(self._url, data=body, allow_redirects=False) as answer:
+                return self._response(answer, await _read(answer), body)
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:
+            return Response(status=0, failure=failure_kind(error))
+
+    def _response(self, answer: aiohttp.ClientResponse, text: bytes, body: bytes) -> Response:
+        if answer.status > 599:  # no HTTP status: whatever this is, it is not the API
+            return Response(status=0, failure="protocol")
+        return Response(
+            status=answer.status,
+            json=len(text) <= MAX_ANSWER_BYTES and is_json(text),
+            errors=errors_in(text[:MAX_ANSWER_BYTES], body, self._secrets),
+            retry_after=retry_after_seconds(answer.headers.get("Retry-After"), time.time()),
+        )
+
+
+def failure_kind(error: BaseException) -> str:
+    """What happened instead of an answer: a word of a fixed few, because errors quote addresses and more.
+
+    `timeout` `dns` `tls` `connection` (refused, reset, closed before an answer), `truncated` (an answer
+    began and did not end), `protocol` (what came is not HTTP).
+    """
+    match error:
+        case TimeoutError():
+            return "timeout"
+        case aiohttp.ClientConnectorDNSError() | UnicodeError():  # a host that IDNA cannot encode
+            return "dns"
+        case aiohttp.ClientSSLError() | ssl.SSLError() | aiohttp.ServerFingerprintMismatch():
+            return "tls"
+        case aiohttp.ClientPayloadError():
+            return "truncated"
+        case aiohttp.ClientConnectionError() | OSError():
+            return "connection"
+        case _:
+            return "protocol"
+
+
+async def _read(answer: aiohttp.ClientResponse) -> bytes:
+    """The answer's body, up to one byte more than the limit: then the connection is closed."""
+    text = bytearray()
+    try:
+        async for chunk in answer.content.iter_any():
+            text += chunk
+            if len(text) > MAX_ANSWER_BYTES:
+                break
+    except TimeoutError:
+        raise
+    except (aiohttp.ClientConnectionError, OSError) as error:
+        raise aiohttp.ClientPayloadError from error
+    return bytes(text[: MAX_ANSWER_BYTES + 1])
+
+
+def _headers(settings: Pipelines, version: str) -> dict[str, str]:
+    headers = {
+        "Authorization": f"Basic {_credentials(settings.api_key.get_secret_value())}",
+        "Content-Type": "application/json",
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",  # answers are two bytes
+        "User-Agent": f"customerio-pipelines-worker/{version}",
+    }
+    return headers | ({"X-Strict-Mode": "1"} if settings.strict else {})
+
+
+def _credentials(key: str) -> str:
+    return base64.b64encode(f"{key}:".encode()).decode()
+
+
+def _secrets(key: str) -> str:
+    """What an answer must not be quoted with, in all its forms."""
+    return f"{key} {_credentials(key)}"

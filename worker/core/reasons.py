@@ -1,0 +1,91 @@
+"""Why a record can never be delivered: stages, reason codes, and the exception that carries both."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+REASONS = {
+    "EMPTY_VALUE": "The record's value has no content.",
+    "INVALID_JSON": "The value is not JSON: bad syntax, bad UTF-8, NaN, half of a surrogate pair.",
+    "NOT_AN_OBJECT": "The value is JSON, but not an object.",
+    "TOO_DEEP": "Objects and lists nest too deep.",
+    "UNMATCHED": "No rule matches, and the mapping says `unmatched: dead_letter`.",
+    "EXPRESSION_FAILED": "An expression failed on this event.",
+    "MAPPER_FAILED": "A Python mapper raised an exception.",
+    "MAPPER_REJECTED": "A Python mapper rejected the record, without a code of its own.",
+    "MAPPER_RETURNED_JUNK": "A Python mapper returned something that is neither calls nor None.",
+    "TOO_MANY_CALLS": "The record would become more than 256 calls.",
+    "NOT_A_CALL": "A call is not an object.",
+    "UNKNOWN_TYPE": "A call's type is none of the API's six.",
+    "UNKNOWN_FIELD": "A call has a field at its top level that its type does not take.",
+    "MISSING_ID": "A call names nobody: an id that it needs is null, blank or not there.",
+    "INVALID_ID": "An id is neither text nor, where that is allowed, a whole number.",
+    "FORBIDDEN_ID": "An id is one of the texts in `reject_ids`, such as `undefined`.",
+    "INEXACT_NUMBER": "A number cannot be sent exactly: an integer outside 64 bits, NaN, Infinity.",
+    "INVALID_NAME": "An event's name is blank or not text.",
+    "RESERVED_NAME": "An event's name is, or looks like, one that Customer.io acts on.",
+    "NOT_ALLOWED": "A mapper made a destructive call that its rule does not allow.",
+    "MISSING_FIELD": "A field that the call needs is null, blank or not there.",
+    "INVALID_TYPE": "A field has another type than the API documents.",
+    "INVALID_VALUE": "A field has a value that the API does not document.",
+    "INVALID_TIMESTAMP": "A timestamp is neither RFC 3339 nor a whole number, or no such day exists.",
+    "UNREADABLE_HEADERS": "A rule or mapper reads the record's headers, and a header's name is not UTF-8.",
+    "INVALID_TEXT": "A call holds text that cannot be written as UTF-8.",
+    "UNENCODABLE": "A call holds a value that is not JSON.",
+    "CALL_TOO_LARGE": "A call is larger than `max_call_bytes`.",
+    "UNEXPECTED_FAULT": "The worker itself failed with this record: a fault of ours.",
+    "NO_ANSWER": "The API never answered this call while it answered others.",
+    "NOT_A_BATCH": "A request body is not a batch of calls.",
+    "DIFFERENT_CONTEXTS": "The calls of a batch have different contexts or integrations.",
+    "DUPLICATE_MESSAGE_ID": "Two calls of a batch have the same messageId.",
+}
+"""Why records are rejected: every code of the worker's own, and what it means.
+
+Mappers add codes of theirs, and the API its answers: `HTTP_400`, ...
+"""
+
+
+class Stage(StrEnum):
+    """Where on its road a record was found undeliverable (`dlq.stage`)."""
+
+    DECODE = "decode"
+    MAP = "map"
+    VALIDATE = "validate"
+    DELIVER = "deliver"
+
+
+class Rejected(Exception):  # noqa: N818 - a verdict on a record, not a fault of the program
+    """This record can never be delivered as it is and belongs on the dead-letter topic.
+
+    Raised in `core` and `mapping`, caught in one place.
+
+    Attributes:
+        stage: where it was found out.
+        reason: an upper-case code that people search and group by, such as `INVALID_JSON`.
+        detail: a sentence for people. It names fields and limits, never a value from the record.
+        call_index: which of the record's calls, counted from 0; None where it is no call's fault.
+        rule: the mapping rule that made the call, as `file:line`; None where no rule was reached.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        reason: str,
+        detail: str,
+        *,
+        call_index: int | None = None,
+        rule: str | None = None,
+    ) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.stage = stage
+        self.reason = reason
+        self.detail = detail
+        self.call_index = call_index
+        self.rule = rule
+
+
+def unexpected(fault: Exception) -> Rejected:
+    """The verdict on a record that the worker itself fails with."""
+    return Rejected(
+        Stage.MAP, "UNEXPECTED_FAULT", f"the worker failed with this record: {type(fault).__name__}"
+    )

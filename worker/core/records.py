@@ -1,0 +1,82 @@
+"""Records of Kafka, and the calls that they become on the way to the API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from worker.core.reasons import Rejected
+
+Partition = tuple[str, int]
+"""A topic's name and a partition's number."""
+
+
+EncodedCall = tuple[bytes, bytes]
+"""A call as it is sent, and its envelope.
+
+The body is the call's exact UTF-8 JSON. The envelope is `b""` for a call that has neither `context` nor
+`integrations`; else it is the canonical JSON (sorted keys) of the two, written as the members that a batch
+repeats at its top level: `"context":{...},"integrations":{...}`. Calls share a request only if their
+envelopes are equal.
+"""
+
+
+MAX_CALLS_PER_RECORD = 256
+"""What one record may become: the message id has eight bits for a call's index."""
+
+
+class Record(Protocol):
+    """What Kafka gives, in the shape of `confluent_kafka.Message`: nothing is wrapped on the hot path."""
+
+    def topic(self) -> str:
+        """The topic's name."""
+        ...
+
+    def partition(self) -> int:
+        """The partition's number."""
+        ...
+
+    def offset(self) -> int:
+        """Where in the partition."""
+        ...
+
+    def key(self) -> bytes | None:
+        """The key; None where it has none."""
+        ...
+
+    def value(self) -> bytes | None:
+        """The value; None for a tombstone."""
+        ...
+
+    def headers(self) -> list[tuple[str, bytes | None]] | None:
+        """Names and values, in order; a name may come again."""
+        ...
+
+    def timestamp(self) -> tuple[int, int]:
+        """Kafka's kind of timestamp (0: none), and epoch milliseconds."""
+        ...
+
+
+OrderKey = bytes | int
+"""What a call's order hangs on: its record's key; the record's offset where it has none."""
+
+
+QueuedCall = tuple[OrderKey, bytes, Record, int, bytes]
+"""A call on its way: what its order hangs on, its bytes, its record, its index among the record's, its envelope.
+
+The bytes are the call's exact UTF-8 JSON *with a comma behind*, as a batch has them: a copy of the exact size,
+because the buffer that orjson answers is up to ten times as large. The envelope is that of `EncodedCall`.
+"""
+
+
+RejectedRecord = tuple[Record, Rejected]
+"""A record that can never be delivered, and why."""
+
+
+Converter = Callable[[Sequence[Record], list[QueuedCall], list[RejectedRecord]], int]
+"""Turns a run of records, at least one and all of one partition of its topic, into calls.
+
+It appends to the second argument all calls of a record or none of them, in order; to the third, in order, the records
+that can never be delivered, also those that the worker itself fails with. It answers how many records were ignored,
+and never raises.
+"""

@@ -1,0 +1,183 @@
+"""The semantic events that Customer.io and Segment document, for warnings and suggestions.
+
+`semantic_events.yaml` beside this file has all 82 with the types of their properties, where each was found,
+and what the documents get wrong. Only Customer.io's own (the family `customerio`) do anything at Customer.io,
+and those are checked in `core.semantic`; of the others any JSON is taken, but destinations rely on names and
+types. Nothing here rejects a record.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from worker.core.near_matches import closest
+
+_FILE = Path(__file__).with_name("semantic_events.yaml")
+_CUTOFF = 0.85
+
+# Limits of Customer.io's Track API, which is behind Pipelines; Pipelines publishes none of its own.
+_MAX_NAME_BYTES = 100
+_MAX_ID_BYTES = 150
+_MAX_ATTRIBUTE_NAME_BYTES = 150
+_MAX_ATTRIBUTE_BYTES = 1000
+_MAX_ATTRIBUTES = 300
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "number": (int, float),
+    "integer": (int,),
+    "boolean": (bool,),
+    "array": (list, tuple),
+    "object": (dict,),
+    "any": (object,),
+    "null": (type(None),),
+}
+_ARTICLES = {"integer": "an integer", "array": "a list", "object": "an object"}
+
+
+@cache
+def _catalog() -> dict[str, Any]:
+    """The file, read when somebody asks: a fifth of a second that a running worker need not spend."""
+    return dict(YAML(typ="safe", pure=True).load(_FILE.read_text(encoding="utf-8")))
+
+
+@cache
+def _events() -> dict[str, dict[str, Any]]:
+    return {event["name"]: event for event in _catalog()["events"]}
+
+
+def families() -> dict[str, list[str]]:
+    """The event names of each family: `customerio`, `ecommerce`, `video`, ..."""
+    return dict(_catalog()["families"])
+
+
+def event(name: str) -> dict[str, Any] | None:
+    """What is documented of the event of exactly this name, as the file has it; None if nothing is."""
+    return _events().get(name.strip())
+
+
+def suggest(name: str) -> str | None:
+    """The documented name that this one was probably meant to be; None if it is one, or is near to none.
+
+    `order_completed`, `orderCompleted` and `Completed Order` are all near to `Order Completed`.
+    """
+    if event(name) is not None:
+        return None
+    words = _words(name)
+    names = {_words(known): known for known in _events()}
+    if words in names:
+        return names[words]
+    turned = {" ".join(sorted(known.split())): known for known in names}
+    if (known := turned.get(" ".join(sorted(words.split())))) is not None:
+        return names[known]
+    near = closest(words, names, cutoff=_CUTOFF)
+    return names[near] if near else None
+
+
+def _words(name: str) -> str:
+    """A name's words in lower case, however they are joined."""
+    return " ".join(re.sub(r"([a-z0-9])([A-Z])|[\W_]+", r"\1 \2", name).casefold().split())
+
+
+def check_properties(name: str, properties: Mapping[str, Any]) -> list[str]:
+    """Warnings about properties with another type or value than is documented. They quote no value."""
+    known = event(name)
+    if known is None:
+        return []
+    return [
+        f"{known['name']}: {warning}" for warning in _check_all(known["properties"], properties, "properties")
+    ]
+
+
+def _check_all(types: Mapping[str, Any], values: Mapping[str, Any], path: str) -> Iterator[str]:
+    for key, wanted in types.items():
+        if values.get(key) is not None:
+            yield from _check(wanted, values[key], f"{path}.{key}")
+
+
+def _check(wanted: Mapping[str, Any], value: Any, path: str) -> Iterator[str]:
+    """One property against its documented type."""
+    kinds = [wanted["type"]] if isinstance(wanted["type"], str) else wanted["type"]
+    kind = next((kind for kind in kinds if _is_a(kind, value)), None)
+    if kind is None:
+        yield f"{path} should be {' or '.join(_ARTICLES.get(kind, f'a {kind}') for kind in kinds if kind != 'null')}"
+        return
+    if "enum" in wanted and value not in (
+        allowed := [*wanted["enum"], *wanted.get("also_accepted_downstream", ())]
+    ):
+        yield f"{path} should be one of {', '.join(map(str, allowed))}"
+    if "minimum" in wanted and not wanted["minimum"] <= value <= wanted["maximum"]:
+        yield f"{path} should be from {wanted['minimum']} to {wanted['maximum']}"
+    if kind == "object":
+        yield from _check_all(wanted.get("properties", {}), value, path)
+    if kind == "array":
+        yield from _check_items(wanted, value, path)
+
+
+def _is_a(kind: str, value: Any) -> bool:
+    if kind in ("number", "integer") and isinstance(value, bool):
+        return False
+    if kind == "integer" and isinstance(value, float):
+        return value.is_integer()
+    return isinstance(value, _TYPES[kind])
+
+
+def _check_items(wanted: Mapping[str, Any], items: list[Any], path: str) -> Iterator[str]:
+    """The items of a list; each fault once: products fail alike."""
+    kind = wanted.get("items", "any")
+    types = wanted.get("item_properties")
+    if not isinstance(types, dict):
+        # The reference leaves out what a product in a list holds: the same as a product that is viewed.
+        types = _events()["Product Viewed"]["properties"] if path.endswith(".products") else {}
+    seen = dict.fromkeys(
+        warning
+        for item in items
+        for warning in _check({"type": kind, "properties": types}, item, f"{path}[]")
+    )
+    yield from seen
+
+
+def warnings(call: Mapping[str, Any]) -> list[str]:
+    """What may be wrong with a valid call that the API takes all the same. The warnings quote no value."""
+    found = list(_check_limits(call))
+    if call["type"] == "track":
+        name = call["event"]
+        if meant := suggest(name):
+            found.append(f"event is close to the documented name '{meant}'")
+        found += check_properties(name, call.get("properties", {}))
+    traits = call.get("traits", {})
+    if call["type"] == "identify" and "objectId" in traits:
+        found.append("traits.objectId makes Customer.io relate the person to an object")
+    if "createdAt" in traits and traits["createdAt"] != traits.get("created_at", traits["createdAt"]):
+        found.append("traits.createdAt and traits.created_at differ; Customer.io takes created_at")
+    if call["type"] in ("page", "screen") and "name" not in call:
+        found.append("name is missing; one of the API's documents requires it")
+    if call["type"] != "identify" and "ip" in call.get("context", {}):
+        found.append("context.ip is only used on identify, and keeps calls out of one another's requests")
+    return found
+
+
+def _check_limits(call: Mapping[str, Any]) -> Iterator[str]:
+    """The limits of the Track API."""
+    if _size(call.get("event")) > _MAX_NAME_BYTES:
+        yield f"event is longer than {_MAX_NAME_BYTES} bytes"
+    for field in ("userId", "anonymousId", "groupId", "previousId"):
+        if _size(call.get(field)) > _MAX_ID_BYTES:
+            yield f"{field} is longer than {_MAX_ID_BYTES} bytes"
+    traits = call.get("traits", {})
+    if len(traits) > _MAX_ATTRIBUTES:
+        yield f"there are more than {_MAX_ATTRIBUTES} traits"
+    if any(_size(key) > _MAX_ATTRIBUTE_NAME_BYTES for key in traits):
+        yield f"a trait's name is longer than {_MAX_ATTRIBUTE_NAME_BYTES} bytes"
+    if any(_size(value) > _MAX_ATTRIBUTE_BYTES for value in traits.values()):
+        yield f"a trait is longer than {_MAX_ATTRIBUTE_BYTES} bytes"
+
+
+def _size(value: object) -> int:
+    return len(value.encode("utf-8", "replace")) if isinstance(value, str) else 0

@@ -1,0 +1,78 @@
+"""Names and values with a meaning of their own at Customer.io, from its API reference."""
+
+from __future__ import annotations
+
+SEMANTIC_EVENTS = {
+    "delete_user": "User Deleted",
+    "suppress_user": "User Suppressed",
+    "unsuppress_user": "User Unsuppressed",
+    "create_or_update_device": "Device Created or Updated",
+    "delete_device": "Device Deleted",
+    "delete_relationship": "Relationship Deleted",
+    "delete_object": "Object Deleted",
+    "report_delivery_event": "Report Delivery Event",
+    "report_content_event": "Report Content Event",
+}
+"""The calls that are a `track` with a reserved event name, and that name (reference, Semantic events)."""
+
+
+DEVICE_TYPES = ("ios", "android")
+"""The platforms of a device (reference, Device Created or Updated)."""
+
+
+DELIVERY_METRICS = (
+    "delivered",
+    "opened",
+    "clicked",
+    "converted",
+    "spammed",
+    "bounced",
+    "dropped",
+    "deferred",
+)
+"""What became of a message: the reference's first four, and four more that Customer.io's action for Segment
+takes."""
+
+
+CONTENT_ACTIONS = ("viewed_content", "clicked_content")
+"""What somebody did with content (newer reference, Report Content Event)."""
+
+
+LOOK_ALIKES = {
+    "delete person": "User Deleted",
+    "person deleted": "User Deleted",
+    "delete user": "User Deleted",
+    "suppress person": "User Suppressed",
+    "suppress user": "User Suppressed",
+    "person suppressed": "User Suppressed",
+    "unsuppress person": "User Unsuppressed",
+    "unsuppress user": "User Unsuppressed",
+    "person unsuppressed": "User Unsuppressed",
+    "create device": "Device Created or Updated",
+    "device created": "Device Created or Updated",
+    "device updated": "Device Created or Updated",
+    "create or update device": "Device Created or Updated",
+    "delete device": "Device Deleted",
+    "device removed": "Device Deleted",
+    "delete relationship": "Relationship Deleted",
+    "delete object": "Object Deleted",
+    "group deleted": "Object Deleted",
+    "delete group": "Object Deleted",
+}
+"""Names that people write for a reserved one, in lower case: the API takes them as ordinary events and does
+nothing."""
+
+
+DESTRUCTIVE_CALLS = frozenset(
+    {
+        "delete_user",
+        "suppress_user",
+        "unsuppress_user",
+        "delete_device",
+        "delete_relationship",
+        "delete_object",
+        "alias",
+    }
+)
+"""What comes only from a rule that names it, or from a mapper whose rule allows it (docs/mapping.md,
+Calls)."""

@@ -1,0 +1,181 @@
+"""Customer.io's own events: a `track` with one of nine names makes it delete, suppress or report.
+
+A name that only looks like one of them is refused: the API answers 200, keeps it as an ordinary event, and
+deletes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from functools import lru_cache
+from typing import Any, NoReturn
+
+from worker.core.reasons import Rejected, Stage
+from worker.customerio.reference import (
+    CONTENT_ACTIONS,
+    DELIVERY_METRICS,
+    DESTRUCTIVE_CALLS,
+    DEVICE_TYPES,
+    LOOK_ALIKES,
+    SEMANTIC_EVENTS,
+)
+
+INTERNAL_EVENT = "CIO Location Update"
+"""Reserved by Customer.io's Android SDK for itself; nobody else sends it."""
+
+_CALL_NAMES = {event: name for name, event in SEMANTIC_EVENTS.items()}
+_ALIKE = {
+    **LOOK_ALIKES,
+    **{event.casefold(): event for event in SEMANTIC_EVENTS.values()},
+    INTERNAL_EVENT.casefold(): INTERNAL_EVENT,
+}
+
+
+def call_name(call: Mapping[str, Any]) -> str:
+    """What a valid call is called in rules and `allow`.
+
+    The type; for a `track` with a reserved event name the semantic call's: `delete_user` for `User Deleted`.
+    """
+    if call["type"] == "track":
+        return _CALL_NAMES.get(call["event"], "track")
+    return str(call["type"])
+
+
+@lru_cache(maxsize=4096)
+def reserved(name: str) -> str | None:
+    """The reserved event name that this is or looks like, trimmed, in any case; None for an ordinary name."""
+    return _ALIKE.get(" ".join(name.split()).casefold())
+
+
+def check_event_name(name: object) -> str:
+    """The name of an ordinary event: text that is neither blank nor reserved, nor looks reserved.
+
+    Raises:
+        Rejected: with stage `validate`: `INVALID_NAME` or `RESERVED_NAME`.
+    """
+    if not isinstance(name, str) or not name.strip():
+        _refuse("INVALID_NAME", "event must be text that is not blank.")
+    if event := reserved(name):
+        _refuse("RESERVED_NAME", _reserved_detail(event))
+    return name
+
+
+def check_semantic(call: Mapping[str, Any], allow: Collection[str] = frozenset()) -> str:
+    """The name of a call that has passed `validation.validate`, once its event has what it needs.
+
+    Args:
+        call: in the API's own shape.
+        allow: which of `DESTRUCTIVE_CALLS` may pass.
+
+    Raises:
+        Rejected: with stage `validate`: `NOT_ALLOWED`, `RESERVED_NAME` (looks like a reserved name but is
+            none), `MISSING_ID`, `MISSING_FIELD`, `INVALID_TYPE`, `INVALID_VALUE`.
+    """
+    name = call_name(call)
+    if name == "track":
+        check_event_name(call["event"])
+    elif name in DESTRUCTIVE_CALLS and name not in allow:
+        _refuse("NOT_ALLOWED", f"{name} comes only from a rule that names it or lists it in `allow`.")
+    if name in _CHECKS:
+        _CHECKS[name](name, call)
+    return name
+
+
+def _check_user(name: str, call: Mapping[str, Any]) -> None:
+    if "userId" not in call:
+        _refuse("MISSING_ID", f"{name} needs userId.")
+
+
+def _check_device(name: str, call: Mapping[str, Any]) -> None:
+    """A token in context.device or properties.device; where both have one, the same."""
+    _check_user(name, call)
+    devices = [_device(call, "context"), _device(call, "properties")]
+    tokens = {_text(device.get("token"), "device.token") for device in devices if "token" in device}
+    if not tokens:
+        _refuse("MISSING_FIELD", f"{name} needs context.device.token.")
+    kinds = {_text(device["type"], "device.type") for device in devices if device.get("type") is not None}
+    if not kinds <= set(DEVICE_TYPES):
+        _refuse("INVALID_VALUE", f"device.type must be one of {', '.join(DEVICE_TYPES)}.")
+    if len(tokens) > 1 or len(kinds) > 1:
+        _refuse("INVALID_VALUE", "context.device and properties.device must be the same device.")
+
+
+def _device(call: Mapping[str, Any], place: str) -> Mapping[str, Any]:
+    device = call.get(place, {}).get("device", {})
+    if not isinstance(device, dict):
+        _refuse("INVALID_TYPE", f"{place}.device must be an object.")
+    return device
+
+
+def _check_relationship(name: str, call: Mapping[str, Any]) -> None:
+    _check_user(name, call)
+    _check_object(name, call)
+
+
+def _check_object(name: str, call: Mapping[str, Any]) -> None:
+    """The id and type of an object.
+
+    The reference has the type as text, the newer one as a number: both are taken as they stand.
+    """
+    _need(name, call, "objectId")
+    kind = call["properties"].get("objectTypeId", "1")
+    digits = str(kind) if type(kind) in (str, int) else ""
+    if not (digits.isascii() and digits.isdigit()) or digits[0] == "0":
+        _refuse("INVALID_VALUE", "properties.objectTypeId must be a whole number from 1 on.")
+
+
+def _check_delivery(name: str, call: Mapping[str, Any]) -> None:
+    _need(name, call, "deliveryId")
+    _check_choice(name, call, "metric", DELIVERY_METRICS)
+
+
+def _check_content(name: str, call: Mapping[str, Any]) -> None:
+    _check_choice(name, call, "actionType", CONTENT_ACTIONS)
+    for field in ("contentId", "templateId"):
+        if type(call["properties"].get(field, 0)) is not int:
+            _refuse("INVALID_TYPE", f"properties.{field} must be a whole number.")
+
+
+_CHECKS: dict[str, Callable[[str, Mapping[str, Any]], None]] = {
+    "delete_user": _check_user,
+    "suppress_user": _check_user,
+    "unsuppress_user": _check_user,
+    "create_or_update_device": _check_device,
+    "delete_device": _check_device,
+    "delete_relationship": _check_relationship,
+    "delete_object": _check_object,
+    "report_delivery_event": _check_delivery,
+    "report_content_event": _check_content,
+}
+
+
+def _need(name: str, call: Mapping[str, Any], field: str) -> str:
+    """The text of a property that must be there."""
+    value = call.get("properties", {}).get(field)
+    if value is None:
+        _refuse("MISSING_FIELD", f"{name} needs properties.{field}.")
+    return _text(value, f"properties.{field}")
+
+
+def _check_choice(name: str, call: Mapping[str, Any], field: str, choices: Collection[str]) -> None:
+    if _need(name, call, field) not in choices:
+        _refuse("INVALID_VALUE", f"properties.{field} must be one of {', '.join(choices)}.")
+
+
+def _text(value: object, field: str) -> str:
+    if not isinstance(value, str):
+        _refuse("INVALID_TYPE", f"{field} must be text.")
+    if not value.strip():
+        _refuse("MISSING_FIELD", f"{field} is blank.")
+    return value
+
+
+def _reserved_detail(event: str) -> str:
+    call = _CALL_NAMES.get(event)
+    if call is None:
+        return f"The event's name is, or looks like, `{event}`, which Customer.io keeps for itself."
+    return f"The event's name is, or looks like, `{event}`: use the call {call}."
+
+
+def _refuse(reason: str, detail: str) -> NoReturn:
+    raise Rejected(Stage.VALIDATE, reason, detail)

@@ -1,0 +1,282 @@
+"""From the values that a mapping found to a call: checked, converted, put where they belong.
+
+What the builders run, and what the code that the rule compiler generates says inline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from worker.core.reasons import Rejected, Stage
+from worker.core.timestamps import ENDS, LENGTH, SECONDS, from_datetime, rfc3339
+from worker.customerio.reference import DESTRUCTIVE_CALLS, SEMANTIC_EVENTS
+from worker.customerio.semantic import check_event_name, check_semantic, reserved
+from worker.mapping.calls.call import Call
+from worker.mapping.calls.specs import CALLS, CallShape, Field, Kind, Place
+from worker.mapping.calls.validation import (
+    REJECT_IDS,
+    check_shared,
+    is_object_type,
+    optional_identity,
+    validate,
+)
+from worker.mapping.compiler.source import Code
+
+
+def assemble(shape: CallShape, values: Mapping[str, Any]) -> Call:
+    """A call of this shape with these values, by the names of its fields; None is as if it were not there.
+
+    Raises:
+        Rejected: with stage `validate`: what `convert` raises, `MISSING_ID` or `MISSING_FIELD`.
+    """
+    return _assembler(shape.name)(*map(values.get, shape.fields))
+
+
+@cache
+def _assembler(name: str) -> Callable[..., Call]:
+    """The assembler of a shape that takes all its fields, in the shape's order."""
+    parameters = ", ".join(field.parameter for field in CALLS[name].fields.values())
+    return assembler(CALLS[name], parameters)
+
+
+def assembler(shape: CallShape, parameters: str) -> Callable[..., Call]:
+    """A function that makes calls of one shape, written out for it; None is as if it were not given.
+
+    It raises what `assemble` raises.
+
+    Args:
+        shape: what it makes.
+        parameters: as they stand in its `def`: `Field.parameter` of each field of the shape.
+    """
+    code = Code()
+    event = f", 'event': {shape.event!r}" if shape.event else ""
+    code.line(f"body = {{'type': {shape.type!r}{event}}}")
+    for field in shape.fields.values():  # in the shape's order, which is the order of what is sent
+        with code.block(f"if {field.parameter} is not None:"):
+            _write_conversion(code, field)
+            with code.block(f"if {field.parameter} is not None:"):  # a blank text is none
+                _write_places(code, field)
+    _write_stand_in(code, shape)
+    _write_completeness(code, shape)
+    made = f"{shape.name!r}, body, message_id, ({code.constant(shape, 'shape')}, body)"
+    code.line(f"return {code.constant(Call, 'call')}({made})")
+    return code.build(shape.name, parameters)
+
+
+def _write_conversion(code: Code, field: Field) -> None:
+    """Convert what was given, with a fast test for what `convert` would answer unchanged."""
+    given = field.parameter
+    conversion = code.constant(_CONVERSIONS[field.kind], f"convert_{field.kind}")
+    converted = f"{conversion}({code.constant(field, f'{given}_field')}, {given})"
+    usual_text = f"type({given}) is str and '!' <= {given} < '\\x7f'"  # its first letter is no space
+    match field.kind:
+        case Kind.IDENTITY | Kind.EVENT_ID | Kind.TEXT:
+            code.line(f"{given} = {given} if {usual_text} else {converted}")
+        case Kind.EVENT:
+            ordinary = f"{usual_text} and not {code.constant(reserved, 'reserved')}({given})"
+            code.line(f"{given} = {given} if {ordinary} else {converted}")
+        case Kind.OBJECT:
+            code.line(f"{given} = {given} if type({given}) is dict else {converted}")
+        case Kind.TIME:
+            # What timestamps.rfc3339 does first, without a call.
+            seconds, ends = code.constant(SECONDS, "seconds"), code.constant(ENDS, "ends")
+            usual = f"{seconds}[{given}[:{LENGTH}]] + {ends}[{given}[{LENGTH}:]]"
+            with code.block("try:"):
+                code.line(f"{given} = {usual} if type({given}) is str else {converted}")
+            with code.block("except KeyError:"):
+                code.line(f"{given} = {converted}")
+        case _:
+            code.line(f"{given} = {converted}")
+
+
+def _write_places(code: Code, field: Field) -> None:
+    for place in field.places:
+        if len(place) == 1:
+            code.line(f"body[{place[0]!r}] = {field.parameter}")
+        else:
+            code.line(f"{code.constant(put, 'put')}(body, {place!r}, {field.parameter})")
+
+
+def _write_stand_in(code: Code, shape: CallShape) -> None:
+    if shape.fallback is None:
+        return
+    source, text = shape.fallback
+    stand_in = shape.fields[source].parameter if source else repr(text)
+    with code.block("if user_id is None and anonymous_id is None:"):
+        code.line(f"body['anonymousId'] = {stand_in}")
+
+
+def _write_completeness(code: Code, shape: CallShape) -> None:
+    """Ask `_check_complete` what is missing, if something is."""
+    missing = [f"{field.parameter} is None" for field in shape.fields.values() if field.required]
+    if shape.one_of:
+        nobody = " and ".join(f"{shape.fields[name].parameter} is None" for name in shape.one_of)
+        missing.append(f"({nobody})")
+    if shape.name_or_url:
+        missing.append("name is None")
+    found = ", ".join(f"{field.name!r}: {field.parameter}" for field in shape.fields.values())
+    with code.block(f"if {' or '.join(missing)}:"):
+        code.line(
+            f"{code.constant(_check_complete, 'check_complete')}({code.constant(shape, 'shape')}, {{{found}}})"
+        )
+
+
+def convert(field: Field, value: Any) -> Any:
+    """A field's value as it is sent; None where there is none.
+
+    Raises:
+        Rejected: `INVALID_ID`, `INEXACT_NUMBER`, `INVALID_NAME`, `RESERVED_NAME`, `INVALID_TIMESTAMP`,
+            `INVALID_TYPE` or `INVALID_VALUE`.
+    """
+    return None if value is None else _CONVERSIONS[field.kind](field, value)
+
+
+def _identity(field: Field, value: Any) -> str | None:
+    # The file's own reject_ids are looked at when the whole call is validated.
+    return optional_identity(value, field.name, ())
+
+
+def _text(field: Field, value: Any) -> str | None:
+    _check_type(field, isinstance(value, str), "text")
+    return value if value.strip() else None
+
+
+def _object(field: Field, value: Any) -> dict[str, Any]:
+    _check_type(field, isinstance(value, (dict, Mapping)), "an object")  # asking for a dict is quick
+    return value if isinstance(value, dict) else dict(value)
+
+
+def _integer(field: Field, value: Any) -> int:
+    _check_type(field, type(value) is int, "a whole number")
+    return int(value)
+
+
+def _object_type(field: Field, value: Any) -> str:
+    """Digits that name a kind of object."""
+    text = optional_identity(value, field.name, ()) or ""
+    if not is_object_type(text):
+        raise Rejected(
+            Stage.VALIDATE, "INVALID_VALUE", f"{field.name} must be a whole number from 1 on, as text."
+        )
+    return text
+
+
+def _choice(field: Field, value: Any) -> Any:
+    if value not in field.choices:
+        raise Rejected(
+            Stage.VALIDATE, "INVALID_VALUE", f"{field.name} must be one of {', '.join(field.choices)}."
+        )
+    return value
+
+
+def _check_type(field: Field, holds: bool, what: str) -> None:  # noqa: FBT001 - the answer of a test
+    if not holds:
+        raise Rejected(Stage.VALIDATE, "INVALID_TYPE", f"{field.name} must be {what}.")
+
+
+_CONVERSIONS: dict[Kind, Callable[[Field, Any], Any]] = {
+    Kind.IDENTITY: _identity,
+    Kind.EVENT_ID: _identity,
+    Kind.TEXT: _text,
+    Kind.EVENT: lambda _, value: check_event_name(value),
+    Kind.CHOICE: _choice,
+    Kind.OBJECT_TYPE: _object_type,
+    Kind.INTEGER: _integer,
+    Kind.OBJECT: _object,
+    Kind.TIME: lambda _, value: as_time(value),
+}
+"""How a value that is there is converted, by its field's kind. See `convert`."""
+
+
+def checked(
+    call: Any,
+    *,
+    allow: Collection[str] = frozenset(),
+    strict: bool = True,
+    reject_ids: Collection[str] = REJECT_IDS,
+) -> dict[str, Any]:
+    """A call in the API's own shape, checked whole: its fields, its time (written in UTC), its event's needs.
+
+    Args:
+        call: anything.
+        allow: which destructive calls may pass.
+        strict: as `validation.validate` has it.
+        reject_ids: the same.
+
+    Raises:
+        Rejected: what `validation.validate` and `semantic.check_semantic` raise, or `INVALID_TIMESTAMP`.
+    """
+    valid = validate(call, strict=strict, reject_ids=reject_ids)
+    if "timestamp" in valid:
+        valid["timestamp"] = as_time(valid["timestamp"])
+    check_semantic(valid, allow)
+    return valid
+
+
+def checked_call(
+    call: Call, *, allow: Collection[str] = frozenset(), reject_ids: Collection[str] = REJECT_IDS
+) -> dict[str, Any]:
+    """What `checked` says of a call's body, without a second look at what the call's assembler has seen to.
+
+    Of an untouched body only this can still be wrong: an id may be one of `reject_ids`, the rule may not allow the
+    call, and an object in it may have changed, or not be what Customer.io takes there.
+
+    Raises:
+        Rejected: what `checked` raises.
+    """
+    if call.untouched is None:
+        return checked(call.body, allow=allow, reject_ids=reject_ids)
+    shape, body = call.untouched
+    for field in _IDS:
+        if field in body and body[field].strip().casefold() in reject_ids:
+            return checked(body, allow=allow, reject_ids=reject_ids)
+    if shape.name_or_url and "name" not in body:  # but properties.url, which may have changed
+        return checked(body, allow=allow, reject_ids=reject_ids)
+    if "context" in body or "integrations" in body:
+        check_shared(body)
+    if shape.name in _ACTED_ON:
+        check_semantic(body, allow)
+    return body.copy()  # because a mapper may return the same call again
+
+
+_IDS = ("userId", "anonymousId", "groupId", "previousId")
+_ACTED_ON = DESTRUCTIVE_CALLS | SEMANTIC_EVENTS.keys()
+"""Which calls `check_semantic` has more to say of than what their event may be called."""
+
+
+def put(body: dict[str, Any], place: Place, value: Any) -> None:
+    """Put a value at its place; objects on the way are copied, because they may be the mapper's own."""
+    *objects, key = place
+    for name in objects:
+        inner = body.get(name)
+        # What is most likely, and cheap, is asked first.
+        copied = dict(inner) if inner is not None and isinstance(inner, (dict, Mapping)) else {}
+        body[name] = copied
+        body = copied
+    body[key] = value
+
+
+def _check_complete(shape: CallShape, found: Mapping[str, Any]) -> None:
+    for name, field in shape.fields.items():
+        if field.required and found[name] is None:
+            reason = "MISSING_ID" if field.kind is Kind.IDENTITY else "MISSING_FIELD"
+            raise Rejected(Stage.VALIDATE, reason, f"{shape.name} needs {name}.")
+    if shape.one_of and all(found[name] is None for name in shape.one_of):
+        raise Rejected(Stage.VALIDATE, "MISSING_ID", f"{shape.name} needs {' or '.join(shape.one_of)}.")
+    if shape.name_or_url and found["name"] is None and not (found["properties"] or {}).get("url"):
+        raise Rejected(Stage.VALIDATE, "MISSING_FIELD", f"{shape.name} needs name, or properties.url.")
+
+
+def as_time(value: object) -> str:
+    """A timestamp as it is sent.
+
+    Raises:
+        Rejected: `INVALID_TIMESTAMP`.
+    """
+    try:
+        return from_datetime(value) if isinstance(value, datetime) else rfc3339(value)
+    except ValueError as error:
+        raise Rejected(Stage.VALIDATE, "INVALID_TIMESTAMP", f"timestamp: {error}.") from None

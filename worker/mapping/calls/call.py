@@ -1,0 +1,57 @@
+"""What a builder makes and a mapper returns: one call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from worker.mapping.calls.specs import CallShape
+
+
+class Call:  # noqa: PLW1641 - without a hash, because it may change
+    """One call, made by a builder.
+
+    Attributes:
+        name: what it is called in rules and `allow`, such as `delete_device`.
+        body: the call in the API's own shape, without its messageId. Whoever asks for it may change it.
+        event_id: the event's own unique id, if the mapper gave one.
+        untouched: the shape by which the body was assembled and the body, as long as nobody but the assembler has had
+            it in hands; None from then on. What was checked while it was assembled still holds for the body's own
+            texts. It need not hold for the objects in it: they may be the mapper's.
+    """
+
+    __slots__ = ("_body", "event_id", "name", "untouched")
+    __match_args__ = ("name", "body", "event_id")
+
+    def __init__(
+        self,
+        name: str,
+        body: dict[str, Any],
+        event_id: str | None = None,
+        untouched: tuple[CallShape, dict[str, Any]] | None = None,
+    ) -> None:
+        self.name = name
+        self._body = body
+        self.event_id = event_id
+        self.untouched = untouched
+
+    @property
+    def body(self) -> dict[str, Any]:  # noqa: D102 - see the class
+        self.untouched = None
+        return self._body
+
+    @body.setter
+    def body(self, body: dict[str, Any]) -> None:
+        self.untouched = None
+        self._body = body
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Call):
+            return NotImplemented
+        return (self.name, self._body, self.event_id) == (other.name, other._body, other.event_id)
+
+    def __repr__(self) -> str:
+        return f"Call(name={self.name!r}, body={self._body!r}, event_id={self.event_id!r})"
+
+    def __reduce__(self) -> tuple[type[Call], tuple[str, dict[str, Any], str | None]]:
+        """A copy may share the body: neither is untouched any more."""
+        return type(self), (self.name, self.body, self.event_id)

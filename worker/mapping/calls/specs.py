@@ -1,0 +1,267 @@
+"""What each call takes and where it goes: the one table behind the builders and the rules.
+
+`CALLS` has the six types of the API and the nine semantic calls, which are a `track` with a reserved event
+name. The builders (`calls.py`) fill a call from it, and the rule compiler generates code from it, so that a
+rule and a mapper that say the same send the same. Where the documents disagree on the place of a field, it
+goes to every place that one of them names (Customer.io Pipelines API reference, Semantic events, and the
+newer machine-readable one).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from worker.customerio.reference import (
+    CONTENT_ACTIONS,
+    DELIVERY_METRICS,
+    DESTRUCTIVE_CALLS,
+    DEVICE_TYPES,
+    SEMANTIC_EVENTS,
+)
+
+NOBODY = "value-not-used"
+"""The anonymousId of a `delete_object` without a person: "it can be anything, we don't use it"."""
+
+
+class Kind(StrEnum):
+    """What a field's value must be, and what is made of it."""
+
+    IDENTITY = "identity"
+    """Text that is not blank, or a whole number, which becomes its decimal text (`validation.identity`)."""
+    TEXT = "text"
+    """Text that is not blank."""
+    EVENT = "event"
+    """An ordinary event's name (`semantic.check_event_name`). Literal in rules, or from `event_from`."""
+    CHOICE = "choice"
+    """One of `Field.choices`."""
+    OBJECT_TYPE = "object type"
+    """Digits, as text or as a whole number from 1 on; sent as text."""
+    INTEGER = "integer"
+    """A whole number."""
+    OBJECT = "object"
+    """A JSON object."""
+    TIME = "time"
+    """RFC 3339 text or a whole number (`timestamps.rfc3339`)."""
+    EVENT_ID = "event id"
+    """As IDENTITY: the event's own unique id, from which the call's messageId is derived."""
+
+
+Place = tuple[str, ...]
+"""A path of keys in a call's JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One thing that a call takes.
+
+    Attributes:
+        name: as mapping files say it, such as `deviceType`.
+        kind: what its value must be.
+        places: where its value goes, once for each; empty for an EVENT_ID, which goes nowhere itself.
+        required: whether the record is rejected where nothing is found.
+        choices: what a CHOICE chooses from.
+    """
+
+    name: str
+    kind: Kind
+    places: tuple[Place, ...]
+    required: bool = False
+    choices: tuple[str, ...] = ()
+
+    @property
+    def parameter(self) -> str:
+        """The builders' name of it, such as `device_type`; `name` for a track's `event`."""
+        return "name" if self.kind is Kind.EVENT else re.sub("([A-Z])", r"_\1", self.name).lower()
+
+
+@dataclass(frozen=True, slots=True)
+class CallShape:
+    """One call: what it takes, and what of it must be there.
+
+    Attributes:
+        name: as rules, builders and `allow` say it, such as `delete_device`.
+        type: the API's, one of six.
+        event: the reserved event name of a semantic call; None for the others (a `track` takes its own).
+        fields: what it takes, by the name in mapping files, in the order in which it is sent.
+        one_of: at least one of these fields must be found. Empty where each required field says so itself.
+        fallback: the anonymousId that is sent where neither userId nor anonymousId is found: `(field, None)`
+            to take another field's value, `(None, text)` to take a text, None where there is no such thing.
+        person_must_be_found: whether a userId or anonymousId that a rule names must be found, though a rule
+            may name neither (`group`, `track`).
+        name_or_url: whether `name` may be missing only where `properties.url` is there (`page`, `screen`).
+    """
+
+    name: str
+    type: str
+    event: str | None
+    fields: dict[str, Field]
+    one_of: tuple[str, ...] = ()
+    fallback: tuple[str | None, str | None] | None = None
+    person_must_be_found: bool = False
+    name_or_url: bool = False
+
+    @property
+    def destructive(self) -> bool:
+        """Whether it comes only from a rule that names it or allows it."""
+        return self.name in DESTRUCTIVE_CALLS
+
+
+def _field(
+    name: str, kind: Kind, *places: Place, required: bool = False, choices: tuple[str, ...] = ()
+) -> Field:
+    return Field(name, kind, places or ((name,),), required, choices)
+
+
+def _property(
+    name: str, kind: Kind = Kind.TEXT, *, required: bool = False, choices: tuple[str, ...] = ()
+) -> Field:
+    return Field(name, kind, (("properties", name),), required, choices)
+
+
+_USER = _field("userId", Kind.IDENTITY)
+_KNOWN_USER = _field("userId", Kind.IDENTITY, required=True)
+_ANONYMOUS = _field("anonymousId", Kind.IDENTITY)
+_NAME = _field("name", Kind.TEXT)
+_CATEGORY = _field("category", Kind.TEXT)
+_TRAITS = _field("traits", Kind.OBJECT)
+_PROPERTIES = _field("properties", Kind.OBJECT)
+_COMMON = (
+    _field("context", Kind.OBJECT),
+    _field("integrations", Kind.OBJECT),
+    _field("timestamp", Kind.TIME),
+    Field("messageId", Kind.EVENT_ID, ()),
+)
+_PERSON = ("userId", "anonymousId")
+# The reference's prose and the newer one: context.device; its example: properties.device.
+_TOKEN = Field(
+    "token", Kind.TEXT, (("context", "device", "token"), ("properties", "device", "token")), required=True
+)
+_DEVICE_TYPE = Field(
+    "deviceType",
+    Kind.CHOICE,
+    (("context", "device", "type"), ("properties", "device", "type")),
+    choices=DEVICE_TYPES,
+)
+_OBJECT = _property("objectId", Kind.IDENTITY, required=True)
+_OBJECT_TYPE = _property("objectTypeId", Kind.OBJECT_TYPE)
+
+
+def _shape(  # noqa: PLR0913 - a row of the table has these columns
+    name: str,
+    *fields: Field,
+    type_: str = "track",
+    one_of: tuple[str, ...] = (),
+    fallback: tuple[str | None, str | None] | None = None,
+    person_must_be_found: bool = False,
+    name_or_url: bool = False,
+) -> CallShape:
+    # What goes into an object comes after the object itself.
+    in_order = sorted((*fields, *_COMMON), key=lambda field: any(len(place) > 1 for place in field.places))
+    return CallShape(
+        name,
+        type_,
+        SEMANTIC_EVENTS.get(name),
+        {field.name: field for field in in_order},
+        one_of,
+        fallback,
+        person_must_be_found,
+        name_or_url,
+    )
+
+
+CALLS: dict[str, CallShape] = {
+    shape.name: shape
+    for shape in (
+        _shape("identify", _USER, _ANONYMOUS, _TRAITS, type_="identify", one_of=_PERSON),
+        _shape(
+            "track",
+            _USER,
+            _ANONYMOUS,
+            # The newer reference: an event of a group instead of a person.
+            _field("groupId", Kind.IDENTITY),
+            _field("event", Kind.EVENT, required=True),
+            _PROPERTIES,
+            one_of=(*_PERSON, "groupId"),
+            person_must_be_found=True,
+        ),
+        _shape(
+            "page",
+            _USER,
+            _ANONYMOUS,
+            _NAME,
+            _CATEGORY,
+            _PROPERTIES,
+            type_="page",
+            one_of=_PERSON,
+            name_or_url=True,
+        ),
+        _shape(
+            "screen",
+            _USER,
+            _ANONYMOUS,
+            _NAME,
+            _CATEGORY,
+            _PROPERTIES,
+            type_="screen",
+            one_of=_PERSON,
+            name_or_url=True,
+        ),
+        _shape(
+            "group",
+            _USER,
+            _ANONYMOUS,
+            _field("groupId", Kind.IDENTITY, required=True),
+            _TRAITS,
+            # The reference: at the top level. What the destination reads: traits.object_type_id.
+            Field("objectTypeId", Kind.OBJECT_TYPE, (("objectTypeId",), ("traits", "object_type_id"))),
+            type_="group",
+            person_must_be_found=True,
+        ),
+        _shape("alias", _KNOWN_USER, _field("previousId", Kind.IDENTITY, required=True), type_="alias"),
+        _shape("delete_user", _KNOWN_USER, _PROPERTIES),
+        _shape("suppress_user", _KNOWN_USER, _PROPERTIES),
+        _shape("unsuppress_user", _KNOWN_USER, _PROPERTIES),
+        _shape("create_or_update_device", _KNOWN_USER, _PROPERTIES, _TOKEN, _DEVICE_TYPE),
+        _shape("delete_device", _KNOWN_USER, _PROPERTIES, _TOKEN, _DEVICE_TYPE),
+        _shape("delete_relationship", _KNOWN_USER, _PROPERTIES, _OBJECT, _OBJECT_TYPE),
+        _shape(
+            "delete_object", _USER, _ANONYMOUS, _PROPERTIES, _OBJECT, _OBJECT_TYPE, fallback=(None, NOBODY)
+        ),
+        _shape(
+            "report_delivery_event",
+            _USER,
+            _ANONYMOUS,
+            _PROPERTIES,
+            _property("deliveryId", Kind.IDENTITY, required=True),
+            _property("metric", Kind.CHOICE, required=True, choices=DELIVERY_METRICS),
+            _property("recipient"),
+            _property("reason"),
+            _property("href"),
+            _property("actionName"),
+            _property("actionValue"),
+            # What the official mobile SDKs do: without an id the call is dropped.
+            fallback=("deliveryId", None),
+        ),
+        _shape(
+            "report_content_event",
+            _USER,
+            _ANONYMOUS,
+            _PROPERTIES,
+            _property("actionType", Kind.CHOICE, required=True, choices=CONTENT_ACTIONS),
+            _property("contentId", Kind.INTEGER),
+            _property("templateId", Kind.INTEGER),
+            _property("contentType"),
+            _property("actionName"),
+            _property("actionValue"),
+            one_of=_PERSON,
+        ),
+    )
+}
+"""Every call by its name.
+
+To make a call of a shape: `type`, then `event` (the shape's, or the field's), then each field that is found
+at each of its places, in order. A field that goes inside `properties`, `traits` or `context` goes into a copy
+of the object that the mapping gives for it, over a key of that name.
+"""

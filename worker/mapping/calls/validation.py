@@ -1,0 +1,307 @@
+"""What a call must be, in the API's own shape, before it is sent (Customer.io Pipelines API reference).
+
+Where the documents disagree, what passes here is right under every reading. A rule's generated code makes
+these checks as it builds; `validate` is for calls that come whole: from Python mappers, and in a preview. Two
+things are decided elsewhere: what a time is (`timestamps`), and what Customer.io's own events need
+(`semantic`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, NoReturn
+
+import orjson
+
+from worker.core.reasons import Rejected, Stage
+
+REJECT_IDS = frozenset({"null", "undefined", "none", "nan", "[object object]"})
+"""Texts that are no one's id but what broken code writes, casefolded (docs/mapping.md,
+`reject_ids`)."""
+
+MAX_MESSAGE_ID = 100
+"""Characters. Segment's limit; Customer.io publishes none, so the smaller one holds."""
+
+CHANNELS = ("browser", "server", "mobile")
+"""What `context.channel` may be."""
+
+_PERSON = ("userId", "anonymousId")
+_IDS = frozenset({*_PERSON, "groupId", "previousId"})
+_TEXTS = frozenset({"event", "name", "category", "objectTypeId", "messageId"})
+_OBJECTS = frozenset({"traits", "properties", "context", "integrations"})
+_COMMON = {"type", *_PERSON, "context", "integrations", "timestamp", "messageId"}
+
+_FIELDS = {
+    "identify": _COMMON | {"traits"},
+    "track": _COMMON | {"event", "properties", "groupId"},
+    "page": _COMMON | {"name", "category", "properties"},
+    "screen": _COMMON | {"name", "category", "properties"},
+    "group": _COMMON | {"groupId", "traits", "objectTypeId"},
+    "alias": _COMMON | {"previousId"},
+}
+"""What each type takes. Another field would be ignored, and with it what somebody wanted to send."""
+
+_NEEDS = {
+    "identify": (_PERSON,),
+    "track": ((*_PERSON, "groupId"), ("event",)),
+    "page": (_PERSON,),
+    "screen": (_PERSON,),
+    "group": (("groupId",),),
+    "alias": (("userId",), ("previousId",)),
+}
+"""Of each of these lists at least one must be there."""
+
+_HINTS = {
+    "originalTimestamp": "send `timestamp`",
+    "sentAt": "with it the API would move a replayed event to another time",
+    "receivedAt": "the API sets it",
+    "version": "the API sets it",
+    "writeKey": "the worker sends its own key",
+    "name": "a track's name is its `event`",
+    "properties": "this type takes `traits`",
+    "traits": "this type takes `properties`",
+    "event": "only a track has one",
+    "user_id": "it is `userId`",
+    "anonymous_id": "it is `anonymousId`",
+}
+
+_WORDS: dict[type, str] = {str: "text", bool: "true or false", dict: "an object", list: "a list"}
+_CONTEXT: dict[str, Any] = {
+    "active": bool,
+    "app": {"name": str, "version": str, "build": str, "namespace": str},
+    "campaign": {"name": str, "source": str, "medium": str, "term": str, "content": str},
+    "channel": str,
+    "device": {
+        "id": str,
+        "advertisingId": str,
+        "manufacturer": str,
+        "model": str,
+        "name": str,
+        "token": str,
+        "type": str,
+        "version": str,
+    },
+    "ip": str,
+    "library": {"name": str, "version": str},
+    "locale": str,
+    "network": {"bluetooth": bool, "cellular": bool, "wifi": bool, "carrier": str},
+    "os": {"name": str, "version": str},
+    "page": {
+        "keywords": list,
+        "name": str,
+        "path": str,
+        "referrer": str,
+        "search": str,
+        "title": str,
+        "url": str,
+    },
+    "timezone": str,
+    "userAgent": str,
+}
+"""The types of what `context` is documented to hold (reference, Common fields); other keys may be
+anything."""
+
+
+def identity(value: object, field: str, reject_ids: Collection[str] = REJECT_IDS) -> str:
+    """An id as text: text as it stands, a whole number as its exact decimal text.
+
+    Args:
+        value: what was found.
+        field: the API's name of the id, for the rejection's detail.
+        reject_ids: texts that are no one's id, casefolded.
+
+    Raises:
+        Rejected: with stage `validate`: `MISSING_ID` (null, or blank text), `INVALID_ID` (neither text nor a
+            whole number), `FORBIDDEN_ID` (one of `reject_ids`), `INEXACT_NUMBER` (digits may have been lost
+            on its way here).
+    """
+    found = optional_identity(value, field, reject_ids)
+    if found is None:
+        _refuse("MISSING_ID", f"{field} is missing or blank.")
+    return found
+
+
+def optional_identity(value: object, field: str, reject_ids: Collection[str] = REJECT_IDS) -> str | None:
+    """As `identity`, but None for null and for blank text: nobody is named."""
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else _decimal(value, field)
+    bare = text.strip()
+    if not bare:
+        return None
+    if bare.casefold() in reject_ids:
+        _refuse("FORBIDDEN_ID", f"{field} is one of the texts in reject_ids.")
+    return text
+
+
+def validate(call: Any, *, strict: bool = True, reject_ids: Collection[str] = REJECT_IDS) -> dict[str, Any]:
+    """A call as it may be sent, in a new dict: null texts and blank ids are left out of it.
+
+    Numbers are not accepted as ids here: a call that comes whole is taken as it stands. Its timestamp and the
+    needs of Customer.io's own events are not looked at.
+
+    Args:
+        call: anything.
+        strict: refuse what the API refuses in strict mode only: an `identify` by `traits.email` alone.
+        reject_ids: texts that are no one's id, casefolded.
+
+    Raises:
+        Rejected: with stage `validate`: `NOT_A_CALL`, `UNKNOWN_TYPE`, `UNKNOWN_FIELD`, `MISSING_ID`,
+            `MISSING_FIELD`, `INVALID_ID`, `FORBIDDEN_ID`, `INVALID_TYPE`, `INVALID_VALUE`.
+    """
+    if not isinstance(call, (dict, Mapping)):  # dict first: asking for a Mapping costs more
+        _refuse("NOT_A_CALL", "A call is an object.")
+    type_ = call.get("type")
+    if not isinstance(type_, str) or type_ not in _FIELDS:
+        _refuse("UNKNOWN_TYPE", f"type must be one of {', '.join(_FIELDS)}.")
+    if not _FIELDS[type_].issuperset(call):
+        _refuse_unknown(type_, call.keys() - _FIELDS[type_])
+    result = {
+        field: kept for field, value in call.items() if (kept := _field(field, value, reject_ids)) is not None
+    }
+    if not strict and _is_by_email(result):
+        result.setdefault("userId", "")
+    else:
+        _check_needs(type_, result)
+    check_shared(result)
+    return result
+
+
+def check_shared(call: Mapping[str, Any]) -> None:
+    """Check what a call shares with its batch: `context` and `integrations`, where it has them.
+
+    Raises:
+        Rejected: with stage `validate`: `INVALID_TYPE` or `INVALID_VALUE`.
+    """
+    if context := call.get("context"):
+        _check_context(context, _CONTEXT, "context")
+    if integrations := call.get("integrations"):
+        _check_integrations(integrations)
+
+
+def validate_batch(body: Any) -> None:
+    """What a batch must be beside its calls (reference, Batch).
+
+    Two readings of the reference differ on whether calls of one batch may have different contexts; here they
+    may not.
+
+    Raises:
+        Rejected: with stage `validate`: `NOT_A_BATCH`, `DIFFERENT_CONTEXTS`, `DUPLICATE_MESSAGE_ID`.
+    """
+    calls = body.get("batch") if isinstance(body, Mapping) else None
+    if not isinstance(calls, list) or not calls or not all(isinstance(call, Mapping) for call in calls):
+        _refuse("NOT_A_BATCH", "A batch is an object whose `batch` is a list of at least one call.")
+    for field in ("context", "integrations"):
+        seen = {_canonical(call.get(field, body.get(field))) for call in calls}
+        if len(seen) > 1 or (field in body and seen != {_canonical(body[field])}):
+            _refuse("DIFFERENT_CONTEXTS", f"The calls of a batch have the same {field}.")
+    ids = [call["messageId"] for call in calls if isinstance(call.get("messageId"), str)]
+    if len(set(ids)) < len(ids):
+        _refuse("DUPLICATE_MESSAGE_ID", "Two calls of a batch have the same messageId: one would be dropped.")
+
+
+def _canonical(value: object) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def _refuse(reason: str, detail: str) -> NoReturn:
+    raise Rejected(Stage.VALIDATE, reason, detail)
+
+
+def _refuse_unknown(type_: str, unknown: Collection[object]) -> NoReturn:
+    """Name the field only if it is a well-known word: another one may have come from the data."""
+    known = min((field for field in unknown if isinstance(field, str) and field in _HINTS), default=None)
+    if known is None:
+        _refuse("UNKNOWN_FIELD", f"{type_} takes {', '.join(sorted(_FIELDS[type_]))} and nothing else.")
+    _refuse("UNKNOWN_FIELD", f"{type_} takes no {known}: {_HINTS[known]}.")
+
+
+def _decimal(value: object, field: str) -> str:
+    """A whole number's exact decimal text."""
+    if type(value) is int:
+        if -(2**63) <= value < 2**64:
+            return str(value)
+        _refuse(
+            "INEXACT_NUMBER",
+            f"{field} is an integer outside 64 bits, which JSON decoders cannot hold exactly.",
+        )
+    if type(value) is float and value.is_integer():
+        if abs(value) < 2**53:
+            return str(int(value))
+        _refuse("INEXACT_NUMBER", f"{field} is a number too large for all its digits to be known.")
+    _refuse("INVALID_ID", f"{field} is neither text nor a whole number.")
+
+
+def _field(field: str, value: Any, reject_ids: Collection[str]) -> Any:
+    """One top-level field of a call, checked; None where it is as good as absent."""
+    if field in _OBJECTS:
+        if not isinstance(value, dict):
+            _refuse("INVALID_TYPE", f"{field} must be an object.")
+    elif field in _IDS:
+        if value is not None and not isinstance(value, str):
+            _refuse("INVALID_ID", f"{field} must be text; the builders turn whole numbers into text.")
+        return optional_identity(value, field, reject_ids)
+    elif field in _TEXTS and value is not None:
+        _check_text(field, value)
+    return value
+
+
+def _check_text(field: str, value: Any) -> None:
+    if not isinstance(value, str):
+        _refuse("INVALID_TYPE", f"{field} must be text.")
+    if not value.strip():
+        _refuse("MISSING_FIELD", f"{field} is blank.")
+    if field == "messageId" and len(value) > MAX_MESSAGE_ID:
+        _refuse("INVALID_VALUE", f"messageId has {len(value)} characters; {MAX_MESSAGE_ID} are allowed.")
+    if field == "objectTypeId" and not is_object_type(value):
+        _refuse("INVALID_VALUE", "objectTypeId must be a whole number from 1 on, as text.")
+
+
+def is_object_type(text: str) -> bool:
+    """Whether these are the digits of a kind of object: the reference's "stringified integers" from 1 on."""
+    return bool(text) and text.isascii() and text.isdigit() and text[0] != "0"
+
+
+def _is_by_email(call: Mapping[str, Any]) -> bool:
+    """Whether this identifies somebody by their email trait alone.
+
+    Documented (reference, Identify), and refused in strict mode.
+    """
+    if call["type"] != "identify" or "userId" in call or "anonymousId" in call:
+        return False
+    email = call.get("traits", {}).get("email")
+    return isinstance(email, str) and bool(email.strip())
+
+
+def _check_needs(type_: str, call: Mapping[str, Any]) -> None:
+    for needed in _NEEDS[type_]:
+        if not any(field in call for field in needed):
+            reason = "MISSING_ID" if _IDS.issuperset(needed) else "MISSING_FIELD"
+            _refuse(reason, f"{type_} needs {' or '.join(needed)}.")
+    if type_ in ("page", "screen") and "name" not in call:
+        url = call.get("properties", {}).get("url")
+        if not isinstance(url, str) or not url.strip():
+            _refuse("MISSING_FIELD", f"{type_} needs name, or properties.url.")
+
+
+def _check_context(context: Mapping[str, Any], types: Mapping[str, Any], path: str) -> None:
+    """The documented keys have their documented types; null counts as absent."""
+    for key, value in context.items():
+        wanted = types.get(key)
+        if wanted is None or value is None:
+            continue
+        kind: Any = dict if isinstance(wanted, dict) else wanted
+        if not isinstance(value, kind):
+            _refuse("INVALID_TYPE", f"{path}.{key} must be {_WORDS[kind]}.")
+        if kind is dict:
+            _check_context(value, wanted, f"{path}.{key}")
+        elif key == "channel" and value not in CHANNELS:
+            _refuse("INVALID_VALUE", f"{path}.channel must be one of {', '.join(CHANNELS)}.")
+        elif kind is list and not all(isinstance(item, str) for item in value):
+            _refuse("INVALID_TYPE", f"{path}.{key} must be a list of texts.")
+
+
+def _check_integrations(integrations: Mapping[str, Any]) -> None:
+    """Each destination is switched on or off, or given options as SDKs do."""
+    if not all(isinstance(value, (bool, dict)) for value in integrations.values()):
+        _refuse("INVALID_TYPE", "integrations must hold true, false or an object for each destination.")

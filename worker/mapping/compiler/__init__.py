@@ -1,0 +1,1 @@
+"""From a mapping file to one Python function for each topic."""

@@ -1,0 +1,170 @@
+"""Python source under construction: what mappings are compiled to.
+
+Rules, expressions and encoders write their statements into one `Code`, which becomes one function. Names
+are never assigned twice, so an expression that was bound to a local once is not evaluated again where that
+local is still in sight: `customer.id` and `customer.email` fetch `customer` once, also when two different
+expressions ask for it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import linecache
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from worker.mapping.compiler.decoder import Form
+
+_FUNCTIONS_BUILT = itertools.count(1)
+_NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
+_LONGEST_HINT = 24
+_BUILTINS = ("type", "str", "dict", "list", "len")
+_MOST_BOUND = 200
+"""How many globals are locals of the function, by default parameters: they are read faster, but each is copied at each
+call."""
+
+
+@dataclass(slots=True)
+class Fragment:
+    """Statements that were written aside, to be pasted where they belong.
+
+    Attributes:
+        lines: each with its indentation, counted from the place where the fragment began.
+        shared: expressions that these statements have bound to locals.
+    """
+
+    lines: list[tuple[int, str]] = field(default_factory=list)
+    shared: dict[str, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.lines)
+
+
+class Code:
+    """The body of one function, written statement by statement.
+
+    Names made by `name`, `share` and `constant` end in `_` and a number; names that the caller makes up
+    (parameters, its own locals) must not.
+
+    Attributes:
+        forms: of the names, and other Python expressions, whose values were decoded in parts.
+    """
+
+    def __init__(self) -> None:
+        self.forms: dict[str, Form] = {}
+        self._lines: list[tuple[int, str]] = []
+        self._depth = 0
+        self._scopes: list[dict[str, str]] = [{}]
+        self._names = itertools.count(1)
+        self._namespace: dict[str, Any] = {}
+        self._constants: dict[int, str] = {}
+
+    def line(self, text: str) -> None:
+        """Write one statement."""
+        self._lines.append((self._depth, text))
+
+    @contextmanager
+    def block(self, header: str) -> Iterator[None]:
+        """Write a compound statement; what is written and shared inside of it belongs to its body only."""
+        self.line(header)
+        written = len(self._lines)
+        self._depth += 1
+        self._scopes.append({})
+        try:
+            yield
+            if len(self._lines) == written:
+                self.line("pass")
+        finally:
+            self._scopes.pop()
+            self._depth -= 1
+
+    @contextmanager
+    def aside(self) -> Iterator[Fragment]:
+        """Write into a fragment instead; see `paste`. The fragment is complete when the context ends."""
+        fragment = Fragment()
+        lines, depth = self._lines, self._depth
+        self._lines, self._depth = fragment.lines, 0
+        self._scopes.append(fragment.shared)
+        try:
+            yield fragment
+        finally:
+            self._scopes.pop()
+            self._lines, self._depth = lines, depth
+
+    def paste(self, fragment: Fragment) -> None:
+        """Write what was written aside, here; what it shares is in sight from here on."""
+        self._lines.extend((self._depth + depth, text) for depth, text in fragment.lines)
+        self._scopes[-1].update(fragment.shared)
+
+    def name(self, hint: str) -> str:
+        """A name that nothing else in this function has; `hint` makes it readable."""
+        readable = _NOT_IN_A_NAME.sub("_", hint.lower()).strip("_")[:_LONGEST_HINT]
+        if not readable or readable[0].isdigit():
+            readable = f"v{readable}"
+        return f"{readable}_{next(self._names)}"
+
+    def share(self, expression: str, hint: str) -> str:
+        """A local that holds this value: the one that already does where there is one in sight.
+
+        The expression must be without side effects, and must read only parameters and names that are
+        assigned once.
+        """
+        known = self.recall(expression)
+        if known is not None:
+            return known
+        local = self.name(hint)
+        self.line(f"{local} = {expression}")
+        self.remember(expression, local)
+        return local
+
+    def remember(self, meaning: str, local: str) -> None:
+        """From here to the end of this block, `local` holds what `meaning` describes."""
+        self._scopes[-1][meaning] = local
+
+    def recall(self, meaning: str) -> str | None:
+        """The local that holds what `meaning` describes, if one in sight does."""
+        for scope in reversed(self._scopes):
+            if meaning in scope:
+                return scope[meaning]
+        return None
+
+    def constant(self, value: object, hint: str = "constant") -> str:
+        """A global of the function that holds this very object. Nothing may change the object afterwards."""
+        known = self._constants.get(id(value))
+        if known is not None:
+            return known
+        name = self.name(hint)
+        self._namespace[name] = value  # which also keeps its id from being used again
+        self._constants[id(value)] = name
+        return name
+
+    def build(self, function_name: str, parameters: str, *, bound: bool = False) -> Callable[..., Any]:
+        """Compile the function. Its source is kept for tracebacks.
+
+        Args:
+            function_name: a Python identifier, which tracebacks show.
+            parameters: as they stand between the parentheses of a `def`.
+            bound: whether its constants are defaults of further parameters, and so locals: faster, and only for a
+                function that nobody else's keywords can reach.
+        """
+        source = self.source(function_name, parameters, bound=bound)
+        file = f"<{function_name} {next(_FUNCTIONS_BUILT)}>"
+        namespace = dict(self._namespace)
+        exec(compile(source, file, "exec"), namespace)  # noqa: S102 - the source is ours
+        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+        built: Callable[..., Any] = namespace[function_name]
+        return built
+
+    def source(self, function_name: str, parameters: str, *, bound: bool = False) -> str:
+        """What `build` compiles."""
+        body = self._lines or [(0, "pass")]
+        names = [*_BUILTINS, *self._namespace][:_MOST_BOUND] if bound else []
+        taken = [parameters] if parameters else []
+        lines = [f"def {function_name}({', '.join([*taken, *(f'{name}={name}' for name in names)])}):"]
+        lines += [f"{'    ' * (depth + 1)}{text}" for depth, text in body]
+        return "\n".join(lines) + "\n"

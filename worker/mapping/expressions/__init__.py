@@ -1,0 +1,1 @@
+"""The expression language: JMESPath, its parser, the functions beside it, and the interpreter."""

@@ -1,0 +1,138 @@
+"""JMESPath expressions over an event (contract.md section 3): parsed once, compiled to Python source.
+
+`search` runs an expression by the `jmespath` library and is the reference; `emit` compiles it. Both give
+the same:
+
+- A function that is given null or another type than it takes makes the whole expression null. So does an
+  ordering (`<`, `>`, ...) of anything but two numbers or two texts, where it stands: JMESPath says that it
+  is null.
+- Any other failure (a division by zero, a time that is none) raises `ExpressionFailed`.
+- `_kafka` is the record's place and headers wherever it is read from the event itself, and a field like any
+  other on other values (`a._kafka`, `@._kafka`). `@` at the root is the event without a field of its own of
+  that name.
+- Equality, truth and everything else are the library's: 1 is not true, 0 is true in a condition.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from worker.mapping.compiler.emission import Emission
+from worker.mapping.compiler.objects import Objects
+from worker.mapping.expressions.functions import ExpressionFailed, Mismatch
+from worker.mapping.expressions.interpreter import interpret, without_kafka
+from worker.mapping.expressions.parser import (
+    ExpressionError,
+    Node,
+    contains,
+    fields_read,
+    levels,
+    parse,
+    reads_headers,
+    reads_whole,
+)
+
+if TYPE_CHECKING:
+    from worker.mapping.compiler.source import Code
+
+__all__ = ["Expression", "ExpressionError", "ExpressionFailed"]
+
+_MOST_COMPILED_LEVELS = 16
+"""Python nests no more than 20 loops; what is deeper than this runs by the library."""
+
+
+class Expression:
+    """An expression that was parsed.
+
+    Attributes:
+        text: as the user wrote it.
+        uses_kafka: whether it reads `_kafka`.
+        uses_headers: whether it reads the record's headers.
+        fields: the event's top-level fields that it reads; None if it may read any.
+        is_literal: whether it is the same value for every event.
+    """
+
+    __slots__ = ("_node", "fields", "is_literal", "text", "uses_headers", "uses_kafka")
+
+    def __init__(self, text: str, node: Node) -> None:
+        self.text = text
+        self.uses_kafka = contains(node, "kafka")
+        self.uses_headers = reads_headers(node)
+        self.fields = None if reads_whole(node) else frozenset(fields_read(node))
+        self.is_literal = node["type"] == "literal"
+        self._node = node
+
+    @classmethod
+    def parse(cls, text: str) -> Expression:
+        """Parse an expression.
+
+        Raises:
+            ExpressionError: a syntax error, a function that does not exist, a wrong number of arguments;
+                with the position in the text.
+        """
+        return cls(text, parse(text))
+
+    @property
+    def node(self) -> Node:
+        """The tree of `syntax.parse`."""
+        return self._node
+
+    def __repr__(self) -> str:
+        return f"Expression({self.text!r})"
+
+    def search(self, event: dict[str, Any], kafka: dict[str, Any]) -> Any:
+        """The value by the library; None for null.
+
+        Raises:
+            ExpressionFailed: the event has a value that the expression cannot work with.
+        """
+        try:
+            return interpret(self._node, without_kafka(event), kafka)
+        except Mismatch:
+            return None
+
+    def emit(self, code: Code, event: str = "event", kafka: str = "kafka") -> str:
+        """Add what computes the value to a function under construction.
+
+        The function raises `ExpressionFailed` where `search` would. The value may be a part of the event or
+        of the expression itself: nobody may change it.
+
+        Args:
+            code: the function.
+            event: the name that holds the event, a dict.
+            kafka: the name that holds what `_kafka` is, a dict; any name if `uses_kafka` is false.
+
+        Returns:
+            A Python expression for the value, to be evaluated once, in this block. `code.share` gives it a
+            name.
+        """
+        return self._emit(code, event, kafka, condition=False)
+
+    def emit_condition(self, code: Code, event: str = "event", kafka: str = "kafka") -> str:
+        """As `emit`, for an `if`: the Python expression is true exactly if JMESPath calls the value true."""
+        return self._emit(code, event, kafka, condition=True)
+
+    def _emit(self, code: Code, event: str, kafka: str, *, condition: bool) -> str:
+        emission = Emission(code, event, kafka if self.uses_kafka else "None")
+        with code.aside() as fragment:
+            text = self._emitted(emission, code, event, kafka, condition=condition)
+        if not emission.raises:
+            code.paste(fragment)
+            return text
+        result = code.name("condition" if condition else "value")
+        with code.block("try:"):
+            code.paste(fragment)
+            code.line(f"{result} = {text}")
+        with code.block(f"except {code.constant(Mismatch, 'mismatch')}:"):
+            code.line(f"{result} = None")
+        return result
+
+    def _emitted(self, emission: Emission, code: Code, event: str, kafka: str, *, condition: bool) -> str:
+        if levels(self._node) <= _MOST_COMPILED_LEVELS:
+            emit = emission.condition if condition else emission.value
+            return emit(self._node, event, soft=True)
+        whole = Objects(code).plain(event)
+        found = code.share(
+            f"{code.constant(self)}.search({whole}, {kafka if self.uses_kafka else None})", "found"
+        )
+        return f"({found} or {found} == 0 and {found} is not False)" if condition else found

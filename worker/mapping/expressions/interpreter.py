@@ -1,0 +1,75 @@
+"""Expressions run by the `jmespath` library: the reference, and the way of all that is not compiled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jmespath.exceptions import JMESPathTypeError
+from jmespath.visitor import Options, TreeInterpreter
+
+from worker.mapping.expressions.functions import REGISTRY, ExpressionFailed, Mismatch
+
+if TYPE_CHECKING:
+    from worker.mapping.expressions.parser import Node
+
+_OPTIONS = Options(custom_functions=REGISTRY)
+
+
+def without_kafka(event: dict[str, Any]) -> dict[str, Any]:
+    """What `@` is at the root: the event, less a field of its own called `_kafka`."""
+    if "_kafka" not in event:
+        return event
+    return {name: value for name, value in event.items() if name != "_kafka"}
+
+
+def interpret(node: Node, value: Any, kafka: Any) -> Any:
+    """The value of a tree from `syntax.parse`.
+
+    Args:
+        node: the tree.
+        value: what it is evaluated on; `without_kafka(event)` at the root.
+        kafka: what the node `kafka` stands for.
+
+    Raises:
+        Mismatch: a function was given null or another type than it takes.
+        ExpressionFailed: a function was given a value that it cannot work with.
+    """
+    try:
+        return _Interpreter(kafka).visit(node, value)
+    except JMESPathTypeError:
+        raise Mismatch from None  # its text quotes the value
+    except RecursionError:
+        raise ExpressionFailed("the event nests too deeply for this expression") from None
+
+
+class _Interpreter(TreeInterpreter):  # type: ignore[misc] # the library has no types
+    """The library's interpreter for the trees of `syntax`."""
+
+    def __init__(self, kafka: Any) -> None:
+        super().__init__(_OPTIONS)
+        self._kafka = kafka
+
+    def visit_kafka(self, _node: Node, _value: Any) -> Any:
+        return self._kafka
+
+    def visit_or_expression(self, node: Node, value: Any) -> Any:
+        result = None
+        for child in node["children"]:
+            result = self.visit(child, value)
+            if self._is_true(result):
+                break
+        return result
+
+    def visit_and_expression(self, node: Node, value: Any) -> Any:
+        result = None
+        for child in node["children"]:
+            result = self.visit(child, value)
+            if self._is_false(result):
+                break
+        return result
+
+    def visit_comparator(self, node: Node, value: Any) -> Any:
+        try:
+            return super().visit_comparator(node, value)
+        except TypeError:  # text against a number: the library lets Python's error through
+            return None

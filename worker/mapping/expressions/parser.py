@@ -1,0 +1,257 @@
+"""An expression's text, parsed by the library's parser; what that leaves to run time is checked here.
+
+The tree is the library's (`jmespath.ast`), with three changes:
+
+- `_kafka`, where it is read from the event itself, is a node of its own, `kafka`;
+- `a || b || c` is one node with three children, as is `a && b && c`;
+- a chain of pipes is one node.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+from jmespath import ast, exceptions
+from jmespath.parser import Parser
+
+from worker.core.near_matches import did_you_mean
+from worker.mapping.expressions import functions
+
+Node = dict[str, Any]
+
+MOST_LEVELS = 100
+"""How deep an expression may nest: more than anybody can read, and safe for every recursion over the tree."""
+
+_CHAINS = frozenset({"or_expression", "and_expression", "pipe"})
+_FIRST_CHILD_ONLY = frozenset(
+    {"subexpression", "index_expression", "pipe", "projection", "value_projection", "filter_projection"}
+)
+
+
+class ExpressionError(Exception):
+    """The text is no expression.
+
+    Attributes:
+        message: what is wrong with it.
+        position: where, as an index into the text, from 0.
+    """
+
+    def __init__(self, message: str, position: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.position = position
+
+
+def parse(text: str) -> Node:
+    """Parse an expression that is evaluated on an event.
+
+    Raises:
+        ExpressionError: with the position of the fault.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", PendingDeprecationWarning
+            )  # `bare` text as a literal: still allowed
+            tree = _Parser().parse(text)
+        return _normal(tree, on_event=True, level=0)
+    except exceptions.JMESPathError as fault:
+        raise _translated(fault, text) from None
+    except RecursionError:
+        raise ExpressionError(f"nested deeper than {MOST_LEVELS} levels", 0) from None
+    except ValueError:  # an integer of more digits than Python reads
+        raise ExpressionError("a number is too large", 0) from None
+
+
+def same_place(node: Node) -> list[Node]:
+    """The children that are evaluated on the same value as the node itself."""
+    children: list[Node] = node["children"]
+    if node["type"] in _FIRST_CHILD_ONLY:
+        return children[:1]
+    return [] if node["type"] in ("slice", "expref") else children
+
+
+def fields_read(node: Node) -> set[str]:
+    """The fields that the node reads from the very value it is evaluated on."""
+    if node["type"] == "field":
+        return {node["value"]}
+    return set().union(*map(fields_read, same_place(node)))
+
+
+def reads_whole(node: Node) -> bool:
+    """Whether the node uses the value it is evaluated on in any other way than by reading its fields."""
+    if node["type"] in ("current", "identity"):
+        return True
+    return any(map(reads_whole, same_place(node)))
+
+
+def contains(node: Node, kind: str) -> bool:
+    """Whether a node of this kind is somewhere in the tree."""
+    if node["type"] == kind:
+        return True
+    return node["type"] != "slice" and any(contains(child, kind) for child in node["children"])
+
+
+def reads_headers(node: Node) -> bool:
+    """Whether the node reads `_kafka.headers`, or `_kafka` in another way than by naming one of its other fields."""
+    if node["type"] == "kafka":
+        return True
+    children: list[Node] = [] if node["type"] == "slice" else node["children"]
+    if node["type"] == "subexpression" and children[0]["type"] == "kafka" and children[1]["type"] == "field":
+        return bool(children[1]["value"] == "headers")
+    return any(map(reads_headers, children))
+
+
+def levels(node: Node) -> int:
+    """How deep the tree is."""
+    if node["type"] == "slice":
+        return 1
+    return 1 + max(map(levels, node["children"]), default=0)
+
+
+class _Parser(Parser):  # type: ignore[misc] # the library has no types
+    """The library's parser; what is only found at run time there, or without a position, is found here."""
+
+    def parse(self, text: str) -> Node:
+        tree: Node = self._do_parse(text).parsed  # without the library's cache: its users share the trees
+        return tree
+
+    def _token_led_lparen(self, left: Node) -> Node:
+        token = self._lookahead_token(-2)
+        if left["type"] != "field" or token["type"] != "unquoted_identifier":
+            raise ExpressionError("only a name can be called, such as length(items)", token["start"])
+        name: str = left["value"]
+        if functions.arity(name) is None:
+            hint = did_you_mean(name, functions.NAMES)
+            raise ExpressionError(
+                f"there is no function {name}()" + (f": {hint}" if hint else ""), token["start"]
+            )
+        arguments = self._arguments(name)
+        _check_arity(name, len(arguments), token["start"])
+        call: Node = ast.function_expression(name, arguments)
+        return call
+
+    def _arguments(self, name: str) -> list[Node]:
+        arguments: list[Node] = []
+        while self._current_token() != "rparen":
+            if arguments:
+                self._match("comma")
+            start = self._lookahead_token(0)["start"]
+            argument = self._expression()
+            if (argument["type"] == "expref") != functions.takes_expression(name, len(arguments)):
+                wanted = "an expression after &" if argument["type"] != "expref" else "a value, not &"
+                raise ExpressionError(f"argument {len(arguments) + 1} of {name}() is {wanted}", start)
+            arguments.append(argument)
+        self._match("rparen")
+        return arguments
+
+    def _token_nud_quoted_identifier(self, token: dict[str, Any]) -> Node:
+        if self._current_token() == "lparen":
+            raise ExpressionError("the name of a function is not quoted", token["start"])
+        field: Node = ast.field(token["value"])
+        return field
+
+    def _token_nud_literal(self, token: dict[str, Any]) -> Node:
+        if not _is_json(token["value"]):
+            raise ExpressionError("JSON has no such number", token["start"])
+        literal: Node = ast.literal(token["value"])
+        return literal
+
+    def _token_nud_expref(self, token: dict[str, Any]) -> Node:
+        return {**super()._token_nud_expref(token), "position": token["start"]}
+
+    def _parse_slice_expression(self) -> Node:
+        start = self._lookahead_token(0)["start"]
+        node: Node = super()._parse_slice_expression()
+        if node["children"][2] == 0:
+            raise ExpressionError("the step of a slice is not 0", start)
+        return node
+
+
+def _check_arity(name: str, given: int, position: int) -> None:
+    found = functions.arity(name)
+    assert found is not None
+    wanted, or_more = found
+    if given == wanted or (or_more and given > wanted):
+        return
+    plural = "" if wanted == 1 else "s"
+    least = "at least " if or_more else ""
+    raise ExpressionError(f"{name}() takes {least}{wanted} argument{plural}, not {given}", position)
+
+
+def _is_json(value: Any) -> bool:
+    """Whether a literal holds finite numbers only: Python's JSON reader knows NaN and Infinity too."""
+    if type(value) is float:
+        return math.isfinite(value)
+    if type(value) is list:
+        return all(map(_is_json, value))
+    return all(map(_is_json, value.values())) if type(value) is dict else True
+
+
+def _normal(node: Node, *, on_event: bool, level: int, argument: bool = False) -> Node:
+    """The tree as the module's docstring has it."""
+    kind = node["type"]
+    if level > MOST_LEVELS:
+        raise ExpressionError(f"nested deeper than {MOST_LEVELS} levels", 0)
+    if kind == "field" and node["value"] == "_kafka" and on_event:
+        return {"type": "kafka", "children": []}
+    if kind == "slice":
+        return node
+    if kind == "expref" and not argument:
+        raise ExpressionError("& belongs before an argument of a function", node["position"])
+    children = _chain(node) if kind in _CHAINS else node["children"]
+    here = len(same_place({**node, "children": children}))
+    return {
+        **node,
+        "children": [
+            _normal(
+                child,
+                on_event=on_event and index < here,
+                level=level + 1,
+                argument=kind == "function_expression",
+            )
+            for index, child in enumerate(children)
+        ],
+    }
+
+
+def _chain(node: Node) -> list[Node]:
+    """The operands of `a || b || c`, which the parser nests to the left."""
+    operands: list[Node] = []
+    left = node
+    while left["type"] == node["type"]:
+        left, right = left["children"]
+        operands.append(right)
+    return [left, *reversed(operands)]
+
+
+def _translated(fault: exceptions.JMESPathError, text: str) -> ExpressionError:
+    """The library's fault in our words: it says what is wrong, without the library's drawings."""
+    if isinstance(fault, exceptions.EmptyExpressionError):
+        return ExpressionError("the expression is empty", 0)
+    if isinstance(fault, exceptions.IncompleteExpressionError):
+        return ExpressionError("the expression ends too early", len(text))
+    if isinstance(fault, exceptions.LexerError):
+        return ExpressionError(_lexical(fault.message, text, fault.lexer_position), fault.lexer_position)
+    if isinstance(fault, exceptions.ParseError):
+        position: int = fault.lex_position
+        if position >= len(text):
+            return ExpressionError("the expression ends too early", len(text))
+        return ExpressionError(f"{text[position : position + 1]!r} is not expected here", position)
+    return ExpressionError("not an expression", 0)
+
+
+def _lexical(message: str, text: str, position: int) -> str:
+    """What is wrong with a single word of the expression."""
+    opening = text[position : position + 1]
+    if message.startswith("Unclosed"):
+        return f"this {opening} is never closed"
+    if opening == "`":
+        return "between backquotes stands JSON"
+    if opening == '"':
+        return "not a name: it is quoted as JSON quotes text"
+    if opening == "=":
+        return "= means nothing here: equality is =="
+    return f"{opening!r} means nothing here"

@@ -1,0 +1,230 @@
+"""From what a mapping file gives for one call to a `CallRule`, with every problem."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Any
+
+from worker.core.near_matches import closest, did_you_mean
+from worker.core.reasons import Rejected
+from worker.customerio.reference import SEMANTIC_EVENTS
+from worker.customerio.semantic import check_event_name, reserved
+from worker.documents.document import Document, Path
+from worker.documents.problems import Problem
+from worker.mapping.calls.assembly import convert
+from worker.mapping.calls.specs import CALLS, CallShape, Field, Kind
+from worker.mapping.expressions.expression import Expression, ExpressionError
+from worker.mapping.files.rules import CallRule, Value
+from worker.mapping.files.schema import RULE_KEYS
+
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_DASHED = re.compile(r"[A-Za-z_]\w*(-\w+)+")
+_WORDS = re.compile(r"\w[\w ,.!?/:+-]*")
+_LITERAL_TEXT = "literal text is written in single quotes, within quotes that YAML takes away: \"'{}'\""
+
+_MEANT = {
+    ("identify", "properties"): "traits",
+    ("group", "properties"): "traits",
+    ("track", "traits"): "properties",
+    ("page", "traits"): "properties",
+    ("screen", "traits"): "properties",
+    ("track", "name"): "event",
+    ("page", "event"): "name",
+    ("screen", "event"): "name",
+}
+"""What people write for a field of another call."""
+
+
+class CallReader:
+    """Reads the calls and expressions of one document.
+
+    Args:
+        document: the mapping file.
+        problems: where to add what is wrong.
+    """
+
+    def __init__(self, document: Document, problems: list[Problem]) -> None:
+        self._document = document
+        self._problems = problems
+
+    def call(self, given: dict[str, Any], path: Path, others: Collection[str] = ()) -> CallRule | None:
+        """The call that a mapping with `call` gives; keys in `others` are somebody else's."""
+        name = given["call"]
+        shape = CALLS.get(name) if isinstance(name, str) else None
+        if shape is None:
+            hint = _semantic_hint(str(name)) or did_you_mean(str(name), CALLS) or f"one of {', '.join(CALLS)}"
+            self._report(f"there is no call '{name}'", (*path, "call"), hint=hint)
+            return None
+        own = {key: value for key, value in given.items() if key not in others and key != "call"}
+        self._known_keys(shape, own, path, others)
+        event, event_from = self._event(shape, own, path)
+        fields = {
+            key: self._field(shape.fields[key], value, (*path, key))
+            for key, value in own.items()
+            if key in shape.fields and key != "event"
+        }
+        call = CallRule(shape, path, event, event_from, fields)
+        self._complete(call, own)
+        return call
+
+    def expression(self, path: Path) -> Expression | None:
+        """The expression that the text at `path` is; None where it is none."""
+        text = str(self._at(path))
+        bare = text.strip()
+        if self._document.is_quoted(path) and _WORD.fullmatch(text):
+            hint = f"\"'{text}'\" for the text, {text} without quotes for the event's field"
+            self._report(f"the quoted word '{text}' would be read as a field's name", path, hint=hint)
+            return None
+        if not bare:
+            self._report("an empty text is no expression", path, hint="remove the key, or write \"''\"")
+            return None
+        try:
+            return Expression.parse(text)
+        except ExpressionError as error:
+            self._problems.append(
+                self._document.problem(
+                    f"`{_shortened(bare)}` is not an expression: {error.message}",
+                    path,
+                    offset=error.position,
+                    hint=_hint_for(bare),
+                )
+            )
+            return None
+
+    def _known_keys(self, shape: CallShape, own: dict[str, Any], path: Path, others: Collection[str]) -> None:
+        known = {*shape.fields, *(("event_from",) if "event" in shape.fields else ())}
+        for key in own:
+            if key in known:
+                continue
+            meant = _MEANT.get((shape.name, key)) or closest(key, {*known, *others})
+            hint = f"did you mean '{meant}'?" if meant else f"it takes {', '.join(sorted(known))}"
+            if key in RULE_KEYS:
+                hint = "it belongs to the rule"
+            self._report(f"{shape.name} takes no '{key}'", (*path, key), key=True, hint=hint)
+
+    def _event(
+        self, shape: CallShape, own: dict[str, Any], path: Path
+    ) -> tuple[str | None, Expression | None]:
+        if "event" not in shape.fields:
+            return None, None
+        if "event" in own and "event_from" in own:
+            self._report("`event` and `event_from` exclude each other", (*path, "event_from"), key=True)
+        elif "event" not in own and "event_from" not in own:
+            self._report("track needs `event`", (*path, "call"), hint="event: Order Completed")
+        event_from = None
+        if "event_from" in own:
+            event_from = self._text_expression((*path, "event_from"))
+        return self._event_name(own, path), event_from
+
+    def _event_name(self, own: dict[str, Any], path: Path) -> str | None:
+        if "event" not in own:
+            return None
+        name, at = own["event"], (*path, "event")
+        if not isinstance(name, str) or not name.strip():
+            hint = "put it in quotes" if isinstance(name, int | float) else "event: Order Completed"
+            self._report("`event` must be text that is not blank", at, hint=hint)
+            return None
+        try:
+            return check_event_name(name)
+        except Rejected as rejected:
+            self._report(rejected.detail.rstrip("."), at, hint=_semantic_hint(name))
+            return None
+
+    def _text_expression(self, path: Path) -> Expression | None:
+        if isinstance(self._at(path), str):
+            return self.expression(path)
+        self._report(f"`{path[-1]}` must be an expression", path)
+        return None
+
+    def _field(self, field: Field, value: Any, path: Path) -> Value:
+        """A field's value, looked at as closely as its kind allows before there is an event."""
+        if value is None:
+            self._report(f"`{field.name}` is empty", path, key=True, hint="remove the key")
+            return None
+        if field.kind is Kind.OBJECT and isinstance(value, dict):
+            return {key: self._value(item, (*path, key)) for key, item in value.items()}
+        if isinstance(value, str):
+            expression = self.expression(path)
+            if expression is not None:
+                self._literal(field, expression, path)
+            return expression
+        self._convertible(field, value, path)
+        return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+    def _value(self, value: Any, path: Path) -> Value:
+        match value:
+            case str():
+                return self.expression(path)
+            case dict():
+                return {key: self._value(item, (*path, key)) for key, item in value.items()}
+            case list():
+                return [self._value(item, (*path, index)) for index, item in enumerate(value)]
+            case bool() | int() | float() | None:
+                return value
+        raise TypeError(type(value).__name__)
+
+    def _literal(self, field: Field, expression: Expression, path: Path) -> None:
+        """What can be said of an expression that is a literal, or looks as if one had been meant."""
+        if expression.text.strip() in field.choices:
+            text = expression.text.strip()
+            self._problems.append(
+                self._document.problem(
+                    f"'{text}' is read as the event's field of that name",
+                    path,
+                    hint=f"for the text write \"'{text}'\"",
+                    warning=True,
+                )
+            )
+        if expression.is_literal:
+            self._convertible(field, expression.search({}, {}), path)
+
+    def _convertible(self, field: Field, value: Any, path: Path) -> None:
+        try:
+            converted = convert(field, value)
+        except Rejected as rejected:
+            self._report(rejected.detail.rstrip("."), path)
+            return
+        if converted is None:
+            self._report(f"`{field.name}` must not be blank", path)
+
+    def _complete(self, call: CallRule, own: dict[str, Any]) -> None:
+        """What a call cannot do without must at least be named."""
+        shape, at = call.shape, (*call.path, "call")
+        for name, field in shape.fields.items():
+            if field.required and name not in own and field.kind is not Kind.EVENT:
+                self._report(f"{shape.name} needs `{name}`", at)
+        if shape.one_of and not any(name in own for name in shape.one_of):
+            self._report(f"{shape.name} needs {' or '.join(f'`{name}`' for name in shape.one_of)}", at)
+        properties = call.fields.get("properties")
+        without_url = properties is None or (isinstance(properties, dict) and "url" not in properties)
+        if shape.name_or_url and "name" not in own and without_url:
+            self._report(f"{shape.name} needs `name`, or `properties` with `url`", at)
+
+    def _at(self, path: Path) -> Any:
+        value = self._document.data
+        for step in path:
+            value = value[step]
+        return value
+
+    def _report(self, message: str, path: Path, *, key: bool = False, hint: str | None = None) -> None:
+        self._problems.append(self._document.problem(message, path, key=key, hint=hint))
+
+
+def _hint_for(text: str) -> str | None:
+    """What was probably meant by a text that is no expression."""
+    if _DASHED.fullmatch(text):
+        return f"a name with dashes is written '\"{text}\"'"
+    return _LITERAL_TEXT.format(text) if _WORDS.fullmatch(text) else None
+
+
+def _semantic_hint(name: str) -> str | None:
+    """Which call sends a reserved name."""
+    calls = {event: call for call, event in SEMANTIC_EVENTS.items()}
+    call = calls.get(reserved(name) or "")
+    return f"call: {call}" if call else None
+
+
+def _shortened(text: str) -> str:
+    one_line = " ".join(text.split())
+    return one_line if len(one_line) <= 60 else one_line[:57] + "..."

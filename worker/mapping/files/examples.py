@@ -1,0 +1,64 @@
+"""A rule to begin with, for an event of the catalogue: what `events NAME` shows."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from worker.customerio.semantic import INTERNAL_EVENT
+from worker.mapping.calls.specs import CALLS, CallShape, Field, Kind
+
+_COMMON = {"context", "integrations", "timestamp", "messageId", "anonymousId", "properties"}
+_SEMANTIC = {shape.event: shape for shape in CALLS.values() if shape.event}
+_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def example_rule(event: dict[str, Any]) -> str | None:
+    """YAML of a rule that makes this event, its expressions named after the fields.
+
+    Args:
+        event: as `catalog.event` has it.
+
+    Returns:
+        None for the event that only Customer.io itself sends.
+    """
+    if event["name"] == INTERNAL_EVENT:
+        return None
+    shape = _SEMANTIC.get(event["name"])
+    lines = _semantic(shape) if shape else _track(event)
+    return "\n".join([f"- when: type == '{_type(event['name'])}'", *(f"  {line}" for line in lines), ""])
+
+
+def _type(name: str) -> str:
+    """A domain event's type that would lead to this event: `order.completed` to `Order Completed`."""
+    return ".".join(re.findall(r"[a-z0-9]+", name.lower()))
+
+
+def _semantic(shape: CallShape) -> Iterator[str]:
+    yield f"call: {shape.name}"
+    for field in shape.fields.values():
+        if field.required or field.name not in _COMMON:
+            optional = "" if field.required or field.name in shape.one_of else "   # optional"
+            yield f"{field.name}: {_source(field)}{optional}"
+
+
+def _source(field: Field) -> str:
+    return "customer.id" if field.kind is Kind.IDENTITY and field.name == "userId" else field.parameter
+
+
+def _track(event: dict[str, Any]) -> Iterator[str]:
+    yield "call: track"
+    yield f"event: {event['name']}"
+    yield "userId: customer.id"
+    properties = [key for key in event.get("properties", {}) if key != "*"]
+    if properties:
+        yield "properties:"
+    for key in properties:
+        yield f"  {key if _PLAIN_KEY.fullmatch(key) else json.dumps(key)}: {_expression(key)}"
+
+
+def _expression(key: str) -> str:
+    """The JMESPath expression of a key, as it stands in YAML."""
+    return key if _PLAIN_KEY.fullmatch(key) else f"'{json.dumps(key)}'"

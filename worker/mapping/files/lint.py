@@ -1,0 +1,124 @@
+"""What may be wrong with rules that can be read: what never matches, what only looks like a known event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from worker.customerio import catalog
+from worker.documents.problems import Problem
+from worker.mapping.expressions.expression import Expression
+from worker.mapping.files.rules import CallRule, MappingFile, Rule
+from worker.mapping.files.topics import is_pattern, matches, sample
+
+
+def claim_problems(files: Sequence[MappingFile], dead_letter_topic: str) -> Iterator[Problem]:
+    """Topics that two files claim, and claims on the dead-letter topic."""
+    for position, file in enumerate(files):
+        for topic in file.topics:
+            at = _topic_path(file, topic)
+            if matches(topic, dead_letter_topic):
+                what = f"the pattern '{topic}' matches" if is_pattern(topic) else f"'{topic}' is"
+                hint = "the worker would read what it writes"
+                yield file.document.problem(f"{what} the dead-letter topic", at, hint=hint)
+            for other in files[:position]:
+                for taken in other.topics:
+                    if overlap(topic, taken):
+                        line, _ = other.document.position(_topic_path(other, taken))
+                        where = f"{other.document.file}:{line}"
+                        yield file.document.problem(
+                            f"the topic '{topic}' is claimed by '{taken}' too", at, hint=f"see {where}"
+                        )
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether a topic is known that both mean.
+
+    For two patterns that is found out by examples, which may miss one: `Mappings.converter` refuses a topic
+    that turns out to be claimed twice.
+    """
+    if one == other:
+        return True
+    if is_pattern(one) and is_pattern(other):
+        return any(matches(other, name) for name in sample(one)) or any(
+            matches(one, name) for name in sample(other)
+        )
+    return matches(one, other) if is_pattern(one) else matches(other, one)
+
+
+def _topic_path(file: MappingFile, topic: str) -> tuple[str, int]:
+    return ("topics", file.document.data["topics"].index(topic))
+
+
+def rule_warnings(file: MappingFile) -> Iterator[Problem]:
+    """Everything that works and is probably not meant."""
+    yield from _never_reached(file)
+    for rule in file.rules:
+        for call in rule.calls:
+            if call.event is not None:
+                yield from _catalogue(file, call, call.event)
+
+
+def _never_reached(file: MappingFile) -> Iterator[Problem]:
+    """Rules that never match, because an earlier one does or because nothing does."""
+    for index, rule in enumerate(file.rules):
+        if rule.when is not None and rule.when.is_literal and not _is_true(rule.when):
+            yield _warning(file, rule, "this rule never matches: its `when` is never true")
+            continue
+        for earlier in file.rules[:index]:
+            if _always_first(earlier, rule):
+                line = earlier.at.rpartition(":")[2]
+                message = f"this rule can never match: the one in line {line} always does"
+                yield _warning(file, rule, message)
+                break
+
+
+def _always_first(earlier: Rule, rule: Rule) -> bool:
+    if earlier.when is None:
+        # What a rule without `when` leaves to others are tombstones, of which only _kafka tells.
+        return rule.when is None or not rule.when.uses_kafka
+    if earlier.when.is_literal:
+        return _is_true(earlier.when)
+    return rule.when is not None and rule.when.text.split() == earlier.when.text.split()
+
+
+def _is_true(when: Expression) -> bool:
+    value = when.search({}, {})
+    return bool(value) or (value == 0 and value is not False)
+
+
+def _warning(file: MappingFile, rule: Rule, message: str) -> Problem:
+    path = (*rule.path, "when") if rule.when is not None else rule.path
+    return file.document.problem(message, path, warning=True)
+
+
+def _catalogue(file: MappingFile, call: CallRule, event: str) -> Iterator[Problem]:
+    """An event name that is nearly a known one; literal properties of another type than the known event's."""
+    if near := catalog.suggest(event):
+        yield file.document.problem(
+            f"'{event}' is no event that Customer.io documents",
+            (*call.path, "event"),
+            hint=f"did you mean '{near}'?",
+            warning=True,
+        )
+    properties = call.fields.get("properties")
+    for name, value in properties.items() if isinstance(properties, dict) else ():
+        found, literal = _literal(value)
+        for said in catalog.check_properties(event, {name: literal}) if found else ():
+            yield file.document.problem(said, (*call.path, "properties", name), warning=True)
+
+
+def _literal(value: Any) -> tuple[bool, Any]:
+    """Whether a value is the same for every event, and what it is."""
+    match value:
+        case Expression():
+            return value.is_literal, value.search({}, {}) if value.is_literal else None
+        case list():
+            items = [_literal(item) for item in value]
+            return all(found for found, _ in items), [item for _, item in items]
+        case dict():
+            members = {key: _literal(item) for key, item in value.items()}
+            return all(found for found, _ in members.values()), {
+                key: item for key, (_, item) in members.items()
+            }
+    return True, value

@@ -1,0 +1,219 @@
+"""The keys of a mapping file, what they mean, and the JSON Schema that is made of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from worker.core.records import MAX_CALLS_PER_RECORD
+from worker.customerio.reference import DESTRUCTIVE_CALLS
+from worker.mapping.calls.specs import CALLS, CallShape, Field, Kind
+
+FILE_KEYS = {
+    "topics": "Which topics these rules are for: exact names, or patterns ^...$ (both anchors, no "
+    "look-around).",
+    "format": "How values are encoded. A Schema Registry prefix (0x00 and 4 bytes) is skipped.",
+    "unmatched": "What an event gets that no rule matches.",
+    "nulls": "What a property or trait gets whose expression finds nothing: left out, or sent as null.",
+    "reject_ids": "Texts that are no one's id but what broken code writes, in any case.",
+    "rules": "The first rule that matches an event handles it.",
+}
+"""What a mapping file takes, and what it means."""
+
+RULE_KEYS = {
+    "when": "A JMESPath expression. Without it the rule matches everything but tombstones.",
+    "call": "What to send: one of the API's calls, or of the semantic ones.",
+    "calls": "One event, several calls, sent in this order.",
+    "mapper": "A Python function: module:function, or an entry point of the group pipelines_worker.mappers.",
+    "allow": "The destructive calls that the mapper may make.",
+    "nulls": FILE_KEYS["nulls"],
+}
+"""What a rule takes beside the fields of its call."""
+
+_FIELD_MEANINGS = {
+    "userId": "The person: an id, or an email address.",
+    "anonymousId": "A visitor whom nobody knows yet.",
+    "groupId": "The group (object). Must be found.",
+    "previousId": "The person who is merged into `userId` and then deleted. Must be found.",
+    "event": "The event's name, literally.",
+    "event_from": "An expression that finds the event's name; a reserved name rejects the record.",
+    "name": "The name of the page or screen.",
+    "category": "The category of the page or screen.",
+    "traits": "What is known of the person or group.",
+    "properties": "What is known of the event.",
+    "context": "Where it happened. Calls share a request only if theirs are equal: choose few values.",
+    "integrations": "Which destinations get it.",
+    "timestamp": "RFC 3339 text, or a whole number: epoch milliseconds from 10^11 on, seconds below. "
+    "Without it the Kafka record's timestamp is sent.",
+    "messageId": "The event's own unique id, from which the id that is sent is derived.",
+    "objectTypeId": "The kind of object: a whole number from 1 on.",
+    "objectId": "The object: what `group` calls groupId.",
+    "token": "The device's push token.",
+    "deviceType": "The device's platform.",
+    "deliveryId": "The delivery of a message that Customer.io sent.",
+    "metric": "What became of the message.",
+    "recipient": "The address or device that the message went to.",
+    "reason": "Why it failed.",
+    "href": "The link that was clicked.",
+    "actionName": "The action that was taken.",
+    "actionValue": "The action's value.",
+    "actionType": "What was done with the content.",
+    "contentId": "The content.",
+    "templateId": "The content's template.",
+    "contentType": "The kind of content, such as in_app_content.",
+}
+
+_FIELD_EXAMPLES: dict[str, list[Any]] = {
+    "userId": ["customer.id"],
+    "event": ["Order Completed"],
+    "event_from": ["join(' ', [object, action])"],
+    "timestamp": ["occurred_at"],
+    "messageId": ["event_id"],
+    "properties": [{"order_id": "order.id", "currency": "'USD'"}, "data"],
+    "traits": [{"email": "customer.email"}],
+    "context": [{"ip": "client.ip"}],
+    "deviceType": ["'ios'", "device.os"],
+    "objectTypeId": [1, "object.type"],
+}
+
+CALL_KEYS = {
+    "call": RULE_KEYS["call"],
+    "event_from": _FIELD_MEANINGS["event_from"],
+    **{name: _FIELD_MEANINGS.get(name, "") for shape in CALLS.values() for name in shape.fields},
+}
+"""What a call takes, over all calls, and what it means."""
+
+_EXPRESSION = {"type": "string", "minLength": 1}
+_NULLS = {"enum": ["omit", "send"]}
+
+
+def mapping_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a mapping file."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Mapping file of the Kafka to Customer.io Pipelines worker",
+        "description": "Which events become which calls. Values are JMESPath expressions; "
+        "literal text is written \"'text'\".",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["topics", "rules"],
+        "properties": {key: _file_key(key) | {"description": text} for key, text in FILE_KEYS.items()},
+        "$defs": {
+            "value": _any_value(),
+            "call_name": {"enum": list(CALLS)},
+            **{f"call_{name}": _call(shape) for name, shape in CALLS.items()},
+            "rule": _rule(),
+        },
+    }
+
+
+def _file_key(key: str) -> dict[str, Any]:
+    texts = {"type": "array", "items": {"type": "string", "minLength": 1}}
+    schemas: dict[str, dict[str, Any]] = {
+        "topics": texts | {"minItems": 1, "examples": [["orders"], ["^shop\\.[a-z]+$"]]},
+        "format": {"const": "json", "default": "json"},
+        "unmatched": {"enum": ["ignore", "dead_letter"], "default": "ignore"},
+        "nulls": _NULLS | {"default": "omit"},
+        "reject_ids": texts | {"default": ["null", "undefined", "none", "nan", "[object Object]"]},
+        "rules": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/rule"}},
+    }
+    return schemas[key]
+
+
+def _any_value() -> dict[str, Any]:
+    """An expression, or a structure with expressions inside."""
+    itself = {"$ref": "#/$defs/value"}
+    return {
+        "description": "A JMESPath expression; numbers, booleans, null, lists and objects stand for "
+        "themselves.",
+        "anyOf": [
+            _EXPRESSION,
+            {"type": ["number", "boolean", "null"]},
+            {"type": "array", "items": itself},
+            {"type": "object", "additionalProperties": itself},
+        ],
+    }
+
+
+def _rule() -> dict[str, Any]:
+    own: dict[str, dict[str, Any]] = {
+        "when": _EXPRESSION | {"examples": ["type == 'order.completed'"]},
+        "nulls": _NULLS,
+        "calls": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": MAX_CALLS_PER_RECORD,
+            "items": _one_of_calls() | {"unevaluatedProperties": False},
+        },
+        "mapper": _EXPRESSION | {"examples": ["mappers.devices:device_changed"]},
+        "allow": {
+            "type": "array",
+            "items": {"$ref": "#/$defs/call_name"},
+            "examples": [sorted(DESTRUCTIVE_CALLS)[:1]],
+        },
+    }
+    own = {key: schema | {"description": RULE_KEYS[key]} for key, schema in own.items()}
+    return {
+        "type": "object",
+        "properties": own,
+        "oneOf": [
+            {"required": ["call"]},
+            {"required": ["calls"]},
+            {"required": ["mapper"]},
+        ],
+        "if": {"required": ["call"]},
+        "then": _one_of_calls() | {"not": {"required": ["allow"]}},
+        "dependentRequired": {"allow": ["mapper"]},
+        "unevaluatedProperties": False,
+    }
+
+
+def _one_of_calls() -> dict[str, Any]:
+    """Which schema holds depends on `call`."""
+    return {
+        "type": "object",
+        "required": ["call"],
+        "properties": {"call": {"$ref": "#/$defs/call_name", "description": RULE_KEYS["call"]}},
+        "allOf": [
+            {
+                "if": {"properties": {"call": {"const": name}}, "required": ["call"]},
+                "then": {"$ref": f"#/$defs/call_{name}"},
+            }
+            for name in CALLS
+        ],
+    }
+
+
+def _call(shape: CallShape) -> dict[str, Any]:
+    properties: dict[str, Any] = {"call": {"const": shape.name}}
+    for name, field in shape.fields.items():
+        properties[name] = _field(field)
+    named = [name for name, field in shape.fields.items() if field.required and name != "event"]
+    schema: dict[str, Any] = {"properties": properties, "required": ["call", *named]}
+    choices = []
+    if "event" in shape.fields:
+        properties["event_from"] = _EXPRESSION | _words("event_from")
+        choices.append({"oneOf": [{"required": ["event"]}, {"required": ["event_from"]}]})
+    if shape.one_of:
+        choices.append({"anyOf": [{"required": [name]} for name in shape.one_of]})
+    if shape.name_or_url:
+        choices.append({"anyOf": [{"required": ["name"]}, {"required": ["properties"]}]})
+    return schema | ({"allOf": choices} if choices else {})
+
+
+def _field(field: Field) -> dict[str, Any]:
+    words = _words(field.name)
+    match field.kind:
+        case Kind.OBJECT:
+            value = {"$ref": "#/$defs/value"}
+            return words | {"anyOf": [_EXPRESSION, {"type": "object", "additionalProperties": value}]}
+        case Kind.IDENTITY | Kind.EVENT_ID | Kind.OBJECT_TYPE | Kind.INTEGER | Kind.TIME:
+            return words | {"anyOf": [_EXPRESSION, {"type": "integer"}]}
+        case Kind.CHOICE:
+            examples = [f"'{choice}'" for choice in field.choices]
+            return {"examples": examples} | words | _EXPRESSION
+    return words | _EXPRESSION
+
+
+def _words(name: str) -> dict[str, Any]:
+    words: dict[str, Any] = {"description": _FIELD_MEANINGS[name]}
+    return words | ({"examples": _FIELD_EXAMPLES[name]} if name in _FIELD_EXAMPLES else {})

@@ -1,0 +1,1 @@
+"""Trying a mapping without Kafka: fixtures and previews."""

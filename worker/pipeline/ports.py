@@ -1,0 +1,155 @@
+"""What the pipeline needs from the world: where records come from, where calls go, where what failed is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from worker.core.reasons import Stage
+from worker.core.records import Partition, Record
+
+
+@dataclass(slots=True)
+class Fetched:
+    """What one fetch brought.
+
+    Attributes:
+        records: in Kafka's order within each partition.
+        positions: partitions whose position went on without a record, up to this next offset: the end was reached
+            behind transaction markers or compacted records.
+    """
+
+    records: list[Record] = field(default_factory=list)
+    positions: dict[Partition, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where an assigned partition begins.
+
+    Attributes:
+        offset: the first offset that will be fetched.
+        committed: what the group has committed there; None if nothing yet.
+        end: the read_committed end when the partition was assigned.
+    """
+
+    offset: int
+    committed: int | None
+    end: int
+
+
+class Assignments(Protocol):
+    """What a source tells of its partitions. Called on the event loop, never while records are being taken in."""
+
+    def assigned(self, starts: Mapping[Partition, Start]) -> None:
+        """These partitions are ours from now on; records of them come with the next fetch. May be empty."""
+
+    async def revoked(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+        """Another member is about to get these: finish what is on the wire, and answer what to commit."""
+        ...
+
+    def lost(self, partitions: Sequence[Partition]) -> None:
+        """These are another member's already: drop them, commit nothing."""
+
+
+class Source(Protocol):
+    """Where records come from.
+
+    `fetch` must be called again and again, also with `limit` 0: the group keeps only a member that polls.
+    """
+
+    async def open(self, assignments: Assignments) -> None:
+        """Subscribe. Raises `SourceFailed` if that can never work."""
+
+    async def fetch(self, limit: int) -> Fetched:
+        """At most `limit` records, as soon as there are any, or nothing after a short while.
+
+        Never cancelled: records that were taken and not tracked would be skipped by the next commit. With `limit` 0
+        nothing is taken; when that lasts for a second the partitions are paused, and resumed by the next call with
+        room.
+        """
+        ...
+
+    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """Tell Kafka that everything below these offsets is handled. Raises `CommitFailed`."""
+
+    async def close(self) -> None:
+        """Leave the group."""
+
+
+class SourceFailed(Exception):  # noqa: N818 - says what happened
+    """The source can never work as it is configured: a topic that does not exist, no rights."""
+
+
+class CommitFailed(Exception):  # noqa: N818 - says what happened
+    """Kafka did not take the commit; it is tried again with newer offsets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What the API answered, or that it did not.
+
+    Attributes:
+        status: the HTTP status; 0 if there was no whole answer (refused, reset, truncated, timed out).
+        json: whether the body is empty or JSON: a 2xx with anything else did not come from the API.
+        errors: the API's own words (`meta.errors`), redacted of payload values.
+        retry_after: seconds that it asked to wait, at most 300.
+        failure: what happened where there was no answer: `timeout`, `connection`, ...
+    """
+
+    status: int
+    json: bool = True
+    errors: tuple[str, ...] = ()
+    retry_after: float | None = None
+    failure: str | None = None
+
+
+class Destination(Protocol):
+    """Where calls go."""
+
+    async def send(self, body: bytes, records: Sequence[Record]) -> Response:
+        """POST one batch. Every outside error becomes a `Response`. The records, a sample, are for trace links."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections."""
+
+
+@dataclass(slots=True)
+class DeadLetter:
+    """A record that can never be delivered, and why (docs/decisions/0006).
+
+    Attributes:
+        record: as it came.
+        stage, reason, detail, call_index, rule: as `Rejected` has them.
+        status: what the API answered, for `deliver`.
+        errors: the API's own words, redacted.
+        attempts: how often it was sent.
+        failed_at: epoch seconds.
+    """
+
+    record: Record
+    stage: Stage
+    reason: str
+    detail: str
+    failed_at: float
+    call_index: int | None = None
+    rule: str | None = None
+    status: int | None = None
+    errors: tuple[str, ...] = ()
+    attempts: int = 0
+
+
+class DeadLetters(Protocol):
+    """Where what can never be delivered is kept."""
+
+    async def write(self, letters: Sequence[DeadLetter]) -> list[str | None]:
+        """Write and wait for the broker's acknowledgement.
+
+        Answers one entry for each letter: None if it is acknowledged by all in-sync replicas, else why not.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Flush and close."""

@@ -1,0 +1,1 @@
+"""Whole programs, put together: the worker, the replay, the checks."""

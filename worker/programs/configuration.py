@@ -1,0 +1,59 @@
+"""Settings and mappings as a whole: what commands, tests and the demo begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from worker.documents.problems import ConfigError, Problem
+from worker.mapping.mappings import Mappings
+from worker.settings import Settings, SettingsError, load_settings
+
+
+def load_configuration(
+    path: str | Path,
+    environ: Mapping[str, str],
+    *,
+    needs_key: bool,
+    look_closer: Callable[[Settings], list[Problem]] = lambda _: [],
+) -> tuple[Settings, Mappings]:
+    """Read worker.yaml and the mappings that it names; see `load_settings`.
+
+    Args:
+        path: of worker.yaml.
+        environ: for `${NAME}` and `WORKER__SECTION__KEY`.
+        needs_key: whether there must be an API key.
+        look_closer: finds what is wrong with settings that are right by themselves.
+
+    Raises:
+        ConfigError: with the problems of all.
+    """
+    try:
+        settings = load_settings(path, environ, needs_key=needs_key)
+        problems = look_closer(settings)
+    except SettingsError as error:
+        settings = error.remaining
+        problems = [*error.problems, *look_closer(settings)]
+    if problems:
+        raise ConfigError([*problems, *_mapping_problems(settings)])
+    return settings, load_mappings(settings)
+
+
+def load_mappings(settings: Settings) -> Mappings:
+    """The mappings that the settings name. Raises ConfigError with every problem of every file."""
+    return Mappings.load(
+        settings.mappings,
+        mapper_path=settings.mapper_path,
+        base=settings.base,
+        dead_letter_topic=settings.kafka.dead_letter_topic,
+        max_call_bytes=settings.batch.max_call_bytes,
+        envelopes=settings.batch.context == "partition",
+    )
+
+
+def _mapping_problems(settings: Settings) -> list[Problem]:
+    try:
+        load_mappings(settings)
+    except ConfigError as error:
+        return error.problems
+    return []

@@ -1,0 +1,231 @@
+"""The worker put together: adapters round the pipeline, signals, and the exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from worker.adapters.dead_letter_topic.writer import DeadLetterTopic
+from worker.adapters.http.server import HttpServer, ListenFailed
+from worker.adapters.kafka.source import KafkaSource
+from worker.adapters.pipelines_api.client import PipelinesApi
+from worker.core.message_id import MessageIds
+from worker.pipeline.pipeline import Pipeline
+from worker.pipeline.ports import SourceFailed
+from worker.telemetry.logs import configure_logging, tell
+from worker.telemetry.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from worker.core.records import Converter, Record
+    from worker.mapping.mappings import Mappings
+    from worker.settings import Settings
+    from worker.telemetry.telemetry import Observation
+
+DONE, HALTED = 0, 1
+
+LEAVING_SECONDS = 5.0
+"""How long after draining brokers that do not answer may keep the process from ending."""
+
+AT_ONCE_SECONDS = 1.0
+"""The same, after a second signal."""
+
+
+class Worker:
+    """One worker: everything that `run` needs, built and wired.
+
+    Args:
+        settings: worker.yaml.
+        mappings: what its mapping files say.
+    """
+
+    def __init__(self, settings: Settings, mappings: Mappings) -> None:
+        self._settings = settings
+        self._mappings = mappings
+        self._ids: MessageIds | None = None
+        self.telemetry = Telemetry(settings.telemetry)
+        self.source = KafkaSource(
+            settings.kafka,
+            settings.memory,
+            mappings.subscriptions,
+            self.telemetry,
+            before_joining=self._check_dead_letters,
+        )
+        self.dead_letters = DeadLetterTopic(settings.kafka, self.telemetry)
+        self.destination = PipelinesApi(settings.pipelines, self.telemetry)
+        self.pipeline = Pipeline(
+            self.source,
+            self.destination,
+            self.dead_letters,
+            self._converter,
+            settings,
+            self.telemetry,
+            rule_of=self._rule_of,
+            commits_may_fail=self.source.session_timeout,
+        )
+        self.telemetry.observe(self._observation)
+
+    async def run(self, *, until_caught_up: bool = False) -> int:
+        """Work until a signal, or until caught up; answers the exit code."""
+        self._tell_start()
+        try:
+            finished = await self.pipeline.run(until_caught_up=until_caught_up)
+        except SourceFailed as failure:
+            tell(logging.ERROR, "source_failed", str(failure))
+            return HALTED
+        self.telemetry.worker_stopped(finished=finished)
+        return DONE if finished else HALTED
+
+    def problems(self) -> list[dict[str, str]]:
+        """Why the worker is not ready, as `/readyz` tells it."""
+        joining = [] if self.source.joined else [{"reason": "JOINING", "detail": "not in its group yet"}]
+        return [*joining, *self.source.problems(), *self.pipeline.problems()]
+
+    async def close(self) -> None:
+        """Close the connections and export what is left."""
+        await self.destination.close()
+        await self.dead_letters.close()
+        await asyncio.to_thread(self.telemetry.shutdown)
+
+    async def _check_dead_letters(self) -> None:
+        """Without a topic for dead letters nothing is consumed. Raises SourceFailed."""
+        problems = await self.dead_letters.check(self._mappings.subscriptions)
+        for problem in problems:
+            level = logging.WARNING if problem.warning else logging.ERROR
+            tell(level, "dead_letter_topic_checked", str(problem))
+        if any(not problem.warning for problem in problems):
+            raise SourceFailed("the dead-letter topic cannot be used")
+
+    def _tell_start(self) -> None:
+        for warning in (*self._settings.warnings, *self._mappings.warnings):
+            self.telemetry.configuration_warned(str(warning))
+        self.telemetry.worker_started(
+            group_id=self._settings.kafka.group_id,
+            topics=self._mappings.subscriptions,
+            url=self._settings.pipelines.base_url,
+        )
+
+    def _converter(self, topic: str) -> Converter:
+        convert = self._mappings.converter(topic, self._message_ids(), self.telemetry.mapper_was_slow)
+        assert convert is not None, "only what the mappings subscribe to is consumed"
+        return convert
+
+    def _rule_of(self, record: Record) -> str | None:
+        return self._mappings.rule_at(record, self._message_ids())
+
+    def _message_ids(self) -> MessageIds:
+        """Ids of this cluster, which is known once the source is open."""
+        if self._ids is None:
+            self._ids = MessageIds(self.source.cluster_id)
+            self.dead_letters.cluster_id = self.source.cluster_id
+        return self._ids
+
+    def _observation(self) -> Observation:
+        return replace(self.pipeline.observation(), lag=self.source.lags())
+
+
+async def run_worker(
+    settings: Settings, mappings: Mappings, *, until_caught_up: bool = False, alone: bool = False
+) -> int:
+    """Run a worker with its pages until SIGTERM, SIGINT or, if so wished, until it has caught up.
+
+    Args:
+        settings: worker.yaml.
+        mappings: what its mapping files say.
+        until_caught_up: whether to stop once all that was there at the start is committed.
+        alone: whether the process has nothing else to do, and may end whatever still hangs after a signal.
+
+    Returns:
+        The exit code: 0 done or drained; 1 halted, stopped at once, or never able to work.
+    """
+    configure_logging(settings.telemetry, sys.stderr)
+    _spare_the_collector()
+    worker = Worker(settings, mappings)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(worker.close)
+        try:
+            await _serve_pages(worker, settings.http.listen, stack)
+        except ListenFailed as failure:
+            tell(logging.ERROR, "listen_failed", str(failure))
+            return HALTED
+        working = asyncio.create_task(worker.run(until_caught_up=until_caught_up))
+        patience = settings.delivery.shutdown_timeout + LEAVING_SECONDS if alone else None
+        with drain_on_signals(worker.pipeline, working, patience):
+            try:
+                return await working
+            except asyncio.CancelledError:
+                tell(logging.WARNING, "stopped_at_once", "a second signal: stopped without draining")
+                return HALTED
+
+
+async def _serve_pages(worker: Worker, listen: str | None, stack: AsyncExitStack) -> None:
+    """Serve the worker's pages, if they are wanted, for as long as `stack` is open."""
+    if listen is None:
+        return
+    pages = HttpServer(
+        listen,
+        ready=worker.problems,
+        status=worker.telemetry.status,
+        metrics=worker.telemetry.prometheus,
+        alive=lambda: True,  # whoever answers at all is on the loop that turns
+    )
+    await pages.start()
+    stack.push_async_callback(pages.close)
+
+
+@contextmanager
+def drain_on_signals(
+    pipeline: Pipeline, working: asyncio.Task[int], patience: float | None = None
+) -> Iterator[None]:
+    """The first SIGTERM or SIGINT drains, the second stops at once.
+
+    A commit that no broker answers cannot be cancelled. If `patience` is given, the process ends that many seconds
+    after the first signal all the same, or very soon after the second.
+    """
+    loop = asyncio.get_running_loop()
+    asked = False
+
+    def on_signal(name: str) -> None:
+        nonlocal asked
+        if patience is not None:
+            _end_process_in(AT_ONCE_SECONDS if asked else patience)
+        if asked:
+            working.cancel()
+        else:
+            asked = True
+            pipeline.stop(name)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number.name)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+def _end_process_in(seconds: float) -> None:
+    """End the process as a crash would, which loses nothing, unless it has ended by then."""
+
+    def end() -> None:
+        tell(logging.WARNING, "left_anyway", "something hung: left without closing all connections")
+        os._exit(HALTED)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+
+
+def _spare_the_collector() -> None:
+    """What is loaded now stays; what follows are records and calls, which have no cycles to look for."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)

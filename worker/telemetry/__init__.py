@@ -1,0 +1,1 @@
+"""Everything the worker reports: metrics, traces and logs."""
