@@ -7,6 +7,8 @@ are told apart by identity.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from operator import methodcaller
 from typing import Protocol, cast
 
 from worker.core.reasons import Rejected, Stage
@@ -18,6 +20,11 @@ UNREADABLE: RecordHeaders = []
 """This very list, always empty, stands for the headers of a record that has one whose name is not UTF-8."""
 
 
+_HEADERS: Callable[[Record], RecordHeaders | None] = methodcaller("headers")
+"""Calls the method in C, where Python checks what comes back. `record.headers()` often executed becomes an instruction
+that does not check (CALL_METHOD_DESCRIPTOR_NOARGS of CPython 3.11 to 3.14)."""
+
+
 class _Settable(Protocol):
     def set_headers(self, headers: RecordHeaders) -> None: ...
 
@@ -25,15 +32,16 @@ class _Settable(Protocol):
 def read_headers(record: Record) -> RecordHeaders:
     """A record's headers, in order: names and values. Every reader of headers calls this and nothing else.
 
-    `confluent_kafka.Message.headers` raises SystemError for a name that is not UTF-8. Its second call returns a list
-    whose items crash the process when they are touched, so what the message holds is replaced before anyone can make
-    that call. The first call for a record must not run in two threads at a time.
+    For a name that is not UTF-8 `confluent_kafka.Message.headers` returns a list whose items crash the process when
+    they are touched, and leaves an exception set, which makes Python raise SystemError. The second call returns that
+    list and leaves no exception, so what the message holds is replaced before anyone can make it. The first call for a
+    record must not run in two threads at a time.
 
     Returns:
         `UNREADABLE` if the client cannot decode them.
     """
     try:
-        headers = record.headers()
+        headers = _HEADERS(record)
     except SystemError:
         cast("_Settable", record).set_headers(UNREADABLE)
         return UNREADABLE
