@@ -7,10 +7,10 @@ deletes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from functools import lru_cache
 from typing import Any, NoReturn
 
 from worker.core.reasons import Rejected, Stage
+from worker.customerio.event_names import comparable
 from worker.customerio.reference import (
     CONTENT_ACTIONS,
     DELIVERY_METRICS,
@@ -26,8 +26,7 @@ INTERNAL_EVENT = "CIO Location Update"
 _CALL_NAMES = {event: name for name, event in SEMANTIC_EVENTS.items()}
 _ALIKE = {
     **LOOK_ALIKES,
-    **{event.casefold(): event for event in SEMANTIC_EVENTS.values()},
-    INTERNAL_EVENT.casefold(): INTERNAL_EVENT,
+    **{comparable(event): event for event in (*SEMANTIC_EVENTS.values(), INTERNAL_EVENT)},
 }
 
 
@@ -41,10 +40,9 @@ def call_name(call: Mapping[str, Any]) -> str:
     return str(call["type"])
 
 
-@lru_cache(maxsize=4096)
 def reserved(name: str) -> str | None:
-    """The reserved event name that this is or looks like, trimmed, in any case; None for an ordinary name."""
-    return _ALIKE.get(" ".join(name.split()).casefold())
+    """The reserved event name that this is or looks like, see `comparable`; None for an ordinary name."""
+    return _ALIKE.get(comparable(name))
 
 
 def check_event_name(name: object) -> str:
@@ -53,7 +51,7 @@ def check_event_name(name: object) -> str:
     Raises:
         Rejected: with stage `validate`: `INVALID_NAME` or `RESERVED_NAME`.
     """
-    if not isinstance(name, str) or not name.strip():
+    if not isinstance(name, str) or not comparable(name):
         _refuse("INVALID_NAME", "event must be text that is not blank.")
     if event := reserved(name):
         _refuse("RESERVED_NAME", _reserved_detail(event))
@@ -79,6 +77,15 @@ def check_semantic(call: Mapping[str, Any], allow: Collection[str] = frozenset()
     if name in _CHECKS:
         _CHECKS[name](name, call)
     return name
+
+
+def is_object_type(value: object) -> bool:
+    """Whether this names a kind of object: a whole number of 1 or more, or its digits as text.
+
+    The reference has "stringified integers", the newer one integers.
+    """
+    digits = str(value) if type(value) in (str, int) else ""
+    return digits.isascii() and digits.isdigit() and digits[0] != "0"
 
 
 def _check_user(name: str, call: Mapping[str, Any]) -> None:
@@ -115,13 +122,16 @@ def _check_relationship(name: str, call: Mapping[str, Any]) -> None:
 def _check_object(name: str, call: Mapping[str, Any]) -> None:
     """The id and type of an object.
 
-    The reference has the type as text, the newer one as a number: both are taken as they stand.
+    The type is sent as it stands, text or number. The destination reads `object_type_id` first, which no
+    document names: with another type in it, another object would be deleted.
     """
     _need(name, call, "objectId")
-    kind = call["properties"].get("objectTypeId", "1")
-    digits = str(kind) if type(kind) in (str, int) else ""
-    if not (digits.isascii() and digits.isdigit()) or digits[0] == "0":
-        _refuse("INVALID_VALUE", "properties.objectTypeId must be a whole number from 1 on.")
+    properties = call["properties"]
+    kinds = [properties[field] for field in ("objectTypeId", "object_type_id") if field in properties]
+    if not all(map(is_object_type, kinds)):
+        _refuse("INVALID_VALUE", "properties.objectTypeId must be a whole number of 1 or more.")
+    if len(set(map(str, kinds))) > 1:
+        _refuse("INVALID_VALUE", "properties.objectTypeId and properties.object_type_id must be equal.")
 
 
 def _check_delivery(name: str, call: Mapping[str, Any]) -> None:
