@@ -79,10 +79,3 @@ class Rejected(Exception):  # noqa: N818 - a verdict on a record, not a fault of
         self.detail = detail
         self.call_index = call_index
         self.rule = rule
-
-
-def unexpected(fault: Exception) -> Rejected:
-    """The verdict on a record that the worker itself fails with."""
-    return Rejected(
-        Stage.MAP, "UNEXPECTED_FAULT", f"the worker failed with this record: {type(fault).__name__}"
-    )

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import logging
 import time
-import traceback
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
+
+from worker.core.faults import dotted_type_name, places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,8 +23,6 @@ logger = logging.getLogger("worker")
 
 MAX_TEXT_CHARS = 1000
 """No message of another library's makes a longer line than this."""
-
-MAX_FRAMES = 20
 
 QUIET_SECONDS = 10.0
 """A kind of message that repeats is told once, and then as a count at most this often."""
@@ -162,11 +161,7 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
 
 def _exception(error: BaseException) -> dict[str, Any]:
     """The type of an exception and where it was raised, without its text."""
-    frames = traceback.extract_tb(error.__traceback__)[-MAX_FRAMES:]
-    return {
-        "exception": f"{type(error).__module__}.{type(error).__qualname__}",
-        "stack": [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames],
-    }
+    return {"exception": dotted_type_name(error), "stack": places(error)}
 
 
 def _plain(value: object) -> str:

@@ -32,7 +32,8 @@ from typing import Any
 
 import msgspec
 
-from worker.core.reasons import Rejected, Stage, unexpected
+from worker.core.faults import unexpected
+from worker.core.reasons import Rejected, Stage
 from worker.core.record_reading import refuse_headers
 from worker.core.records import Converter, QueuedCall, Record, RejectedRecord
 from worker.formats.json_values import (
