@@ -80,8 +80,8 @@ class Member:
             lambda _: world.convert,
             settings,
             self.telemetry,  # type: ignore[arg-type] # takes every verb
-            chance=random.Random(seed).random,
-            wall=lambda: EARLIEST_MS / 1000 + loop.time(),
+            rng=random.Random(seed).random,
+            clock=lambda: EARLIEST_MS / 1000 + loop.time(),
         )
         self._running: asyncio.Task[bool] | None = None
 

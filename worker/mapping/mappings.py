@@ -168,10 +168,6 @@ class Mappings:
             return Explanation(ignored="no rule matched", lane_key=record.key())
         return _explanation(file.rules[index].at, calls, record)
 
-    def rule_at(self, record: Record, ids: MessageIds) -> str | None:
-        """The rule that handles a record, as `file:line`, for dead letters whose calls the API refused."""
-        return self.explain(record, ids).rule
-
     def _explainer(self, file: MappingFile, topic: str, ids: MessageIds) -> Explainer:
         """Compiled once for all records of a topic that are asked about one after the other."""
         if self._explained is None or self._explained[:2] != (topic, ids):

@@ -109,8 +109,8 @@ async def replay(settings: Settings, job: Job) -> Replayed:
     admission = job.admission(telemetry.mapper_was_slow)
     marks = ResolvedMarks(settings.kafka)
     source = ReplaySource(job.reader, job.survey, admission, marks, telemetry, limit=job.limit, tell=job.tell)
-    road = _without_storms(settings)
-    pipeline = Pipeline(source, api, letters, lambda _: replayed, road, telemetry, rule_of=admission.rule_of)
+    pipeline_settings = _without_storms(settings)
+    pipeline = Pipeline(source, api, letters, lambda _: replayed, pipeline_settings, telemetry)
     telemetry.observe(pipeline.observation)
     try:
         for problem in await letters.check([]):

@@ -25,7 +25,7 @@ from worker.telemetry.logs import configure_logging, tell
 from worker.telemetry.telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from worker.core.records import Converter, Record
+    from worker.core.records import Converter
     from worker.mapping.mappings import Mappings
     from worker.settings import Settings
     from worker.telemetry.telemetry import Observation
@@ -68,8 +68,7 @@ class Worker:
             self._converter,
             settings,
             self.telemetry,
-            rule_of=self._rule_of,
-            commits_may_fail=self.source.session_timeout,
+            commits_may_fail_for=self.source.session_timeout,
         )
         self.telemetry.observe(self._observation)
 
@@ -117,9 +116,6 @@ class Worker:
         convert = self._mappings.converter(topic, self._message_ids(), self.telemetry.mapper_was_slow)
         assert convert is not None, "only what the mappings subscribe to is consumed"
         return convert
-
-    def _rule_of(self, record: Record) -> str | None:
-        return self._mappings.rule_at(record, self._message_ids())
 
     def _message_ids(self) -> MessageIds:
         """Ids of this cluster, which is known once the source is open."""
