@@ -18,6 +18,7 @@ from worker.core.reasons import Rejected, Stage
 from worker.core.records import Record
 from worker.core.timestamps import LENGTH, MILLIS, SECONDS
 from worker.customerio.limits import MAX_CALL_BYTES
+from worker.customerio.reference import PERSON_IDS
 from worker.mapping.calls.assembly import as_time, assemble, checked, convert
 from worker.mapping.calls.encoding import envelope, refuse, refuse_size
 from worker.mapping.calls.specs import CallShape, Field, Kind
@@ -292,7 +293,7 @@ def has_envelope(call: CallRule) -> bool:
 def wanted_people(call: CallRule) -> frozenset[str]:
     """Of which of the ids that a rule names at least one must be found."""
     shape: CallShape = call.shape
-    wanted = ("userId", "anonymousId") if shape.person_must_be_found else shape.one_of
+    wanted = PERSON_IDS if shape.person_must_be_found else shape.one_of
     return frozenset(wanted) & call.fields.keys()
 
 
