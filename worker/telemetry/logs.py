@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import logging
 import time
-import traceback
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
+
+from worker.core.faults import dotted_type_name, places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,9 +23,6 @@ logger = logging.getLogger("worker")
 
 MAX_TEXT_CHARS = 1000
 """Messages of libraries are cut here: log collectors split or drop long lines."""
-
-MAX_FRAMES = 20
-"""Innermost frames of an exception: the rest is the program's start."""
 
 REPEAT_SECONDS = 10.0
 """A repeating message is logged once, and then as a count at most this often."""
@@ -162,11 +160,7 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
 
 def _exception(error: BaseException) -> dict[str, Any]:
     """The type of an exception and where it was raised, without its text."""
-    frames = traceback.extract_tb(error.__traceback__)[-MAX_FRAMES:]
-    return {
-        "exception": f"{type(error).__module__}.{type(error).__qualname__}",
-        "stack": [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames],
-    }
+    return {"exception": dotted_type_name(error), "stack": places(error)}
 
 
 def _plain(value: object) -> str:

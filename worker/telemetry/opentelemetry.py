@@ -16,6 +16,8 @@ from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
+from worker.core.record_reading import read_headers
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -113,7 +115,7 @@ def linked(records: Sequence[Record]) -> Iterator[trace.SpanContext]:
     """The W3C trace contexts of at most `MAX_LINKS` records, spread evenly; not every record has one."""
     step = -(-len(records) // MAX_LINKS) or 1
     for record in records[::step]:
-        for name, value in record.headers() or ():
+        for name, value in read_headers(record):
             if name == "traceparent" and value:
                 context = _extract(value)
                 if context.is_valid:
