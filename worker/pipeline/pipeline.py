@@ -18,15 +18,17 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from worker.core.lanes import Batch, Lanes, Track
-from worker.core.records import Converter, Partition, QueuedCall, Record, RejectedRecord
+from worker.core.records import Converter, Partition, Record
 from worker.core.storm import StormBreaker
+from worker.mapping.time_limit import Blocked, TimeLimit
 from worker.pipeline.committing import FAILING, Commits
 from worker.pipeline.dead_lettering import STORM, Burial
 from worker.pipeline.delivery import Delivery
+from worker.pipeline.intake import Intake
 from worker.pipeline.ports import DeadLetters, Destination, Response, Source, Start
 from worker.pipeline.wakeup import Wakeup
 from worker.telemetry.telemetry import Observation
@@ -34,10 +36,6 @@ from worker.telemetry.telemetry import Observation
 if TYPE_CHECKING:
     from worker.settings import Settings
     from worker.telemetry.telemetry import Telemetry
-
-SLICE = 256
-"""Records mapped in one go: few enough that requests and heartbeats hardly wait (about 2 ms), many enough that
-what is done once a slice costs nothing."""
 
 
 class Pipeline:
@@ -47,13 +45,14 @@ class Pipeline:
         source: where records come from.
         destination: where calls go.
         dead_letters: where what can never be delivered is kept.
-        converter: answers a topic's mapping.
+        converter: compiles a topic's mapping, without blocking the loop.
         settings: worker.yaml.
         telemetry: told of everything that happens.
         rule_of: answers which mapping rule handles a record, for dead letters that the API refused.
         commits_may_fail: seconds after which another member may own what is ours here; then sending stops.
         chance: draws from [0, 1), for jitter.
         wall: epoch seconds, for ages and the time of dead letters.
+        clock: seconds, for what mapping costs.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - everything that meets here
@@ -61,7 +60,7 @@ class Pipeline:
         source: Source,
         destination: Destination,
         dead_letters: DeadLetters,
-        converter: Callable[[str], Converter],
+        converter: Callable[[str], Awaitable[Converter]],
         settings: Settings,
         telemetry: Telemetry,
         *,
@@ -69,13 +68,12 @@ class Pipeline:
         commits_may_fail: float = 45.0,
         chance: Callable[[], float] = random.random,
         wall: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._source = source
-        self._converter = converter
         self._settings = settings
         self._telemetry = telemetry
         self._wall = wall
-        self._converters: dict[str, Converter] = {}
         self._ends: dict[Partition, int] = {}
         self._lanes = Lanes(
             max_bytes=settings.batch.max_bytes,
@@ -91,6 +89,17 @@ class Pipeline:
         )
         self._burial = Burial(
             dead_letters, self._delivery, self._storm, telemetry, rule_of=rule_of, wall=wall
+        )
+        self._time_limit = TimeLimit(settings.limits.mapping_timeout, telemetry.mapping_blocked)
+        self._intake = Intake(
+            self._lanes,
+            self._burial,
+            self._storm,
+            telemetry,
+            converter,
+            self._time_limit,
+            queued=self._notify_lanes,
+            clock=clock,
         )
         self._commits = Commits(source, self._lanes, self._delivery, may_fail=commits_may_fail)
         self._draining = False
@@ -111,8 +120,10 @@ class Pipeline:
         Raises:
             SourceFailed: the source can never work as it is configured.
         """
-        if not await self._open():
-            return True
+        with self._time_limit:
+            return not await self._open() or await self._work(until_caught_up=until_caught_up)
+
+    async def _work(self, *, until_caught_up: bool) -> bool:
         loops = [
             asyncio.create_task(loop)
             for loop in (self._consume(), self._dispatch(), self._burial.run(), self._commit())
@@ -126,7 +137,7 @@ class Pipeline:
                 ended.result()  # a loop that ended has failed
             drained = not (until_caught_up and self._halted.is_set()) and await self._drain()
         finally:
-            await _cancel([*waits, *loops, *self._delivery.in_hand])
+            await _cancel([*waits, *loops, *self._intake.tasks, *self._delivery.in_hand])
             await self._source.close()
         return drained and not self._held() and not self._lost_at_the_end
 
@@ -151,6 +162,7 @@ class Pipeline:
     async def _drain(self) -> bool:
         """Deliver and commit what is in hand within `shutdown_timeout`; True if that was everything."""
         self._draining = True
+        self._intake.clear()
         self._lanes_changed.notify()
         try:
             async with asyncio.timeout(self._settings.delivery.shutdown_timeout):
@@ -169,65 +181,26 @@ class Pipeline:
 
     async def _consume(self) -> None:
         while True:
-            fetched = await self._source.fetch(self._room())
-            for run in runs(fetched.records):
-                for at in range(0, len(run), SLICE):
-                    self._take_in(run[at : at + SLICE])
-                    await asyncio.sleep(0)
+            await self._intake.accept(await self._source.fetch(self._room()))
             self._commit_early_if_crowded()
-            for partition, position in fetched.positions.items():
-                if track := self._lanes.tracks.get(partition):
-                    track.upto = max(track.upto, position)
 
     def _room(self) -> int:
         """How many records may be fetched; 0 keeps polling."""
         if self._draining or self._storm.broken:
             return 0
+        return self._intake.room(*self._left())
+
+    def _left(self) -> tuple[int, int]:
+        """How many more records, and bytes, may be in progress."""
         memory = self._settings.memory
         tracks = self._lanes.tracks.values()
-        if sum(track.size for track in tracks) >= memory.max_bytes:
-            return 0
-        return max(0, memory.max_records_in_progress - sum(track.records for track in tracks))
+        return (
+            memory.max_records_in_progress - sum(track.records for track in tracks),
+            memory.max_bytes - sum(track.size for track in tracks),
+        )
 
-    def _take_in(self, records: Sequence[Record]) -> None:
-        """Map a slice of a partition's records and queue their calls: no await, task or metric for a record."""
-        track = self._lanes.tracks.get(_partition(records[0]))
-        if track is None or track.withdrawn:
-            return
-        topic = track.partition[0]
-        calls: list[QueuedCall] = []
-        rejected: list[RejectedRecord] = []
-        ignored = self._convert(topic)(records, calls, rejected)
-        size = self._queue(track, calls) + sum([len(record.value() or b"") for record in records])
-        track.take_in(records[-1].offset() + 1, len(records), size)
-        self._bury(track, records, rejected)
-        self._telemetry.records_consumed(len(records), topic)
-        if ignored:
-            self._telemetry.records_ignored(ignored, topic)
-
-    def _convert(self, topic: str) -> Converter:
-        """The topic's mapping, compiled with its first record: all at once would be seconds for a hundred topics."""
-        if topic not in self._converters:
-            self._converters[topic] = self._converter(topic)
-        return self._converters[topic]
-
-    def _queue(self, track: Track, calls: list[QueuedCall]) -> int:
-        """Give calls to the lanes; wakes who waits for a batch if that changes when it is due. Answers their bytes."""
-        due = self._lanes.next_due()
-        size = self._lanes.add(track, calls, self._now())
-        if self._lanes.next_due() != due:
-            self._lanes_changed.notify()
-        return size
-
-    def _bury(self, track: Track, records: Sequence[Record], rejected: list[RejectedRecord]) -> None:
-        """Reject what can never be delivered; the storm breaker is told of all records, in order."""
-        judged = 0
-        for record, verdict in rejected:
-            at = records.index(record, judged)
-            self._storm.mapped(at - judged)
-            self._burial.reject(track, record, verdict)
-            judged = at + 1
-        self._storm.mapped(len(records) - judged)
+    def _notify_lanes(self) -> None:
+        self._lanes_changed.notify()
 
     # Take and deliver
 
@@ -276,7 +249,8 @@ class Pipeline:
 
     def _commit_early_if_crowded(self) -> None:
         """Where fetching would soon stop for lack of a commit, do not wait for the second to end."""
-        if 2 * self._room() < self._settings.memory.max_records_in_progress:
+        records, size = self._left()
+        if size <= 0 or 2 * records < self._settings.memory.max_records_in_progress:
             self._commits.hurry()
 
     def _notice_the_end(self) -> None:
@@ -353,10 +327,11 @@ class Pipeline:
         """How things stand, for gauges and the status page."""
         tracks = self._lanes.tracks
         now = self._wall()
+        waiting, waiting_size = self._intake.waiting()
         oldest = {partition: track.unfinished.oldest() for partition, track in tracks.items()}
         return Observation(
-            in_progress_records=sum(track.records for track in tracks.values()),
-            in_progress_bytes=sum(track.size for track in tracks.values()),
+            in_progress_records=waiting + sum(track.records for track in tracks.values()),
+            in_progress_bytes=waiting_size + sum(track.size for track in tracks.values()),
             in_flight_requests=len(self._delivery.on_wire),
             oldest_undelivered={
                 partition: max(0.0, now - record.timestamp()[1] / 1000)
@@ -364,29 +339,16 @@ class Pipeline:
                 if record is not None
             },
             hold=self._held(),
-            paused=self._room() == 0,
+            paused=self._draining or self._storm.broken or min(self._left()) <= 0,
         )
+
+    @property
+    def blocked(self) -> Blocked | None:
+        """The mapping that blocks the event loop at this moment; may be asked by any thread."""
+        return self._time_limit.blocked
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
-
-
-def runs(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
-    """Neighbours of one partition, as the client mostly brings them."""
-    if not records:
-        return
-    numbers, topics = [record.partition() for record in records], [record.topic() for record in records]
-    start = 0
-    if numbers.count(numbers[0]) < len(numbers) or topics.count(topics[0]) < len(topics):
-        for at in range(1, len(records)):
-            if numbers[at] != numbers[at - 1] or topics[at] != topics[at - 1]:
-                yield records[start:at]
-                start = at
-    yield records[start:]
-
-
-def _partition(record: Record) -> Partition:
-    return record.topic(), record.partition()
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:

@@ -113,10 +113,16 @@ class Worker:
             url=self._settings.pipelines.base_url,
         )
 
-    def _converter(self, topic: str) -> Converter:
-        convert = self._mappings.converter(topic, self._message_ids(), self.telemetry.mapper_was_slow)
+    async def _converter(self, topic: str) -> Converter:
+        """Compile a topic's mapping in a thread: a thousand rules take seconds."""
+        ids, on_slow = self._message_ids(), self._tell_slow
+        convert = await asyncio.to_thread(self._mappings.converter, topic, ids, on_slow)
         assert convert is not None, "only what the mappings subscribe to is consumed"
         return convert
+
+    def _tell_slow(self, mapper: str, seconds: float) -> None:
+        """Later: what runs now can be interrupted, and must not hold a lock of the log meanwhile."""
+        asyncio.get_running_loop().call_soon(self.telemetry.mapper_was_slow, mapper, seconds)
 
     def _rule_of(self, record: Record) -> str | None:
         return self._mappings.rule_at(record, self._message_ids())

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from worker.core.near_matches import did_you_mean
 from worker.core.reasons import Rejected, Stage
-from worker.core.records import MAX_CALLS_PER_RECORD
+from worker.core.records import MAX_CALLS_PER_RECORD, MappingInterrupted
 from worker.mapping.calls.assembly import checked, checked_call
 from worker.mapping.calls.builders import Reject
 from worker.mapping.calls.call import Call
@@ -100,7 +100,7 @@ class Mapper:
         try:
             answer = self.function(event)
             answers = [answer] if isinstance(answer, Call) else _listed(answer)  # most answer one
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, MappingInterrupted):
             raise
         except Rejected as rejected:
             # By a builder: the field is at fault; say which line of the mapper asked for it.
