@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.values import full_width
 from worker.core.reasons import Rejected
 from worker.customerio.reference import DESTRUCTIVE_CALLS, LOOK_ALIKES, SEMANTIC_EVENTS
 from worker.customerio.semantic import call_name, check_event_name, check_semantic
@@ -14,7 +15,9 @@ ALL = DESTRUCTIVE_CALLS
 disguises = st.tuples(
     st.sampled_from([*SEMANTIC_EVENTS.values(), *LOOK_ALIKES, "CIO Location Update"]),
     st.sampled_from([str, str.upper, str.lower, str.title, str.swapcase]),
-    st.sampled_from(["", " ", "\t", "\u00a0"]),
+    st.sampled_from(["", " ", "\t", "\u00a0", "\u3000", "\u2028"]),
+    st.sampled_from(["", "\ufeff", "\0", "\u200b", "\u200d", "\u2060", "\u00ad", "\u202e", "\U000e0001"]),
+    st.sampled_from([str, full_width]),
 )
 DEVICE = {"device": {"token": "t", "type": "ios"}}
 COMPLETE: dict[str, dict[str, Any]] = {
@@ -54,24 +57,39 @@ def test_a_destructive_call_passes_only_where_it_is_allowed(name: str) -> None:
 
 
 @given(disguises)
-def test_no_disguise_makes_an_ordinary_event_of_a_reserved_name(disguise: tuple[str, Any, str]) -> None:
-    name, cased, space = disguise
-    dressed = space + cased(name).replace(" ", space + " ") + space
+def test_no_disguise_makes_an_ordinary_event_of_a_reserved_name(disguise: tuple[Any, ...]) -> None:
+    name, cased, space, hidden, widened = disguise
+    letters = hidden.join(widened(cased(name)))
+    dressed = space + hidden + letters.replace(" ", space + " ") + hidden + space
     with pytest.raises(Rejected, match="RESERVED_NAME"):
         check_event_name(dressed)
     if dressed not in SEMANTIC_EVENTS.values():
         assert refused({"type": "track", "userId": "u", "event": dressed}) == "RESERVED_NAME"
 
 
+def test_a_disguise_longer_than_what_is_cached_is_seen_through() -> None:
+    with pytest.raises(Rejected, match="RESERVED_NAME"):
+        check_event_name("User" + "\u200b" * 10_000 + " Deleted")
+
+
 @pytest.mark.parametrize(
-    "name", ["Order Completed", "  Order Shipped  ", "User Deleted Photo", "deleted", "Audience Entered"]
+    "name",
+    [
+        "Order Completed",
+        "  Order Shipped  ",
+        "User Deleted Photo",
+        "deleted",
+        "Audience Entered",
+        "Zoë löscht",
+        "用户已删除",
+    ],
 )
 def test_an_ordinary_name_stays_as_it_is(name: str) -> None:
     assert check_event_name(name) == name
     assert check_semantic({"type": "track", "userId": "u", "event": name}) == "track"
 
 
-@pytest.mark.parametrize("name", ["", "  ", None, 5, ["User Deleted"]])
+@pytest.mark.parametrize("name", ["", "  ", "\0", "\ufeff", "\u3000\u200b", None, 5, ["User Deleted"]])
 def test_a_name_is_text(name: object) -> None:
     with pytest.raises(Rejected, match="INVALID_NAME"):
         check_event_name(name)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.values import DISGUISED
 from worker.emulator import rules
 from worker.emulator.intake import Intake, take_in
 
@@ -144,9 +145,23 @@ def test_a_body_may_be_500000_bytes(size: int, refused: bool) -> None:  # noqa: 
 
 @pytest.mark.parametrize(
     "name",
-    ["Delete Person", "User deleted", "Delete Device", "Create Device", "Suppress User", "Delete Object"],
+    [
+        "Delete Person",
+        "User deleted",
+        "Delete Device",
+        "Create Device",
+        "Suppress User",
+        "Delete Object",
+        *DISGUISED,
+    ],
 )
 def test_a_name_that_looks_destructive_and_is_not_is_noticed(name: str) -> None:
     findings = rules.examine({"type": "track", "userId": "u1", "event": name}, strict=True)
     assert findings.errors == []
     assert any("looks like" in notice for notice in findings.notices)
+
+
+@pytest.mark.parametrize("name", ["User Deleted", " User Deleted ", *DISGUISED])
+def test_a_name_that_may_be_taken_for_a_destructive_one_counts_as_destructive(name: str) -> None:
+    assert rules.is_destructive({"type": "track", "userId": "u1", "event": name})
+    assert not rules.is_destructive({"type": "track", "userId": "u1", "event": f"{name} Photo"})

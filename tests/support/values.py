@@ -20,3 +20,21 @@ json_values: st.SearchStrategy[Any] = st.recursive(
     max_leaves=8,
 )
 json_objects = st.dictionaries(texts, json_values, max_size=4)
+
+
+def full_width(text: str) -> str:
+    """The letters as East Asian fonts have them, in the block from U+FF01 on, and their space."""
+    wide = {ord(letter): ord(letter) + 0xFEE0 for letter in map(chr, range(ord("!"), ord("~") + 1))}
+    return text.translate(wide | {ord(" "): 0x3000})
+
+
+DISGUISED = [
+    "\ufeffUser Deleted",
+    "User Deleted\0",
+    "User\0 Deleted",
+    "User \u200bDeleted",
+    "Us\u00ader Del\u2060eted",
+    "User\u2003\u00a0Deleted",
+    full_width("User Deleted"),
+]
+"""Ways to write the reserved name `User Deleted` that a person or the API may take for it."""

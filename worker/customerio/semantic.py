@@ -7,10 +7,10 @@ deletes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from functools import lru_cache
 from typing import Any, NoReturn
 
 from worker.core.reasons import Rejected, Stage
+from worker.customerio.event_names import comparable
 from worker.customerio.reference import (
     CONTENT_ACTIONS,
     DELIVERY_METRICS,
@@ -26,8 +26,7 @@ INTERNAL_EVENT = "CIO Location Update"
 _CALL_NAMES = {event: name for name, event in SEMANTIC_EVENTS.items()}
 _ALIKE = {
     **LOOK_ALIKES,
-    **{event.casefold(): event for event in SEMANTIC_EVENTS.values()},
-    INTERNAL_EVENT.casefold(): INTERNAL_EVENT,
+    **{comparable(event): event for event in (*SEMANTIC_EVENTS.values(), INTERNAL_EVENT)},
 }
 
 
@@ -41,10 +40,9 @@ def call_name(call: Mapping[str, Any]) -> str:
     return str(call["type"])
 
 
-@lru_cache(maxsize=4096)
 def reserved(name: str) -> str | None:
-    """The reserved event name that this is or looks like, trimmed, in any case; None for an ordinary name."""
-    return _ALIKE.get(" ".join(name.split()).casefold())
+    """The reserved event name that this is or looks like, see `comparable`; None for an ordinary name."""
+    return _ALIKE.get(comparable(name))
 
 
 def check_event_name(name: object) -> str:
@@ -53,7 +51,7 @@ def check_event_name(name: object) -> str:
     Raises:
         Rejected: with stage `validate`: `INVALID_NAME` or `RESERVED_NAME`.
     """
-    if not isinstance(name, str) or not name.strip():
+    if not isinstance(name, str) or not comparable(name):
         _refuse("INVALID_NAME", "event must be text that is not blank.")
     if event := reserved(name):
         _refuse("RESERVED_NAME", _reserved_detail(event))

@@ -1,8 +1,9 @@
 """What the API asks of a call, written from its reference alone.
 
-On purpose this shares nothing with `worker.mapping.calls.validation`: the two are checked against each other, so
-a rule that one of them got wrong shows. "API contract" is the compilation of the API's documents and
-their conflicts that both were written from; where documents disagree, the strictest reading holds.
+On purpose this shares only the comparison of event names with what the worker checks: the two are checked
+against each other, so a rule that one of them got wrong shows. "API contract" is the compilation of the
+API's documents and their conflicts that both were written from; where documents disagree, the strictest
+reading holds.
 
 Rules of this module:
     1. An *error* is what strict mode refuses with 400 and permissive mode drops with 200.
@@ -18,6 +19,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
+
+from worker.customerio.event_names import comparable
 
 MAX_CALL_BYTES = 32_000
 """Exact UTF-8 bytes of one call (the smallest number in every reading of "32KB")."""
@@ -51,6 +54,7 @@ _RESERVED = DESTRUCTIVE_EVENTS | {
     "Report Delivery Event",
     "Report Content Event",
 }
+_DESTRUCTIVE_NAMES = frozenset(map(comparable, DESTRUCTIVE_EVENTS))
 _METRICS = frozenset(
     {"delivered", "opened", "clicked", "converted", "spammed", "bounced", "dropped", "deferred"}
 )
@@ -105,9 +109,9 @@ def trimmed_event(call: dict[str, Any]) -> str:
 
 
 def is_destructive(call: dict[str, Any]) -> bool:
-    """Whether the call takes something away that a later call does not bring back."""
+    """Whether the call takes something away that a later call does not bring back, under any reading of its name."""
     return call.get("type") == "alias" or (
-        call.get("type") == "track" and trimmed_event(call) in DESTRUCTIVE_EVENTS
+        call.get("type") == "track" and comparable(trimmed_event(call)) in _DESTRUCTIVE_NAMES
     )
 
 
@@ -285,7 +289,7 @@ def _notices(call: dict[str, Any]) -> Iterator[str]:
 def _track_notices(call: dict[str, Any]) -> Iterator[str]:
     event = trimmed_event(call)
     if event not in _RESERVED and _looks_reserved(event):
-        yield "the event's name looks like a semantic event's and is an ordinary event: it changes nothing"
+        yield "the event's name looks like a semantic event's but is not exactly one: the API stores an ordinary event"
     properties = call.get("properties")
     if event.startswith("Device ") and event in _RESERVED and isinstance(properties, dict):
         context = call.get("context")
@@ -309,7 +313,7 @@ def _trait_notices(kind: str, traits: dict[str, Any]) -> Iterator[str]:
 
 def _bag(name: str) -> frozenset[str]:
     """A name's words without case, order and the endings of create, update, delete, suppress."""
-    stems = (re.sub(r"(ed|e)$", "", word) for word in re.findall(r"[a-z]+", name.lower()))
+    stems = (re.sub(r"(ed|e)$", "", word) for word in re.findall(r"[a-z]+", comparable(name)))
     return frozenset(stem for stem in stems if stem not in ("or", "the", "a"))
 
 

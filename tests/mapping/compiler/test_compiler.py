@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from tests.support.records import TIME, converted, record
+from tests.support.values import DISGUISED
 from worker.core.message_id import MessageIds
 from worker.core.reasons import Rejected
 from worker.core.records import EncodedCall, Record
@@ -210,6 +211,8 @@ def test_one_bad_call_of_several_rejects_the_record_and_says_which() -> None:
         ("User Deleted", "RESERVED_NAME"),
         (" user deleted ", "RESERVED_NAME"),
         ("Delete Person", "RESERVED_NAME"),
+        *[(name, "RESERVED_NAME") for name in DISGUISED],
+        ("\ufeff", "INVALID_NAME"),
         ("  ", "INVALID_NAME"),
         (7, "INVALID_NAME"),
         (None, "MISSING_FIELD"),

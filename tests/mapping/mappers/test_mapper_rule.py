@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from tests.support.records import TIME, record
+from tests.support.values import DISGUISED
 from worker import Event, group, identify, track
 from worker.core.message_id import MessageIds
 from worker.core.reasons import Rejected
@@ -90,3 +91,13 @@ def test_a_call_that_cannot_be_sent_is_named_by_its_index() -> None:
     with pytest.raises(Rejected, match="CALL_TOO_LARGE") as caught:
         rule(lambda _: [identify(user_id="u"), large], max_call_bytes=300).calls(record({}), {})
     assert caught.value.call_index == 1
+
+
+@pytest.mark.parametrize("name", DISGUISED)
+def test_a_reserved_name_in_disguise_passes_neither_as_a_builder_s_nor_in_a_dict(name: str) -> None:
+    for mapper in (
+        rule(lambda _: track(name, user_id="u")),
+        rule(lambda _: {"type": "track", "userId": "u", "event": name}),
+    ):
+        with pytest.raises(Rejected, match="RESERVED_NAME"):
+            calls(mapper, record({}), {})
