@@ -82,6 +82,7 @@ class Mappings:
         self._max_call_bytes = max_call_bytes
         self._envelopes = envelopes
         self._explained: tuple[str, MessageIds, Explainer] | None = None
+        self._finder: tuple[str, MessageIds, Explainer] | None = None
 
     @classmethod
     def load(  # noqa: PLR0913 - what worker.yaml says of mappings; all but the first by name
@@ -169,8 +170,22 @@ class Mappings:
         return _explanation(file.rules[index].at, calls, record)
 
     def rule_at(self, record: Record, ids: MessageIds) -> str | None:
-        """The rule that handles a record, as `file:line`, for dead letters whose calls the API refused."""
-        return self.explain(record, ids).rule
+        """The rule that handles a record, as `file:line`, for dead letters whose calls the API refused.
+
+        Runs no Python mapper, and so may be called in any thread. The first record of a topic is slow: see `converter`.
+        """
+        file = self.file_of(record.topic())
+        if file is None:
+            return None
+        if self._finder is None or self._finder[:2] != (record.topic(), ids):
+            silent = {name: Mapper(name, lambda _: None) for name in self._mappers}
+            compiled = compile_explained(file, self._target(record.topic(), ids), silent)
+            self._finder = (record.topic(), ids, compiled)
+        try:
+            index, _ = self._finder[2](record)
+        except Rejected as rejected:
+            return rejected.rule
+        return None if index is None else file.rules[index].at
 
     def _explainer(self, file: MappingFile, topic: str, ids: MessageIds) -> Explainer:
         """Compiled once for all records of a topic that are asked about one after the other."""

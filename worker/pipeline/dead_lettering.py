@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from worker.core.reasons import Rejected, Stage
@@ -27,6 +27,9 @@ RETRY_SECONDS = 1.0
 STORM = "DEAD_LETTER_STORM"
 """Why nothing is sent once the storm breaker broke."""
 
+TOO_SLOW = "MAPPING_TOO_SLOW"
+"""Why a record is rejected whose mapping does not end."""
+
 
 class Burial:
     """Writes dead letters, until there are so many that they must have another cause than the records.
@@ -36,7 +39,7 @@ class Burial:
         delivery: while it is on hold letters wait; in a storm it is stopped.
         storm: says when it is one.
         telemetry: told of each rejection.
-        rule_of: answers which mapping rule handles a record.
+        rule_of: finds which mapping rule handles a record; may take seconds, and must not block the loop.
         wall: epoch seconds.
 
     Attributes:
@@ -51,7 +54,7 @@ class Burial:
         storm: StormBreaker,
         telemetry: Telemetry,
         *,
-        rule_of: Callable[[Record], str | None],
+        rule_of: Callable[[Record], Awaitable[str | None]],
         wall: Callable[[], float],
     ) -> None:
         self._dead_letters = dead_letters
@@ -93,7 +96,7 @@ class Burial:
             detail=verdict.detail,
             failed_at=self._wall(),
             call_index=verdict.call_index,
-            rule=verdict.rule or self._rule_of(record),
+            rule=verdict.rule,
             status=response.status if response else None,
             errors=response.errors if response else (),
             attempts=attempts,
@@ -130,6 +133,9 @@ class Burial:
         """Write some letters, and answer those that were not acknowledged."""
         self.writing = {track for track, _ in some}
         try:
+            for _, letter in some:
+                if letter.rule is None and letter.stage is not Stage.DECODE and letter.reason != TOO_SLOW:
+                    letter.rule = await self._rule_of(letter.record)
             answers = await self._dead_letters.write([letter for _, letter in some])
         finally:
             self.writing = set()

@@ -16,6 +16,7 @@ from worker.core.reasons import Rejected, Stage
 from worker.core.records import Converter, MappingInterrupted, QueuedCall, Record, RejectedRecord
 from worker.mapping.time_limit import Slice, TimeLimit
 from worker.pipeline.backlog import Backlog
+from worker.pipeline.dead_lettering import TOO_SLOW
 
 if TYPE_CHECKING:
     from worker.core.lanes import Lanes, Track
@@ -76,7 +77,7 @@ class Intake:
         self._converters: dict[str, Converter] = {}
         self._compiling: dict[str, asyncio.Task[None]] = {}
         self._sizes: dict[str, int] = {}
-        self._slow: OrderedDict[tuple[str, int, int], int] = OrderedDict()
+        self._slow: OrderedDict[tuple[str, int, int], tuple[int, str | None]] = OrderedDict()
         self._backlog = Backlog()
         self._spent = 0.0
         self._fits = 0
@@ -198,28 +199,27 @@ class Intake:
     def _interrupted(self, track: Track, record: Record) -> None:
         """A record's mapping took too long. The slice is mapped again up to it, then the record alone."""
         place = (*track.partition, record.offset())
-        self._slow[place] = self._slow.pop(place, 0) + 1
+        blocked = self._time_limit.interrupted
+        times = self._slow.pop(place, (0, None))[0] + 1
+        self._slow[place] = times, blocked.mapper if blocked else None
         if len(self._slow) > MAX_SLOW_RECORDS:
             self._slow.popitem(last=False)
-        self._telemetry.mapping_interrupted(*place, self._time_limit.interrupted, again=self._slow[place] > 1)
+        self._telemetry.mapping_interrupted(*place, blocked, again=times > 1)
 
     def _stop_before_slow(self, track: Track, records: Slice) -> bool:
         """End a slice before or after a record that was too slow; True if it was so twice, and is rejected."""
         for at, record in enumerate(records):
-            times = self._slow.get((*track.partition, record.offset()), 0)
+            times, mapper = self._slow.get((*track.partition, record.offset()), (0, None))
             if times:
                 del records[max(1, at) :]
                 if at == 0 and times > 1:
                     self._backlog.mapped(1)
-                    self._accept(track, records, [], [(record, self._too_slow())])
+                    self._accept(track, records, [], [(record, self._too_slow(mapper))])
                     return True
                 return False
         return False
 
-    def _too_slow(self) -> Rejected:
-        limit = self._time_limit.seconds
-        return Rejected(
-            Stage.MAP,
-            "MAPPING_TOO_SLOW",
-            f"Mapping took longer than limits.mapping_timeout ({limit:g} s), twice.",
-        )
+    def _too_slow(self, mapper: str | None) -> Rejected:
+        limit = f"{self._time_limit.seconds:g} s (limits.mapping_timeout)"
+        where = f"mapper {mapper}: " if mapper else ""
+        return Rejected(Stage.MAP, TOO_SLOW, f"{where}mapping took longer than {limit}, twice.")

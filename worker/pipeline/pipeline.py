@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from worker.telemetry.telemetry import Telemetry
 
 
+async def _no_rule(_record: Record) -> None:
+    return None
+
+
 class Pipeline:
     """Implements `ports.Assignments` for the source, and `delivery.Outcomes` for the delivery.
 
@@ -48,7 +52,7 @@ class Pipeline:
         converter: compiles a topic's mapping, without blocking the loop.
         settings: worker.yaml.
         telemetry: told of everything that happens.
-        rule_of: answers which mapping rule handles a record, for dead letters that the API refused.
+        rule_of: finds which mapping rule handles a record, for dead letters that the API refused.
         commits_may_fail: seconds after which another member may own what is ours here; then sending stops.
         chance: draws from [0, 1), for jitter.
         wall: epoch seconds, for ages and the time of dead letters.
@@ -64,7 +68,7 @@ class Pipeline:
         settings: Settings,
         telemetry: Telemetry,
         *,
-        rule_of: Callable[[Record], str | None] = lambda _: None,
+        rule_of: Callable[[Record], Awaitable[str | None]] = _no_rule,
         commits_may_fail: float = 45.0,
         chance: Callable[[], float] = random.random,
         wall: Callable[[], float] = time.time,

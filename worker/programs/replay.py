@@ -110,7 +110,15 @@ async def replay(settings: Settings, job: Job) -> Replayed:
     marks = ResolvedMarks(settings.kafka)
     source = ReplaySource(job.reader, job.survey, admission, marks, telemetry, limit=job.limit, tell=job.tell)
     road = _without_storms(settings)
-    pipeline = Pipeline(source, api, letters, _converter, road, telemetry, rule_of=admission.rule_of)
+    pipeline = Pipeline(
+        source,
+        api,
+        letters,
+        _converter,
+        road,
+        telemetry,
+        rule_of=lambda record: asyncio.to_thread(admission.rule_of, record),
+    )
     telemetry.observe(pipeline.observation)
     try:
         for problem in await letters.check([]):

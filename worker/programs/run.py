@@ -124,8 +124,8 @@ class Worker:
         """Later: what runs now can be interrupted, and must not hold a lock of the log meanwhile."""
         asyncio.get_running_loop().call_soon(self.telemetry.mapper_was_slow, mapper, seconds)
 
-    def _rule_of(self, record: Record) -> str | None:
-        return self._mappings.rule_at(record, self._message_ids())
+    async def _rule_of(self, record: Record) -> str | None:
+        return await asyncio.to_thread(self._mappings.rule_at, record, self._message_ids())
 
     def _message_ids(self) -> MessageIds:
         """Ids of this cluster, which is known once the source is open."""

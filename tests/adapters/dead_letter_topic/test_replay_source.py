@@ -227,7 +227,8 @@ async def replayed(topic: MemoryTopic, api: Api, **selection: Any) -> Run:
     }
     pipeline = Pipeline(
         run.source, api, Buried(topic), converter,
-        Settings.model_validate(calm), cast("Any", run.telemetry), rule_of=run.admission.rule_of,
+        Settings.model_validate(calm), cast("Any", run.telemetry),
+        rule_of=lambda record: asyncio.to_thread(run.admission.rule_of, record),
     )  # fmt: skip
     assert await pipeline.run(until_caught_up=True)
     return run
