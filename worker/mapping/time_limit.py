@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from worker.core.records import MappingInterrupted, Record
-from worker.mapping.mappers.loading import Mapper
+from worker.mapping.mappers.loading import Mapper, code_file
 
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
@@ -139,11 +139,19 @@ class TimeLimit(AbstractContextManager["TimeLimit"]):
         Raises:
             MappingInterrupted: the last of `records` took longer than the limit. `calls` and `rejected` are incomplete.
         """
+        began = time.thread_time()
         self._mapped = records
         try:
-            return convert(records, calls, rejected)
+            ignored = convert(records, calls, rejected)
         finally:
             self._mapped = None
+        # A mapper may have swallowed the interruption, and C code may have kept the watching thread from looking.
+        if self._is_overdue(records):
+            raise MappingInterrupted
+        if len(records) == 1 and time.thread_time() - began > self.seconds and self._watching is not None:
+            self.interrupted = None
+            raise MappingInterrupted
+        return ignored
 
     def _on_signal(self, _signal: int, frame: FrameType | None) -> None:
         """Runs in the mapping thread: cuts the slice short, and raises if the record that it is at is overdue."""
@@ -151,10 +159,13 @@ class TimeLimit(AbstractContextManager["TimeLimit"]):
         if records is None or frame is None or frame.f_code is _MAP:
             return  # no mapping has begun, or it has ended: what runs now is not to be interrupted
         records.cut()
-        overdue = self._overdue
-        if overdue is not None and overdue[0] is records and overdue[1] == records.at:
+        if self._is_overdue(records):
             self.interrupted = self.blocked
             raise MappingInterrupted
+
+    def _is_overdue(self, records: Slice) -> bool:
+        overdue = self._overdue
+        return overdue is not None and overdue[0] is records and overdue[1] == records.at
 
     # Everything below runs in the watching thread.
 
@@ -221,12 +232,20 @@ class _RunningTime:
 
 
 def _running(frame: FrameType | None) -> tuple[str | None, str | None]:
-    """The mapper that a thread is in, and the place of the code that runs."""
-    place = None
+    """The mapper that a thread is in, and the place of the code that runs: in the mapper's own file if there is one."""
+    frames: list[FrameType] = []
     while frame is not None and frame.f_code is not _MAP:
-        if place is None:
-            place = f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
         if frame.f_code is Mapper.calls.__code__:
-            return frame.f_locals["self"].name, place
+            mapper: Mapper = frame.f_locals["self"]
+            own = [each for each in frames if each.f_code.co_filename == code_file(mapper.function)]
+            return mapper.name, _place([*own, *frames])
+        frames.append(frame)
         frame = frame.f_back
-    return None, place
+    return None, _place(frames)
+
+
+def _place(frames: list[FrameType]) -> str | None:
+    if not frames:
+        return None
+    code = frames[0].f_code
+    return f"{code.co_filename}:{frames[0].f_lineno} in {code.co_name}"

@@ -21,6 +21,7 @@ from worker.adapters.pipelines_api.client import PipelinesApi
 from worker.core.message_id import MessageIds
 from worker.pipeline.pipeline import Pipeline
 from worker.pipeline.ports import SourceFailed
+from worker.programs.pages import Pages
 from worker.telemetry.logs import configure_logging, tell
 from worker.telemetry.telemetry import Telemetry
 
@@ -176,15 +177,17 @@ async def _serve_pages(worker: Worker, listen: str | None, stack: AsyncExitStack
     """Serve the worker's pages, if they are wanted, for as long as `stack` is open."""
     if listen is None:
         return
-    pages = HttpServer(
+    pages = Pages(worker)
+    stack.callback(pages.close)
+    server = HttpServer(
         listen,
-        ready=worker.problems,
-        status=worker.telemetry.status,
+        ready=pages.ready,
+        status=pages.status,
         metrics=worker.telemetry.prometheus,
-        alive=lambda: True,  # whoever answers at all is on the loop that turns
+        alive=pages.alive,
     )
-    await pages.start()
-    stack.push_async_callback(pages.close)
+    await server.start()
+    stack.push_async_callback(server.close)
 
 
 @contextmanager

@@ -127,7 +127,7 @@ class Mapper:
 
     def _place(self, error: BaseException) -> str:
         """The last line of the mapper's own file on the way to an error."""
-        own = _code_file(self.function)
+        own = code_file(self.function)
         lines = [
             line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == own
         ]
@@ -270,6 +270,7 @@ def _relative(file: str, folders: Sequence[Path]) -> str:
     return next((str(path.relative_to(folder)) for folder in folders if path.is_relative_to(folder)), file)
 
 
-def _code_file(function: Any) -> str:
+def code_file(function: Any) -> str:
+    """The file that a function was written in; empty if it is not Python."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     return code.co_filename if code else ""
