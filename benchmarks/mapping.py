@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.events import MAPPING, WHOLE, event
 from tests.support.mapping_reference import Reference
 from worker.core.message_id import PAIRS, MessageIds, Middles, beginning, ends
-from worker.core.records import Converter, QueuedCall, Record, RejectedRecord
+from worker.core.records import RULE, Converter, QueuedCall, Record, RejectedRecord
 from worker.core.timestamps import rfc3339
 from worker.documents.document import parse
 from worker.documents.problems import Problem
@@ -111,7 +111,7 @@ def by_hand(records: Sequence[Record], calls: list[QueuedCall], _: list[Rejected
         body = orjson.dumps(call)
         if len(body) > MAX_CALL_BYTES:
             raise ValueError("too large")
-        calls.append((record.key() or offset, body + b",", record, 0, b""))
+        calls.append((record.key() or offset, body + b",", record, 0, b"", "by hand"))
     return ignored
 
 
@@ -124,8 +124,10 @@ def by_library(mapping: str) -> Converter:
 
     def convert(records: Sequence[Record], calls: list[QueuedCall], _: list[RejectedRecord]) -> int:
         for record in records:
-            for index, (body, envelope) in enumerate(reference.convert(record)):
-                calls.append((record.key() or record.offset(), body + b",", record, index, envelope))
+            for index, (body, context) in enumerate(reference.convert(record)):
+                calls.append(
+                    (record.key() or record.offset(), body + b",", record, index, context, "by library")
+                )
         return 0
 
     return convert
@@ -171,11 +173,11 @@ def seconds(way: Converter, of: list[Record]) -> float:
     return time.process_time() - began
 
 
-def made(way: Converter, of: list[Record]) -> list[QueuedCall]:
-    """What a way makes of records."""
+def made(way: Converter, of: list[Record]) -> list[tuple[object, ...]]:
+    """What a way makes of records, but for the rule's name."""
     calls: list[QueuedCall] = []
     way(of, calls, [])
-    return calls
+    return [call[:RULE] for call in calls]
 
 
 def compare(events: int, rounds: int) -> None:

@@ -17,12 +17,13 @@ from tests.support.lane_model import (
     MAX_BYTES,
     MAX_CALLS,
     Call,
-    TrackModel,
+    PartitionModel,
     calls_of,
     exact_body,
     new_lanes,
 )
 from worker.core.lanes import Batch
+from worker.core.records import BODY, CONTEXT
 
 KEYS = [b"a", b"b", b"c", b"", None]
 ENVELOPES = [b"", b'"context":{}', b'"context":{"ip":"1"}']
@@ -38,13 +39,13 @@ class WorkingLanes(RuleBasedStateMachine):
         super().__init__()
         self.lanes = new_lanes()
         self.now = 0.0
-        self.models: list[TrackModel] = []
+        self.models: list[PartitionModel] = []
         self.batches: list[Batch] = []
 
     @initialize(partitions=st.integers(1, 3))
     def assign(self, partitions: int) -> None:
         for number in range(partitions):
-            self.models.append(TrackModel(self.lanes.assign(("orders", number), 0)))
+            self.models.append(PartitionModel(self.lanes.assign(("orders", number), 0)))
 
     @rule(which=st.integers(0, 2), key=st.sampled_from(KEYS), calls=several)
     def add_a_record(self, which: int, key: bytes | None, calls: list[tuple[int, bytes]]) -> None:
@@ -64,7 +65,7 @@ class WorkingLanes(RuleBasedStateMachine):
             return
         self._check_batch(batch)
         for model in self.models:
-            model.send(calls_of(batch, model.track))
+            model.send(calls_of(batch, model.state))
         self.batches.append(batch)
 
     @precondition(lambda self: self.batches)
@@ -75,7 +76,7 @@ class WorkingLanes(RuleBasedStateMachine):
             batch = next(each for each in self.batches if each.lane == batch.lane)
         self.batches.remove(batch)
         for model in self.models:
-            model.finish(calls_of(batch, model.track))
+            model.finish(calls_of(batch, model.state))
         self.lanes.finish(batch)
 
     @precondition(lambda self: any(batch.count > 1 for batch in self.batches))
@@ -94,39 +95,39 @@ class WorkingLanes(RuleBasedStateMachine):
         at = self.batches.index(batch)
         self.batches[at : at + 1] = halves
         for half in halves:
-            assert half.envelope == batch.envelope
+            assert half.context == batch.context
             assert half.body() == exact_body(half, self.models)
 
     @invariant()
     def what_is_unfinished_holds_the_commit_back_and_nothing_else(self) -> None:
         for model in self.models:
-            assert model.track.committable() == model.committable()
+            assert model.state.offsets.committable() == model.committable()
 
     @invariant()
     def each_lane_stands_where_its_calls_are(self) -> None:
         for model in self.models:
             flying = {model.order(call) for call in model.in_flight}
             waiting = {model.order(call) for call in model.waiting}
-            assert set(model.track.lanes) == flying | waiting
-            assert {key for key, place in model.track.lanes.items() if place is None} == flying
-            assert set(model.track.behind) <= waiting
+            assert set(model.state.keys.lanes) == flying | waiting
+            assert {key for key, place in model.state.keys.lanes.items() if place is None} == flying
+            assert set(model.state.keys.blocked) <= waiting
 
     @invariant()
     def each_queue_knows_what_it_holds(self) -> None:
-        for envelope, queue in self.lanes.queues.items():
-            calls = [call for stretch in queue.stretches for call in stretch.calls]
+        for context, queue in self.lanes.queues.items():
+            calls = [call for chunk in queue.chunks for call in chunk.calls]
             assert calls
-            assert {call[4] for call in calls} == {envelope}
+            assert {call[CONTEXT] for call in calls} == {context}
             assert queue.calls == len(calls)
-            assert queue.size == sum(len(call[1]) for call in calls)
-            ages = [stretch.since for stretch in queue.stretches]
+            assert queue.size == sum(len(call[BODY]) for call in calls)
+            ages = [chunk.since for chunk in queue.chunks]
             assert ages == sorted(ages)
 
     def _calls(self, batch: Batch) -> list[tuple[int, Call]]:
         return [
             (number, call)
             for number, model in enumerate(self.models)
-            for call in calls_of(batch, model.track)
+            for call in calls_of(batch, model.state)
         ]
 
     def _orders(self, batch: Batch) -> set[tuple[int, bytes | int]]:
@@ -138,24 +139,24 @@ class WorkingLanes(RuleBasedStateMachine):
         assert len(body) <= MAX_BYTES
         assert 0 < batch.count <= MAX_CALLS
         for model in self.models:
-            envelopes = {model.envelopes[call] for call in calls_of(batch, model.track)}
-            assert len(envelopes) <= 1
-            # A call that fills a body alone goes without its envelope.
-            assert envelopes <= {batch.envelope} or (batch.envelope == b"" and batch.count == 1)
+            contexts = {model.contexts[call] for call in calls_of(batch, model.state)}
+            assert len(contexts) <= 1
+            # A call that fills a body alone goes without its context.
+            assert contexts <= {batch.context} or (batch.context == b"" and batch.count == 1)
 
     def _may_be_taken(self) -> dict[bytes, int]:
-        """How many calls of each envelope wait neither for a request nor for one of another envelope."""
+        """How many calls of each context wait neither for a request nor for one of another context."""
         ready: Counter[bytes] = Counter()
         for model in self.models:
             flying = {model.order(call) for call in model.in_flight}
             heads: dict[bytes | int, bytes] = {}
             passed = set(flying)
             for call in model.waiting:
-                order, envelope = model.order(call), model.envelopes[call]
-                if heads.setdefault(order, envelope) != envelope:
+                order, context = model.order(call), model.contexts[call]
+                if heads.setdefault(order, context) != context:
                     passed.add(order)
                 if order not in passed:
-                    ready[envelope] += 1
+                    ready[context] += 1
         return ready
 
     def _nothing_was_due(self, ready: dict[bytes, int]) -> None:
@@ -174,55 +175,55 @@ class WorkingLanes(RuleBasedStateMachine):
         assert self.lanes.is_idle()
         for model in self.models:
             assert not model.waiting
-            assert model.track.committable() == model.next_offset
+            assert model.state.offsets.committable() == model.next_offset
 
 
 class RevokedLanes(RuleBasedStateMachine):
-    """Partitions are withdrawn, forgotten and assigned anew while batches are in flight."""
+    """Partitions are revoked, forgotten and assigned anew while batches are in flight."""
 
     def __init__(self) -> None:
         super().__init__()
         self.lanes = new_lanes()
-        self.models = [TrackModel(self.lanes.assign(("orders", number), 0)) for number in range(2)]
-        self.orphans: list[TrackModel] = []
+        self.models = [PartitionModel(self.lanes.assign(("orders", number), 0)) for number in range(2)]
+        self.orphans: list[PartitionModel] = []
         self.batches: list[Batch] = []
 
     @rule(which=st.integers(0, 1), key=st.sampled_from(KEYS), calls=several)
     def add_a_record(self, which: int, key: bytes | None, calls: list[tuple[int, bytes]]) -> None:
-        if not self.models[which].track.withdrawn:
+        if not self.models[which].state.revoked:
             self.models[which].add(self.lanes, key, calls, 0.0)
 
     @rule()
     def take(self) -> None:
         batch = self.lanes.take(0.0, draining=True)
         if batch is not None:
-            assert not any(track.withdrawn for track, _ in batch.calls())
+            assert not any(state.revoked for state, _ in batch.calls())
             for model in self.models:
-                model.send(calls_of(batch, model.track))
+                model.send(calls_of(batch, model.state))
             self.batches.append(batch)
 
     @rule(which=st.integers(0, 1))
-    def withdraw(self, which: int) -> None:
-        self.lanes.withdraw(self.models[which].track)
+    def revoke(self, which: int) -> None:
+        self.lanes.revoke(self.models[which].state)
 
     @rule(which=st.integers(0, 1))
     def forget_and_assign_anew(self, which: int) -> None:
         old = self.models[which]
-        self.lanes.forget(old.track)
-        assert old.track.partition not in self.lanes.tracks
+        self.lanes.forget(old.state)
+        assert old.state.partition not in self.lanes.partitions
         self.orphans.append(old)
-        self.models[which] = TrackModel(self.lanes.assign(old.track.partition, 0))
+        self.models[which] = PartitionModel(self.lanes.assign(old.state.partition, 0))
 
     @precondition(lambda self: self.batches)
     @rule(which=st.integers(0))
     def finish_what_is_still_ours(self, which: int) -> None:
         batch = self.batches.pop(which % len(self.batches))
-        kept = self.lanes.without_withdrawn(batch)
-        ours = [model for model in self.models if not model.track.withdrawn]
-        assert kept.count == sum(len(calls_of(batch, model.track)) for model in ours)
+        kept = self.lanes.without_revoked(batch)
+        ours = [model for model in self.models if not model.state.revoked]
+        assert kept.count == sum(len(calls_of(batch, model.state)) for model in ours)
         assert not kept.count or kept.body() == exact_body(kept, self.models)
         for model in ours:
-            model.finish(calls_of(kept, model.track))
+            model.finish(calls_of(kept, model.state))
         self.lanes.finish(kept)
 
     @precondition(lambda self: self.batches)
@@ -231,13 +232,13 @@ class RevokedLanes(RuleBasedStateMachine):
         """An answer came after all: it counts for whom it still concerns, and touches nobody else."""
         batch = self.batches.pop(which % len(self.batches))
         for model in [*self.models, *self.orphans]:
-            model.finish(calls_of(batch, model.track))
+            model.finish(calls_of(batch, model.state))
         self.lanes.finish(batch)
 
     @invariant()
     def what_was_not_finished_holds_its_commit_back(self) -> None:
         for model in [*self.models, *self.orphans]:
-            assert model.track.committable() <= model.committable()
+            assert model.state.offsets.committable() <= model.committable()
 
 
 TestWorkingLanes = WorkingLanes.TestCase

@@ -11,21 +11,27 @@ from hypothesis import strategies as st
 from tests.support.lane_model import LINGER, LONGEST, MAX_BYTES, MAX_CALLS, new_lanes, queued_calls
 from tests.support.memory_source import MemoryRecord
 from tests.support.simulation import Key
-from worker.core.lanes import Batch, Lanes, Track
+from worker.core.lanes import Batch, Lanes, PartitionState
+from worker.core.records import KEY
 
 ONE, OTHER = b'"context":{"ip":"1"}', b'"context":{"ip":"2"}'
 
 
 def add(
-    lanes: Lanes, track: Track, offset: int, key: bytes | None, *calls: tuple[bytes, bytes], now: float = 0.0
+    lanes: Lanes,
+    state: PartitionState,
+    offset: int,
+    key: bytes | None,
+    *calls: tuple[bytes, bytes],
+    now: float = 0.0,
 ) -> None:
-    lanes.add(track, queued_calls(MemoryRecord(track.partition, offset, key), calls or [(b"x", b"")]), now)
-    track.take_in(offset + 1, 1, 0)
+    lanes.add(state, queued_calls(MemoryRecord(state.partition, offset, key), calls or [(b"x", b"")]), now)
+    state.accept(offset + 1, 1, 0)
 
 
 def places(batch: Batch | None) -> list[tuple[int, int]]:
     assert batch is not None
-    return [(record.offset(), index) for _, (_, _, record, index, _) in batch.calls()]
+    return [(record.offset(), index) for _, (_, _, record, index, *_) in batch.calls()]
 
 
 def taken(lanes: Lanes) -> Batch:
@@ -40,7 +46,7 @@ def lanes() -> Lanes:
 
 
 @pytest.fixture
-def track(lanes: Lanes) -> Track:
+def state(lanes: Lanes) -> PartitionState:
     return lanes.assign(("orders", 0), 0)
 
 
@@ -48,9 +54,9 @@ def track(lanes: Lanes) -> Track:
 def test_a_body_is_as_full_as_its_calls_allow(lengths: list[int], max_bytes: int) -> None:
     """As many calls go into a request as fit, to the byte."""
     lanes = new_lanes(max_bytes=max_bytes, max_calls=1000)
-    track = lanes.assign(("orders", 0), 0)
+    state = lanes.assign(("orders", 0), 0)
     for offset, length in enumerate(lengths):
-        add(lanes, track, offset, b"k", (b"x" * length, b""))
+        add(lanes, state, offset, b"k", (b"x" * length, b""))
     batch = taken(lanes)
     assert len(batch.body()) <= max_bytes
     if batch.count < len(lengths):
@@ -58,38 +64,40 @@ def test_a_body_is_as_full_as_its_calls_allow(lengths: list[int], max_bytes: int
 
 
 @pytest.mark.parametrize("too_long", [False, True])
-def test_the_envelope_counts_with_its_comma(lanes: Lanes, track: Track, too_long: bool) -> None:  # noqa: FBT001 - parametrized
+def test_the_context_counts_with_its_comma(lanes: Lanes, state: PartitionState, too_long: bool) -> None:  # noqa: FBT001 - parametrized
     first = b"x" * 20
     room = MAX_BYTES - len(b'{"batch":[],}') - len(ONE) - len(first) - 1
-    add(lanes, track, 0, b"k", (first, ONE), (b"y" * (room + too_long), ONE))
+    add(lanes, state, 0, b"k", (first, ONE), (b"y" * (room + too_long), ONE))
     batch = taken(lanes)
     assert batch.count == (1 if too_long else 2)
     assert batch.body().endswith(ONE + b"}")
 
 
-def test_a_call_that_fills_a_body_alone_goes_without_its_envelope(lanes: Lanes, track: Track) -> None:
-    add(lanes, track, 0, b"k", (b"x" * LONGEST, b'"context":{}'))
+def test_a_call_that_fills_a_body_alone_goes_without_its_context(lanes: Lanes, state: PartitionState) -> None:
+    add(lanes, state, 0, b"k", (b"x" * LONGEST, b'"context":{}'))
     assert len(taken(lanes).body()) == MAX_BYTES
 
 
 # Order
 
 
-def test_calls_of_an_envelope_pass_others_of_which_none_has_their_key(lanes: Lanes, track: Track) -> None:
-    add(lanes, track, 0, b"a", (b"a", ONE))
-    add(lanes, track, 1, b"b", (b"b", OTHER))
-    add(lanes, track, 2, b"b", (b"c", ONE))  # must not pass its own key's call
-    add(lanes, track, 3, b"c", (b"d", ONE))  # may
+def test_calls_of_a_context_pass_others_of_which_none_has_their_key(
+    lanes: Lanes, state: PartitionState
+) -> None:
+    add(lanes, state, 0, b"a", (b"a", ONE))
+    add(lanes, state, 1, b"b", (b"b", OTHER))
+    add(lanes, state, 2, b"b", (b"c", ONE))  # must not pass its own key's call
+    add(lanes, state, 3, b"c", (b"d", ONE))  # may
     first = taken(lanes)
     assert places(first) == [(0, 0), (3, 0)]
-    assert track.committable() == 0
+    assert state.offsets.committable() == 0
     lanes.finish(first)
-    assert track.committable() == 1
+    assert state.offsets.committable() == 1
     assert places(taken(lanes)) == [(1, 0)]
 
 
-def test_the_calls_of_a_record_without_a_key_keep_their_order(lanes: Lanes, track: Track) -> None:
-    add(lanes, track, 0, None, (b"a", ONE), (b"b", OTHER), (b"c", ONE))
+def test_the_calls_of_a_record_without_a_key_keep_their_order(lanes: Lanes, state: PartitionState) -> None:
+    add(lanes, state, 0, None, (b"a", ONE), (b"b", OTHER), (b"c", ONE))
     order = []
     while (batch := lanes.take(0.0, draining=True)) is not None:
         order.append(places(batch))
@@ -98,11 +106,13 @@ def test_the_calls_of_a_record_without_a_key_keep_their_order(lanes: Lanes, trac
     assert order == [[(0, 0)], [(0, 1)], [(0, 2)]]
 
 
-def test_what_has_a_key_that_is_in_a_request_waits_and_nothing_else_does(lanes: Lanes, track: Track) -> None:
-    add(lanes, track, 0, b"a")
+def test_what_has_a_key_that_is_in_a_request_waits_and_nothing_else_does(
+    lanes: Lanes, state: PartitionState
+) -> None:
+    add(lanes, state, 0, b"a")
     hung = taken(lanes)
     for offset, key in enumerate([b"b", b"a", b"c", None], 1):
-        add(lanes, track, offset, key)
+        add(lanes, state, offset, key)
     assert places(taken(lanes)) == [(1, 0), (3, 0), (4, 0)]
     assert lanes.take(LINGER, draining=True) is None
     lanes.finish(hung)
@@ -110,43 +120,45 @@ def test_what_has_a_key_that_is_in_a_request_waits_and_nothing_else_does(lanes: 
 
 
 def test_what_does_not_fit_and_has_a_key_that_does_waits_before_what_comes_later(
-    lanes: Lanes, track: Track
+    lanes: Lanes, state: PartitionState
 ) -> None:
     for offset in range(MAX_CALLS + 2):
-        add(lanes, track, offset, b"a")
+        add(lanes, state, offset, b"a")
     full = taken(lanes)
-    add(lanes, track, MAX_CALLS + 2, b"a")
+    add(lanes, state, MAX_CALLS + 2, b"a")
     lanes.finish(full)
     assert places(taken(lanes)) == [(offset, 0) for offset in range(MAX_CALLS, MAX_CALLS + 3)]
 
 
-def test_partitions_have_lanes_of_their_own(lanes: Lanes, track: Track) -> None:
+def test_partitions_have_lanes_of_their_own(lanes: Lanes, state: PartitionState) -> None:
     other = lanes.assign(("orders", 1), 0)
-    add(lanes, track, 0, b"k")
+    add(lanes, state, 0, b"k")
     first = taken(lanes)
     add(lanes, other, 0, b"k")
     assert places(taken(lanes)) == [(0, 0)]
     lanes.finish(first)
-    assert track.committable() == 1
-    assert other.committable() == 0
-    assert not track.lanes
-    assert other.lanes
+    assert state.offsets.committable() == 1
+    assert other.offsets.committable() == 0
+    assert not state.keys.lanes
+    assert other.keys.lanes
 
 
-def test_a_partition_that_is_withdrawn_twice_takes_nothing_from_others(lanes: Lanes, track: Track) -> None:
+def test_a_partition_that_is_revoked_twice_takes_nothing_from_others(
+    lanes: Lanes, state: PartitionState
+) -> None:
     other = lanes.assign(("orders", 1), 0)
-    add(lanes, track, 0, b"k")
-    lanes.withdraw(track)
+    add(lanes, state, 0, b"k")
+    lanes.revoke(state)
     add(lanes, other, 0, b"k")
-    lanes.forget(track)
+    lanes.forget(state)
     assert places(taken(lanes)) == [(0, 0)]
 
 
 # When
 
 
-def test_a_call_waits_for_others_as_long_as_it_may_linger(lanes: Lanes, track: Track) -> None:
-    add(lanes, track, 0, b"k", now=10.0)
+def test_a_call_waits_for_others_as_long_as_it_may_linger(lanes: Lanes, state: PartitionState) -> None:
+    add(lanes, state, 0, b"k", now=10.0)
     assert lanes.next_due() == 10.0 + LINGER
     assert lanes.take(10.0 + LINGER - 0.001) is None
     batch = lanes.take(10.0 + LINGER)
@@ -155,55 +167,55 @@ def test_a_call_waits_for_others_as_long_as_it_may_linger(lanes: Lanes, track: T
     assert lanes.next_due() is None
 
 
-def test_all_that_waits_leaves_with_a_call_that_has_lingered(lanes: Lanes, track: Track) -> None:
+def test_all_that_waits_leaves_with_a_call_that_has_lingered(lanes: Lanes, state: PartitionState) -> None:
     for offset in range(MAX_CALLS - 1):
-        add(lanes, track, offset, b"%d" % offset, now=offset / 10)
+        add(lanes, state, offset, b"%d" % offset, now=offset / 10)
     batch = lanes.take(LINGER)
     assert batch is not None
     assert batch.count == MAX_CALLS - 1
-    add(lanes, track, MAX_CALLS, b"later", now=LINGER)
+    add(lanes, state, MAX_CALLS, b"later", now=LINGER)
     assert lanes.take(LINGER) is None
     assert lanes.next_due() == LINGER + LINGER
 
 
-def test_what_waited_behind_a_request_is_due_since_it_came(lanes: Lanes, track: Track) -> None:
-    add(lanes, track, 0, b"k")
+def test_what_waited_behind_a_request_is_due_since_it_came(lanes: Lanes, state: PartitionState) -> None:
+    add(lanes, state, 0, b"k")
     batch = taken(lanes)
-    add(lanes, track, 1, b"k", now=LINGER + 0.5)
-    add(lanes, track, 2, b"other", now=LINGER + 0.7)
+    add(lanes, state, 1, b"k", now=LINGER + 0.5)
+    add(lanes, state, 2, b"other", now=LINGER + 0.7)
     assert lanes.next_due() == LINGER + 0.7 + LINGER
     lanes.finish(batch)
     assert lanes.next_due() == LINGER + 0.5 + LINGER
 
 
 def test_of_those_that_waited_behind_a_request_the_oldest_says_when_they_are_due(
-    lanes: Lanes, track: Track
+    lanes: Lanes, state: PartitionState
 ) -> None:
     for offset, key in enumerate([b"a", b"b"]):
-        add(lanes, track, offset, key)
+        add(lanes, state, offset, key)
     batch = taken(lanes)
     for offset, key in enumerate([b"a", b"b"], 2):
-        add(lanes, track, offset, key, now=float(offset))
+        add(lanes, state, offset, key, now=float(offset))
     lanes.finish(batch)
     assert lanes.next_due() == 2.0 + LINGER
     assert places(lanes.take(2.0 + LINGER)) == [(2, 0), (3, 0)]
 
 
 @pytest.mark.parametrize("key", [b"k", None])
-def test_what_fills_a_request_does_not_linger(lanes: Lanes, track: Track, key: bytes | None) -> None:
+def test_what_fills_a_request_does_not_linger(lanes: Lanes, state: PartitionState, key: bytes | None) -> None:
     for offset in range(MAX_CALLS - 1):
-        add(lanes, track, offset, key)
+        add(lanes, state, offset, key)
     assert lanes.take(0.0) is None
-    add(lanes, track, MAX_CALLS - 1, key)
+    add(lanes, state, MAX_CALLS - 1, key)
     batch = lanes.take(0.0)
     assert len(places(batch)) == MAX_CALLS
     assert batch is not None
     assert batch.why == "full"
 
 
-def test_a_request_takes_so_many_calls_and_no_more(lanes: Lanes, track: Track) -> None:
+def test_a_request_takes_so_many_calls_and_no_more(lanes: Lanes, state: PartitionState) -> None:
     for offset in range(MAX_CALLS + 1):
-        add(lanes, track, offset, b"k")
+        add(lanes, state, offset, b"k")
     batch = lanes.take(0.0)
     assert places(batch) == [(offset, 0) for offset in range(MAX_CALLS)]
     assert batch is not None
@@ -212,10 +224,12 @@ def test_a_request_takes_so_many_calls_and_no_more(lanes: Lanes, track: Track) -
     assert places(lanes.take(LINGER)) == [(MAX_CALLS, 0)]
 
 
-def test_who_has_waited_longest_goes_first_whatever_fills_a_request(lanes: Lanes, track: Track) -> None:
-    add(lanes, track, 0, b"rare", (b"x", ONE))
+def test_who_has_waited_longest_goes_first_whatever_fills_a_request(
+    lanes: Lanes, state: PartitionState
+) -> None:
+    add(lanes, state, 0, b"rare", (b"x", ONE))
     for offset in range(1, MAX_CALLS + 1):
-        add(lanes, track, offset, b"%d" % offset, (b"x", OTHER), now=LINGER + 0.1)
+        add(lanes, state, offset, b"%d" % offset, (b"x", OTHER), now=LINGER + 0.1)
     assert places(lanes.take(LINGER + 0.2)) == [(0, 0)]
     assert lanes.take(LINGER + 0.2)
 
@@ -223,10 +237,10 @@ def test_who_has_waited_longest_goes_first_whatever_fills_a_request(lanes: Lanes
 def test_requests_are_full_while_there_is_a_backlog() -> None:
     chance = random.Random(1)
     lanes = new_lanes(max_bytes=20_000, max_calls=2000)
-    tracks = [lanes.assign(("orders", number), 0) for number in range(4)]
+    states = [lanes.assign(("orders", number), 0) for number in range(4)]
     for offset in range(10_000):
         key = b"%d" % chance.randrange(2000)
-        add(lanes, tracks[offset % 4], offset, key, (b"x" * chance.randint(50, 700), b""))
+        add(lanes, states[offset % 4], offset, key, (b"x" * chance.randint(50, 700), b""))
     fills, in_flight = [], []
     while not lanes.is_idle():
         batch = lanes.take(LINGER)
@@ -242,54 +256,54 @@ def test_requests_are_full_while_there_is_a_backlog() -> None:
 @pytest.mark.parametrize("keys", [60, 400])
 def test_in_a_backlog_few_keys_are_enough_for_all_requests(keys: int) -> None:
     lanes = new_lanes(max_bytes=475_000, max_calls=50, max_in_flight=8)
-    track = lanes.assign(("orders", 0), 0)
+    state = lanes.assign(("orders", 0), 0)
     for offset in range(2000):
-        add(lanes, track, offset, Key(b"%d" % (offset * 7919 % keys)))
+        add(lanes, state, offset, Key(b"%d" % (offset * 7919 % keys)))
     in_flight = [taken(lanes) for _ in range(8)]
     assert sum(batch.count for batch in in_flight) >= 0.75 * 8 * 50
 
 
 def test_what_keys_were_preferred_leaves_behind_is_in_the_order_of_its_age() -> None:
     lanes = new_lanes(max_bytes=475_000, max_calls=50, max_in_flight=8)
-    track = lanes.assign(("orders", 0), 0)
+    state = lanes.assign(("orders", 0), 0)
     for offset in range(600):
-        add(lanes, track, offset, Key(b"%d" % offset), now=offset / 10)
+        add(lanes, state, offset, Key(b"%d" % offset), now=offset / 10)
     for _ in range(4):
         taken(lanes)
-        ages = [stretch.since for stretch in lanes.queues[b""].stretches]
+        ages = [chunk.since for chunk in lanes.queues[b""].chunks]
         assert ages == sorted(ages)
 
 
 # Fairness
 
 
-def test_who_waits_for_another_envelope_is_not_passed_for_ever(lanes: Lanes, track: Track) -> None:
+def test_who_waits_for_another_context_is_not_passed_for_ever(lanes: Lanes, state: PartitionState) -> None:
     for offset in range(MAX_CALLS + 1):
-        add(lanes, track, offset, b"%d" % offset, (b"x", ONE))
-    add(lanes, track, 1000, b"rare", (b"x", OTHER), now=0.1)
+        add(lanes, state, offset, b"%d" % offset, (b"x", ONE))
+    add(lanes, state, 1000, b"rare", (b"x", OTHER), now=0.1)
     offset, now = 1001, 0.1
     while True:
         batch = lanes.take(now := now + 0.2)
         assert batch is not None
         assert now < 3, "it still waits"
-        if batch.envelope == OTHER:
+        if batch.context == OTHER:
             break
         lanes.finish(batch)
         for _ in range(MAX_CALLS):
-            add(lanes, track, offset := offset + 1, b"%d" % offset, (b"x", ONE), now=now)
+            add(lanes, state, offset := offset + 1, b"%d" % offset, (b"x", ONE), now=now)
 
 
-def test_a_key_that_is_never_done_does_not_keep_its_first_age(lanes: Lanes, track: Track) -> None:
+def test_a_key_that_is_never_done_does_not_keep_its_first_age(lanes: Lanes, state: PartitionState) -> None:
     for offset in range(3 * MAX_CALLS):
-        add(lanes, track, offset, b"hot")
+        add(lanes, state, offset, b"hot")
     offset, now = 1000, 0.0
     batch = taken(lanes)
-    add(lanes, track, offset, b"cold", now=0.1)
-    while b"cold" not in {call[0] for _, call in batch.calls()}:
+    add(lanes, state, offset, b"cold", now=0.1)
+    while b"cold" not in {call[KEY] for _, call in batch.calls()}:
         assert now < 3, "it still waits"
         now += 0.2
         for _ in range(MAX_CALLS):
-            add(lanes, track, offset := offset + 1, b"hot", now=now)
+            add(lanes, state, offset := offset + 1, b"hot", now=now)
         lanes.finish(batch)
         batch = taken(lanes)
 
@@ -297,26 +311,28 @@ def test_a_key_that_is_never_done_does_not_keep_its_first_age(lanes: Lanes, trac
 # Splits
 
 
-def test_a_batch_is_split_between_keys(lanes: Lanes, track: Track) -> None:
+def test_a_batch_is_split_between_keys(lanes: Lanes, state: PartitionState) -> None:
     for offset, key in enumerate([b"a", b"b", b"a", b"b"]):
-        add(lanes, track, offset, key)
+        add(lanes, state, offset, key)
     first, second = taken(lanes).split()
     assert places(first) == [(0, 0), (2, 0)]
     assert places(second) == [(1, 0), (3, 0)]
-    add(lanes, track, 4, b"b")
+    add(lanes, state, 4, b"b")
     lanes.finish(second)
     assert places(taken(lanes)) == [(4, 0)]
-    assert track.committable() == 0
+    assert state.offsets.committable() == 0
 
 
-def test_a_lane_that_two_halves_share_is_free_when_both_are_finished(lanes: Lanes, track: Track) -> None:
-    add(lanes, track, 0, b"k", (b"x", b""), (b"y", b""))
+def test_a_lane_that_two_halves_share_is_free_when_both_are_finished(
+    lanes: Lanes, state: PartitionState
+) -> None:
+    add(lanes, state, 0, b"k", (b"x", b""), (b"y", b""))
     batch = taken(lanes)
-    add(lanes, track, 1, b"k")
+    add(lanes, state, 1, b"k")
     first, second = batch.split()
     lanes.finish(first)
     assert lanes.take(LINGER, draining=True) is None
-    assert track.committable() == 0
+    assert state.offsets.committable() == 0
     lanes.finish(second)
     assert places(taken(lanes)) == [(1, 0)]
 
@@ -325,34 +341,46 @@ def test_a_lane_that_two_halves_share_is_free_when_both_are_finished(lanes: Lane
 
 
 def test_a_letter_holds_the_commit_back_until_it_is_acknowledged() -> None:
-    track = new_lanes().assign(("orders", 0), 0)
-    track.take_in(10, 10, 0)
-    track.letters |= {3: False, 5: True}
-    assert track.committable() == 3
-    track.letters[3] = True
-    assert track.committable() == 10
+    state = new_lanes().assign(("orders", 0), 0)
+    state.accept(10, 10, 0)
+    assert state.offsets.reject(3)
+    assert state.offsets.reject(5)
+    state.offsets.dead_letter_acknowledged(5)
+    assert state.offsets.committable() == 3
+    state.offsets.dead_letter_acknowledged(3)
+    assert state.offsets.committable() == 10
+
+
+def test_a_record_is_rejected_once_until_it_is_committed() -> None:
+    state = new_lanes().assign(("orders", 0), 0)
+    assert state.offsets.reject(3)
+    assert not state.offsets.reject(3)
+    state.offsets.dead_letter_acknowledged(3)
+    assert not state.offsets.reject(3)
+    state.commit(4)
+    assert state.offsets.reject(3)
 
 
 def test_a_slice_is_in_progress_until_all_of_it_is_committed() -> None:
-    track = new_lanes().assign(("orders", 0), 0)
-    track.take_in(10, 10, 100)
-    track.take_in(25, 5, 70)
-    track.commit(9)
-    assert (track.records, track.size) == (15, 170)
-    track.commit(10)
-    assert (track.records, track.size) == (5, 70)
-    track.commit(25)
-    assert (track.records, track.size) == (0, 0)
+    state = new_lanes().assign(("orders", 0), 0)
+    state.accept(10, 10, 100)
+    state.accept(25, 5, 70)
+    state.commit(9)
+    assert (state.in_progress.records, state.in_progress.size) == (15, 170)
+    state.commit(10)
+    assert (state.in_progress.records, state.in_progress.size) == (5, 70)
+    state.commit(25)
+    assert (state.in_progress.records, state.in_progress.size) == (0, 0)
 
 
 def test_what_was_left_in_a_queue_holds_nothing_back_that_others_of_its_stretch_finished() -> None:
     lanes = new_lanes(max_calls=1)
-    track = lanes.assign(("orders", 0), 0)
-    records = [MemoryRecord(track.partition, offset, key) for offset, key in enumerate([b"a", b"a", b"b"])]
-    lanes.add(track, [call for record in records for call in queued_calls(record, [(b"x", b"")])], 0.0)
-    track.take_in(3, 3, 0)
+    state = lanes.assign(("orders", 0), 0)
+    records = [MemoryRecord(state.partition, offset, key) for offset, key in enumerate([b"a", b"a", b"b"])]
+    lanes.add(state, [call for record in records for call in queued_calls(record, [(b"x", b"")])], 0.0)
+    state.accept(3, 3, 0)
     lanes.finish(taken(lanes))
     first, second = taken(lanes), taken(lanes)
     assert sorted(places(first) + places(second)) == [(1, 0), (2, 0)]
     lanes.finish(first if places(first) == [(1, 0)] else second)
-    assert track.committable() == 2
+    assert state.offsets.committable() == 2

@@ -8,23 +8,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.core.retry import Action, Answer, Attempts, Gate, Patience, backoff, classify, decide
+from worker.core.retry import (
+    Action,
+    CircuitBreaker,
+    ResponseClass,
+    RetryPolicy,
+    RetryState,
+    backoff,
+    classify,
+    decide,
+)
 
-FOR_EVER = Patience(give_up_after=None, give_up_alone_after=900.0)
+FOR_EVER = RetryPolicy(give_up_after=None, give_up_alone_after=900.0)
 
 
 def outcome(status: int, calls: int, *, json: bool = True, again_while_others_pass: bool = False) -> Action:
     """What becomes of a batch that is answered so for the first time, or again while others pass."""
-    gate, attempts = Gate(0.2, 30.0), Attempts()
-    answer = classify(status, json=json)
+    breaker, state = CircuitBreaker(0.2, 30.0), RetryState()
+    kind = classify(status, json=json)
     now = 0.0
     if again_while_others_pass:
-        attempts.failed(answer, now, gate)
+        state.failed(kind, now, breaker)
         now = 10.0
-        gate.passed(5.0)
-    if answer is not Answer.ACCEPTED:
-        attempts.failed(answer, now, gate)
-    return decide(answer, calls, attempts, now, FOR_EVER)
+        breaker.succeeded(5.0)
+    if kind is not ResponseClass.ACCEPTED:
+        state.failed(kind, now, breaker)
+    return decide(kind, calls, state, now, FOR_EVER)
 
 
 # The table of contract.md section 4
@@ -67,27 +76,27 @@ def test_a_wrong_key_is_never_a_calls_fault() -> None:
 
 
 class Batch:
-    """A batch that fails again and again in a world of which the gate tells."""
+    """A batch that fails again and again in a world of which the breaker tells."""
 
-    def __init__(self, patience: Patience = FOR_EVER) -> None:
-        self.gate = Gate(0.2, 30.0)
-        self.attempts = Attempts()
-        self.patience = patience
+    def __init__(self, policy: RetryPolicy = FOR_EVER) -> None:
+        self.breaker = CircuitBreaker(0.2, 30.0)
+        self.state = RetryState()
+        self.policy = policy
 
     def fails(self, now: float, status: int = 500, calls: int = 1) -> Action:
-        self.attempts.sent_at = now - 0.1
-        answer = classify(status, json=True)
-        self.attempts.failed(answer, now, self.gate)
-        action = decide(answer, calls, self.attempts, now, self.patience)
+        self.state.sent_at = now - 0.1
+        kind = classify(status, json=True)
+        self.state.failed(kind, now, self.breaker)
+        action = decide(kind, calls, self.state, now, self.policy)
         if action is Action.HOLD:
-            self.gate.held("UNAUTHORIZED", now)
+            self.breaker.hold_delivery("UNAUTHORIZED", now)
         return action
 
 
 def test_a_batch_with_5xx_is_split_at_its_third_failure_if_others_pass() -> None:
     batch = Batch()
     assert batch.fails(0, calls=8) is Action.RETRY
-    batch.gate.passed(1)
+    batch.breaker.succeeded(1)
     assert batch.fails(2, calls=8) is Action.RETRY
     assert batch.fails(3, calls=8) is Action.SPLIT
 
@@ -106,16 +115,16 @@ def test_a_batch_with_5xx_is_split_at_its_eighth_failure_though_nobody_passes() 
 def test_what_was_on_its_way_when_the_failure_came_proves_nothing() -> None:
     batch = Batch()
     batch.fails(10)
-    batch.gate.passed(9.9)
+    batch.breaker.succeeded(9.9)
     assert batch.fails(11) is Action.RETRY
-    assert batch.attempts.suspected_since is None
+    assert batch.state.suspected_since is None
 
 
 def test_a_call_alone_is_given_up_only_so_long_after_others_were_first_seen_to_pass() -> None:
     batch = Batch()
     batch.fails(0)
     batch.fails(5000)  # an outage: nobody passes
-    batch.gate.passed(5001)
+    batch.breaker.succeeded(5001)
     assert batch.fails(5002) is Action.RETRY
     assert batch.fails(5901) is Action.RETRY
     assert batch.fails(5902) is Action.DEAD_LETTER
@@ -124,7 +133,7 @@ def test_a_call_alone_is_given_up_only_so_long_after_others_were_first_seen_to_p
 def test_suspicion_stays_when_nothing_else_is_left_to_send() -> None:
     batch = Batch()
     batch.fails(0)
-    batch.gate.passed(1)
+    batch.breaker.succeeded(1)
     assert batch.fails(2) is Action.RETRY
     assert all(batch.fails(now) is Action.RETRY for now in range(3, 902))
     assert batch.fails(902) is Action.DEAD_LETTER
@@ -133,14 +142,14 @@ def test_suspicion_stays_when_nothing_else_is_left_to_send() -> None:
 def test_suspicion_ends_when_others_fail_as_well() -> None:
     batch = Batch()
     batch.fails(0)
-    batch.gate.passed(1)
+    batch.breaker.succeeded(1)
     batch.fails(2)
-    other = Attempts(sent_at=3)
-    other.failed(Answer.BROKEN, 3.5, batch.gate)
-    batch.gate.last_passed = -math.inf  # whatever passed before
-    batch.gate.failed(Answer.BROKEN, other, 3.5, chance=0.5)
+    other = RetryState(sent_at=3)
+    other.failed(ResponseClass.SERVER_ERROR, 3.5, batch.breaker)
+    batch.breaker.last_success = -math.inf  # whatever passed before
+    batch.breaker.failed(ResponseClass.SERVER_ERROR, other, 3.5, jitter=0.5)
     assert batch.fails(5000) is Action.RETRY
-    assert batch.attempts.suspected_since is None
+    assert batch.state.suspected_since is None
 
 
 def test_silence_and_429_are_never_a_calls_fault() -> None:
@@ -148,41 +157,41 @@ def test_silence_and_429_are_never_a_calls_fault() -> None:
         batch = Batch()
         for now in range(0, 10_000, 10):
             assert batch.fails(now, status) is Action.RETRY
-            batch.gate.passed(now + 1)
+            batch.breaker.succeeded(now + 1)
 
 
 def test_5xx_before_a_hold_does_not_make_the_hold_a_calls_fault() -> None:
     batch = Batch()
     batch.fails(0, 500)
-    batch.gate.passed(1)
+    batch.breaker.succeeded(1)
     assert batch.fails(2, 403) is Action.HOLD
 
 
 def test_after_one_bad_call_with_403_was_found_a_hold_does_not_take_its_neighbour_for_another() -> None:
     batch = Batch()
     batch.fails(0, 403, calls=2)
-    batch.gate.passed(1)
+    batch.breaker.succeeded(1)
     assert batch.fails(2, 403, calls=2) is Action.SPLIT
-    first, second = batch.attempts.half(), batch.attempts.half()
-    batch.gate.passed(3)
-    batch.attempts = first
+    first, second = batch.state.half(), batch.state.half()
+    batch.breaker.succeeded(3)
+    batch.state = first
     assert batch.fails(4, 403) is Action.DEAD_LETTER
-    batch.attempts = second  # now all are answered so
+    batch.state = second  # now all are answered so
     assert batch.fails(5, 403) is Action.HOLD
 
 
 @pytest.mark.parametrize("status", [0, 429, 500])
 def test_what_still_fails_after_give_up_after_is_dead_lettered(status: int) -> None:
-    batch = Batch(Patience(give_up_after=60.0, give_up_alone_after=900.0))
+    batch = Batch(RetryPolicy(give_up_after=60.0, give_up_alone_after=900.0))
     assert batch.fails(0, status, calls=8) is Action.RETRY
     assert batch.fails(59.9, status, calls=8) is Action.RETRY
-    batch.attempts = batch.attempts.half()
+    batch.state = batch.state.half()
     assert batch.fails(60, status, calls=4) is Action.DEAD_LETTER
 
 
 @pytest.mark.parametrize("status", [401, 403, 302])
 def test_give_up_after_never_counts_a_hold(status: int) -> None:
-    batch = Batch(Patience(give_up_after=60.0, give_up_alone_after=900.0))
+    batch = Batch(RetryPolicy(give_up_after=60.0, give_up_alone_after=900.0))
     batch.fails(0)
     for now in range(10, 10_000, 30):
         assert batch.fails(now, status) is Action.HOLD
@@ -194,16 +203,16 @@ def test_give_up_after_never_counts_a_hold(status: int) -> None:
 def test_a_half_knows_when_its_whole_was_answered_but_begins_to_count_anew() -> None:
     batch = Batch()
     batch.fails(0, 403, calls=2)
-    batch.gate.passed(1)
+    batch.breaker.succeeded(1)
     assert batch.fails(2, 403, calls=2) is Action.SPLIT
-    batch.attempts = batch.attempts.half()
-    assert batch.attempts.count == 0
+    batch.state = batch.state.half()
+    assert batch.state.failures == 0
     assert batch.fails(3, 403) is Action.HOLD
-    batch.gate.passed(4)
+    batch.breaker.succeeded(4)
     assert batch.fails(5, 403) is Action.DEAD_LETTER
 
 
-# The gate
+# The breaker
 
 
 @given(st.integers(1, 5000), st.floats(0, 1, exclude_max=True), st.floats(0.01, 10), st.floats(1, 100))
@@ -214,65 +223,67 @@ def test_a_backoff_is_drawn_from_the_whole_of_its_range(
     assert backoff(failures, chance, initial, initial * factor) == pytest.approx(chance * most)
 
 
-def fail(gate: Gate, sent_at: float, now: float, answer: Answer = Answer.BROKEN) -> float:
-    attempts = Attempts(sent_at=sent_at)
-    attempts.failed(answer, now, gate)
-    return gate.failed(answer, attempts, now, chance=0.5)
+def fail(
+    breaker: CircuitBreaker, sent_at: float, now: float, kind: ResponseClass = ResponseClass.SERVER_ERROR
+) -> float:
+    state = RetryState(sent_at=sent_at)
+    state.failed(kind, now, breaker)
+    return breaker.failed(kind, state, now, jitter=0.5)
 
 
 def test_all_requests_back_off_together() -> None:
     """Those that were under way when the first failed are the same failure."""
-    gate = Gate(1.0, 30.0)
-    first = fail(gate, sent_at=0.0, now=10.0)
+    breaker = CircuitBreaker(1.0, 30.0)
+    first = fail(breaker, sent_at=0.0, now=10.0)
     assert first == 10.5
-    assert [fail(gate, sent_at=9.9, now=now) for now in (10.1, 10.2, 10.3)] == [first] * 3
-    assert gate.opens_at == first
-    assert fail(gate, sent_at=10.5, now=11.0) == 12.0
-    assert fail(gate, sent_at=12.0, now=13.0) == 15.0
+    assert [fail(breaker, sent_at=9.9, now=now) for now in (10.1, 10.2, 10.3)] == [first] * 3
+    assert breaker.next_request_at == first
+    assert fail(breaker, sent_at=10.5, now=11.0) == 12.0
+    assert fail(breaker, sent_at=12.0, now=13.0) == 15.0
 
 
 def test_a_request_that_passes_opens_the_gate_for_all() -> None:
-    gate = Gate(1.0, 30.0)
-    fail(gate, 0.0, 1.0)
-    fail(gate, 2.0, 3.0)
-    gate.passed(4.0)
-    assert not gate.closed
-    assert gate.opens_at <= 4.0
-    assert fail(gate, 4.5, 5.0) == 5.5
+    breaker = CircuitBreaker(1.0, 30.0)
+    fail(breaker, 0.0, 1.0)
+    fail(breaker, 2.0, 3.0)
+    breaker.succeeded(4.0)
+    assert not breaker.is_open
+    assert breaker.next_request_at <= 4.0
+    assert fail(breaker, 4.5, 5.0) == 5.5
 
 
 def test_retry_after_is_a_floor_even_while_requests_pass() -> None:
-    gate = Gate(1.0, 30.0)
-    gate.wait_for(60.0, now=10.0)
-    gate.wait_for(5.0, now=20.0)
-    gate.passed(30.0)
-    assert gate.opens_at == 70.0
-    fail(gate, 30.0, 69.9)
-    assert gate.opens_at == pytest.approx(70.4)
+    breaker = CircuitBreaker(1.0, 30.0)
+    breaker.wait_for(60.0, now=10.0)
+    breaker.wait_for(5.0, now=20.0)
+    breaker.succeeded(30.0)
+    assert breaker.next_request_at == 70.0
+    fail(breaker, 30.0, 69.9)
+    assert breaker.next_request_at == pytest.approx(70.4)
 
 
 def test_what_fails_alone_does_not_close_the_gate() -> None:
-    gate = Gate(1.0, 30.0)
-    attempts = Attempts(sent_at=0.0)
-    gate.passed(1.0)
-    attempts.failed(Answer.BROKEN, 2.0, gate)
-    assert gate.failed(Answer.BROKEN, attempts, 2.0, chance=0.5) == 2.5
-    assert not gate.closed
+    breaker = CircuitBreaker(1.0, 30.0)
+    state = RetryState(sent_at=0.0)
+    breaker.succeeded(1.0)
+    state.failed(ResponseClass.SERVER_ERROR, 2.0, breaker)
+    assert breaker.failed(ResponseClass.SERVER_ERROR, state, 2.0, jitter=0.5) == 2.5
+    assert not breaker.is_open
 
 
 def test_429_and_a_hold_close_the_gate_even_for_one_that_fails_alone() -> None:
-    for answer in (Answer.BUSY, Answer.UNAUTHORIZED, Answer.MISDIRECTED):
-        gate = Gate(1.0, 30.0)
-        gate.passed(1.0)
-        fail(gate, 0.0, 2.0, answer)
-        assert gate.closed
+    for kind in (ResponseClass.THROTTLED, ResponseClass.UNAUTHORIZED, ResponseClass.UNEXPECTED):
+        breaker = CircuitBreaker(1.0, 30.0)
+        breaker.succeeded(1.0)
+        fail(breaker, 0.0, 2.0, kind)
+        assert breaker.is_open
 
 
 def test_a_hold_ends_with_the_first_request_that_passes() -> None:
-    gate = Gate(1.0, 30.0)
-    fail(gate, 0.0, 1.0, Answer.UNAUTHORIZED)
-    gate.held("UNAUTHORIZED", 1.0)
-    fail(gate, 2.0, 3.0, Answer.BROKEN)
-    assert gate.hold == "UNAUTHORIZED"
-    gate.passed(4.0)
-    assert gate.hold is None
+    breaker = CircuitBreaker(1.0, 30.0)
+    fail(breaker, 0.0, 1.0, ResponseClass.UNAUTHORIZED)
+    breaker.hold_delivery("UNAUTHORIZED", 1.0)
+    fail(breaker, 2.0, 3.0, ResponseClass.SERVER_ERROR)
+    assert breaker.hold == "UNAUTHORIZED"
+    breaker.succeeded(4.0)
+    assert breaker.hold is None

@@ -118,6 +118,12 @@ def test_who_is_concerned_must_be_known(name: str) -> None:
         ("delete_object", {"properties": {"objectId": "o", "objectTypeId": 0}}, "INVALID_VALUE"),
         ("delete_object", {"properties": {"objectId": "o", "objectTypeId": True}}, "INVALID_VALUE"),
         ("delete_object", {"properties": {"objectId": "o", "objectTypeId": "1.0"}}, "INVALID_VALUE"),
+        ("delete_object", {"properties": {"objectId": "o", "object_type_id": "company"}}, "INVALID_VALUE"),
+        (
+            "delete_object",
+            {"properties": {"objectId": "o", "objectTypeId": "1", "object_type_id": 2}},
+            "INVALID_VALUE",
+        ),
         ("report_delivery_event", {"properties": {"metric": "opened"}}, "MISSING_FIELD"),
         ("report_delivery_event", {"properties": {"deliveryId": "d", "metric": "exploded"}}, "INVALID_VALUE"),
         ("report_content_event", {"properties": {"actionType": "ate"}}, "INVALID_VALUE"),

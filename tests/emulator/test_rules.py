@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.values import DISGUISED
+from worker.core.reasons import Rejected
 from worker.emulator import rules
 from worker.emulator.intake import Intake, take_in
+from worker.mapping.calls.assembly import checked
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 ADVISORY = ("semantic property type (advisory", "semantic enum (advisory")  # the API takes any JSON there
@@ -165,3 +167,51 @@ def test_a_name_that_looks_destructive_and_is_not_is_noticed(name: str) -> None:
 def test_a_name_that_may_be_taken_for_a_destructive_one_counts_as_destructive(name: str) -> None:
     assert rules.is_destructive({"type": "track", "userId": "u1", "event": name})
     assert not rules.is_destructive({"type": "track", "userId": "u1", "event": f"{name} Photo"})
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"type": "identify", "traits": {"email": 5}}, "traits.email"),
+        ({"type": "identify", "traits": {"email": ["a@b.example"]}}, "traits.email"),
+        ({"type": "identify", "integrations": {"All": "yes"}}, "integrations"),
+        ({"type": "identify", "integrations": {"Mixpanel": None}}, "integrations"),
+        ({"type": "group", "groupId": "g", "objectTypeId": "company"}, "objectTypeId"),
+        ({"type": "group", "groupId": "g", "objectTypeId": "0"}, "objectTypeId"),
+        ({"type": "group", "groupId": "g", "traits": {"object_type_id": "company"}}, "traits.object_type_id"),
+        ({"type": "group", "groupId": "g", "traits": {"objectTypeId": 1.5}}, "traits.objectTypeId"),
+        (
+            {
+                "type": "track",
+                "event": "Object Deleted",
+                "properties": {"objectId": "o", "objectTypeId": "x"},
+            },
+            "properties.objectTypeId",
+        ),
+    ],
+    ids=repr,
+)
+def test_a_value_of_another_type_is_refused_here_as_the_worker_rejects_it(
+    fields: dict[str, Any], said: str
+) -> None:
+    call = {"userId": "u1", **fields}
+    (error,) = rules.examine(call, strict=True).errors
+    assert said in error
+    with pytest.raises(Rejected) as caught:
+        checked(call, allow={"delete_object"})
+    assert said.rpartition(".")[2] in caught.value.detail
+
+
+def test_a_call_in_the_reference_s_full_shape_is_taken_by_both() -> None:
+    call = {
+        "type": "track",
+        "userId": "97980cfea0067",
+        "event": "Course Started",
+        "properties": {"title": "Intro"},
+        "integrations": {"All": True, "Salesforce": False, "Mixpanel": {"option": 1}},
+        "sentAt": "2015-12-12T19:11:01.169Z",
+        "originalTimestamp": "2015-12-12T19:11:01.152Z",
+        "timestamp": "2015-12-12T19:11:01.249Z",
+    }
+    assert rules.examine(call, strict=True).errors == []
+    assert rules.examine(checked(call), strict=True).errors == []

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tests.support.memory_source import MemoryRecord
-from worker.core.lanes import Batch, Lanes, Track
+from worker.core.lanes import Batch, Lanes, PartitionState
 from worker.core.records import QueuedCall, Record
 
 MAX_BYTES = 200
@@ -22,31 +22,31 @@ Call = tuple[int, int]
 
 
 @dataclass(slots=True)
-class TrackModel:
+class PartitionModel:
     """One assignment: its calls in order, those that wait, and those that are in requests."""
 
-    track: Track
+    state: PartitionState
     next_offset: int = 0
     expected: dict[Call, bytes] = field(default_factory=dict)
-    envelopes: dict[Call, bytes] = field(default_factory=dict)
+    contexts: dict[Call, bytes] = field(default_factory=dict)
     keys: dict[int, bytes | None] = field(default_factory=dict)
     waiting: list[Call] = field(default_factory=list)
     in_flight: Counter[Call] = field(default_factory=Counter)
 
     def add(self, lanes: Lanes, key: bytes | None, calls: list[tuple[int, bytes]], now: float) -> None:
-        """Add a record of calls with these sizes and envelopes."""
-        record = MemoryRecord(self.track.partition, self.next_offset, key)
+        """Add a record of calls with these sizes and contexts."""
+        record = MemoryRecord(self.state.partition, self.next_offset, key)
         queued = []
-        for index, (size, envelope) in enumerate(calls):
+        for index, (size, context) in enumerate(calls):
             place = (record.at, index)
             self.expected[place] = (b'"%d.%d"' % place).ljust(size, b" ")
-            self.envelopes[place] = envelope
+            self.contexts[place] = context
             self.waiting.append(place)
-            queued.append((self.expected[place], envelope))
+            queued.append((self.expected[place], context))
         self.keys[record.at] = key
         self.next_offset += 1
-        lanes.add(self.track, queued_calls(record, queued), now)
-        self.track.take_in(self.next_offset, 1, 0)
+        lanes.add(self.state, queued_calls(record, queued), now)
+        self.state.accept(self.next_offset, 1, 0)
 
     def order(self, call: Call) -> bytes | int:
         """What its order hangs on."""
@@ -74,25 +74,28 @@ class TrackModel:
 
 
 def queued_calls(record: Record, calls: Iterable[tuple[bytes, bytes]]) -> list[QueuedCall]:
-    """A record's calls, each of a body and an envelope, as a converter makes them."""
+    """A record's calls, each of a body and a context, as a converter makes them."""
     key = record.key()
     order = record.offset() if key is None else key
-    return [(order, body + b",", record, index, envelope) for index, (body, envelope) in enumerate(calls)]
-
-
-def calls_of(batch: Batch, track: Track) -> list[Call]:
-    """A batch's calls of one track."""
-    return [(record.offset(), index) for of, (_, _, record, index, _) in batch.calls() if of is track]
-
-
-def exact_body(batch: Batch, models: list[TrackModel]) -> bytes:
-    """What the batch's body must be, from the calls as they were added."""
-    by_track = {id(model.track): model for model in models}
-    bodies = [
-        by_track[id(track)].expected[record.offset(), index]
-        for track, (_, _, record, index, _) in batch.calls()
+    return [
+        (order, body + b",", record, index, context, "rules.yaml:1")
+        for index, (body, context) in enumerate(calls)
     ]
-    tail = b"]," + batch.envelope + b"}" if batch.envelope else b"]}"
+
+
+def calls_of(batch: Batch, state: PartitionState) -> list[Call]:
+    """A batch's calls of one assignment."""
+    return [(record.offset(), index) for of, (_, _, record, index, *_) in batch.calls() if of is state]
+
+
+def exact_body(batch: Batch, models: list[PartitionModel]) -> bytes:
+    """What the batch's body must be, from the calls as they were added."""
+    by_state = {id(model.state): model for model in models}
+    bodies = [
+        by_state[id(state)].expected[record.offset(), index]
+        for state, (_, _, record, index, *_) in batch.calls()
+    ]
+    tail = b"]," + batch.context + b"}" if batch.context else b"]}"
     return b'{"batch":[' + b",".join(bodies) + tail
 
 

@@ -74,6 +74,13 @@ _found_objects = st.sampled_from(
     ["a", "c", "@", "list[0]", "{x: a, y: c.b}", "a.b", "_kafka.headers", "merge(a, c)"]
 )
 _objects = st.dictionaries(st.sampled_from("pqrs"), _structures, max_size=4) | _found_objects
+_traits = (
+    _objects
+    | st.fixed_dictionaries(
+        {}, optional=dict.fromkeys(["email", "object_type_id", "objectTypeId", "p"], _structures)
+    )
+    | st.sampled_from(["{email: a, object_type_id: b}", "{email: kind}"])
+)
 _texts = st.sampled_from(["kind", "'text'", "a", "c.id", "lower(kind)", "id", "trim(who)"])
 _identities = st.sampled_from(["id", "who", "c.id", "a", "_kafka.key", "lower(id)", "'someone'", 7])
 _times_given = st.sampled_from(["at", "a", "c.at", 1_763_719_200])
@@ -105,9 +112,9 @@ _event_names = st.sampled_from(["Order Completed", "Thing", "é"])
 
 calls = st.one_of(
     _call(
-        {"call": _said("identify"), "userId": _identities}, {"anonymousId": _identities, "traits": _objects}
+        {"call": _said("identify"), "userId": _identities}, {"anonymousId": _identities, "traits": _traits}
     ),
-    _call({"call": _said("identify"), "anonymousId": _identities}, {"traits": _objects}),
+    _call({"call": _said("identify"), "anonymousId": _identities}, {"traits": _traits}),
     _call({"call": _said("track"), "event": _event_names, "userId": _identities}, {"properties": _objects}),
     _call(
         {"call": _said("track"), "event_from": _texts, "anonymousId": _identities},
@@ -127,7 +134,7 @@ calls = st.one_of(
     ),
     _call(
         {"call": _said("group"), "groupId": _identities},
-        _person | {"traits": _objects, "objectTypeId": st.sampled_from(["a", "c.b", 2])},
+        _person | {"traits": _traits, "objectTypeId": st.sampled_from(["a", "c.b", 2])},
     ),
     _call({"call": _said("alias"), "userId": _identities, "previousId": _identities}, {}),
     _call({"call": _said("delete_user"), "userId": _identities}, {"properties": _objects}),

@@ -35,8 +35,8 @@ def converted(convert: Converter, of: Record) -> list[EncodedCall]:
 def sent(calls: list[QueuedCall], of: Record) -> list[EncodedCall]:
     """A record's calls as they are sent, when all else about them is as it must be."""
     key = of.offset() if of.key() is None else of.key()
-    assert [(order, its, index) for order, _, its, index, _ in calls] == [
+    assert [(order, its, index) for order, _, its, index, *_ in calls] == [
         (key, of, n) for n in range(len(calls))
     ]
     assert all(body.endswith(b"},") for _, body, *_ in calls)
-    return [(body[:-1], envelope) for _, body, _, _, envelope in calls]
+    return [(body[:-1], context) for _, body, _, _, context, _ in calls]

@@ -80,9 +80,9 @@ class Member:
             self._converter,
             settings,
             self.telemetry,  # type: ignore[arg-type] # takes every verb
-            chance=random.Random(seed).random,
-            wall=lambda: EARLIEST_MS / 1000 + loop.time(),
-            clock=loop.time,
+            rng=random.Random(seed).random,
+            clock=lambda: EARLIEST_MS / 1000 + loop.time(),
+            stopwatch=loop.time,
         )
         self._running: asyncio.Task[bool] | None = None
 

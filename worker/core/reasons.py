@@ -35,9 +35,6 @@ REASONS = {
     "CALL_TOO_LARGE": "A call is larger than `max_call_bytes`.",
     "UNEXPECTED_FAULT": "The worker itself failed with this record: a fault of ours.",
     "NO_ANSWER": "The API never answered this call while it answered others.",
-    "NOT_A_BATCH": "A request body is not a batch of calls.",
-    "DIFFERENT_CONTEXTS": "The calls of a batch have different contexts or integrations.",
-    "DUPLICATE_MESSAGE_ID": "Two calls of a batch have the same messageId.",
 }
 """Why records are rejected: every code of the worker's own, and what it means.
 

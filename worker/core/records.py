@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from worker.core.reasons import Rejected
 
@@ -12,14 +12,12 @@ Partition = tuple[str, int]
 
 
 EncodedCall = tuple[bytes, bytes]
-"""A call as it is sent, and its envelope.
+"""A call as it is sent, and its batch context.
 
-The body is the call's exact UTF-8 JSON. The envelope is `b""` for a call that has neither `context` nor
-`integrations`; else it is the canonical JSON (sorted keys) of the two, written as the members that a batch
-repeats at its top level: `"context":{...},"integrations":{...}`. Calls share a request only if their
-envelopes are equal.
+The body is the call's exact UTF-8 JSON. The batch context is what calls of one request must share: `b""` for a call
+that has neither `context` nor `integrations`; else the canonical JSON (sorted keys) of the two, written as the members
+that a request repeats at its top level: `"context":{...},"integrations":{...}`.
 """
-
 
 MAX_CALLS_PER_RECORD = 256
 """What one record may become: the message id has eight bits for a call's index."""
@@ -61,12 +59,30 @@ OrderKey = bytes | int
 """What a call's order hangs on: its record's key; the record's offset where it has none."""
 
 
-QueuedCall = tuple[OrderKey, bytes, Record, int, bytes]
-"""A call on its way: what its order hangs on, its bytes, its record, its index among the record's, its envelope.
+QueuedCall = tuple[OrderKey, bytes, Record, int, bytes, str]
+"""A call on its way to a request; `KEY`, `BODY`, ... are its places.
 
-The bytes are the call's exact UTF-8 JSON *with a comma behind*, as a batch has them: a copy of the exact size,
-because the buffer that orjson answers is up to ten times as large. The envelope is that of `EncodedCall`.
+A bare tuple, because one is made for each call on the hot path: a dataclass costs seven times as much.
 """
+
+KEY: Final = 0
+"""What the call's order hangs on: its record's key; the record's offset where it has none."""
+
+BODY: Final = 1
+"""The call's exact UTF-8 JSON *with a comma behind*, as a batch has it. It is a copy of the exact size: the buffer that
+orjson returns is up to ten times as large."""
+
+RECORD: Final = 2
+"""The record that it came from."""
+
+INDEX: Final = 3
+"""Its place among the record's calls, from 0."""
+
+CONTEXT: Final = 4
+"""Its batch context, see `EncodedCall`."""
+
+RULE: Final = 5
+"""The mapping rule that made it, as `file:line`."""
 
 
 RejectedRecord = tuple[Record, Rejected]

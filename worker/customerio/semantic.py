@@ -79,6 +79,15 @@ def check_semantic(call: Mapping[str, Any], allow: Collection[str] = frozenset()
     return name
 
 
+def is_object_type(value: object) -> bool:
+    """Whether this names a kind of object: a whole number of 1 or more, or its digits as text.
+
+    The reference has "stringified integers", the newer one integers.
+    """
+    digits = str(value) if type(value) in (str, int) else ""
+    return digits.isascii() and digits.isdigit() and digits[0] != "0"
+
+
 def _check_user(name: str, call: Mapping[str, Any]) -> None:
     if "userId" not in call:
         _refuse("MISSING_ID", f"{name} needs userId.")
@@ -113,13 +122,16 @@ def _check_relationship(name: str, call: Mapping[str, Any]) -> None:
 def _check_object(name: str, call: Mapping[str, Any]) -> None:
     """The id and type of an object.
 
-    The reference has the type as text, the newer one as a number: both are taken as they stand.
+    The type is sent as it stands, text or number. The destination reads `object_type_id` first, which no
+    document names: with another type in it, another object would be deleted.
     """
     _need(name, call, "objectId")
-    kind = call["properties"].get("objectTypeId", "1")
-    digits = str(kind) if type(kind) in (str, int) else ""
-    if not (digits.isascii() and digits.isdigit()) or digits[0] == "0":
-        _refuse("INVALID_VALUE", "properties.objectTypeId must be a whole number from 1 on.")
+    properties = call["properties"]
+    kinds = [properties[field] for field in ("objectTypeId", "object_type_id") if field in properties]
+    if not all(map(is_object_type, kinds)):
+        _refuse("INVALID_VALUE", "properties.objectTypeId must be a whole number of 1 or more.")
+    if len(set(map(str, kinds))) > 1:
+        _refuse("INVALID_VALUE", "properties.objectTypeId and properties.object_type_id must be equal.")
 
 
 def _check_delivery(name: str, call: Mapping[str, Any]) -> None:

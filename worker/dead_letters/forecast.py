@@ -82,7 +82,7 @@ class ReplayedLetter:
         """What today's mapping makes of it, as calls of the letter: none if it ignores or rejects it."""
         key = self.key()
         order = self.offset() if key is None else key
-        return [(order, body, self, index, envelope) for _, body, _, index, envelope in self._calls]
+        return [(order, body, self, index, context, rule) for _, body, _, index, context, rule in self._calls]
 
     def topic(self) -> str:
         """The dead-letter topic."""
@@ -159,11 +159,6 @@ class Admission:
             return None
         self._count(found)
         return found
-
-    def rule_of(self, record: Record) -> str | None:
-        """The rule that handles a letter that was handed on, as `file:line`."""
-        assert isinstance(record, ReplayedLetter)
-        return self._mappings.rule_at(record.origin, self._ids_of(record.letter.cluster_id))
 
     def _still_waits(self, record: Record) -> bool:
         state = self._index.state(record.partition(), record.offset())

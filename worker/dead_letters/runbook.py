@@ -92,9 +92,6 @@ _ADVICE: dict[str, tuple[Fault, str]] = {
         Fault.API,
         "An outage outlasted `delivery.give_up_after`, or something on the way drops this call: look, then replay.",
     ),
-    "NOT_A_BATCH": (Fault.WORKER, _REPORT),
-    "DIFFERENT_CONTEXTS": (Fault.WORKER, _REPORT),
-    "DUPLICATE_MESSAGE_ID": (Fault.WORKER, _REPORT),
 }
 
 _BY_STATUS: dict[str, Advice] = {

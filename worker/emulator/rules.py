@@ -131,6 +131,7 @@ def _shape(call: dict[str, Any]) -> Iterator[str]:
     if isinstance(call.get("messageId"), str) and len(call["messageId"]) > MAX_MESSAGE_ID:
         yield f"messageId must not be longer than {MAX_MESSAGE_ID} characters"
     yield from _context(call.get("context"))
+    yield from _integrations(call.get("integrations"))
 
 
 _CONTEXT: dict[str, type] = {
@@ -160,6 +161,14 @@ def _context(context: object) -> Iterator[str]:
         yield "context.channel must be browser, server or mobile"
 
 
+def _integrations(integrations: object) -> Iterator[str]:
+    """A switch for each destination (API reference), or its options (SDKs)."""
+    if isinstance(integrations, dict) and not all(
+        isinstance(each, bool | dict) for each in integrations.values()
+    ):
+        yield "integrations must hold a boolean or an object for each destination"
+
+
 # --- what each type needs (API reference; where its versions differ, the stricter) ---
 
 
@@ -168,6 +177,8 @@ def _identify(call: dict[str, Any]) -> Iterator[str]:
     email = traits.get("email") if isinstance(traits, dict) else None
     if not _person(call) and not present(email):
         yield "userId, anonymousId or traits.email is required"
+    if email is not None and not isinstance(email, str):
+        yield "traits.email must be a string"
 
 
 def _track(call: dict[str, Any]) -> Iterator[str]:
@@ -185,8 +196,24 @@ def _page(call: dict[str, Any]) -> Iterator[str]:
 def _group(call: dict[str, Any]) -> Iterator[str]:
     if not present(call.get("groupId")):
         yield "groupId is required"
-    if call.get("objectTypeId") is not None and not isinstance(call["objectTypeId"], str):
-        yield "objectTypeId must be a string"
+    kind = call.get("objectTypeId")
+    if kind is not None and not (isinstance(kind, str) and _is_object_type(kind)):
+        yield "objectTypeId must be a string with a whole number of 1 or more"
+    traits = call["traits"] if isinstance(call.get("traits"), dict) else {}
+    for name in _OBJECT_TYPES:
+        if traits.get(name) is not None and not _is_object_type(traits[name]):
+            yield f"traits.{name} must be a whole number of 1 or more"
+
+
+_OBJECT_TYPES = ("objectTypeId", "object_type_id")
+"""Where the reference, or the destination, looks for the type of an object."""
+
+
+def _is_object_type(kind: object) -> bool:
+    """A whole number from 1 on, or its digits: the documents disagree, and the destination takes both."""
+    if isinstance(kind, str):
+        return re.fullmatch("[1-9][0-9]*", kind) is not None
+    return type(kind) is int and kind >= 1
 
 
 def _alias(call: dict[str, Any]) -> Iterator[str]:
@@ -253,10 +280,9 @@ def _devices(call: dict[str, Any], properties: dict[str, Any]) -> list[dict[str,
 def _object(properties: dict[str, Any], event: str) -> Iterator[str]:
     if not present(properties.get("objectId")):
         yield f"{event} requires properties.objectId"
-    kind = properties.get("objectTypeId", "1")
-    digits = isinstance(kind, str) and kind.isascii() and kind.isdigit()
-    if not digits and (not isinstance(kind, int) or isinstance(kind, bool)):
-        yield f"{event}: properties.objectTypeId must be a whole number"
+    for name in _OBJECT_TYPES:
+        if name in properties and not _is_object_type(properties[name]):
+            yield f"{event}: properties.{name} must be a whole number of 1 or more"
 
 
 def _delivery(properties: dict[str, Any]) -> Iterator[str]:
@@ -297,7 +323,7 @@ def _track_notices(call: dict[str, Any]) -> Iterator[str]:
             yield "the destination reads the device from context.device, which is missing"
 
 
-_TRAITS: dict[str, type] = {"email": str, "unsubscribed": bool, "cio_subscription_preferences": dict}
+_TRAITS: dict[str, type] = {"unsubscribed": bool, "cio_subscription_preferences": dict}
 
 
 def _trait_notices(kind: str, traits: dict[str, Any]) -> Iterator[str]:

@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
-from worker.core.lanes import Track
+from worker.core.lanes import PartitionState
 from worker.core.records import Partition, Record
 
-Entry = tuple[Track, Sequence[Record], int | None]
+Entry = tuple[PartitionState, Sequence[Record], int | None]
 """An assignment; records of it, or the position that it has reached once all before this entry is mapped."""
 
 
@@ -31,46 +31,46 @@ class Backlog:
     def weight(self) -> tuple[int, int]:
         """How many records there are, and bytes of their values. Counted when asked: mostly there are none."""
         count = size = 0
-        for track, records, _ in chain(self._ready, *self._aside.values()):
-            if not track.withdrawn:
+        for state, records, _ in chain(self._ready, *self._aside.values()):
+            if not state.revoked:
                 count += len(records)
                 size += sum(len(record.value() or b"") for record in records)
         return count, size
 
     def add(
         self,
-        tracks: Mapping[Partition, Track],
+        states: Mapping[Partition, PartitionState],
         records: Sequence[Record],
         positions: Mapping[Partition, int],
     ) -> None:
         """Add what one fetch brought, see `ports.Fetched`; what belongs to no assignment is dropped."""
         for run in runs(records):
-            if track := tracks.get((run[0].topic(), run[0].partition())):
-                self._ready.append((track, run, None))
+            if state := states.get((run[0].topic(), run[0].partition())):
+                self._ready.append((state, run, None))
         for partition, position in positions.items():
-            if track := tracks.get(partition):
-                self._ready.append((track, (), position))
+            if state := states.get(partition):
+                self._ready.append((state, (), position))
 
-    def next(self, mappable: Iterable[str]) -> tuple[Track, Sequence[Record]] | None:
+    def next(self, mappable: Iterable[str]) -> tuple[PartitionState, Sequence[Record]] | None:
         """The oldest records of one assignment whose topic is among `mappable`; None if there are none."""
         while self._ready:
-            track, records, position = entry = self._ready[0]
-            topic = track.partition[0]
-            if not track.withdrawn:
+            state, records, position = entry = self._ready[0]
+            topic = state.partition[0]
+            if not state.revoked:
                 if topic not in mappable:
                     self._aside.setdefault(topic, deque()).append(entry)
                 elif position is None:
-                    return track, records
+                    return state, records
                 else:
-                    track.upto = max(track.upto, position)
+                    state.offsets.advance(position)
             self._ready.popleft()
         return None
 
     def mapped(self, n: int) -> None:
         """The first `n` records of what `next` returned are mapped."""
-        track, records, _ = self._ready.popleft()
+        state, records, _ = self._ready.popleft()
         if n < len(records):
-            self._ready.appendleft((track, records[n:], None))
+            self._ready.appendleft((state, records[n:], None))
 
     def waiting(self) -> list[str]:
         """The topics whose records are set aside."""

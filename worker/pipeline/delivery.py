@@ -1,7 +1,7 @@
-"""How one batch gets to the API: when it may be sent, what its answer means, what is done about it.
+"""Gets batches to the API: when each may be sent, what its response means, what is done about it.
 
 What `Delivery.start` begins ends when each of the batch's calls is delivered or refused, however long that takes.
-The decisions are `core.retry`'s and `core.rate_limit`'s; here is the waiting between them.
+`core.retry` and `core.rate_limit` decide; this module waits between their decisions.
 """
 
 from __future__ import annotations
@@ -14,25 +14,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from worker.core.rate_limit import SlidingWindow
-from worker.core.retry import Action, Answer, Attempts, Gate, Patience, classify, decide
+from worker.core.retry import Action, CircuitBreaker, ResponseClass, RetryPolicy, RetryState, classify, decide
+from worker.pipeline.send_permit import SendPermit
 from worker.pipeline.wakeup import Wakeup
 
 if TYPE_CHECKING:
-    from worker.core.lanes import Batch, Lanes, Track
+    from worker.core.lanes import Batch, Lanes, PartitionState
     from worker.core.records import OrderKey
     from worker.pipeline.ports import Destination, Response
     from worker.settings import Settings
     from worker.telemetry.telemetry import Telemetry
 
 HOLD_REASONS = {401: "UNAUTHORIZED", 403: "FORBIDDEN", 404: "NOT_FOUND"}
-"""What a hold is called, by the answer that caused it; a redirect is REDIRECTED, all else UNEXPECTED_ANSWER."""
+"""The reason of a hold, by the status that caused it; a redirect is REDIRECTED, anything else UNEXPECTED_ANSWER."""
 
 
 class Outcomes(Protocol):
-    """Who is told what became of a batch."""
+    """Receives what became of each batch."""
 
     def delivered(self, batch: Batch) -> None:
-        """The API has accepted every call in it."""
+        """The API accepted every call in it."""
 
     def refused(self, batch: Batch, response: Response, attempts: int) -> None:
         """No call in it will ever be accepted."""
@@ -45,15 +46,16 @@ class Delivery:
         destination: the API.
         lanes: freed as calls are finished.
         settings: `rate_limit` and `delivery` of worker.yaml.
-        telemetry: told of each attempt.
-        outcomes: told of each end.
-        chance: draws from [0, 1) for full jitter.
+        telemetry: notified of each attempt.
+        outcomes: notified of each end.
+        permit: requests go out only while it is granted.
+        breaker: whether the API takes requests, and why not.
+        progress: notified whenever a request ends, or leaves its place to others.
+        rng: draws from [0, 1) for full jitter.
 
     Attributes:
-        gate: whether the API takes requests, and why not.
         in_hand: the tasks of all batches that have been started and are not finished.
         on_wire: batches that have been sent and not answered.
-        progress: notified whenever a request is answered, fails, or leaves its place to others.
     """
 
     def __init__(  # noqa: PLR0913 - what it stands between
@@ -64,27 +66,28 @@ class Delivery:
         telemetry: Telemetry,
         outcomes: Outcomes,
         *,
-        chance: Callable[[], float],
+        permit: SendPermit,
+        breaker: CircuitBreaker,
+        progress: Wakeup,
+        rng: Callable[[], float],
     ) -> None:
         delivery = settings.delivery
         self._destination = destination
         self._lanes = lanes
         self._max_in_flight = delivery.max_requests_in_flight
-        self._patience = Patience(delivery.give_up_after, delivery.give_up_alone_after)
+        self._policy = RetryPolicy(delivery.give_up_after, delivery.give_up_alone_after)
         self._telemetry = telemetry
         self._outcomes = outcomes
-        self._chance = chance
+        self._permit = permit
+        self._breaker = breaker
+        self._progress = progress
+        self._rng = rng
         self._window = SlidingWindow(settings.rate_limit.requests, settings.rate_limit.per)
         self._probing = asyncio.Lock()
-        self._stopped_for: set[str] = set()
-        self._may_send = asyncio.Event()
-        self._may_send.set()
         self._untried = 0
-        self._resting = 0
-        self.gate = Gate(delivery.retry_initial, delivery.retry_max)
+        self._backing_off = 0
         self.in_hand: set[asyncio.Task[None]] = set()
         self.on_wire: set[Batch] = set()
-        self.progress = Wakeup()
 
     def start(self, batch: Batch) -> asyncio.Task[None]:
         """Send a batch, and what it is split into, until each call is delivered or refused."""
@@ -94,120 +97,109 @@ class Delivery:
         task.add_done_callback(self._ended)
         return task
 
-    async def wait_for_room(self) -> None:
-        """Wait until another batch may be sent at once: then is the time to take it, and not before.
+    async def wait_for_turn(self) -> None:
+        """Wait until another batch may be sent at once: a batch that is taken only then has had time to grow.
 
-        What rests before it is tried again leaves its place to others. While the API fails, there always is one batch
-        that was not tried yet: who knows whether it is the API or what was tried.
+        A batch that waits for its retry leaves its place to others. While the API fails, one batch that was not tried
+        yet is kept ready, so that a probe can tell a failing API from failing batches.
         """
-        while not self._has_room():
-            await self.progress.wait()
-        await self._may_send.wait()
+        while not self._has_turn():
+            await self._progress.wait()
+        await self._permit.wait()
         await self._wait_for_window()
 
-    def tracks_on_wire(self) -> set[Track]:
+    def partitions_on_wire(self) -> set[PartitionState]:
         """The assignments whose calls have been sent and not answered."""
-        return {stretch.track for batch in self.on_wire for stretch in batch.stretches}
+        return {chunk.state for batch in self.on_wire for chunk in batch.chunks}
 
-    def stop_sending(self, reason: str) -> None:
-        """Send nothing more until this reason is gone; what is on the wire is still answered."""
-        self._stopped_for.add(reason)
-        self._may_send.clear()
-
-    def go_on(self, reason: str) -> None:
-        """This is no reason any longer to send nothing."""
-        self._stopped_for.discard(reason)
-        if not self._stopped_for:
-            self._may_send.set()
-
-    def _has_room(self) -> bool:
-        if self.gate.closed:
+    def _has_turn(self) -> bool:
+        if self._breaker.is_open:
             return self._untried == 0
-        return len(self.in_hand) - self._resting < self._max_in_flight
+        return len(self.in_hand) - self._backing_off < self._max_in_flight
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.in_hand.discard(task)
-        self.progress.notify()
+        self._progress.notify()
 
     async def _deliver(self, batch: Batch) -> None:
-        pieces = await self._attempt(batch, Attempts())
+        pieces = await self._attempt(batch, RetryState())
         self._untried -= 1
         while pieces:
             piece = _next(pieces)
             if piece.due > self._now():
-                await self._rest_until(piece.due)
+                await self._back_off_until(piece.due)
             at = pieces.index(piece)
-            pieces[at : at + 1] = await self._attempt(piece.batch, piece.attempts)
+            pieces[at : at + 1] = await self._attempt(piece.batch, piece.state)
 
-    async def _rest_until(self, then: float) -> None:
-        self._resting += 1
-        self.progress.notify()
+    async def _back_off_until(self, then: float) -> None:
+        self._backing_off += 1
+        self._progress.notify()
         try:
             await self._sleep_until(then)
         finally:
-            self._resting -= 1
+            self._backing_off -= 1
 
-    async def _attempt(self, batch: Batch, attempts: Attempts) -> list[_Piece]:
-        """Send a piece once, and answer what is left of it."""
+    async def _attempt(self, batch: Batch, state: RetryState) -> list[_Piece]:
+        """Send a piece once; returns what is left of it."""
         async with self._turn():
-            batch = self._lanes.without_withdrawn(batch)
-            if not batch.stretches:
+            batch = self._lanes.without_revoked(batch)
+            if not batch.chunks:
                 return []
-            response = await self._request(batch, attempts)
-        answer = classify(response.status, json=response.json)
-        match self._judge(batch, attempts, answer, response):
+            response = await self._request(batch, state)
+        kind = classify(response.status, json=response.json)
+        match self._judge(batch, state, kind, response):
             case Action.DELIVERED:
                 self._lanes.finish(batch)
                 self._outcomes.delivered(batch)
                 return []
             case Action.DEAD_LETTER:
                 self._lanes.finish(batch)
-                self._outcomes.refused(batch, response, attempts.count)
+                self._outcomes.refused(batch, response, state.failures)
                 return []
             case Action.SPLIT:
                 self._telemetry.request_retried("split")
-                return [_Piece(half, attempts.half()) for half in batch.split()]
+                return [_Piece(half, state.half()) for half in batch.split()]
             case Action.RETRY | Action.HOLD:
                 self._telemetry.request_retried(str(response.status or response.failure))
-                return [_Piece(batch, attempts, self._again_at(answer, attempts))]
+                return [_Piece(batch, state, self._retry_at(kind, state))]
 
-    def _judge(self, batch: Batch, attempts: Attempts, answer: Answer, response: Response) -> Action:
-        """Learn from an answer, and decide what to do with its batch."""
+    def _judge(self, batch: Batch, state: RetryState, kind: ResponseClass, response: Response) -> Action:
+        """Learn from a response, and decide what to do with its batch."""
         now = self._now()
-        if answer is Answer.ACCEPTED:
-            self.gate.passed(attempts.sent_at)
+        if kind is ResponseClass.ACCEPTED:
+            self._breaker.succeeded(state.sent_at)
             self._telemetry.delivery_resumed()
             return Action.DELIVERED
-        attempts.failed(answer, now, self.gate)
+        state.failed(kind, now, self._breaker)
         if response.retry_after is not None:
-            self.gate.wait_for(response.retry_after, now)
-        action = decide(answer, batch.count, attempts, now, self._patience)
+            self._breaker.wait_for(response.retry_after, now)
+        action = decide(kind, batch.count, state, now, self._policy)
         if action is Action.HOLD:
             reason = _hold_reason(response.status)
-            self.gate.held(reason, now)
+            self._breaker.hold_delivery(reason, now)
             self._telemetry.delivery_held(reason, response.status, response.errors)
         return action
 
-    def _again_at(self, answer: Answer, attempts: Attempts) -> float:
-        return self.gate.failed(answer, attempts, self._now(), self._chance())
+    def _retry_at(self, kind: ResponseClass, state: RetryState) -> float:
+        return self._breaker.failed(kind, state, self._now(), self._rng())
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
         """Wait until a request may go out; while the API fails, one at a time, first come first served."""
         probing = False
         try:
-            while True:  # whatever was waited for, something else may have come up meanwhile
-                if self.gate.closed and not probing:
+            while True:  # each wait gives way to others, so every condition is looked at again after it
+                if self._breaker.is_open and not probing:
                     probing = await self._probing.acquire()
-                elif probing and not self.gate.closed:
+                elif probing and not self._breaker.is_open:
                     self._probing.release()
                     probing = False
-                elif (opens_at := self.gate.opens_at) > self._now():
-                    await self._sleep_until(opens_at)
-                elif not self._may_send.is_set():
-                    await self._may_send.wait()
+                elif (next_request_at := self._breaker.next_request_at) > self._now():
+                    await self._sleep_until(next_request_at)
+                elif not self._permit.granted:
+                    await self._permit.wait()
                 elif len(self.on_wire) >= self._max_in_flight:
-                    await self.progress.wait()
+                    await self._progress.wait()
                 elif self._window.wait(self._now()) > 0:
                     await self._wait_for_window()
                 else:
@@ -217,16 +209,16 @@ class Delivery:
             if probing:
                 self._probing.release()
 
-    async def _request(self, batch: Batch, attempts: Attempts) -> Response:
+    async def _request(self, batch: Batch, state: RetryState) -> Response:
         self._window.enter()
         self.on_wire.add(batch)
-        attempts.sent_at = self._now()
+        state.sent_at = self._now()
         try:
             return await self._destination.send(batch.body(), batch.heads())
         finally:
             self.on_wire.discard(batch)
             self._window.leave(self._now())
-            self.progress.notify()
+            self._progress.notify()
 
     async def _wait_for_window(self) -> None:
         began = self._now()
@@ -234,7 +226,7 @@ class Delivery:
             if math.isfinite(wait):
                 await asyncio.sleep(wait)
             else:
-                await self.progress.wait()
+                await self._progress.wait()
         if (waited := self._now() - began) > 0:
             self._telemetry.tokens_awaited(waited)
 
@@ -251,14 +243,14 @@ class _Piece:
     """A batch, or what was split from one, and when it is due again."""
 
     batch: Batch
-    attempts: Attempts
+    state: RetryState
     due: float = -math.inf
 
 
 def _next(pieces: list[_Piece]) -> _Piece:
-    """The piece that is due first. None overtakes another of the same lane, for the sake of order."""
+    """The piece that is due first. None overtakes another of the same lane: that would break the key's order."""
     first = pieces[0]
-    before: set[tuple[Track, OrderKey]] = set()
+    before: set[tuple[PartitionState, OrderKey]] = set()
     for piece in pieces:
         if piece.due < first.due and piece.batch.lane not in before:
             first = piece

@@ -16,12 +16,11 @@ from worker.core.reasons import Rejected, Stage
 from worker.core.records import Converter, MappingInterrupted, QueuedCall, Record, RejectedRecord
 from worker.mapping.time_limit import Slice, TimeLimit
 from worker.pipeline.backlog import Backlog
-from worker.pipeline.dead_lettering import TOO_SLOW
 
 if TYPE_CHECKING:
-    from worker.core.lanes import Lanes, Track
+    from worker.core.lanes import Lanes, PartitionState
     from worker.core.storm import StormBreaker
-    from worker.pipeline.dead_lettering import Burial
+    from worker.pipeline.dead_lettering import DeadLetterWriter
     from worker.pipeline.ports import Fetched
     from worker.telemetry.telemetry import Telemetry
 
@@ -40,40 +39,44 @@ MAX_SLOW_RECORDS = 1000
 """So many records are remembered as too slow: a record may come again when a rebalance overtakes its dead letter."""
 
 
+TOO_SLOW = "MAPPING_TOO_SLOW"
+"""Why a record is rejected whose mapping does not end."""
+
+
 class Intake:
     """Maps fetched records and queues their calls.
 
     Args:
         lanes: where calls wait, and the assignments.
-        burial: gets what can never be delivered.
+        dead_lettering: gets what can never be delivered.
         storm: counts what is mapped.
         telemetry: told of records.
         converter: compiles a topic's mapping; it may take seconds, and must not block the loop.
         time_limit: runs mappings.
         queued: called when new calls change when the next batch is due.
-        clock: seconds, for the cost of mapping.
+        stopwatch: seconds, for the cost of mapping.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - what it stands between
         self,
         lanes: Lanes,
-        burial: Burial,
+        dead_lettering: DeadLetterWriter,
         storm: StormBreaker,
         telemetry: Telemetry,
         converter: Callable[[str], Awaitable[Converter]],
         time_limit: TimeLimit,
         *,
         queued: Callable[[], None],
-        clock: Callable[[], float] = time.perf_counter,
+        stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._lanes = lanes
-        self._burial = burial
+        self._dead_lettering = dead_lettering
         self._storm = storm
         self._telemetry = telemetry
         self._converter = converter
         self._time_limit = time_limit
         self._queued = queued
-        self._clock = clock
+        self._stopwatch = stopwatch
         self._converters: dict[str, Converter] = {}
         self._compiling: dict[str, asyncio.Task[None]] = {}
         self._sizes: dict[str, int] = {}
@@ -84,7 +87,7 @@ class Intake:
 
     # What waits
 
-    def room(self, records: int, size: int) -> int:
+    def fetch_limit(self, records: int, size: int) -> int:
         """How many records may be fetched, where so many and so many bytes are left; 0 while some can be mapped."""
         if self._backlog.is_ready:
             return 0
@@ -112,9 +115,9 @@ class Intake:
     async def accept(self, fetched: Fetched) -> None:
         """Map what was fetched, for a while; what is left then is mapped by the next call."""
         self._take_compiled()
-        self._backlog.add(self._lanes.tracks, fetched.records, fetched.positions)
-        began, mapped, self._spent = self._clock(), 0, 0.0
-        while self._clock() - began < MAPPING_SECONDS and (found := self._backlog.next(self._converters)):
+        self._backlog.add(self._lanes.partitions, fetched.records, fetched.positions)
+        began, mapped, self._spent = self._stopwatch(), 0, 0.0
+        while self._stopwatch() - began < MAPPING_SECONDS and (found := self._backlog.next(self._converters)):
             mapped += self._map(*found)
             await asyncio.sleep(0)
         if mapped:
@@ -135,54 +138,56 @@ class Intake:
                 task.result()
                 self._backlog.resume(topic)
 
-    def _map(self, track: Track, run: Sequence[Record]) -> int:
+    def _map(self, state: PartitionState, run: Sequence[Record]) -> int:
         """Map a slice of a partition's records: no await, task or metric for a record. Returns how many were mapped."""
-        topic = track.partition[0]
+        topic = state.partition[0]
         records = Slice(run[: self._sizes.get(topic, SLICE)])
-        if self._slow and self._stop_before_slow(track, records):
+        if self._slow and self._stop_before_slow(state, records):
             return 1
         calls: list[QueuedCall] = []
         rejected: list[RejectedRecord] = []
-        began = self._clock()
+        began = self._stopwatch()
         try:
             ignored = self._time_limit.map(self._converters[topic], records, calls, rejected)
         except MappingInterrupted:
-            self._interrupted(track, records[-1])
+            self._interrupted(state, records[-1])
             return 0
-        self._measured(topic, len(records), self._clock() - began)
+        self._measured(topic, len(records), self._stopwatch() - began)
         self._backlog.mapped(len(records))
-        self._accept(track, records, calls, rejected)
+        self._accept(state, records, calls, rejected)
         if ignored:
             self._telemetry.records_ignored(ignored, topic)
         return len(records)
 
     def _accept(
         self,
-        track: Track,
+        state: PartitionState,
         records: Sequence[Record],
         calls: list[QueuedCall],
         rejected: list[RejectedRecord],
     ) -> None:
-        size = self._queue(track, calls) + sum([len(record.value() or b"") for record in records])
-        track.take_in(records[-1].offset() + 1, len(records), size)
-        self._reject(track, records, rejected)
-        self._telemetry.records_consumed(len(records), track.partition[0])
+        size = self._queue(state, calls) + sum([len(record.value() or b"") for record in records])
+        state.accept(records[-1].offset() + 1, len(records), size)
+        self._reject(state, records, rejected)
+        self._telemetry.records_consumed(len(records), state.partition[0])
 
-    def _queue(self, track: Track, calls: list[QueuedCall]) -> int:
+    def _queue(self, state: PartitionState, calls: list[QueuedCall]) -> int:
         """Give calls to the lanes; wakes who waits for a batch if that changes when it is due. Returns their bytes."""
         due = self._lanes.next_due()
-        size = self._lanes.add(track, calls, asyncio.get_running_loop().time())
+        size = self._lanes.add(state, calls, asyncio.get_running_loop().time())
         if self._lanes.next_due() != due:
             self._queued()
         return size
 
-    def _reject(self, track: Track, records: Sequence[Record], rejected: list[RejectedRecord]) -> None:
+    def _reject(
+        self, state: PartitionState, records: Sequence[Record], rejected: list[RejectedRecord]
+    ) -> None:
         """Reject what can never be delivered; the storm breaker is told of all records, in order."""
         judged = 0
         for record, verdict in rejected:
             at = records.index(record, judged)
             self._storm.mapped(at - judged)
-            self._burial.reject(track, record, verdict)
+            self._dead_lettering.reject(state, record, verdict)
             judged = at + 1
         self._storm.mapped(len(records) - judged)
 
@@ -196,9 +201,9 @@ class Intake:
 
     # Too slow
 
-    def _interrupted(self, track: Track, record: Record) -> None:
+    def _interrupted(self, state: PartitionState, record: Record) -> None:
         """A record's mapping took too long. The slice is mapped again up to it, then the record alone."""
-        place = (*track.partition, record.offset())
+        place = (*state.partition, record.offset())
         blocked = self._time_limit.interrupted
         times = self._slow.pop(place, (0, None))[0] + 1
         self._slow[place] = times, blocked.mapper if blocked else None
@@ -206,15 +211,15 @@ class Intake:
             self._slow.popitem(last=False)
         self._telemetry.mapping_interrupted(*place, blocked, again=times > 1)
 
-    def _stop_before_slow(self, track: Track, records: Slice) -> bool:
+    def _stop_before_slow(self, state: PartitionState, records: Slice) -> bool:
         """End a slice before or after a record that was too slow; True if it was so twice, and is rejected."""
         for at, record in enumerate(records):
-            times, mapper = self._slow.get((*track.partition, record.offset()), (0, None))
+            times, mapper = self._slow.get((*state.partition, record.offset()), (0, None))
             if times:
                 del records[max(1, at) :]
                 if at == 0 and times > 1:
                     self._backlog.mapped(1)
-                    self._accept(track, records, [], [(record, self._too_slow(mapper))])
+                    self._accept(state, records, [], [(record, self._too_slow(mapper))])
                     return True
                 return False
         return False

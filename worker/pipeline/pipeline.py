@@ -1,16 +1,16 @@
-"""The road of a record.
+"""The path of a record.
 
-Records are fetched and taken in, each becomes calls by its topic's mapping, the calls wait in lanes, a batch of them
-is taken when a request may be sent, and a partition's offset is committed once everything below it is delivered,
-dead-lettered or ignored. Four loops walk that road at their own pace:
+Records are fetched and accepted, each becomes calls by its topic's mapping, the calls wait in lanes, a batch of them is
+taken when a request may be sent, and a partition's offset is committed once everything below it is delivered,
+dead-lettered or ignored. Four loops do that, each at its own pace:
 
 - `_consume`: fetch → map → lanes, in slices, without an await for a record;
 - `_dispatch`: lanes → a batch → `Delivery`;
-- `Burial.run`: rejected records → the dead-letter topic;
+- `DeadLetterWriter.run`: rejected records → the dead-letter topic;
 - `_commit`: finished offsets → Kafka.
 
-Each stops for what is behind it: too much in progress stops fetching (polling goes on), a full house of requests
-stops taking, and nothing is ever dropped.
+Each stops when the next one is full: too much in progress stops fetching (polling goes on), enough requests in flight
+stop taking batches. Nothing is ever dropped.
 """
 
 from __future__ import annotations
@@ -21,15 +21,17 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from worker.core.lanes import Batch, Lanes, Track
-from worker.core.records import Converter, Partition, Record
+from worker.core.lanes import Batch, Lanes, PartitionState
+from worker.core.records import Converter, Partition
+from worker.core.retry import CircuitBreaker
 from worker.core.storm import StormBreaker
 from worker.mapping.time_limit import Blocked, TimeLimit
-from worker.pipeline.committing import FAILING, Commits
-from worker.pipeline.dead_lettering import STORM, Burial
+from worker.pipeline.committing import FAILING, Committer
+from worker.pipeline.dead_lettering import STORM, DeadLetterWriter
 from worker.pipeline.delivery import Delivery
 from worker.pipeline.intake import Intake
 from worker.pipeline.ports import DeadLetters, Destination, Response, Source, Start
+from worker.pipeline.send_permit import SendPermit
 from worker.pipeline.wakeup import Wakeup
 from worker.telemetry.telemetry import Observation
 
@@ -38,25 +40,20 @@ if TYPE_CHECKING:
     from worker.telemetry.telemetry import Telemetry
 
 
-async def _no_rule(_record: Record) -> None:
-    return None
-
-
 class Pipeline:
     """Implements `ports.Assignments` for the source, and `delivery.Outcomes` for the delivery.
 
     Args:
         source: where records come from.
         destination: where calls go.
-        dead_letters: where what can never be delivered is kept.
+        dead_letters: where records that can never be delivered are kept.
         converter: compiles a topic's mapping, without blocking the loop.
         settings: worker.yaml.
-        telemetry: told of everything that happens.
-        rule_of: finds which mapping rule handles a record, for dead letters that the API refused.
-        commits_may_fail: seconds after which another member may own what is ours here; then sending stops.
-        chance: draws from [0, 1), for jitter.
-        wall: epoch seconds, for ages and the time of dead letters.
-        clock: seconds, for what mapping costs.
+        telemetry: notified of everything that happens.
+        commits_may_fail_for: seconds after which another member may own these partitions; then sending stops.
+        rng: draws from [0, 1), for jitter.
+        clock: epoch seconds, for ages and the time of dead letters.
+        stopwatch: seconds, for what mapping costs.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - everything that meets here
@@ -68,16 +65,15 @@ class Pipeline:
         settings: Settings,
         telemetry: Telemetry,
         *,
-        rule_of: Callable[[Record], Awaitable[str | None]] = _no_rule,
-        commits_may_fail: float = 45.0,
-        chance: Callable[[], float] = random.random,
-        wall: Callable[[], float] = time.time,
-        clock: Callable[[], float] = time.perf_counter,
+        commits_may_fail_for: float = 45.0,
+        rng: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.time,
+        stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._source = source
         self._settings = settings
         self._telemetry = telemetry
-        self._wall = wall
+        self._clock = clock
         self._ends: dict[Partition, int] = {}
         self._lanes = Lanes(
             max_bytes=settings.batch.max_bytes,
@@ -85,32 +81,50 @@ class Pipeline:
             linger=settings.batch.linger,
             max_in_flight=settings.delivery.max_requests_in_flight,
         )
-        self._delivery = Delivery(destination, self._lanes, settings, telemetry, self, chance=chance)
+        self._permit = SendPermit()
+        self._progress = Wakeup()
+        self._breaker = CircuitBreaker(settings.delivery.retry_initial, settings.delivery.retry_max)
+        self._delivery = Delivery(
+            destination,
+            self._lanes,
+            settings,
+            telemetry,
+            self,
+            permit=self._permit,
+            breaker=self._breaker,
+            progress=self._progress,
+            rng=rng,
+        )
         self._storm = StormBreaker(
             consecutive=settings.dead_letters.halt_after_consecutive,
             ratio=settings.dead_letters.halt_above_ratio,
             window=settings.dead_letters.window,
         )
-        self._burial = Burial(
-            dead_letters, self._delivery, self._storm, telemetry, rule_of=rule_of, wall=wall
+        self._dead_lettering = DeadLetterWriter(
+            dead_letters,
+            telemetry,
+            storm=self._storm,
+            permit=self._permit,
+            breaker=self._breaker,
+            progress=self._progress,
+            clock=clock,
         )
         self._time_limit = TimeLimit(settings.limits.mapping_timeout, telemetry.mapping_blocked)
         self._intake = Intake(
             self._lanes,
-            self._burial,
+            self._dead_lettering,
             self._storm,
             telemetry,
             converter,
             self._time_limit,
             queued=self._notify_lanes,
-            clock=clock,
+            stopwatch=stopwatch,
         )
-        self._commits = Commits(source, self._lanes, self._delivery, may_fail=commits_may_fail)
+        self._committer = Committer(source, self._lanes, self._permit, may_fail_for=commits_may_fail_for)
         self._draining = False
         self._lost_at_the_end = False
         self._joined = False
         self._lanes_changed = Wakeup()
-        self._progress = self._delivery.progress
         self._fault: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stop_asked = asyncio.Event()
         self._halted = asyncio.Event()
@@ -130,7 +144,7 @@ class Pipeline:
     async def _work(self, *, until_caught_up: bool) -> bool:
         loops = [
             asyncio.create_task(loop)
-            for loop in (self._consume(), self._dispatch(), self._burial.run(), self._commit())
+            for loop in (self._consume(), self._dispatch(), self._dead_lettering.run(), self._commit())
         ]
         reasons = [self._stop_asked, *([self._caught_up, self._halted] if until_caught_up else [])]
         waits = [asyncio.create_task(reason.wait()) for reason in reasons]
@@ -172,35 +186,35 @@ class Pipeline:
             async with asyncio.timeout(self._settings.delivery.shutdown_timeout):
                 while not self._is_idle():
                     await self._progress.wait()
-                while not await self._commits.attempt():
-                    await self._commits.wait()
+                while not await self._committer.attempt():
+                    await self._committer.wait()
         except TimeoutError:
             return False
         return True
 
     def _is_idle(self) -> bool:
-        return self._burial.is_idle and (self._lanes.is_idle() or self._storm.broken)
+        return self._dead_lettering.is_idle and (self._lanes.is_idle() or self._storm.broken)
 
     # Fetch and map
 
     async def _consume(self) -> None:
         while True:
-            await self._intake.accept(await self._source.fetch(self._room()))
+            await self._intake.accept(await self._source.fetch(self._fetch_limit()))
             self._commit_early_if_crowded()
 
-    def _room(self) -> int:
+    def _fetch_limit(self) -> int:
         """How many records may be fetched; 0 keeps polling."""
         if self._draining or self._storm.broken:
             return 0
-        return self._intake.room(*self._left())
+        return self._intake.fetch_limit(*self._room())
 
-    def _left(self) -> tuple[int, int]:
+    def _room(self) -> tuple[int, int]:
         """How many more records, and bytes, may be in progress."""
         memory = self._settings.memory
-        tracks = self._lanes.tracks.values()
+        in_progress = [state.in_progress for state in self._lanes.partitions.values()]
         return (
-            memory.max_records_in_progress - sum(track.records for track in tracks),
-            memory.max_bytes - sum(track.size for track in tracks),
+            memory.max_records_in_progress - sum(each.records for each in in_progress),
+            memory.max_bytes - sum(each.size for each in in_progress),
         )
 
     def _notify_lanes(self) -> None:
@@ -210,7 +224,7 @@ class Pipeline:
 
     async def _dispatch(self) -> None:
         while True:
-            await self._delivery.wait_for_room()
+            await self._delivery.wait_for_turn()
             batch = await self._take()
             self._telemetry.batch_closed(batch.why, batch.count, len(batch.body()))
             self._delivery.start(batch).add_done_callback(self._delivery_ended)
@@ -233,38 +247,38 @@ class Pipeline:
         self._telemetry.calls_delivered(batch.count)
         oldest = min((each.timestamp()[1] for each in batch.heads() if each.timestamp()[0]), default=None)
         if oldest is not None:
-            self._telemetry.freshness_measured(self._wall() - oldest / 1000)
+            self._telemetry.freshness_measured(self._clock() - oldest / 1000)
         self._storm.delivered(batch.count)
         self._lanes_changed.notify()
         self._commit_early_if_crowded()
 
     def refused(self, batch: Batch, response: Response, attempts: int) -> None:
         """See `delivery.Outcomes`."""
-        self._burial.refuse(batch, response, attempts)
+        self._dead_lettering.refuse(batch, response, attempts)
         self._lanes_changed.notify()
 
     # Commit
 
     async def _commit(self) -> None:
         while True:
-            await self._commits.attempt()
+            await self._committer.attempt()
             self._notice_the_end()
-            await self._commits.wait()
+            await self._committer.wait()
 
     def _commit_early_if_crowded(self) -> None:
         """Where fetching would soon stop for lack of a commit, do not wait for the second to end."""
-        records, size = self._left()
+        records, size = self._room()
         if size <= 0 or 2 * records < self._settings.memory.max_records_in_progress:
-            self._commits.hurry()
+            self._committer.hurry()
 
     def _notice_the_end(self) -> None:
         """Caught up, or never to be: for `--until-caught-up`."""
-        if self._delivery.gate.hold or (self._storm.broken and self._burial.is_idle):
+        if self._breaker.hold or (self._storm.broken and self._dead_lettering.is_idle):
             self._halted.set()
-        tracks = self._lanes.tracks
         if self._joined and all(
-            track.upto >= self._ends[partition] and track.committed == track.upto
-            for partition, track in tracks.items()
+            state.offsets.next_offset >= self._ends[partition]
+            and state.offsets.committed == state.offsets.next_offset
+            for partition, state in self._lanes.partitions.items()
         ):
             self._caught_up.set()
 
@@ -273,7 +287,7 @@ class Pipeline:
     def assigned(self, starts: Mapping[Partition, Start]) -> None:
         """See `ports.Assignments`."""
         self._joined = True
-        self._commits.succeeded()
+        self._committer.succeeded()
         for partition, start in starts.items():
             self._lanes.assign(partition, start.offset, start.committed)
             self._ends[partition] = start.end
@@ -281,61 +295,64 @@ class Pipeline:
     async def revoked(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         """See `ports.Assignments`.
 
-        What waits for a retry is left to the next owner; waited for is only what is on the wire, and a dead letter
-        that is being written.
+        Only what is on the wire, and dead letters that are being written, are waited for. The next owner sends what
+        would have been retried.
         """
-        tracks = [self._lanes.tracks[each] for each in partitions if each in self._lanes.tracks]
-        for track in tracks:
-            self._lanes.withdraw(track)
-        await self._wait_for_wire(tracks)
-        finished = {track.partition: track.committable() for track in tracks}
-        self._forget(tracks)
+        states = self._states(partitions)
+        for state in states:
+            self._lanes.revoke(state)
+        await self._wait_for_wire(states)
+        finished = {state.partition: state.offsets.committable() for state in states}
+        self._forget(states)
         return finished
 
     def lost(self, partitions: Sequence[Partition]) -> None:
         """See `ports.Assignments`."""
         self._lost_at_the_end = self._draining
-        self._forget([self._lanes.tracks[each] for each in partitions if each in self._lanes.tracks])
+        self._forget(self._states(partitions))
 
-    async def _wait_for_wire(self, tracks: list[Track]) -> None:
+    def _states(self, partitions: Sequence[Partition]) -> list[PartitionState]:
+        return [self._lanes.partitions[each] for each in partitions if each in self._lanes.partitions]
+
+    async def _wait_for_wire(self, states: list[PartitionState]) -> None:
         deadline = self._now() + self._settings.pipelines.timeout + 1
-        while not (self._delivery.tracks_on_wire() | self._burial.writing).isdisjoint(tracks):
+        while not (self._delivery.partitions_on_wire() | self._dead_lettering.writing).isdisjoint(states):
             if (left := deadline - self._now()) <= 0:
                 return
             await self._progress.wait(left)
 
-    def _forget(self, tracks: list[Track]) -> None:
-        for track in tracks:
-            self._lanes.forget(track)
-            self._ends.pop(track.partition, None)
-        self._burial.leave_withdrawn()
+    def _forget(self, states: list[PartitionState]) -> None:
+        for state in states:
+            self._lanes.forget(state)
+            self._ends.pop(state.partition, None)
+        self._dead_lettering.drop_revoked()
         self._progress.notify()
 
     # What can be asked
 
     def _held(self) -> str | None:
-        return STORM if self._storm.broken else self._delivery.gate.hold
+        return STORM if self._storm.broken else self._breaker.hold
 
     def problems(self) -> list[dict[str, str]]:
-        """Why the worker is not ready, as `/readyz` tells it; empty if it is."""
+        """Why the worker is not ready, for `/readyz`; empty if it is."""
         reasons = []
         if held := self._held():
             reasons.append({"reason": held, "detail": "nothing is delivered until this is repaired"})
-        if self._burial.refused:
-            reasons.append({"reason": "DEAD_LETTERS_REFUSED", "detail": self._burial.refused})
-        if self._commits.failing_since is not None:
+        if self._dead_lettering.failure:
+            reasons.append({"reason": "DEAD_LETTERS_REFUSED", "detail": self._dead_lettering.failure})
+        if self._committer.failing_since is not None:
             reasons.append({"reason": FAILING, "detail": "Kafka does not take commits"})
         return reasons
 
     def observation(self) -> Observation:
         """How things stand, for gauges and the status page."""
-        tracks = self._lanes.tracks
-        now = self._wall()
+        states = self._lanes.partitions
+        now = self._clock()
         waiting, waiting_size = self._intake.waiting()
-        oldest = {partition: track.unfinished.oldest() for partition, track in tracks.items()}
+        oldest = {partition: state.offsets.oldest_unfinished() for partition, state in states.items()}
         return Observation(
-            in_progress_records=waiting + sum(track.records for track in tracks.values()),
-            in_progress_bytes=waiting_size + sum(track.size for track in tracks.values()),
+            in_progress_records=waiting + sum(state.in_progress.records for state in states.values()),
+            in_progress_bytes=waiting_size + sum(state.in_progress.size for state in states.values()),
             in_flight_requests=len(self._delivery.on_wire),
             oldest_undelivered={
                 partition: max(0.0, now - record.timestamp()[1] / 1000)
@@ -343,7 +360,7 @@ class Pipeline:
                 if record is not None
             },
             hold=self._held(),
-            paused=self._draining or self._storm.broken or min(self._left()) <= 0,
+            paused=self._draining or self._storm.broken or min(self._room()) <= 0,
         )
 
     @property

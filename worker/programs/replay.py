@@ -109,16 +109,8 @@ async def replay(settings: Settings, job: Job) -> Replayed:
     admission = job.admission(telemetry.mapper_was_slow)
     marks = ResolvedMarks(settings.kafka)
     source = ReplaySource(job.reader, job.survey, admission, marks, telemetry, limit=job.limit, tell=job.tell)
-    road = _without_storms(settings)
-    pipeline = Pipeline(
-        source,
-        api,
-        letters,
-        _converter,
-        road,
-        telemetry,
-        rule_of=lambda record: asyncio.to_thread(admission.rule_of, record),
-    )
+    pipeline_settings = _without_storms(settings)
+    pipeline = Pipeline(source, api, letters, _converter, pipeline_settings, telemetry)
     telemetry.observe(pipeline.observation)
     try:
         for problem in await letters.check([]):

@@ -26,7 +26,7 @@ from worker.telemetry.logs import configure_logging, tell
 from worker.telemetry.telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from worker.core.records import Converter, Record
+    from worker.core.records import Converter
     from worker.mapping.mappings import Mappings
     from worker.settings import Settings
     from worker.telemetry.telemetry import Observation
@@ -69,8 +69,7 @@ class Worker:
             self._converter,
             settings,
             self.telemetry,
-            rule_of=self._rule_of,
-            commits_may_fail=self.source.session_timeout,
+            commits_may_fail_for=self.source.session_timeout,
         )
         self.telemetry.observe(self._observation)
 
@@ -124,9 +123,6 @@ class Worker:
     def _tell_slow(self, mapper: str, seconds: float) -> None:
         """Later: what runs now can be interrupted, and must not hold a lock of the log meanwhile."""
         asyncio.get_running_loop().call_soon(self.telemetry.mapper_was_slow, mapper, seconds)
-
-    async def _rule_of(self, record: Record) -> str | None:
-        return await asyncio.to_thread(self._mappings.rule_at, record, self._message_ids())
 
     def _message_ids(self) -> MessageIds:
         """Ids of this cluster, which is known once the source is open."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
+from worker.mapping.files.topics import is_topic_name
 from worker.settings.values import Wrong
-
-_TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
 _OWN = {
     "bootstrap.servers": "set kafka.bootstrap_servers instead",
@@ -29,7 +27,7 @@ _OWN_PREFIX = "enable.auto."
 
 
 def _topic_name(value: Any) -> str:
-    if not isinstance(value, str) or not _TOPIC.fullmatch(value) or value in {".", ".."}:
+    if not isinstance(value, str) or not is_topic_name(value):
         raise Wrong("must be a topic's name", "at most 249 letters, digits, dots, dashes and underscores")
     return str(value)
 

@@ -35,17 +35,14 @@ class StubMappings:
     def converter(self, topic: str, ids: object, on_slow: object) -> Converter | None:
         return None if topic == "gone" else self.convert
 
-    def rule_at(self, record: Record, ids: object) -> str:
-        return "rules.yaml:1"
-
     @staticmethod
     def convert(records: Sequence[Record], calls: list[QueuedCall], rejected: list[RejectedRecord]) -> int:
         (record,) = records
         if record.value() == b"bad":
-            rejected.append((record, Rejected(Stage.MAP, "MAPPER_FAILED", "it raised")))
+            rejected.append((record, Rejected(Stage.MAP, "MAPPER_FAILED", "it raised", rule="rules.yaml:1")))
         elif record.value() != b"ignored":
             body = b'{"type":"track","event":"E","n":%d},' % record.offset()
-            calls.append((record.key() or record.offset(), body, record, 0, b""))
+            calls.append((record.key() or record.offset(), body, record, 0, b"", "rules.yaml:1"))
         return record.value() == b"ignored"
 
 
@@ -228,7 +225,6 @@ async def replayed(topic: MemoryTopic, api: Api, **selection: Any) -> Run:
     pipeline = Pipeline(
         run.source, api, Buried(topic), converter,
         Settings.model_validate(calm), cast("Any", run.telemetry),
-        rule_of=lambda record: asyncio.to_thread(run.admission.rule_of, record),
     )  # fmt: skip
     assert await pipeline.run(until_caught_up=True)
     return run

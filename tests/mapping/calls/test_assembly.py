@@ -177,7 +177,7 @@ def replace_the_body(call: Call) -> None:
         (lambda call: change(call, userId=" "), "MISSING_ID"),
         (lambda call: change(call, event="User Deleted"), "NOT_ALLOWED"),
         (lambda call: change(call, event="user deleted"), "RESERVED_NAME"),
-        (lambda call: change(call, sentAt="now"), "UNKNOWN_FIELD"),
+        (lambda call: change(call, writeKey="w"), "UNKNOWN_FIELD"),
         (lambda call: change(call, properties=[]), "INVALID_TYPE"),
         (lambda call: change(call, timestamp="now"), "INVALID_TIMESTAMP"),
         (change_a_copy, "INVALID_ID"),

@@ -224,6 +224,40 @@ def test_a_computed_event_name_must_be_an_ordinary_one(name: Any, reason: str) -
     assert calls(rules, {"id": "u", "name": "Fine"})[0]["event"] == "Fine"
 
 
+@pytest.mark.parametrize("traits", ["{email: email, a: a}", "traits", "'{email: email}'"])
+@pytest.mark.parametrize("email", [5, False, ["a"], {}], ids=repr)
+def test_an_email_that_is_no_text_rejects_the_record(traits: str, email: Any) -> None:
+    rules = f"  - {{call: identify, userId: id, traits: {traits}}}\n"
+    rejected = rejection(rules, {"id": "u", "email": email, "traits": {"email": email}})
+    assert (rejected.reason, rejected.detail) == ("INVALID_TYPE", "traits.email must be text.")
+    good = "cool.person@example.com"
+    (call,) = calls(rules, {"id": "u", "a": 1, "email": good, "traits": {"email": good}})
+    assert call["traits"]["email"] == good
+    absent: list[dict[str, Any]] = [{}, {"traits": {}, "email": None}, {"traits": {"email": None}}]
+    for found in absent:
+        assert calls(rules, {"id": "u", **found})
+        assert calls(rules, {"id": "u", **found}, head="nulls: send\n")
+
+
+@pytest.mark.parametrize("traits", ["{object_type_id: kind}", "traits", "{objectTypeId: kind}"])
+def test_an_object_type_that_is_no_whole_number_rejects_the_record(traits: str) -> None:
+    rules = f"  - {{call: group, groupId: id, traits: {traits}}}\n"
+    for wrong in ("company", "0", 1.5, True):
+        rejected = rejection(rules, {"id": "g", "kind": wrong, "traits": {"object_type_id": wrong}})
+        assert rejected.reason == "INVALID_VALUE"
+        assert "must be a whole number of 1 or more" in rejected.detail
+    for good in ("2", 2, None):
+        assert calls(rules, {"id": "g", "kind": good, "traits": {"object_type_id": good}})
+
+
+def test_integrations_hold_booleans_and_objects() -> None:
+    rules = "  - {call: identify, userId: id, integrations: {All: all}}\n"
+    for wrong in ("yes", 1, ["a"]):
+        assert rejection(rules, {"id": "u", "all": wrong}).reason == "INVALID_TYPE"
+    for good in (True, {"option": 1}, None):
+        assert calls(rules, {"id": "u", "all": good})
+
+
 def test_a_tombstone_matches_only_rules_with_a_condition() -> None:
     rules = (
         "  - {when: _kafka.tombstone, call: delete_user, userId: _kafka.key}\n"

@@ -91,7 +91,7 @@ def test_all_calls_of_a_record_are_queued_or_none() -> None:
     convert = compile_mapping(read(TWO_CALLS), Target("orders", IDS), {})
     good, bad = record({"id": "a", "n": 1}), record(b'{"id":"b","n":%d}' % 2**64)
     calls, rejected, ignored = run(convert, [good, bad, good])
-    assert [(of, index) for _, _, of, index, _ in calls] == [(good, 0), (good, 1)] * 2
+    assert [(of, index) for _, _, of, index, *_ in calls] == [(good, 0), (good, 1)] * 2
     ((of, verdict),) = rejected
     assert of is bad
     assert (verdict.reason, verdict.rule, verdict.call_index) == ("INEXACT_NUMBER", "runs.yaml:4", 1)
@@ -109,7 +109,7 @@ def test_a_fault_of_ours_with_one_record_stops_no_other() -> None:
     convert = compile_mapping(read(TWO_CALLS), Target("orders", IDS), {})
     good, bad = record({"id": "a"}), Faulty("orders", b'{"id":"b"}', b"key")
     calls, rejected, _ = run(convert, [bad, good])
-    assert [of for _, _, of, _, _ in calls] == [good, good]
+    assert [of for _, _, of, *_ in calls] == [good, good]
     ((of, verdict),) = rejected
     assert of is bad
     assert verdict.reason == "UNEXPECTED_FAULT"

@@ -101,3 +101,59 @@ def test_a_reserved_name_in_disguise_passes_neither_as_a_builder_s_nor_in_a_dict
     ):
         with pytest.raises(Rejected, match="RESERVED_NAME"):
             calls(mapper, record({}), {})
+
+
+REFERENCE = {
+    "type": "identify",
+    "userId": "97980cfea0067",
+    "traits": {"email": "cool.person@example.com", "createdAt": "2019-08-24T14:15:22Z"},
+    "integrations": {"All": True, "Salesforce": False},
+    "messageId": "string",
+    "receivedAt": "2019-08-24T14:15:22Z",
+    "sentAt": "2019-08-24T14:15:22Z",
+    "originalTimestamp": "2019-08-24T14:15:22Z",
+    "timestamp": "2019-08-24T14:15:22Z",
+    "version": 0,
+}
+"""The reference's own example of an identify (reference, Identify)."""
+
+
+def test_a_dict_may_have_every_common_field_and_one_time_is_sent() -> None:
+    (call,) = calls(rule(lambda _: REFERENCE), record({}), {})
+    dropped = {"receivedAt", "sentAt", "originalTimestamp", "version"}
+    assert call == {key: REFERENCE[key] for key in REFERENCE.keys() - dropped} | {
+        "timestamp": "2019-08-24T14:15:22.000Z"
+    }
+
+
+def test_an_original_timestamp_is_the_time_of_a_call_that_has_no_other() -> None:
+    track_it = {
+        "type": "track",
+        "userId": "u",
+        "event": "E",
+        "originalTimestamp": "2019-08-24T16:15:22+02:00",
+    }
+    (call,) = calls(rule(lambda _: track_it | {"timestamp": None}), record({}), {})
+    assert call["timestamp"] == "2019-08-24T14:15:22.000Z"
+    assert "originalTimestamp" not in call
+    (call,) = calls(rule(lambda _: track_it | {"timestamp": 0}), record({}), {})
+    assert call["timestamp"] == "1970-01-01T00:00:00.000Z"
+    with pytest.raises(Rejected, match="INVALID_TIMESTAMP: originalTimestamp: "):
+        calls(rule(lambda _: track_it | {"originalTimestamp": "now"}), record({}), {})
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: identify(user_id="u", traits={"email": 5}),
+        lambda: identify(user_id="u", integrations={"All": "yes"}),
+        lambda: group("g", traits={"object_type_id": "company"}),
+        lambda: {"type": "identify", "userId": "u", "traits": {"email": 5}},
+        lambda: {"type": "identify", "userId": "u", "integrations": {"All": None}},
+        lambda: {"type": "group", "groupId": "g", "objectTypeId": "company"},
+    ],
+)
+def test_what_customer_io_reads_itself_has_its_documented_type(made: Callable[[], Any]) -> None:
+    with pytest.raises(Rejected) as caught:
+        calls(rule(lambda _: made()), record({}), {})
+    assert caught.value.reason in {"INVALID_TYPE", "INVALID_VALUE"}

@@ -12,14 +12,15 @@ from typing import Any
 
 from worker.core.reasons import Rejected, Stage
 from worker.core.timestamps import ENDS, LENGTH, SECONDS, from_datetime, rfc3339
-from worker.customerio.reference import DESTRUCTIVE_CALLS, SEMANTIC_EVENTS
-from worker.customerio.semantic import check_event_name, check_semantic, reserved
+from worker.customerio.reference import DESTRUCTIVE_CALLS, ID_FIELDS, SEMANTIC_EVENTS
+from worker.customerio.semantic import check_event_name, check_semantic, is_object_type, reserved
 from worker.mapping.calls.call import Call
 from worker.mapping.calls.specs import CALLS, CallShape, Field, Kind, Place
 from worker.mapping.calls.validation import (
     REJECT_IDS,
+    TYPED_TRAITS,
     check_shared,
-    is_object_type,
+    check_traits,
     optional_identity,
     validate,
 )
@@ -158,9 +159,7 @@ def _object_type(field: Field, value: Any) -> str:
     """Digits that name a kind of object."""
     text = optional_identity(value, field.name, ()) or ""
     if not is_object_type(text):
-        raise Rejected(
-            Stage.VALIDATE, "INVALID_VALUE", f"{field.name} must be a whole number from 1 on, as text."
-        )
+        raise Rejected(Stage.VALIDATE, "INVALID_VALUE", f"{field.name} must be a whole number of 1 or more.")
     return text
 
 
@@ -210,8 +209,12 @@ def checked(
         Rejected: what `validation.validate` and `semantic.check_semantic` raise, or `INVALID_TIMESTAMP`.
     """
     valid = validate(call, strict=strict, reject_ids=reject_ids)
+    original = valid.pop("originalTimestamp", None)
     if "timestamp" in valid:
         valid["timestamp"] = as_time(valid["timestamp"])
+    elif original is not None:
+        # The reference asks for `timestamp` in its place, and does not say which of two would count: one is sent.
+        valid["timestamp"] = as_time(original, "originalTimestamp")
     check_semantic(valid, allow)
     return valid
 
@@ -230,19 +233,20 @@ def checked_call(
     if call.untouched is None:
         return checked(call.body, allow=allow, reject_ids=reject_ids)
     shape, body = call.untouched
-    for field in _IDS:
+    for field in ID_FIELDS:
         if field in body and body[field].strip().casefold() in reject_ids:
             return checked(body, allow=allow, reject_ids=reject_ids)
     if shape.name_or_url and "name" not in body:  # but properties.url, which may have changed
         return checked(body, allow=allow, reject_ids=reject_ids)
     if "context" in body or "integrations" in body:
         check_shared(body)
+    if shape.type in TYPED_TRAITS:
+        check_traits(body)
     if shape.name in _ACTED_ON:
         check_semantic(body, allow)
     return body.copy()  # because a mapper may return the same call again
 
 
-_IDS = ("userId", "anonymousId", "groupId", "previousId")
 _ACTED_ON = DESTRUCTIVE_CALLS | SEMANTIC_EVENTS.keys()
 """Which calls `check_semantic` has more to say of than what their event may be called."""
 
@@ -270,7 +274,7 @@ def _check_complete(shape: CallShape, found: Mapping[str, Any]) -> None:
         raise Rejected(Stage.VALIDATE, "MISSING_FIELD", f"{shape.name} needs name, or properties.url.")
 
 
-def as_time(value: object) -> str:
+def as_time(value: object, field: str = "timestamp") -> str:
     """A timestamp as it is sent.
 
     Raises:
@@ -279,4 +283,4 @@ def as_time(value: object) -> str:
     try:
         return from_datetime(value) if isinstance(value, datetime) else rfc3339(value)
     except ValueError as error:
-        raise Rejected(Stage.VALIDATE, "INVALID_TIMESTAMP", f"timestamp: {error}.") from None
+        raise Rejected(Stage.VALIDATE, "INVALID_TIMESTAMP", f"{field}: {error}.") from None

@@ -9,15 +9,15 @@ things are decided elsewhere: what a time is (`timestamps`), and what Customer.i
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from types import NoneType
 from typing import Any, NoReturn
 
-import orjson
-
 from worker.core.reasons import Rejected, Stage
+from worker.customerio.reference import ID_FIELDS, PERSON_IDS
+from worker.customerio.semantic import is_object_type
 
 REJECT_IDS = frozenset({"null", "undefined", "none", "nan", "[object object]"})
-"""Texts that are no one's id but what broken code writes, casefolded (docs/mapping.md,
-`reject_ids`)."""
+"""Strings that are never real ids but come from faulty code, casefolded (docs/mapping.md, `reject_ids`)."""
 
 MAX_MESSAGE_ID = 100
 """Characters. Segment's limit; Customer.io publishes none, so the smaller one holds."""
@@ -25,13 +25,12 @@ MAX_MESSAGE_ID = 100
 CHANNELS = ("browser", "server", "mobile")
 """What `context.channel` may be."""
 
-_PERSON = ("userId", "anonymousId")
-_IDS = frozenset({*_PERSON, "groupId", "previousId"})
+_IDS = frozenset(ID_FIELDS)
 _TEXTS = frozenset({"event", "name", "category", "objectTypeId", "messageId"})
 _OBJECTS = frozenset({"traits", "properties", "context", "integrations"})
-_COMMON = {"type", *_PERSON, "context", "integrations", "timestamp", "messageId"}
+_COMMON = {"type", *PERSON_IDS, "context", "integrations", "timestamp", "originalTimestamp", "messageId"}
 
-_FIELDS = {
+FIELDS = {
     "identify": _COMMON | {"traits"},
     "track": _COMMON | {"event", "properties", "groupId"},
     "page": _COMMON | {"name", "category", "properties"},
@@ -39,23 +38,27 @@ _FIELDS = {
     "group": _COMMON | {"groupId", "traits", "objectTypeId"},
     "alias": _COMMON | {"previousId"},
 }
-"""What each type takes. Another field would be ignored, and with it what somebody wanted to send."""
+"""What each type takes. The API would ignore any other field, and with it data that was meant to be sent."""
+
+_NOT_SENT = frozenset({"sentAt", "receivedAt", "version"})
+"""Common fields of the reference that a call may have and that are left out of it.
+
+`sentAt`: with it the API would move the time of a replayed event. The API itself sets the others.
+"""
+
+_TAKEN = {type_: fields | _NOT_SENT for type_, fields in FIELDS.items()}
 
 _NEEDS = {
-    "identify": (_PERSON,),
-    "track": ((*_PERSON, "groupId"), ("event",)),
-    "page": (_PERSON,),
-    "screen": (_PERSON,),
+    "identify": (PERSON_IDS,),
+    "track": ((*PERSON_IDS, "groupId"), ("event",)),
+    "page": (PERSON_IDS,),
+    "screen": (PERSON_IDS,),
     "group": (("groupId",),),
     "alias": (("userId",), ("previousId",)),
 }
 """Of each of these lists at least one must be there."""
 
 _HINTS = {
-    "originalTimestamp": "send `timestamp`",
-    "sentAt": "with it the API would move a replayed event to another time",
-    "receivedAt": "the API sets it",
-    "version": "the API sets it",
     "writeKey": "the worker sends its own key",
     "name": "a track's name is its `event`",
     "properties": "this type takes `traits`",
@@ -64,6 +67,13 @@ _HINTS = {
     "user_id": "it is `userId`",
     "anonymous_id": "it is `anonymousId`",
 }
+
+TYPED_TRAITS = {"identify": ("email",), "group": ("object_type_id", "objectTypeId")}
+"""Traits that Customer.io itself reads, by the type of the call; all others may be any JSON.
+
+`email` finds the person (reference, Identify). The other two say of which type the object is: the destination
+reads either (the reference, and the newer one).
+"""
 
 _WORDS: dict[type, str] = {str: "text", bool: "true or false", dict: "an object", list: "a list"}
 _CONTEXT: dict[str, Any] = {
@@ -135,27 +145,27 @@ def optional_identity(value: object, field: str, reject_ids: Collection[str] = R
 
 
 def validate(call: Any, *, strict: bool = True, reject_ids: Collection[str] = REJECT_IDS) -> dict[str, Any]:
-    """A call as it may be sent, in a new dict: null texts and blank ids are left out of it.
+    """A call as it may be sent, in a new dict, without null texts, blank ids and fields that the API sets.
 
-    Numbers are not accepted as ids here: a call that comes whole is taken as it stands. Its timestamp and the
+    Numbers are not accepted as ids here: a call that comes whole is taken as it stands. Its times and the
     needs of Customer.io's own events are not looked at.
 
     Args:
         call: anything.
         strict: refuse what the API refuses in strict mode only: an `identify` by `traits.email` alone.
-        reject_ids: texts that are no one's id, casefolded.
+        reject_ids: strings that are never real ids, casefolded.
 
     Raises:
         Rejected: with stage `validate`: `NOT_A_CALL`, `UNKNOWN_TYPE`, `UNKNOWN_FIELD`, `MISSING_ID`,
             `MISSING_FIELD`, `INVALID_ID`, `FORBIDDEN_ID`, `INVALID_TYPE`, `INVALID_VALUE`.
     """
     if not isinstance(call, (dict, Mapping)):  # dict first: asking for a Mapping costs more
-        _refuse("NOT_A_CALL", "A call is an object.")
+        _refuse("NOT_A_CALL", "A call must be an object.")
     type_ = call.get("type")
-    if not isinstance(type_, str) or type_ not in _FIELDS:
-        _refuse("UNKNOWN_TYPE", f"type must be one of {', '.join(_FIELDS)}.")
-    if not _FIELDS[type_].issuperset(call):
-        _refuse_unknown(type_, call.keys() - _FIELDS[type_])
+    if not isinstance(type_, str) or type_ not in FIELDS:
+        _refuse("UNKNOWN_TYPE", f"type must be one of {', '.join(FIELDS)}.")
+    if not _TAKEN[type_].issuperset(call):
+        _refuse_unknown(type_, call.keys() - _TAKEN[type_])
     result = {
         field: kept for field, value in call.items() if (kept := _field(field, value, reject_ids)) is not None
     }
@@ -164,6 +174,7 @@ def validate(call: Any, *, strict: bool = True, reject_ids: Collection[str] = RE
     else:
         _check_needs(type_, result)
     check_shared(result)
+    check_traits(result)
     return result
 
 
@@ -179,29 +190,22 @@ def check_shared(call: Mapping[str, Any]) -> None:
         _check_integrations(integrations)
 
 
-def validate_batch(body: Any) -> None:
-    """What a batch must be beside its calls (reference, Batch).
-
-    Two readings of the reference differ on whether calls of one batch may have different contexts; here they
-    may not.
+def check_traits(call: Mapping[str, Any]) -> None:
+    """Check the traits that Customer.io itself reads, see `TYPED_TRAITS`; null counts as absent.
 
     Raises:
-        Rejected: with stage `validate`: `NOT_A_BATCH`, `DIFFERENT_CONTEXTS`, `DUPLICATE_MESSAGE_ID`.
+        Rejected: with stage `validate`: `INVALID_TYPE` or `INVALID_VALUE`.
     """
-    calls = body.get("batch") if isinstance(body, Mapping) else None
-    if not isinstance(calls, list) or not calls or not all(isinstance(call, Mapping) for call in calls):
-        _refuse("NOT_A_BATCH", "A batch is an object whose `batch` is a list of at least one call.")
-    for field in ("context", "integrations"):
-        seen = {_canonical(call.get(field, body.get(field))) for call in calls}
-        if len(seen) > 1 or (field in body and seen != {_canonical(body[field])}):
-            _refuse("DIFFERENT_CONTEXTS", f"The calls of a batch have the same {field}.")
-    ids = [call["messageId"] for call in calls if isinstance(call.get("messageId"), str)]
-    if len(set(ids)) < len(ids):
-        _refuse("DUPLICATE_MESSAGE_ID", "Two calls of a batch have the same messageId: one would be dropped.")
-
-
-def _canonical(value: object) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    traits = call.get("traits")
+    if not traits:
+        return
+    if call["type"] == "identify":
+        if not isinstance(traits.get("email", ""), (str, NoneType)):
+            _refuse("INVALID_TYPE", "traits.email must be text.")
+    elif call["type"] == "group":
+        for field in TYPED_TRAITS["group"]:
+            if traits.get(field) is not None and not is_object_type(traits[field]):
+                _refuse("INVALID_VALUE", f"traits.{field} must be a whole number of 1 or more.")
 
 
 def _refuse(reason: str, detail: str) -> NoReturn:
@@ -212,8 +216,8 @@ def _refuse_unknown(type_: str, unknown: Collection[object]) -> NoReturn:
     """Name the field only if it is a well-known word: another one may have come from the data."""
     known = min((field for field in unknown if isinstance(field, str) and field in _HINTS), default=None)
     if known is None:
-        _refuse("UNKNOWN_FIELD", f"{type_} takes {', '.join(sorted(_FIELDS[type_]))} and nothing else.")
-    _refuse("UNKNOWN_FIELD", f"{type_} takes no {known}: {_HINTS[known]}.")
+        _refuse("UNKNOWN_FIELD", f"{type_} takes only these fields: {', '.join(sorted(FIELDS[type_]))}.")
+    _refuse("UNKNOWN_FIELD", f"{type_} does not take {known}: {_HINTS[known]}.")
 
 
 def _decimal(value: object, field: str) -> str:
@@ -228,7 +232,10 @@ def _decimal(value: object, field: str) -> str:
     if type(value) is float and value.is_integer():
         if abs(value) < 2**53:
             return str(int(value))
-        _refuse("INEXACT_NUMBER", f"{field} is a number too large for all its digits to be known.")
+        _refuse(
+            "INEXACT_NUMBER",
+            f"{field} is a floating-point number of 2^53 or more, whose exact digits are unknown.",
+        )
     _refuse("INVALID_ID", f"{field} is neither text nor a whole number.")
 
 
@@ -243,7 +250,7 @@ def _field(field: str, value: Any, reject_ids: Collection[str]) -> Any:
         return optional_identity(value, field, reject_ids)
     elif field in _TEXTS and value is not None:
         _check_text(field, value)
-    return value
+    return None if field in _NOT_SENT else value
 
 
 def _check_text(field: str, value: Any) -> None:
@@ -252,14 +259,11 @@ def _check_text(field: str, value: Any) -> None:
     if not value.strip():
         _refuse("MISSING_FIELD", f"{field} is blank.")
     if field == "messageId" and len(value) > MAX_MESSAGE_ID:
-        _refuse("INVALID_VALUE", f"messageId has {len(value)} characters; {MAX_MESSAGE_ID} are allowed.")
+        _refuse(
+            "INVALID_VALUE", f"messageId has {len(value)} characters; at most {MAX_MESSAGE_ID} are allowed."
+        )
     if field == "objectTypeId" and not is_object_type(value):
-        _refuse("INVALID_VALUE", "objectTypeId must be a whole number from 1 on, as text.")
-
-
-def is_object_type(text: str) -> bool:
-    """Whether these are the digits of a kind of object: the reference's "stringified integers" from 1 on."""
-    return bool(text) and text.isascii() and text.isdigit() and text[0] != "0"
+        _refuse("INVALID_VALUE", "objectTypeId must be text with a whole number of 1 or more.")
 
 
 def _is_by_email(call: Mapping[str, Any]) -> bool:
@@ -298,10 +302,10 @@ def _check_context(context: Mapping[str, Any], types: Mapping[str, Any], path: s
         elif key == "channel" and value not in CHANNELS:
             _refuse("INVALID_VALUE", f"{path}.channel must be one of {', '.join(CHANNELS)}.")
         elif kind is list and not all(isinstance(item, str) for item in value):
-            _refuse("INVALID_TYPE", f"{path}.{key} must be a list of texts.")
+            _refuse("INVALID_TYPE", f"{path}.{key} must be a list of text values.")
 
 
 def _check_integrations(integrations: Mapping[str, Any]) -> None:
     """Each destination is switched on or off, or given options as SDKs do."""
     if not all(isinstance(value, (bool, dict)) for value in integrations.values()):
-        _refuse("INVALID_TYPE", "integrations must hold true, false or an object for each destination.")
+        _refuse("INVALID_TYPE", "Each value in integrations must be true, false or an object.")

@@ -18,10 +18,17 @@ from worker.core.reasons import Rejected, Stage
 from worker.core.records import Record
 from worker.core.timestamps import LENGTH, MILLIS, SECONDS
 from worker.customerio.limits import MAX_CALL_BYTES
+from worker.customerio.reference import PERSON_IDS
 from worker.mapping.calls.assembly import as_time, assemble, checked, convert
 from worker.mapping.calls.encoding import envelope, refuse, refuse_size
 from worker.mapping.calls.specs import CallShape, Field, Kind
-from worker.mapping.calls.validation import check_shared, identity, optional_identity
+from worker.mapping.calls.validation import (
+    TYPED_TRAITS,
+    check_shared,
+    check_traits,
+    identity,
+    optional_identity,
+)
 from worker.mapping.compiler.records import RecordCode
 from worker.mapping.compiler.source import Code
 from worker.mapping.compiler.values import Entry, emit_object, emit_value, local
@@ -93,19 +100,33 @@ class CallCode:
     def _field(self, call: CallRule, field: Field) -> Entry:
         given = call.fields[field.name]
         if field.kind is Kind.OBJECT:
-            return self._object(field, given)
+            return self._object(call.shape, field, given)
         found = emit_value(self._code, given, omit=True)
         if field.kind is Kind.IDENTITY:
             return self._identity(field, found.text, needed=is_needed(call, field))
         return self._text(field, found.text)
 
-    def _object(self, field: Field, given: Any) -> Entry:
+    def _object(self, shape: CallShape, field: Field, given: Any) -> Entry:
         found = emit_value(self._code, given, omit=self._omits(field))
-        if isinstance(given, dict):
-            return Entry(field.name, found.text)
-        with self._code.block(f"if {found.text} is not None and type({found.text}) is not dict:"):
-            self._code.line(f"{self._constant(convert)}({self._constant(field)}, {found.text})")
-        return Entry(field.name, found.text, nullable=True)
+        nullable = not isinstance(given, dict)
+        if nullable:
+            with self._code.block(f"if {found.text} is not None and type({found.text}) is not dict:"):
+                self._code.line(f"{self._constant(convert)}({self._constant(field)}, {found.text})")
+        if field.name == "traits":
+            self._check_traits(shape, found.text, given)
+        return Entry(field.name, found.text, nullable=nullable)
+
+    def _check_traits(self, shape: CallShape, traits: str, given: Any) -> None:
+        """Check the traits that Customer.io itself reads, where these may be among them."""
+        if isinstance(given, dict) and given.keys().isdisjoint(TYPED_TRAITS[shape.type]):
+            return
+        check = f"{self._constant(check_traits)}({{'type': {shape.type!r}, 'traits': {traits}}})"
+        if shape.type != "identify":
+            self._code.line(check)
+            return
+        there = "" if isinstance(given, dict) else f"{traits} and "
+        with self._code.block(f"if {there}type({traits}.get('email', '')) is not str:"):  # it hardly ever is
+            self._code.line(check)
 
     def _identity(self, field: Field, found: str, *, needed: bool) -> Entry:
         """An id: as it is if it is plain text that nobody could take for blank or forbidden."""
@@ -272,7 +293,7 @@ def has_envelope(call: CallRule) -> bool:
 def wanted_people(call: CallRule) -> frozenset[str]:
     """Of which of the ids that a rule names at least one must be found."""
     shape: CallShape = call.shape
-    wanted = ("userId", "anonymousId") if shape.person_must_be_found else shape.one_of
+    wanted = PERSON_IDS if shape.person_must_be_found else shape.one_of
     return frozenset(wanted) & call.fields.keys()
 
 

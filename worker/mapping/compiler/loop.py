@@ -14,7 +14,7 @@ What is generated for a rule reads as one would write it by hand:
                 type_1 = event.type
                 if type_1 == "order.completed":
                     ...
-                    calls.append((key, body_9 + b",", record, 0, b""))
+                    calls.append((key, body_9 + b",", record, 0, b"", "config/mappings/orders.yaml:3"))
                     continue
                 ignored += 1
             except Exception as fault:
@@ -224,7 +224,7 @@ class _Function:
             code.line("ignored += 1")
             code.line("continue")
         key = self._record.key()
-        call = f'({key}, body + b",", record, index, envelope)'
+        call = f'({key}, body + b",", record, index, envelope, {rule.at!r})'
         with code.block("for index, (body, envelope) in enumerate(made):"):
             code.line(f"calls.append({call})")
 
@@ -240,7 +240,7 @@ class _Function:
             encoded.append(writer.call(call, index))
         key = self._record.key()
         queued = [
-            f'({key}, {body} + b",", record, {index}, {envelope})'
+            f'({key}, {body} + b",", record, {index}, {envelope}, {rule.at!r})'
             for index, (body, envelope) in enumerate(encoded)
         ]
         # Appending is cheapest for one; several are put into a list first, so that all are queued or none.

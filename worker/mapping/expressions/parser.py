@@ -10,6 +10,7 @@ The tree is the library's (`jmespath.ast`), with three changes:
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from typing import Any
 
@@ -23,6 +24,9 @@ Node = dict[str, Any]
 
 MOST_LEVELS = 100
 """How deep an expression may nest: more than anybody can read, and safe for every recursion over the tree."""
+
+UNQUOTED_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+"""A field's name that needs no quotes (the grammar's unquoted-string)."""
 
 _CHAINS = frozenset({"or_expression", "and_expression", "pipe"})
 _FIRST_CHILD_ONLY = frozenset(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from worker.core.near_matches import closest, did_you_mean
@@ -14,11 +14,12 @@ from worker.documents.document import Document, Path
 from worker.documents.problems import Problem
 from worker.mapping.calls.assembly import convert
 from worker.mapping.calls.specs import CALLS, CallShape, Field, Kind
+from worker.mapping.calls.validation import check_shared, check_traits
 from worker.mapping.expressions.expression import Expression, ExpressionError
+from worker.mapping.expressions.parser import UNQUOTED_NAME
 from worker.mapping.files.rules import CallRule, Value
 from worker.mapping.files.schema import RULE_KEYS
 
-_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DASHED = re.compile(r"[A-Za-z_]\w*(-\w+)+")
 _WORDS = re.compile(r"\w[\w ,.!?/:+-]*")
 _LITERAL_TEXT = "literal text is written in single quotes, within quotes that YAML takes away: \"'{}'\""
@@ -64,6 +65,7 @@ class CallReader:
             for key, value in own.items()
             if key in shape.fields and key != "event"
         }
+        self._check_known(shape, fields, path)
         call = CallRule(shape, path, event, event_from, fields)
         self._complete(call, own)
         return call
@@ -72,7 +74,7 @@ class CallReader:
         """The expression that the text at `path` is; None where it is none."""
         text = str(self._at(path))
         bare = text.strip()
-        if self._document.is_quoted(path) and _WORD.fullmatch(text):
+        if self._document.is_quoted(path) and UNQUOTED_NAME.fullmatch(text):
             hint = f"\"'{text}'\" for the text, {text} without quotes for the event's field"
             self._report(f"the quoted word '{text}' would be read as a field's name", path, hint=hint)
             return None
@@ -188,6 +190,18 @@ class CallReader:
         if converted is None:
             self._report(f"`{field.name}` must not be blank", path)
 
+    def _check_known(self, shape: CallShape, fields: dict[str, Value], path: Path) -> None:
+        """Check what stands in the file itself as a call is checked; each key alone, so that its place is known."""
+        for name in ("traits", "context", "integrations"):
+            given = fields.get(name)
+            for key, value in _known_items(given) if isinstance(given, dict) else ():
+                part = {"type": shape.type, name: {key: value}}
+                try:
+                    check_shared(part)
+                    check_traits(part)
+                except Rejected as rejected:
+                    self._report(rejected.detail.rstrip("."), (*path, name, key))
+
     def _complete(self, call: CallRule, own: dict[str, Any]) -> None:
         """What a call cannot do without must at least be named."""
         shape, at = call.shape, (*call.path, "call")
@@ -209,6 +223,17 @@ class CallReader:
 
     def _report(self, message: str, path: Path, *, key: bool = False, hint: str | None = None) -> None:
         self._problems.append(self._document.problem(message, path, key=key, hint=hint))
+
+
+def _known_items(given: dict[str, Value]) -> Iterator[tuple[str, Any]]:
+    """The items of an object whose values need no event, each as it is sent."""
+    for key, value in given.items():
+        if isinstance(value, dict):
+            yield key, dict(_known_items(value))
+        elif not isinstance(value, Expression | list):
+            yield key, value
+        elif isinstance(value, Expression) and value.is_literal:
+            yield key, value.search({}, {})
 
 
 def _hint_for(text: str) -> str | None:

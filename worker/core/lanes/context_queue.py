@@ -1,0 +1,110 @@
+"""Calls of one batch context that may go into a request now."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import deque
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from worker.core.lanes.chunk import Chunk
+from worker.core.records import KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from worker.core.lanes.partition_state import PartitionState
+    from worker.core.records import QueuedCall
+
+CHUNK_CALLS = 256
+"""As many as the pipeline maps in one slice: a chunk of a busy partition is about a slice's calls."""
+
+CHUNK_SECONDS = 0.05
+"""The chunk at the end grows while it is shorter than `CHUNK_CALLS` and younger than this. All its calls count as old
+as its first one, so this is how much too early a call may be due: a tenth of the default linger."""
+
+_since = attrgetter("since")
+
+
+class ContextQueue:
+    """Calls that may go into a request together: they share a batch context, and none of their keys is in a request.
+
+    Attributes:
+        context: see `records.EncodedCall`.
+        chunks: the oldest first.
+        calls, size: sums over the chunks.
+        due: when a request should leave with them; None while there are none.
+    """
+
+    __slots__ = ("calls", "chunks", "context", "due", "size")
+
+    def __init__(self, context: bytes) -> None:
+        self.context = context
+        self.chunks: deque[Chunk] = deque()
+        self.calls = 0
+        self.size = 0
+        self.due: float | None = None
+
+    def append(self, state: PartitionState, calls: list[QueuedCall], now: float) -> int:
+        """Add calls that have just come; returns their bytes."""
+        before = self.size
+        last = self.chunks[-1] if self.chunks else None
+        if last is not None and last.state is state and _may_grow(last, now):
+            self.size -= last.size
+            last.extend(calls)
+            self.size += last.size
+            self.calls += len(calls)
+        else:
+            self.insert(Chunk(state, now, calls))
+        return self.size - before
+
+    def insert(self, chunk: Chunk) -> None:
+        """Add a chunk where its age belongs."""
+        if self.chunks and self.chunks[-1].since > chunk.since:
+            insort(self.chunks, chunk, key=_since)
+        else:
+            self.chunks.append(chunk)
+        self.calls += len(chunk.calls)
+        self.size += chunk.size
+
+    def pop(self, calls: int) -> Chunk:
+        """Take this many calls from the first chunk."""
+        chunk = self.chunks[0]
+        if calls == len(chunk.calls):
+            self.chunks.popleft()
+        else:
+            chunk, self.chunks[0] = chunk.divide(chunk.calls[:calls], chunk.calls[calls:])
+        self.calls -= len(chunk.calls)
+        self.size -= chunk.size
+        return chunk
+
+    def bring_share_forward(self, shares: int, calls: int) -> None:
+        """Divide all keys into `shares` and bring forward, out of about `calls` calls, the share of the first key.
+
+        Until `reset`, the chunks are not in the order of their age.
+        """
+        share = hash(self.chunks[0].calls[0][KEY]) % shares
+        front: list[Chunk] = []
+        rest: list[Chunk] = []
+        while self.chunks and calls > 0:
+            chunk = self.chunks.popleft()
+            calls -= len(chunk.calls)
+            inside = [call for call in chunk.calls if hash(call[KEY]) % shares == share]
+            if len(inside) in {0, len(chunk.calls)}:
+                (front if inside else rest).append(chunk)
+                continue
+            outside = [call for call in chunk.calls if hash(call[KEY]) % shares != share]
+            ours, others = chunk.divide(inside, outside)
+            front.append(ours)
+            rest.append(others)
+        self.chunks.extendleft(reversed(front + rest))
+
+    def reset(self, chunks: Iterable[Chunk]) -> None:
+        """Hold these chunks, by their age, and nothing else."""
+        self.chunks = deque(sorted(chunks, key=_since))
+        self.calls = sum(len(chunk.calls) for chunk in self.chunks)
+        self.size = sum(chunk.size for chunk in self.chunks)
+
+
+def _may_grow(chunk: Chunk, now: float) -> bool:
+    return len(chunk.calls) < CHUNK_CALLS and now - chunk.since <= CHUNK_SECONDS

@@ -1,0 +1,256 @@
+"""The lanes of all keys: what may go into the next request, and what is blocked behind one."""
+
+from __future__ import annotations
+
+import heapq
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+from worker.core.lanes.batch import Batch, BatchCapacity
+from worker.core.lanes.chunk import Chunk
+from worker.core.lanes.context_queue import CHUNK_SECONDS, ContextQueue
+from worker.core.lanes.partition_state import PartitionState
+from worker.core.records import BODY, CONTEXT, INDEX, KEY, RECORD
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from worker.core.lanes.key_queues import BlockedCall
+    from worker.core.records import OrderKey, Partition, QueuedCall
+
+MAX_STALE_ENTRIES = 1000
+"""How many outdated entries the heap of due times may hold, beyond two a queue, before it is rebuilt: often enough that
+it stays small, seldom enough that rebuilding costs nothing."""
+
+_context = itemgetter(CONTEXT)
+
+
+class Lanes:
+    """The lane of each key that has unfinished calls, and what may go into the next request.
+
+    Args:
+        max_bytes: of a request's body, exact.
+        max_calls: in a request.
+        linger: seconds that a call may wait for others to share its request.
+        max_in_flight: requests at the same time.
+
+    Attributes:
+        partitions: the assignments.
+        queues: those that hold calls, by their batch context.
+    """
+
+    def __init__(self, *, max_bytes: int, max_calls: int, linger: float, max_in_flight: int) -> None:
+        self._max_bytes = max_bytes
+        self._max_calls = max_calls
+        self._linger = linger
+        self._max_in_flight = max_in_flight
+        # Times at which queues are due. An entry is outdated once its queue's `due` differs from it.
+        self._due: list[tuple[float, int, ContextQueue]] = []
+        self._pushed = 0
+        self.partitions: dict[Partition, PartitionState] = {}
+        self.queues: dict[bytes, ContextQueue] = {}
+
+    # Assignments
+
+    def assign(self, partition: Partition, next_offset: int, committed: int | None = None) -> PartitionState:
+        """Begin an assignment whose first record is at `next_offset` or later."""
+        state = self.partitions[partition] = PartitionState(partition, next_offset, committed)
+        return state
+
+    def revoke(self, state: PartitionState) -> None:
+        """Send nothing more of a partition that another member is about to get; it still holds its commit back."""
+        if state.revoked:
+            return
+        state.revoke()
+        for context in dict.fromkeys(state.keys.lanes.values()):
+            if context is not None:
+                queue = self._queue(context)
+                queue.reset(chunk for chunk in queue.chunks if chunk.state is not state)
+                self._set_due(queue)
+
+    def forget(self, state: PartitionState) -> None:
+        """End an assignment. What completes late touches only its orphaned state."""
+        self.revoke(state)
+        if self.partitions.get(state.partition) is state:
+            del self.partitions[state.partition]
+
+    # In
+
+    def add(self, state: PartitionState, calls: list[QueuedCall], now: float) -> int:
+        """Queue calls of one partition, in the order of their records; returns their bytes."""
+        if len({call[CONTEXT] for call in calls}) == 1:
+            return self._add_of_one_context(state, calls, now)
+        return sum(self._add_of_one_context(state, list(group), now) for _, group in groupby(calls, _context))
+
+    def _add_of_one_context(self, state: PartitionState, calls: list[QueuedCall], now: float) -> int:
+        """Queue calls, but for those whose lane is elsewhere: those are blocked. Written for speed."""
+        context = calls[0][CONTEXT]
+        queue = self._queue(context)
+        blocked, lane_of = state.keys.blocked, state.keys.lanes.setdefault
+        queued = [
+            call for call in calls if lane_of(call[KEY], context) == context and call[KEY] not in blocked
+        ]
+        blocked_size = 0
+        if len(queued) < len(calls):
+            for call in calls:
+                if lane_of(call[KEY], context) != context or call[KEY] in blocked:
+                    state.keys.block(call, now)
+                    blocked_size += len(call[BODY])
+        size = queue.append(state, queued, now) if queued else 0
+        self._set_due(queue)
+        return size + blocked_size
+
+    # Out
+
+    def take(self, now: float, *, draining: bool = False) -> Batch | None:
+        """The next request's calls, if there is reason to send one.
+
+        There is if a queue fills a request, or if its oldest call has lingered. When `draining`, everything is due.
+        """
+        queue = self._first_due()
+        if queue is None or queue.due is None or (queue.due > now and not draining):
+            return None
+        why = "full" if self._is_full(queue) else "linger" if queue.due <= now else "drain"
+        batch = self._fill(queue, why)
+        for chunk in batch.chunks:
+            chunk.state.keys.take(chunk.calls)
+        if queue.chunks:
+            self._block_behind_requests(queue)
+        self._set_due(queue)
+        return batch
+
+    def next_due(self) -> float | None:
+        """When `take` will have something at the latest; None if nothing waits."""
+        queue = self._first_due()
+        return None if queue is None else queue.due
+
+    def finish(self, batch: Batch) -> None:
+        """Each call in `batch` is delivered or refused, or its partition is revoked: free the lanes of its keys."""
+        for chunk in batch.chunks:
+            chunk.finish()
+        if not batch.frees:
+            return
+        finished: dict[PartitionState, dict[OrderKey, None]] = {}  # keys in order, each once
+        for chunk in batch.chunks:
+            finished.setdefault(chunk.state, {}).update(dict.fromkeys([call[KEY] for call in chunk.calls]))
+        for state, keys in finished.items():
+            if unblocked := state.keys.free(keys):
+                self._unblock(state, unblocked)
+
+    def without_revoked(self, batch: Batch) -> Batch:
+        """`batch` without the calls of revoked partitions.
+
+        They stay unfinished: that holds their partition's last commit back.
+        """
+        kept = [chunk for chunk in batch.chunks if not chunk.state.revoked]
+        if len(kept) == len(batch.chunks):
+            return batch
+        return Batch(batch.context, batch.why, kept, batch.lane, frees=batch.frees)
+
+    def is_idle(self) -> bool:
+        """Whether nothing is queued or in flight."""
+        return all(state.offsets.oldest_unfinished() is None for state in self.partitions.values())
+
+    def _queue(self, context: bytes) -> ContextQueue:
+        queue = self.queues.get(context)
+        if queue is None:
+            queue = self.queues[context] = ContextQueue(context)
+        return queue
+
+    def _fill(self, queue: ContextQueue, why: str) -> Batch:
+        """As many calls from a queue's head as a request may carry."""
+        shares, calls = self._shares(queue)
+        if shares > 1:
+            queue.bring_share_forward(shares, shares * calls)
+        capacity = BatchCapacity(queue.context, queue.chunks[0].calls[0], self._max_bytes, self._max_calls)
+        batch = Batch(capacity.context, why)
+        while queue.chunks and not capacity.full:
+            if fitting := capacity.take(queue.chunks[0]):
+                batch.chunks.append(queue.pop(fitting))
+        if capacity.full:
+            batch.why = "full"
+        return batch
+
+    def _shares(self, queue: ContextQueue) -> tuple[int, int]:
+        """Among how many requests to divide a queue's keys, and how many calls each of them gets.
+
+        A request blocks the rest of its keys' calls. If few keys have a backlog, the first request would hold calls
+        of every key, and no other request could carry anything. So where several requests' worth of calls is queued,
+        each gets *all* the calls of its share of the keys, and they travel in parallel.
+
+        With many keys that is needless: a request hits only a few of the keys that the next one holds. Enough are twice
+        as many keys as all requests in flight can hold calls, so that a key rarely meets itself.
+        """
+        requests = max(1, queue.calls // self._max_calls, queue.size // self._max_bytes)
+        calls = queue.calls // requests
+        keys = sum(len(state.keys.lanes) for state in self.partitions.values())
+        enough = keys >= 2 * self._max_in_flight * calls
+        return 1 if enough else min(requests, self._max_in_flight), calls
+
+    def _block_behind_requests(self, queue: ContextQueue) -> None:
+        """Queued calls whose key has just gone into a request are blocked behind it."""
+        blocked: dict[tuple[PartitionState, OrderKey], list[BlockedCall]] = {}
+        kept = []
+        for chunk in queue.chunks:
+            state, lanes = chunk.state, chunk.state.keys.lanes
+            stay = [call for call in chunk.calls if lanes[call[KEY]] is not None]
+            if len(stay) < len(chunk.calls):
+                for call in chunk.calls:
+                    if lanes[call[KEY]] is None:
+                        blocked.setdefault((state, call[KEY]), []).append((chunk.since, call))
+                chunk.keep(stay)
+            if stay:
+                kept.append(chunk)
+        queue.reset(kept)
+        for (state, key), calls in blocked.items():
+            state.keys.block_first(key, calls)
+
+    def _unblock(self, state: PartitionState, keys: Sequence[OrderKey]) -> None:
+        """Queue what was blocked behind finished calls, of each key up to the next batch context."""
+        # More than about two requests' worth would only be blocked again by the request that takes the first of it.
+        limit = max(1, 2 * self._max_calls // len(keys))
+        # Calls of about the same age become one chunk: a chunk is as old as its first call.
+        groups: dict[tuple[bytes, int], list[BlockedCall]] = {}
+        for key in keys:
+            context, unblocked = state.keys.unblock(key, limit)
+            for each in unblocked:
+                groups.setdefault((context, int(each[0] / CHUNK_SECONDS)), []).append(each)
+        for (context, _), group in groups.items():
+            since = min(since for since, _ in group)
+            queue = self._queue(context)
+            queue.insert(Chunk(state, since, sorted([call for _, call in group], key=_position)))
+            self._set_due(queue)
+
+    # Due
+
+    def _is_full(self, queue: ContextQueue) -> bool:
+        return queue.size >= self._max_bytes or queue.calls >= self._max_calls
+
+    def _set_due(self, queue: ContextQueue) -> None:
+        """A queue is due when its oldest call has lingered, or at once if it fills a request: the oldest first."""
+        if not queue.chunks:
+            queue.due = None
+            self.queues.pop(queue.context, None)
+            return
+        since = queue.chunks[0].since
+        due = since if self._is_full(queue) else since + self._linger
+        if due != queue.due:
+            queue.due = due
+            self._pushed += 1
+            heapq.heappush(self._due, (due, self._pushed, queue))
+            if len(self._due) > MAX_STALE_ENTRIES + 2 * len(self.queues):
+                self._due = [entry for entry in self._due if entry[2].due == entry[0]]
+                heapq.heapify(self._due)
+
+    def _first_due(self) -> ContextQueue | None:
+        while self._due:
+            due, _, queue = self._due[0]
+            if queue.due == due:
+                return queue
+            heapq.heappop(self._due)
+        return None
+
+
+def _position(call: QueuedCall) -> tuple[int, int]:
+    return call[RECORD].offset(), call[INDEX]

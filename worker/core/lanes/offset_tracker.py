@@ -1,0 +1,86 @@
+"""Which offset of a partition may be committed."""
+
+from __future__ import annotations
+
+import heapq
+
+from worker.core.records import Record
+
+
+class Mark:
+    """Holds a record's place among the unfinished until `finish`."""
+
+    __slots__ = ("record",)
+
+    def __init__(self, record: Record) -> None:
+        self.record: Record | None = record
+
+    def finish(self) -> None:
+        """The calls that this mark stood for need nothing more."""
+        self.record = None
+
+
+class OffsetTracker:
+    """The offsets of one assignment: what was read, what is finished, what Kafka holds.
+
+    Attributes:
+        next_offset: the next offset to read.
+        committed: what Kafka holds for the group; None if nothing yet.
+    """
+
+    __slots__ = ("_acknowledged", "_marks", "_started", "committed", "next_offset")
+
+    def __init__(self, next_offset: int, committed: int | None = None) -> None:
+        self.next_offset = next_offset
+        self.committed = committed
+        # A finished mark stays in the heap until it comes to the top: removing it from the middle would be O(n).
+        self._marks: list[tuple[int, int, Mark]] = []
+        self._started = 0
+        # The records that are, or become, dead letters: whether the broker has acknowledged each. An offset stays
+        # here until a commit passes it, so that a second refused call of the same record writes no second letter.
+        self._acknowledged: dict[int, bool] = {}
+
+    def advance(self, next_offset: int) -> None:
+        """Everything below this offset was read; it never moves back."""
+        self.next_offset = max(self.next_offset, next_offset)
+
+    def start(self, record: Record) -> Mark:
+        """Hold the commit back at this record, for it and for younger ones that finish with it."""
+        mark = Mark(record)
+        self._started += 1  # makes two marks of one record comparable
+        heapq.heappush(self._marks, (record.offset(), self._started, mark))
+        return mark
+
+    def oldest_unfinished(self) -> Record | None:
+        """The oldest record with an unfinished call; None if there is none."""
+        while self._marks:
+            record = self._marks[0][2].record
+            if record is not None:
+                return record
+            heapq.heappop(self._marks)
+        return None
+
+    def reject(self, offset: int) -> bool:
+        """Hold the commit back until the record's dead letter is acknowledged; False if it was rejected before."""
+        if offset in self._acknowledged:
+            return False
+        self._acknowledged[offset] = False
+        return True
+
+    def dead_letter_acknowledged(self, offset: int) -> None:
+        """The broker has the dead letter of this record."""
+        self._acknowledged[offset] = True
+
+    def committable(self) -> int:
+        """The oldest offset that is not finished, else the next to read. Gaps in offsets mean nothing."""
+        bounds = [offset for offset, acknowledged in self._acknowledged.items() if not acknowledged]
+        bounds.append(self.next_offset)
+        if (oldest := self.oldest_unfinished()) is not None:
+            bounds.append(oldest.offset())
+        return min(bounds)
+
+    def commit(self, offset: int) -> None:
+        """Kafka holds `offset` now."""
+        self.committed = offset
+        for finished in [each for each in self._acknowledged if each < offset]:
+            del self._acknowledged[finished]

@@ -1,0 +1,45 @@
+"""One assignment of one partition."""
+
+from __future__ import annotations
+
+from worker.core.lanes.in_progress import InProgress
+from worker.core.lanes.key_queues import KeyQueues
+from worker.core.lanes.offset_tracker import OffsetTracker
+from worker.core.records import RECORD, Partition
+
+
+class PartitionState:
+    """One assignment of one partition. Whoever holds it after the assignment ended touches nothing else.
+
+    Attributes:
+        partition: the topic's name and the partition's number.
+        offsets: what may be committed.
+        keys: where the unfinished calls of each key are.
+        in_progress: how much is accepted and not committed.
+        revoked: nothing more is sent of it; what is unfinished still holds the commit back.
+    """
+
+    __slots__ = ("in_progress", "keys", "offsets", "partition", "revoked")
+
+    def __init__(self, partition: Partition, next_offset: int, committed: int | None = None) -> None:
+        self.partition = partition
+        self.offsets = OffsetTracker(next_offset, committed)
+        self.keys = KeyQueues()
+        self.in_progress = InProgress()
+        self.revoked = False
+
+    def accept(self, next_offset: int, records: int, size: int) -> None:
+        """Account for a slice of records below `next_offset`, of `size` bytes with its calls."""
+        self.offsets.advance(next_offset)
+        self.in_progress.accept(next_offset, records, size)
+
+    def commit(self, offset: int) -> None:
+        """Kafka holds `offset` now: what is below it needs nothing more."""
+        self.offsets.commit(offset)
+        self.in_progress.commit(offset)
+
+    def revoke(self) -> None:
+        """Send nothing more of it: what is unfinished holds the commit back for good."""
+        self.revoked = True
+        for call in self.keys.drop_blocked():
+            self.offsets.start(call[RECORD])
