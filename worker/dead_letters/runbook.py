@@ -54,6 +54,11 @@ _ADVICE: dict[str, tuple[Fault, str]] = {
     "TOO_DEEP": (Fault.DATA, _FIX_PRODUCER),
     "UNMATCHED": (Fault.MAPPING, "Add a rule for the event, or say `unmatched: ignore`; then replay."),
     "EXPRESSION_FAILED": (Fault.MAPPING, _FIX_MAPPING),
+    "MAPPING_TOO_SLOW": (
+        Fault.MAPPING,
+        "Make the mapper or expression that the log names in `mapping_interrupted` faster, or raise "
+        "`limits.mapping_timeout`; then replay.",
+    ),
     "MAPPER_FAILED": (Fault.MAPPING, _FIX_MAPPER),
     "MAPPER_REJECTED": (Fault.MAPPING, "Ask the mapper's author what it rejects, and why it names no code."),
     "MAPPER_RETURNED_JUNK": (Fault.MAPPING, _FIX_MAPPER),
