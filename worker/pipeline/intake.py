@@ -185,7 +185,9 @@ class Intake:
         """Reject what can never be delivered; the storm breaker is told of all records, in order."""
         judged = 0
         for record, verdict in rejected:
-            at = records.index(record, judged)
+            at = judged
+            while records[at] is not record:  # by identity: to compare two records reads their headers
+                at += 1
             self._storm.mapped(at - judged)
             self._dead_lettering.reject(state, record, verdict)
             judged = at + 1

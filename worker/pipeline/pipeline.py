@@ -22,6 +22,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from worker.core.lanes import Batch, Lanes, PartitionState
+from worker.core.record_reading import record_millis
 from worker.core.records import Converter, Partition
 from worker.core.retry import CircuitBreaker
 from worker.core.storm import StormBreaker
@@ -245,9 +246,9 @@ class Pipeline:
     def delivered(self, batch: Batch) -> None:
         """See `delivery.Outcomes`."""
         self._telemetry.calls_delivered(batch.count)
-        oldest = min((each.timestamp()[1] for each in batch.heads() if each.timestamp()[0]), default=None)
-        if oldest is not None:
-            self._telemetry.freshness_measured(self._clock() - oldest / 1000)
+        times = [millis for each in batch.heads() if (millis := record_millis(each)) is not None]
+        if times:
+            self._telemetry.freshness_measured(max(0.0, self._clock() - min(times) / 1000))
         self._storm.delivered(batch.count)
         self._lanes_changed.notify()
         self._commit_early_if_crowded()
@@ -355,9 +356,9 @@ class Pipeline:
             in_progress_bytes=waiting_size + sum(state.in_progress.size for state in states.values()),
             in_flight_requests=len(self._delivery.on_wire),
             oldest_undelivered={
-                partition: max(0.0, now - record.timestamp()[1] / 1000)
+                partition: max(0.0, now - millis / 1000)
                 for partition, record in oldest.items()
-                if record is not None
+                if record is not None and (millis := record_millis(record)) is not None
             },
             hold=self._held(),
             paused=self._draining or self._storm.broken or min(self._room()) <= 0,

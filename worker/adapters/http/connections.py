@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
-from worker.telemetry.logs import tell_exception
+from worker.telemetry.logs import log_exception
 
 IDLE_SECONDS = 10.0
 """After so long without a request a connection is closed."""
@@ -123,7 +123,7 @@ class Connections:
             self._noticed(error)
             self.release()
         elif isinstance(error, Exception):
-            tell_exception("page_failed", "a page of the worker's own failed", error)
+            log_exception("page_failed", "a page of the worker's own failed", error)
         else:
             loop.default_exception_handler(context)
 

@@ -98,6 +98,16 @@ def contains(node: Node, kind: str) -> bool:
     return node["type"] != "slice" and any(contains(child, kind) for child in node["children"])
 
 
+def reads_headers(node: Node) -> bool:
+    """Whether the node reads `_kafka.headers`, or `_kafka` in another way than by naming one of its other fields."""
+    if node["type"] == "kafka":
+        return True
+    children: list[Node] = [] if node["type"] == "slice" else node["children"]
+    if node["type"] == "subexpression" and children[0]["type"] == "kafka" and children[1]["type"] == "field":
+        return bool(children[1]["value"] == "headers")
+    return any(map(reads_headers, children))
+
+
 def levels(node: Node) -> int:
     """How deep the tree is."""
     if node["type"] == "slice":
