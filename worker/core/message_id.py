@@ -28,6 +28,9 @@ PAIRS = [high + low for high in ALPHABET for low in ALPHABET]
 """Two characters, by ten bits."""
 
 _MAX_CACHED = 10_000
+_MAX_CACHED_CHARS = 256
+"""Of an event name: with longer ones, 10,000 entries could take hundreds of megabytes."""
+
 _MAX_TIME = (1 << 48) - 1
 _MAX_OFFSET = (1 << 42) - 1
 
@@ -100,13 +103,15 @@ class MessageIds:
     def _hash(self, source: Source) -> str:
         """Six characters for a topic, partition, type and name.
 
-        Few are kept: an event name may come from the data.
+        Few are kept, and none of a long name: an event name may come from the data.
         """
         digest = _digest(self._cluster_id, *source)
         bits = int.from_bytes(digest[:4], "big") >> 2
-        if len(self._hashes) >= _MAX_CACHED:
-            self._hashes.clear()
-        text = self._hashes[source] = PAIRS[bits >> 20] + PAIRS[bits >> 10 & 1023] + PAIRS[bits & 1023]
+        text = PAIRS[bits >> 20] + PAIRS[bits >> 10 & 1023] + PAIRS[bits & 1023]
+        if len(source[3]) <= _MAX_CACHED_CHARS:
+            if len(self._hashes) >= _MAX_CACHED:
+                self._hashes.clear()
+            self._hashes[source] = text
         return text
 
     @staticmethod
