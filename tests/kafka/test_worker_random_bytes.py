@@ -34,7 +34,7 @@ rules:
     timestamp: at
     properties: {{a: a, b: b}}
   - when: type == 'mapped'
-    mapper: own:mapped
+    mapper: random_bytes_mapper:mapped
   - when: type == 'needs headers'
     call: identify
     userId: person
@@ -65,7 +65,7 @@ def raw(kafka: KafkaClient) -> Iterator[RawProducer]:
 def dlq(site: Site) -> Dlq:
     site.mapping = MAPPING.format(topic=site.topic)
     (site.folder / "config").mkdir()
-    (site.folder / "config" / "own.py").write_text(MAPPER)
+    (site.folder / "config" / "random_bytes_mapper.py").write_text(MAPPER)
     never = {"halt_after_consecutive": 10**9, "halt_above_ratio": 1.0}
     site.change("dead_letters", **never)
     return Dlq(site)
