@@ -95,6 +95,12 @@ def compile_explained(file: MappingFile, target: Target, mappers: Mapping[str, M
     return explain
 
 
+def mapping_source(file: MappingFile, target: Target, mappers: Mapping[str, Mapper]) -> str:
+    """The Python source that `compile_mapping` compiles: each function below a comment with its place."""
+    functions = _Compilation(file, target, mappers, None).functions("convert", explained=False)
+    return "\n\n".join(f"# {function.place}\n{function.source}" for function in functions)
+
+
 class _Compilation:
     def __init__(
         self, file: MappingFile, target: Target, mappers: Mapping[str, Mapper], on_slow: OnSlow | None
@@ -106,11 +112,18 @@ class _Compilation:
 
     def function(self, name: str, *, explained: bool) -> Callable[..., Any]:
         """A `Converter`; if `explained`, one that has a fourth argument, and appends the matching rules' indexes."""
-        on_tombstone = _Function(self._file, self._target, self._rule_mapper, explained=explained)
+        return self.functions(name, explained=explained)[0].build()
+
+    def functions(self, name: str, *, explained: bool) -> tuple[_Function, _Function]:
+        """The function, and the one that it calls for tombstones."""
+        on_tombstone = self._function(f"{name}_tombstone", explained=explained)
         on_tombstone.write(self._matching_tombstones(), tombstones=None)
-        function = _Function(self._file, self._target, self._rule_mapper, explained=explained)
-        function.write(list(enumerate(self._file.rules)), tombstones=on_tombstone.build(f"{name}_tombstone"))
-        return function.build(name)
+        function = self._function(name, explained=explained)
+        function.write(list(enumerate(self._file.rules)), tombstones=on_tombstone.build())
+        return function, on_tombstone
+
+    def _function(self, name: str, *, explained: bool) -> _Function:
+        return _Function(self._file, self._target, self._rule_mapper, name, explained=explained)
 
     def _matching_tombstones(self) -> list[tuple[int, Rule]]:
         """A rule without `when` matches everything but tombstones."""
@@ -130,10 +143,12 @@ class _Function:
         file: MappingFile,
         target: Target,
         mapper: Callable[[Rule], MapperRule],
+        name: str,
         *,
         explained: bool,
     ) -> None:
         self._code = Code()
+        self._name = name
         self._file = file
         self._target = target
         self._mapper = mapper
@@ -141,8 +156,19 @@ class _Function:
         self._parameters = "records, calls, rejected" + (", matched" if explained else "")
         self._record = RecordCode(self._code, target.ids, target.topic)
 
-    def build(self, name: str) -> Callable[..., Any]:
-        return self._code.build(name, self._parameters, bound=True)
+    @property
+    def place(self) -> str:
+        """What tracebacks name as its file."""
+        which = "" if self._name == "convert" else f", {self._name}"
+        return f"<mapping {self._file.document.file} topic {self._target.topic}{which}>"
+
+    @property
+    def source(self) -> str:
+        """What `build` compiles."""
+        return self._code.source(self._name, self._parameters, bound=True)
+
+    def build(self) -> Callable[..., Any]:
+        return self._code.build(self._name, self._parameters, file=self.place, bound=True)
 
     def write(self, rules: list[tuple[int, Rule]], tombstones: Callable[..., Any] | None) -> None:
         """Write the whole body; without `tombstones` it is the one for records that have no value."""
