@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from worker.mapping.compiler.source import Code
 
 _SECOND, _END = slice(LENGTH), slice(LENGTH, None)
-"""Of a time as text: down to the second, and the rest. Made once, because a slice in an expression is made each time."""
+"""Of a time as text: down to the second, and the rest. Made once: one in an expression is made each time."""
 
 _VISIBLE = "".join(map(chr, range(ord("!"), ord("~") + 1)))
 

@@ -30,22 +30,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
-import msgspec
-
 from worker.core.faults import unexpected
 from worker.core.reasons import Rejected, Stage
 from worker.core.record_reading import refuse_headers
 from worker.core.records import Converter, QueuedCall, Record, RejectedRecord
-from worker.formats.json_values import (
-    MAY_BE_TOO_DEEP,
-    UNDECODED,
-    check_depth,
-    decode,
-    load_object,
-    without_prefix,
-)
+from worker.formats.formats import FORMATS
 from worker.mapping.compiler.calls import CallCode, Target
-from worker.mapping.compiler.decoder import WHOLE, Parts, form_of, parts_read
+from worker.mapping.compiler.decoder import WHOLE, FieldsUsed, fields_used, struct_type_of
 from worker.mapping.compiler.records import RecordCode
 from worker.mapping.compiler.source import Code
 from worker.mapping.compiler.values import EVENT, KAFKA
@@ -96,9 +87,9 @@ def compile_explained(file: MappingFile, target: Target, mappers: Mapping[str, M
 
 
 def mapping_source(file: MappingFile, target: Target, mappers: Mapping[str, Mapper]) -> str:
-    """The Python source that `compile_mapping` compiles: each function below a comment with its place."""
+    """The Python source that `compile_mapping` compiles: one function for values, one for tombstones."""
     functions = _Compilation(file, target, mappers, None).functions("convert", explained=False)
-    return "\n\n".join(f"# {function.place}\n{function.source}" for function in functions)
+    return "\n\n".join(function.source for function in functions)
 
 
 class _Compilation:
@@ -165,7 +156,7 @@ class _Function:
     @property
     def source(self) -> str:
         """What `build` compiles."""
-        return self._code.source(self._name, self._parameters, bound=True)
+        return self._code.source(self._name, self._parameters, file=self.place, bound=True)
 
     def build(self) -> Callable[..., Any]:
         return self._code.build(self._name, self._parameters, file=self.place, bound=True)
@@ -198,23 +189,10 @@ class _Function:
             arguments = self._parameters.replace("records", "(record,)")
             code.line(f"ignored += {code.constant(tombstones, 'tombstone')}({arguments})")
             code.line("continue")
-        form = form_of(parts_of(self._file))
-        with code.block("try:"):
-            with code.block("if not value[0]:"):
-                code.line(f"value = {code.constant(without_prefix, 'without_prefix')}(value)")
-            with code.block(f"if {MAY_BE_TOO_DEEP}:"):
-                code.line(f"{code.constant(check_depth, 'check_depth')}(value)")
-            if form is not None:
-                code.forms[EVENT] = form
-                with code.block("if not value.isascii():"):
-                    code.line("value.decode()  # because text that is skipped is not looked at")
-            loads = load_object if form is None else msgspec.json.Decoder(form.made).decode
-            code.line(f"{EVENT} = {code.constant(loads, 'loads')}(value)")
-        with code.block(f"except {code.constant(UNDECODED, 'undecoded')}:"):
-            event = f"{code.constant(decode, 'decode')}(record.value())"
-            if form is not None:
-                event = f"{code.constant(msgspec.convert, 'convert')}({event}, {code.constant(form.made, 'parts')})"
-            code.line(f"{EVENT} = {event}")
+        struct = struct_type_of(fields_used_by(self._file))
+        if struct is not None:
+            code.structs[EVENT] = struct
+        FORMATS[self._file.format].emit(code, EVENT, struct.made if struct else None)
 
     def _rule(self, index: int, rule: Rule) -> bool:
         """Write one rule; False where what comes behind it can never be reached."""
@@ -289,16 +267,18 @@ class _Function:
             self._code.line("ignored += 1")
 
 
-def parts_of(file: MappingFile) -> Parts:
-    """What a file's rules read of an event; everything where a mapper gets it."""
-    parts = Parts()
+def fields_used_by(file: MappingFile) -> FieldsUsed:
+    """What a file's rules use of an event; everything where a mapper gets it."""
+    used = FieldsUsed()
     for rule in file.rules:
         if rule.mapper is not None:
             return WHOLE
-        found = [expression for call in rule.calls for expression in _expressions(call)]
-        for expression in [rule.when, *found] if rule.when else found:
-            parts.add(parts_read(expression.node))
-    return parts
+        if rule.when is not None:
+            used.add(fields_used(rule.when.condition))
+        for call in rule.calls:
+            for expression in _expressions(call):
+                used.add(fields_used(expression.value))
+    return used
 
 
 def _expressions(call: CallRule) -> Iterator[Expression]:

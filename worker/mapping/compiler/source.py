@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from worker.mapping.compiler.decoder import Form
+    from worker.mapping.compiler.decoder import StructType
 
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
 _LONGEST_HINT = 24
@@ -53,11 +53,11 @@ class Code:
     (parameters, its own locals) must not.
 
     Attributes:
-        forms: of the names, and other Python expressions, whose values were decoded in parts.
+        structs: the struct type of names, and other Python expressions, that hold structs of the fields used.
     """
 
     def __init__(self) -> None:
-        self.forms: dict[str, Form] = {}
+        self.structs: dict[str, StructType] = {}
         self._lines: list[tuple[int, str]] = []
         self._depth = 0
         self._scopes: list[dict[str, str]] = [{}]
@@ -157,19 +157,24 @@ class Code:
                 function that nobody else's keywords can reach.
         """
         file = file or f"<{function_name}>"
-        source = self.source(function_name, parameters, bound=bound)
+        source = self.source(function_name, parameters, file=file, bound=bound)
         namespace = {"__name__": __name__, **self._namespace}  # so that a fault may name the function
         exec(compile(source, file, "exec"), namespace)  # noqa: S102 - the source is ours
         linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
         built: Callable[..., Any] = namespace[function_name]
         return built
 
-    def source(self, function_name: str, parameters: str, *, bound: bool = False) -> str:
-        """What `build` compiles."""
+    def source(
+        self, function_name: str, parameters: str, *, file: str | None = None, bound: bool = False
+    ) -> str:
+        """What `build` compiles; its first line names the file, so that printed lines count as in tracebacks."""
         body = self._lines or [(0, "pass")]
         names = [*_BUILTINS, *self._namespace][:_MOST_BOUND] if bound else []
         taken = [parameters] if parameters else []
-        lines = [_header(function_name, ", ".join([*taken, *(f"{name}={name}" for name in names)]))]
+        lines = [
+            f"# {file}",
+            _header(function_name, ", ".join([*taken, *(f"{name}={name}" for name in names)])),
+        ]
         lines += [f"{'    ' * (depth + 1)}{text}" for depth, text in body]
         return "\n".join(lines) + "\n"
 
