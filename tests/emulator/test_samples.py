@@ -16,7 +16,7 @@ from worker.core.message_id import MessageIds
 from worker.core.reasons import Rejected
 from worker.demo.events import TOPICS, Fate, Sample, sample_events
 from worker.emulator import rules
-from worker.emulator.intake import take_in
+from worker.emulator.request_body import parse_body
 from worker.mapping.calls.validation import validate
 from worker.mapping.mappings import Mappings
 from worker.mapping.trying.preview import PreviewRecord
@@ -60,10 +60,10 @@ def test_every_sample_meets_its_fate_and_the_emulator_takes_every_call_of_it(map
         assert sample.fate is (Fate.DELIVERED if calls else Fate.IGNORED)
         assert len(calls) == sample.calls
         if calls:
-            intake = take_in("batch", b'{"batch":[' + b",".join(calls) + b"]}", strict=True)
-            assert intake.refusals == []
-            assert [notice for item in intake.items for notice in item.notices] == []
-            ids_of = [str(item.call["messageId"]).encode() for item in intake.items if item.call]
+            parsed = parse_body("batch", b'{"batch":[' + b",".join(calls) + b"]}", strict=True)
+            assert parsed.all_errors == []
+            assert [notice for item in parsed.items for notice in item.notices] == []
+            ids_of = [str(item.call["messageId"]).encode() for item in parsed.items if item.call]
             assert sample.repeats == all(
                 seen.get(one) == body for one, body in zip(ids_of, calls, strict=True)
             )
