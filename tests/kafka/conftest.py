@@ -1,4 +1,4 @@
-"""A real Kafka for the session, or a loud word at the end that there was none."""
+"""A real Kafka for the session, or a skip that the end of the run repeats loudly."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import NO_KAFKA
 from tests.support.kafka_client import KafkaClient
 from tests.support.kafka_cluster import KafkaCluster, configured_servers, missing_tools
 from tests.support.ledger import PERSON, TEXT
+from tests.support.shared_kafka import shared_kafka
 from tests.support.worker_process import API_KEY, Site
 from worker.demo.cluster import EmbeddedCluster
 from worker.emulator import Emulator
-
-_absent: list[str] = []
 
 
 @pytest.fixture(scope="session")
@@ -25,12 +25,10 @@ def kafka_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield servers
         return
     _need_a_broker_of_our_own()
-    cluster = KafkaCluster(tmp_path_factory.mktemp("kafka"))
-    try:
-        cluster.start()
-        yield cluster.bootstrap_servers
-    finally:
-        cluster.kill()
+    folder = tmp_path_factory.getbasetemp()
+    # Each process of a parallel run has a folder of its own within that of the run.
+    with shared_kafka(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) as servers:
+        yield servers
 
 
 @pytest.fixture(scope="session")
@@ -87,16 +85,7 @@ def leave(site: Site) -> None:
 
 def _need_a_broker_of_our_own() -> None:
     if missing := missing_tools():
-        _absent.append(missing)
-        message = f"no Kafka to test with: install {missing}, or set KAFKA_BOOTSTRAP_SERVERS"
+        message = f"{NO_KAFKA}: install {missing}, or set KAFKA_BOOTSTRAP_SERVERS"
         if os.environ.get("CI") == "true":
             pytest.fail(message)
         pytest.skip(message)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if _absent:
-        terminalreporter.section("NOT TESTED ON KAFKA", sep="!", red=True, bold=True)
-        terminalreporter.line(
-            f"{len(_absent)} tests or more had no Kafka: install {_absent[0]}, or set KAFKA_BOOTSTRAP_SERVERS."
-        )
