@@ -21,7 +21,8 @@ from worker.adapters.pipelines_api.client import PipelinesApi
 from worker.core.message_id import MessageIds
 from worker.pipeline.pipeline import Pipeline
 from worker.pipeline.ports import SourceFailed
-from worker.telemetry.logs import configure_logging, tell
+from worker.programs.pages import Pages
+from worker.telemetry.logs import configure_logging, log
 from worker.telemetry.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Worker:
         try:
             finished = await self.pipeline.run(until_caught_up=until_caught_up)
         except SourceFailed as failure:
-            tell(logging.ERROR, "source_failed", str(failure))
+            log(logging.ERROR, "source_failed", str(failure))
             return HALTED
         self.telemetry.worker_stopped(finished=finished)
         return DONE if finished else HALTED
@@ -99,7 +100,7 @@ class Worker:
         problems = await self.dead_letters.check(self._mappings.subscriptions)
         for problem in problems:
             level = logging.WARNING if problem.warning else logging.ERROR
-            tell(level, "dead_letter_topic_checked", str(problem))
+            log(level, "dead_letter_topic_checked", str(problem))
         if any(not problem.warning for problem in problems):
             raise SourceFailed("the dead-letter topic cannot be used")
 
@@ -112,10 +113,16 @@ class Worker:
             url=self._settings.pipelines.base_url,
         )
 
-    def _converter(self, topic: str) -> Converter:
-        convert = self._mappings.converter(topic, self._message_ids(), self.telemetry.mapper_was_slow)
+    async def _converter(self, topic: str) -> Converter:
+        """Compile a topic's mapping in a thread: a thousand rules take seconds."""
+        ids, on_slow = self._message_ids(), self._tell_slow
+        convert = await asyncio.to_thread(self._mappings.converter, topic, ids, on_slow)
         assert convert is not None, "only what the mappings subscribe to is consumed"
         return convert
+
+    def _tell_slow(self, mapper: str, seconds: float) -> None:
+        """Later: what runs now can be interrupted, and must not hold a lock of the log meanwhile."""
+        asyncio.get_running_loop().call_soon(self.telemetry.mapper_was_slow, mapper, seconds)
 
     def _message_ids(self) -> MessageIds:
         """Ids of this cluster, which is known once the source is open."""
@@ -150,7 +157,7 @@ async def run_worker(
         try:
             await _serve_pages(worker, settings.http.listen, stack)
         except ListenFailed as failure:
-            tell(logging.ERROR, "listen_failed", str(failure))
+            log(logging.ERROR, "listen_failed", str(failure))
             return HALTED
         working = asyncio.create_task(worker.run(until_caught_up=until_caught_up))
         patience = settings.delivery.shutdown_timeout + LEAVING_SECONDS if alone else None
@@ -158,7 +165,7 @@ async def run_worker(
             try:
                 return await working
             except asyncio.CancelledError:
-                tell(logging.WARNING, "stopped_at_once", "a second signal: stopped without draining")
+                log(logging.WARNING, "stopped_at_once", "a second signal: stopped without draining")
                 return HALTED
 
 
@@ -166,15 +173,17 @@ async def _serve_pages(worker: Worker, listen: str | None, stack: AsyncExitStack
     """Serve the worker's pages, if they are wanted, for as long as `stack` is open."""
     if listen is None:
         return
-    pages = HttpServer(
+    pages = Pages(worker)
+    stack.callback(pages.close)
+    server = HttpServer(
         listen,
-        ready=worker.problems,
-        status=worker.telemetry.status,
+        ready=pages.ready,
+        status=pages.status,
         metrics=worker.telemetry.prometheus,
-        alive=lambda: True,  # whoever answers at all is on the loop that turns
+        alive=pages.alive,
     )
-    await pages.start()
-    stack.push_async_callback(pages.close)
+    await server.start()
+    stack.push_async_callback(server.close)
 
 
 @contextmanager
@@ -212,7 +221,7 @@ def _end_process_in(seconds: float) -> None:
     """End the process as a crash would, which loses nothing, unless it has ended by then."""
 
     def end() -> None:
-        tell(logging.WARNING, "left_anyway", "something hung: left without closing all connections")
+        log(logging.WARNING, "left_anyway", "something hung: left without closing all connections")
         os._exit(HALTED)
 
     timer = threading.Timer(seconds, end)

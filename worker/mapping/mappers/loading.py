@@ -14,9 +14,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, NoReturn
 
+from worker.core.faults import type_name
 from worker.core.near_matches import did_you_mean
 from worker.core.reasons import Rejected, Stage
-from worker.core.records import MAX_CALLS_PER_RECORD
+from worker.core.records import MAX_CALLS_PER_RECORD, MappingInterrupted
 from worker.mapping.calls.assembly import checked, checked_call
 from worker.mapping.calls.builders import Reject
 from worker.mapping.calls.call import Call
@@ -100,7 +101,7 @@ class Mapper:
         try:
             answer = self.function(event)
             answers = [answer] if isinstance(answer, Call) else _listed(answer)  # most answer one
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, MappingInterrupted):
             raise
         except Rejected as rejected:
             # By a builder: the field is at fault; say which line of the mapper asked for it.
@@ -108,10 +109,11 @@ class Mapper:
             raise Rejected(rejected.stage, rejected.reason, detail) from None
         except Reject as reject:
             detail = f"{self._place(reject)}: the mapper rejected the record."
-            raise Rejected(Stage.MAP, reject.code, detail) from None
+            code = Reject(getattr(reject, "code", "")).code  # a class derived from it may set anything
+            raise Rejected(Stage.MAP, code, detail) from None
         except BaseException as error:  # noqa: BLE001 - what user code raises costs one record, even SystemExit
             # Only the kind of exception: the message of a KeyError is a key of the event.
-            detail = f"{self._place(error)}: {type(error).__name__}"
+            detail = f"{self._place(error)}: {type_name(error)}"
             raise Rejected(Stage.MAP, "MAPPER_FAILED", detail) from None
         seconds = perf_counter() - started
         if on_slow and seconds > SLOW_SECONDS:
@@ -127,7 +129,7 @@ class Mapper:
 
     def _place(self, error: BaseException) -> str:
         """The last line of the mapper's own file on the way to an error."""
-        own = _code_file(self.function)
+        own = code_file(self.function)
         lines = [
             line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == own
         ]
@@ -191,7 +193,7 @@ class Mappers:
         own = [place for place in places if any(Path(place[0]).is_relative_to(top) for top in self._folders)]
         others = [place for place in places if "importlib" not in place[0] and place[0] != __file__]
         file, line = (own or others)[-1] if own or others else (None, None)
-        what = f"{type(error).__name__}: {error}" if isinstance(error, ImportError) else type(error).__name__
+        what = f"{type_name(error)}: {error}" if isinstance(error, ImportError) else type_name(error)
         return MapperProblem(f"module {module} cannot be imported: {what}", file=self._named(file), line=line)
 
     def _named(self, file: str | None) -> str | None:
@@ -270,6 +272,7 @@ def _relative(file: str, folders: Sequence[Path]) -> str:
     return next((str(path.relative_to(folder)) for folder in folders if path.is_relative_to(folder)), file)
 
 
-def _code_file(function: Any) -> str:
+def code_file(function: Any) -> str:
+    """The file that a function was written in; empty if it is not Python."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     return code.co_filename if code else ""
