@@ -18,6 +18,14 @@ from worker.demo.cluster import EmbeddedCluster
 from worker.emulator import Emulator
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything here is slow, so that `make test` stays quick as tests are added; what is essential is marked so."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents and item.get_closest_marker("essential") is None:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def kafka_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a real Kafka: the one that the environment names, else one that is started here."""
