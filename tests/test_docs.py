@@ -129,7 +129,7 @@ def test_what_a_document_shows_works(
     assert run(["check", "--strict"]) == 0, capfd.readouterr()
     if any((tmp_path / "config").glob("tests/*.yaml")):
         assert run(["test"]) == 0, capfd.readouterr()
-        assert "no fixture comes to" not in capfd.readouterr().err
+        assert "no fixture reaches" not in capfd.readouterr().err
     if list(tmp_path.rglob("test_*.py")):
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "."],
