@@ -2,8 +2,8 @@
 
 Letters become x and digits 9, so that a wrong format can still be seen: `ada@example.com` is `xxx@xxxxxxx.xxx`. Shown
 as they are: dates with a time, words that often replace a missing value, one short word in a field that holds a code,
-and texts of the worker's own. Everything else could be data about a person: a birth date has no time, and any number may
-be an id.
+and texts of the worker's own. Everything else could be data about a person: a birth date has no time, and any number
+may be an id.
 """
 
 from __future__ import annotations

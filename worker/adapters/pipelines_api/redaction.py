@@ -1,13 +1,16 @@
-"""Removes everything from the API's error texts that may quote what was sent.
+r"""Removes everything from the API's error texts that may quote what was sent.
 
 An error may repeat an email address, an id or a name. Before anyone sees it:
 
 1. what is in quotes goes, unless it is a word of the API's own (`"userId" is required` stays);
-2. so does what looks like an email address, a long number, a hexadecimal id, base64, percent-encoding or a token;
-3. and so does every other word that occurs in a value of the sent body, in any case and Unicode form, except ordinary
-   words of error messages and an index as in `batch[3]`.
+2. so does what looks like an email address, a long number, a hexadecimal id or a token, and a word with an escape in it
+   (`ada%40example.com`, `ada&#64;example.com`, `ada\u0040example.com`);
+3. so does base64 or hexadecimal of a text that was sent;
+4. and so does every other word that occurs in the sent body as anything but the name of a field, except ordinary words
+   of error messages and an index of a list that was sent, as in `batch[3]`.
 
-What is redacted becomes `…`. Rule 3 looks for a word anywhere in the values, so parts of a value are found as well.
+What is redacted becomes `…`. Words are compared without case and accents, however Unicode writes them, and are looked
+for anywhere in the values, so parts of a value are found as well.
 
 The work is bounded whatever the API returns: the body's values are collected once, only `MAX_READ_CHARS` of each error
 are read, and only `MAX_WORDS` different words are looked up.
@@ -16,7 +19,6 @@ are read, and only `MAX_WORDS` different words are looked up.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from typing import Any
 from unicodedata import normalize
@@ -29,8 +31,9 @@ MAX_ERROR_CHARS = 300
 MAX_READ_CHARS = 600
 """Of each error before it is redacted, which shortens it."""
 
-MAX_WORDS = 60
-"""Different words that are looked up for one response: each takes 0.1 ms in a full body. Later words are redacted."""
+MAX_WORDS = 30
+"""Different words that are looked up for one response: each takes up to 0.3 ms in a full body, on the event loop. Later
+words are redacted."""
 
 REDACTED = "…"
 _QUOTED = re.compile(
@@ -38,16 +41,16 @@ _QUOTED = re.compile(
 )
 _SUSPICIOUS = re.compile(
     r"""[^\s<>()\[\],;:'"`=]+@[^\s<>()\[\],;:'"`=]+"""  # an email address
-    r"|\S*%[0-9A-Fa-f]{2}\S*"  # percent-encoding
     r"|\b(?=[\w-]*\d)[0-9a-fA-F][0-9a-fA-F-]{10,}[0-9a-fA-F]\b"  # a UUID, a hash
     r"|\+?\d(?:[\s().-]{0,3}\d){6,}"  # a long number, a phone number
-    r"|[\w+/-]{4,}={1,2}(?!\w)"  # padded base64
     r"|[\w+/=-]{24,}"  # a token
+    r"|[^\s<>()\[\]]*(?:%[0-9a-fA-F]{2}|&#?\w{1,8};|\\[ux][0-9a-fA-F]{2})[^\s<>()\[\]]*"  # escapes
 )
+_ENCODED = re.compile(r"(?<![\w+/])[\w+/-]{4,}={0,2}")
 _WORD = re.compile(r"\w+(?:[-.]\w+)*")
-_INDEX = re.compile(r"\b(?:batch|calls?|events?|items?|messages?)\[\d{1,4}\]")
+_LIST_BEFORE = re.compile(r"(\w+)(?:\[\d{1,4}\])*\[\Z")
+_ACCENTS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
 _REPEATED = re.compile(rf"{REDACTED}(?:[\s.,@:-]*{REDACTED})+")
-_MIN_BASE64_CHARS = 6
 
 _ORDINARY = frozenset(
     """
@@ -78,73 +81,90 @@ class Redaction:
     """
 
     def __init__(self, sent: bytes, secrets: str = "") -> None:
-        self._values = _folded("\n".join([*_distinct_values(sent), secrets]))
+        values, names, lists = _parts_of(sent)
+        self._values = _folded("\n".join([*values, secrets]))
+        self._names = {_folded(name) for name in names}
+        self._all_names = "\n".join(self._names)
+        self._lists = {_folded(name) for name in lists}
         self._known: dict[str, bool] = {}
 
     def redact(self, error: str) -> str:
         """The error without anything that was sent, at most `MAX_ERROR_CHARS` long."""
-        text = _QUOTED.sub(_unless_ordinary, normalize("NFC", error[:MAX_READ_CHARS]))
-        pieces = []
-        end = 0
-        for index in _INDEX.finditer(text):
-            pieces += [self._without_values(text[end : index.start()]), index[0]]
-            end = index.end()
-        pieces.append(self._without_values(text[end:]))
-        text = _REPEATED.sub(REDACTED, "".join(pieces))
+        text = normalize("NFKC", error[:MAX_READ_CHARS])
+        text = _QUOTED.sub(_unless_ordinary, text)
+        text = _SUSPICIOUS.sub(REDACTED, text)
+        text = _ENCODED.sub(lambda match: REDACTED if self._is_encoded(match[0]) else match[0], text)
+        text = _WORD.sub(lambda match: REDACTED if self._was_sent(match) else match[0], text)
+        text = _REPEATED.sub(REDACTED, text)
         return text if len(text) <= MAX_ERROR_CHARS else text[: MAX_ERROR_CHARS - 1] + REDACTED
 
-    def _without_values(self, text: str) -> str:
-        text = _SUSPICIOUS.sub(REDACTED, text)
-        return _WORD.sub(lambda match: REDACTED if self._was_sent(match[0]) else match[0], text)
-
-    def _was_sent(self, word: str) -> bool:
-        return _folded(word) not in _ORDINARY and any(map(self._occurs, re.split(r"[-.]", word)))
-
-    def _occurs(self, part: str) -> bool:
-        folded = _folded(part)
-        if folded in _ORDINARY:
+    def _was_sent(self, match: re.Match[str]) -> bool:
+        word = match[0].lower()
+        if word in _ORDINARY or (word.isdigit() and self._is_index(match)):
             return False
-        # By the word as written: base64 depends on case.
-        if part not in self._known:
+        return any(part not in _ORDINARY and self._holds(_folded(part)) for part in re.split(r"[-.]", word))
+
+    def _is_index(self, match: re.Match[str]) -> bool:
+        """Whether a number in brackets follows the name of a list that was sent."""
+        before = _LIST_BEFORE.search(match.string[: match.start()])
+        return before is not None and _folded(before[1]) in self._lists
+
+    def _is_encoded(self, word: str) -> bool:
+        """Whether a word is the base64 or hexadecimal of a text of three characters or more that was sent."""
+        if word.lower() in _ORDINARY:
+            return False
+        if len(self._known) >= MAX_WORDS:
+            return word not in self._known
+        encoded = word.replace("-", "+").replace("_", "/").rstrip("=")
+        for decode in (_from_base64, bytes.fromhex):
+            try:
+                text = _folded(decode(encoded).decode())
+            except ValueError:
+                continue
+            if any(len(part) > 2 and self._holds(part) for part in re.findall(r"\w+", text)):
+                return True
+        return False
+
+    def _holds(self, word: str) -> bool:
+        """Whether a word is part of a value, or of the name of a field without being all of it."""
+        if word not in self._known:
             if len(self._known) >= MAX_WORDS:
                 return True
-            decoded = _from_base64(part)
-            self._known[part] = folded in self._values or (decoded is not None and decoded in self._values)
-        return self._known[part]
+            in_name = word not in self._names and word in self._all_names
+            self._known[word] = in_name or word in self._values
+        return self._known[word]
 
 
-def _distinct_values(sent: bytes) -> set[str]:
-    """The texts and numbers of a body, but not the names of its fields, which errors may well mention."""
+def _parts_of(sent: bytes) -> tuple[set[str], set[str], set[str]]:
+    """The distinct values of a body, the names of its fields, and the names of those that hold lists."""
+    values: set[str] = set()
+    names: set[str] = set()
+    lists: set[str] = set()
     try:
         pending: list[Any] = [orjson.loads(sent)]
     except ValueError:
-        return {sent.decode("utf-8", "replace")}
-    found: set[str] = set()
+        return {sent.decode("utf-8", "replace")}, names, lists
     while pending:
         value = pending.pop()
         if isinstance(value, dict):
+            names.update(value)
+            lists.update([name for name, each in value.items() if isinstance(each, list)])
             pending.extend(value.values())
         elif isinstance(value, list):
             pending.extend(value)
         elif value is not None and not isinstance(value, bool):
-            found.add(value if isinstance(value, str) else str(value))
-    return found
+            values.add(value if isinstance(value, str) else str(value))
+    return values, names, lists
 
 
 def _folded(text: str) -> str:
-    return normalize("NFKC", text).casefold()
+    """Without case and accents: equal for every way in which Unicode can write the same word."""
+    return text.lower() if text.isascii() else _ACCENTS.sub("", normalize("NFKD", text)).casefold()
 
 
-def _from_base64(word: str) -> str | None:
-    """The text that a word may be the base64 of."""
-    if len(word) < _MIN_BASE64_CHARS or not word.isascii():
-        return None
-    try:
-        decoded = base64.urlsafe_b64decode(word + "=" * (-len(word) % 4)).decode()
-    except (binascii.Error, ValueError):
-        return None
-    return _folded(decoded) if decoded.isprintable() else None
+def _from_base64(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
 
 
 def _unless_ordinary(match: re.Match[str]) -> str:
-    return match[0] if _folded(match[0][1:-1]) in _ORDINARY else REDACTED
+    return match[0] if match[0][1:-1].lower() in _ORDINARY else REDACTED
