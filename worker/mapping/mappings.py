@@ -125,6 +125,12 @@ class Mappings:
         """Every topic to subscribe to: exact names and `^patterns$`."""
         return [topic for file in self.files for topic in file.topics]
 
+    @property
+    def event_names(self) -> frozenset[str]:
+        """The event names that rules spell out: texts of the mapping, not of any record."""
+        calls = (call for file in self.files for rule in file.rules for call in rule.calls)
+        return frozenset(call.event for call in calls if call.event is not None)
+
     def file_of(self, topic: str) -> MappingFile | None:
         """The file whose rules a topic's records go through; None if no file wants them.
 
