@@ -32,11 +32,11 @@ how a rule names a mapper and what a mapper may return.
 def reference() -> str:
     """The whole document."""
     names = {
-        kind: [name for name in worker.__all__ if is_kind(vars(worker)[name])] for kind, is_kind in _KINDS
+        kind: [name for name in worker.__all__ if is_kind(getattr(worker, name))] for kind, is_kind in _KINDS
     }
     parts = [_HEAD]
     for kind, members in names.items():
-        parts += [f"## {kind}\n\n", *(_entry(name, vars(worker)[name]) for name in members)]
+        parts += [f"## {kind}\n\n", *(_entry(name, getattr(worker, name)) for name in members)]
     return "".join([*parts, _values()]).rstrip() + "\n"
 
 
