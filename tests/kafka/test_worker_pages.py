@@ -13,7 +13,7 @@ from tests.support.ledger import PERSON, TEXT
 from tests.support.worker_process import API_KEY, Site, until
 from worker.emulator import Emulator, Fault
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.essential]
 
 
 async def test_the_pages_tell_what_happened_and_nothing_of_people(
