@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from worker.adapters.kafka.properties import client_logger, producer_properties
-from worker.dead_letters.letter import RESOLVED, Range, marks
+from worker.dead_letters.headers import RESOLVED, Range, marks
 from worker.pipeline.ports import CommitFailed
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from worker.mapping.compiler import templates
 from worker.mapping.compiler.lower import NEVER_A_MISMATCH
 from worker.mapping.compiler.objects import Objects
 from worker.mapping.expressions import functions, ir
+from worker.mapping.expressions.failures import Mismatch
 from worker.mapping.expressions.interpreter import interpret, without_kafka
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def write(code: Code, lowered: ir.Node, event: str, kafka: str) -> str:
     with code.block("try:"):
         code.paste(fragment)
         code.line(f"{result} = {text}")
-    with code.block(f"except {code.constant(functions.Mismatch, 'mismatch')}:"):
+    with code.block(f"except {code.constant(Mismatch, 'mismatch')}:"):
         code.line(f"{result} = None")
     return result
 
@@ -250,7 +251,7 @@ class _Writer:
         source = self._local(node.items, at)
         self.raises = True
         with self._code.block(f"if type({source}) is not list:"):
-            self._code.line(f"raise {self._global(functions.Mismatch)}")
+            self._code.line(f"raise {self._global(Mismatch)}")
         result = self._result("[]", "mapped")
         element = self._code.name("element")
         with self._code.block(f"for {element} in {source}:"):

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from worker.mapping.compiler.lower import lower
 from worker.mapping.compiler.write import write
-from worker.mapping.expressions import ir
-from worker.mapping.expressions.functions import ExpressionFailed, Mismatch
+from worker.mapping.expressions import ir, text_length
+from worker.mapping.expressions.failures import ExpressionFailed, Mismatch
 from worker.mapping.expressions.interpreter import interpret, without_kafka
 from worker.mapping.expressions.parser import (
     ExpressionError,
@@ -87,6 +87,7 @@ class Expression:
         Raises:
             ExpressionFailed: the event has a value that the expression cannot work with.
         """
+        text_length.begin()
         try:
             return interpret(self._node, without_kafka(event), kafka)
         except Mismatch:
@@ -107,8 +108,13 @@ class Expression:
             A Python expression for the value, to be evaluated once, in this block. `code.share` gives it a
             name.
         """
-        return write(code, self.value, event, kafka if self.uses_kafka else "None")
+        return self._write(code, self.value, event, kafka)
 
     def emit_condition(self, code: Code, event: str = "event", kafka: str = "kafka") -> str:
         """As `emit`, for an `if`: the Python expression is true exactly if JMESPath calls the value true."""
-        return write(code, self.condition, event, kafka if self.uses_kafka else "None")
+        return self._write(code, self.condition, event, kafka)
+
+    def _write(self, code: Code, lowered: ir.Node, event: str, kafka: str) -> str:
+        if text_length.makes_text(self._node):
+            code.line(f"{code.constant(text_length.begin, 'begin')}()")
+        return write(code, lowered, event, kafka if self.uses_kafka else "None")
