@@ -52,6 +52,7 @@ def bury(site: Site, n: int, value: bytes | None, age_hours: float = 0, **facts:
     site.kafka.append(site.letters, 0, [value], key=b"key", headers=headers)
 
 
+@pytest.mark.essential
 async def test_letters_that_kafka_connect_wrote_are_listed_shown_and_replayed(
     site: Site, dlq: Dlq, emulator: Emulator
 ) -> None:

@@ -19,7 +19,7 @@ from worker.dead_letters.failed_record import FailedRecord
 from worker.settings import Kafka
 from worker.version import __version__
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.essential]
 
 OWN_HEADERS: list[tuple[str, bytes | None]] = [("trace", b"\xff\x00"), ("empty", None), ("trace", b"again")]
 FAILED_AT = 1_795_269_600.25

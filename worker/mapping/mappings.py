@@ -26,6 +26,7 @@ from worker.documents.document import Document, parse
 from worker.documents.problems import ConfigError, Problem
 from worker.mapping.compiler.calls import Target
 from worker.mapping.compiler.loop import Explainer, OnSlow, compile_explained, compile_mapping
+from worker.mapping.expressions.text_length import MAX_LENGTH, set_limit
 from worker.mapping.files.lint import claim_problems, rule_warnings
 from worker.mapping.files.reader import read_mapping
 from worker.mapping.files.rules import MappingFile
@@ -88,6 +89,7 @@ class Mappings:
         dead_letter_topic: str,
         max_call_bytes: int = MAX_CALL_BYTES,
         envelopes: bool = True,
+        text_length: int = MAX_LENGTH,
     ) -> Mappings:
         """Load every mapping file.
 
@@ -97,11 +99,13 @@ class Mappings:
             base: the directory of the file that names these.
             dead_letter_topic: the topic that no mapping may claim.
             max_call_bytes: the largest call.
+            text_length: characters that a function may make, in every expression of the process.
             envelopes: False for `batch.context: per_item`; every envelope is b"" then.
 
         Raises:
             ConfigError: with every problem of every file; warnings come along.
         """
+        set_limit(text_length)
         loading = _Loading(Mappers(mapper_path, base))
         for pattern in patterns:
             loading.read(pattern, base)
