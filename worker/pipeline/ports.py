@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -71,8 +71,16 @@ class Source(Protocol):
         """
         ...
 
-    async def commit(self, offsets: Mapping[Partition, int]) -> None:
-        """Tell Kafka that everything below these offsets is handled. Raises `CommitFailed`."""
+    async def commit(self, offsets: Mapping[Partition, int]) -> Collection[Partition]:
+        """Tell Kafka that everything below these offsets is handled. Raises `CommitFailed`.
+
+        Returns:
+            Partitions whose commit Kafka refuses, and no other's: their topic was deleted, or is forbidden.
+        """
+        ...
+
+    async def confirm(self) -> None:
+        """Have Kafka say that all partitions are still ours. Raises `CommitFailed` if it does not."""
 
     async def close(self) -> None:
         """Leave the group."""
