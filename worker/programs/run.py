@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from worker.adapters.dead_letter_topic.writer import DeadLetterTopic
+from worker.adapters.dead_letter_topic.writer import DeadLetterTopic, NotAnsweredError
 from worker.adapters.http.server import HttpServer, ListenFailed
 from worker.adapters.kafka.source import KafkaSource
 from worker.adapters.pipelines_api.client import PipelinesApi
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from worker.core.records import Converter
+    from worker.documents.problems import Problem
     from worker.mapping.mappings import Mappings
     from worker.settings import Settings
     from worker.telemetry.telemetry import Observation
@@ -104,16 +105,24 @@ class Worker:
 
     async def _check_dead_letters(self) -> None:
         """Without a topic for dead letters nothing is consumed. Raises SourceFailed."""
-        while isinstance(problems := await self.dead_letters.check(self._mappings.subscriptions), str):
-            self._unchecked = problems
-            self.telemetry.source_failed(problems.partition(":")[0])
-            await asyncio.sleep(RETRY_SECONDS)
-        self._unchecked = None
+        problems = await self._dead_letter_problems()
         for problem in problems:
             level = logging.WARNING if problem.warning else logging.ERROR
             tell(level, "dead_letter_topic_checked", str(problem))
         if any(not problem.warning for problem in problems):
             raise SourceFailed("the dead-letter topic cannot be used")
+
+    async def _dead_letter_problems(self) -> list[Problem]:
+        while True:
+            try:
+                problems = await self.dead_letters.check(self._mappings.subscriptions)
+            except NotAnsweredError as error:
+                self._unchecked = str(error)
+                self.telemetry.source_failed(self._unchecked.partition(":")[0])
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                self._unchecked = None
+                return problems
 
     def _tell_start(self) -> None:
         for warning in (*self._settings.warnings, *self._mappings.warnings):

@@ -61,6 +61,10 @@ class Form(NamedTuple):
     headers: Headers
 
 
+class NotAnsweredError(Exception):
+    """The brokers did not say how the dead-letter topic is; later they may."""
+
+
 class DeadLetterTopic:
     """Implements `ports.DeadLetters`.
 
@@ -90,12 +94,16 @@ class DeadLetterTopic:
         self._renewal: tuple[float, KafkaError] | None = None
         self._failed_for_good: KafkaError | None = None
 
-    async def check(self, subscriptions: Sequence[str]) -> list[Problem] | str:
-        """What keeps the topic from taking every dead letter of these sources; a text: why it is not known yet."""
+    async def check(self, subscriptions: Sequence[str]) -> list[Problem]:
+        """What keeps the topic from taking every dead letter of these sources. Asks the brokers.
+
+        Raises:
+            NotAnsweredError: they do not answer, or not yet.
+        """
         try:
             return await self._in_thread(look_for_dead_letter_problems, self._kafka, subscriptions)
         except KafkaException as error:
-            return _reason(error.args[0])
+            raise NotAnsweredError(_reason(error.args[0])) from None
 
     async def write(self, letters: Sequence[DeadLetter]) -> list[str | None]:
         """See `ports.DeadLetters.write`.

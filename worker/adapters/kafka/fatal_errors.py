@@ -9,7 +9,7 @@ idempotent producers). These are all of its callers in librdkafka 2.16, with wha
 | consumer | any permanent error | OffsetCommit | new client |
 | consumer | UNRELEASED_INSTANCE_ID | ConsumerGroupHeartbeat: another has the `group.instance.id` | new client |
 | consumer | GROUP_MAX_SIZE_REACHED | ConsumerGroupHeartbeat: the group is full | new client |
-| consumer | GROUP_AUTHORIZATION_FAILED | ConsumerGroupHeartbeat: no right to the group, which may be granted | new client |
+| consumer | GROUP_AUTHORIZATION_FAILED | ConsumerGroupHeartbeat: no right to the group yet | new client |
 | consumer | GROUP_ID_NOT_FOUND | ConsumerGroupHeartbeat: the group was deleted | new client |
 | consumer | any other permanent broker error | ConsumerGroupHeartbeat | new client |
 | consumer | UNSUPPORTED_ASSIGNOR | ConsumerGroupHeartbeat: no such `group.remote.assignor` | exit 1 |

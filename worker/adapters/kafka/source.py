@@ -166,9 +166,9 @@ class KafkaSource:
             why = error.args[0].name()
             self._telemetry.commit_failed(why)
             raise CommitFailed(why) from None
-        refused = {partition: error for partition, error in outcomes.items() if error is not None}
-        for error in refused.values():
-            self._telemetry.commit_failed(error.name())
+        refused = {partition: why for partition, why in outcomes.items() if why is not None}
+        for each in refused.values():
+            self._telemetry.commit_failed(each.name())
         self._telemetry.offsets_committed(len(outcomes) - len(refused))
         return refused.keys()
 
