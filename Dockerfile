@@ -15,6 +15,7 @@ RUN python -m pip wheel --quiet --no-deps --only-binary :all: --require-hashes \
 # ... and of those only what the worker needs to run is installed: no test tools, nothing from an index.
 COPY pyproject.toml README.md LICENSE ./
 COPY worker ./worker
+COPY config ./config
 RUN python -m venv /venv \
     && /venv/bin/python -m pip install --quiet --no-index --find-links /wheels . \
     && /venv/bin/python -m pip uninstall --quiet --yes pip

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
-import filecmp
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 
 from worker.demo.events import TOPICS
 from worker.mapping.mappings import Mappings
+from worker.programs.starter import starter_folder
 from worker.settings import Settings, load_settings
 from worker.telemetry.telemetry import Telemetry
 from worker.version import __version__
@@ -57,14 +58,43 @@ def commands() -> set[str]:
     return set(re.findall(r"^\W*([a-z]+)\s", said.stdout, re.MULTILINE))
 
 
-def test_the_packaged_starter_is_the_worked_example() -> None:
-    """`cp -r config/. worker/starter/` makes them equal again."""
+def test_a_wheel_holds_the_worked_example_as_its_starter_configuration(tmp_path: Path) -> None:
+    """Built from a copy, as from a source distribution: without what lies about in a work tree."""
+    source = tmp_path / "source"
+    for name in ("worker", "config"):
+        shutil.copytree(ROOT / name, source / name)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)],
+        cwd=source,
+        capture_output=True,
+        check=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    shutil.unpack_archive(wheel, tmp_path / "installed", "zip")
 
-    def differences(compared: filecmp.dircmp[str]) -> list[str]:
-        found = compared.left_only + compared.right_only + compared.diff_files + compared.funny_files
-        return found + [name for inner in compared.subdirs.values() for name in differences(inner)]
+    assert files_below(tmp_path / "installed/worker/starter") == files_below(ROOT / "config")
+    found = subprocess.run(
+        [sys.executable, "-c", "from worker.programs.starter import starter_folder; print(starter_folder())"],
+        cwd=tmp_path / "installed",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.strip() == str(tmp_path / "installed/worker/starter")
 
-    assert differences(filecmp.dircmp(ROOT / "config", ROOT / "worker/starter", ignore=["__pycache__"])) == []
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def test_an_editable_install_takes_the_repository_s_own() -> None:
+    assert starter_folder() == ROOT / "config"
 
 
 def test_the_worked_example_writes_down_the_defaults() -> None:
@@ -85,7 +115,7 @@ def test_the_worked_example_says_every_setting() -> None:
 
 def test_the_worked_example_loads_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    settings = load_settings(ROOT / "worker/starter/worker.yaml", {}, needs_key=False)
+    settings = load_settings(ROOT / "config/worker.yaml", {}, needs_key=False)
     mappings = Mappings.load(
         settings.mappings,
         mapper_path=settings.mapper_path,
@@ -105,7 +135,7 @@ def test_editors_find_the_schema_that_a_file_names(path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["worker", "mapping"])
 def test_the_schemas_beside_the_example_are_what_the_command_prints(kind: str) -> None:
-    """`pipelines-worker schema KIND > config/schemas/KIND.json`, and the same for worker/starter."""
+    """`pipelines-worker schema KIND > config/schemas/KIND.json`."""
     printed = subprocess.run(
         [sys.executable, "-m", "worker", "schema", kind], capture_output=True, text=True, check=True
     )

@@ -27,7 +27,7 @@ DOCUMENTS = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in markdown.files(ROOT)
 }
 MAPPING = DOCUMENTS["docs/mapping.md"]
-STARTER = (ROOT / "worker/starter/worker.yaml").read_text(encoding="utf-8")
+STARTER = (ROOT / "config/worker.yaml").read_text(encoding="utf-8")
 
 
 def shown(section: Section) -> bool:

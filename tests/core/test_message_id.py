@@ -116,6 +116,15 @@ def test_more_than_256_calls_cannot_be_told_apart(index: int) -> None:
         MessageIds.for_event("e", "track", "", index)
 
 
+def test_a_long_name_is_not_kept_and_gets_the_same_id_each_time() -> None:
+    ids = MessageIds("cluster")
+    place = (0, "topic", 0, 0, "track")
+    made = {ids.for_record(*place, "n" * 10_000, 0) for _ in range(2)}
+    assert len(made) == 1
+    assert made != {ids.for_record(*place, "n" * 9_999, 0)}
+    assert ids._hashes == {}
+
+
 def test_few_names_are_kept_however_many_come() -> None:
     ids = MessageIds("c")
     for n in range(10_050):

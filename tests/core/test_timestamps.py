@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worker.core import timestamps
 from worker.core.timestamps import from_datetime, from_millis, rfc3339
 
 offsets = st.integers(-23 * 60 - 59, 23 * 60 + 59).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -29,6 +30,12 @@ def test_text_with_any_offset_is_written_in_utc(moment: datetime, digits: str, s
 def test_a_moment_is_the_same_as_text_milliseconds_and_datetime(moment: datetime) -> None:
     millis = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
     assert from_millis(millis) == from_datetime(moment) == rfc3339(moment.isoformat())
+
+
+def test_the_first_time_that_is_written_may_be_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timestamps._Last, "known", None)
+    assert from_millis(-1) == "1969-12-31T23:59:59.999Z"
+    assert from_millis(-1000) == "1969-12-31T23:59:59.000Z"
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def test_every_problem_is_told_at_once() -> None:
         ("a: \x01", "control character"),
         ("[" * 100_000, "deeper than 64"),
         ("a" * 1_000_001, "larger than 1,000,000 bytes"),
-        ("a: " + "1" * 100_000, "none that JSON can hold"),
+        ("a: " + "1" * 100_000, "cannot be represented in JSON"),
         ("? [1]\n: 2", "a key must be text"),
         ("{a: 1}: 2", "a key must be text"),
         ("*a : 1", "a key must be text"),

@@ -23,7 +23,7 @@ from worker.mapping.trying.preview import PreviewRecord
 from worker.settings import load_settings
 
 UNTIL = datetime(2026, 11, 21, 12, tzinfo=UTC)
-STARTER = Path(__file__).parents[2] / "worker/starter/worker.yaml"
+STARTER = Path(__file__).parents[2] / "config/worker.yaml"
 
 
 @pytest.fixture(scope="module")

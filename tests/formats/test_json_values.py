@@ -83,6 +83,46 @@ def test_the_detail_says_where_and_quotes_nothing() -> None:
     assert caught.value.__suppress_context__
 
 
+HALF_A_PAIR = r"The value holds half of a surrogate pair: an escape such as \ud83d without its other half."
+ENDS = "The value ends before its JSON does."
+BYTE_ORDER_MARK = "The value begins with a byte order mark; JSON is UTF-8 without one."
+
+
+@pytest.mark.parametrize(
+    ("value", "detail"),
+    [
+        (rb'{"a":"\ud83d"}', HALF_A_PAIR),
+        (rb'{"a":"\uD83D b"}', HALF_A_PAIR),
+        (rb'{"\ud83d":1}', HALF_A_PAIR),
+        (rb'{"a":"\ud83d\u0041"}', HALF_A_PAIR),
+        (rb'{"a":"\ud83d\ud83d\ude00"}', HALF_A_PAIR),
+        (rb'{"a":"\ud83d\n"}', HALF_A_PAIR),
+        (rb'{"a":"\ud83d\\\ude00"}', HALF_A_PAIR),
+        (rb'{"a":"\ud83d\\ude00"}', HALF_A_PAIR),
+        (rb'{"a":"\ude00"}', HALF_A_PAIR),
+        (rb'{"a":"\\\ud83d"}', HALF_A_PAIR),
+        (rb'\0\0\0\0\1{"a":"\ud83d"}'.replace(rb"\0", b"\0").replace(rb"\1", b"\1"), HALF_A_PAIR),
+        (rb'{"a":"\ud83d\ude00', ENDS),
+        (rb'{"a":"\\ud83d', ENDS),
+        (rb'{"a":"\ud83', ENDS),
+        (rb'{"a":"\ud83d', ENDS),
+        (rb'{"a":"\ud83d\u', ENDS),
+        (rb'{"a":"\ud83d\ude0', ENDS),
+        (b'{"a":1', ENDS),
+        (b'{"a":"\xff"}', "The value holds text that is not UTF-8."),
+        (b'{"a":1e400}', "The value holds a number that is out of range."),
+        (b"\xef\xbb\xbf{}", BYTE_ORDER_MARK),
+        ('{"a":1}'.encode("utf-16"), BYTE_ORDER_MARK),
+        (b'{"a":x}', "The value stops being JSON at byte 5."),
+        (b'\0\0\0\0\1{"a":x}', "The value stops being JSON at byte 10."),
+    ],
+)
+def test_the_detail_says_what_is_wrong(value: bytes, detail: str) -> None:
+    with pytest.raises(Rejected) as caught:
+        decode(value)
+    assert (caught.value.reason, caught.value.detail) == ("INVALID_JSON", detail)
+
+
 @pytest.mark.parametrize("levels", [MAX_DEPTH + 1, 200, 5_000, 200_000])
 @pytest.mark.parametrize("brackets", [("[", "]"), ('{"a":', "}")])
 def test_nesting_too_deep_is_rejected(levels: int, brackets: tuple[str, str]) -> None:

@@ -8,8 +8,23 @@ import pytest
 
 from tests.support.scripted_api import Reply
 from tests.support.simulation import TOPIC, World, always, at, in_turn, until
+from worker.core.records import Partition
 
 # Draining and ending
+
+
+@pytest.mark.parametrize(("millis", "ages"), [(-1, {}), (-1001, {}), (10**15, {(TOPIC, 0): 0.0})])
+async def test_a_record_without_a_time_has_no_age_and_one_from_the_future_none_below_0(
+    millis: int, ages: dict[Partition, float]
+) -> None:
+    world = World()
+    world.add()
+    world.broker.logs[TOPIC, 0].records[0].millis = millis
+    member = world.member(until(5, Reply(503)))
+    await at(2)
+    assert member.pipeline.observation().oldest_undelivered == ages
+    assert await member.stop()
+    assert member.telemetry.of("freshness_measured") == [(age,) for age in ages.values()]
 
 
 async def test_draining_delivers_and_commits_what_is_in_hand() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from worker.documents.problems import ConfigError, Problem
 from worker.settings import Settings, SettingsError, load_settings
-from worker.settings.values import Wrong, address, seconds
+from worker.settings.values import InvalidValueError, address, seconds
 
 SECRET = "sk_very_secret"
 
@@ -117,10 +117,10 @@ WRONG = [
     ("pipelines: {url: 'ftp://x'}", 1, 18, "must be an http or https URL", None),
     ("pipelines: {url: 'https://'}", 1, 18, "must be an http or https URL", None),
     ("pipelines: {url: 'https://x:99999'}", 1, 18, "must be an http or https URL", None),
-    ("pipelines: {url: 'https://me:pw@x'}", 1, 18, "must not hold a user or a password", None),
+    ("pipelines: {url: 'https://me:pw@x'}", 1, 18, "must not contain a user or a password", None),
     ("pipelines: {url: 'https://x?y'}", 1, 18, "must be a base URL", None),
     ("pipelines: {url: 'https://x/v1/'}", 1, 18, "without /v1", None),
-    ("pipelines: {api_key: 'a:b'}", 1, 22, "is not a key", None),
+    ("pipelines: {api_key: 'a:b'}", 1, 22, "is not an API key", None),
     ("rate_limit: {requests: 0}", 1, 24, "must be at least 1", None),
     ("rate_limit: {per: 0ms}", 1, 19, "must be greater than 0", None),
     ("delivery: {max_requests_in_flight: 0}", 1, 36, "must be at least 1", None),
@@ -142,19 +142,25 @@ WRONG = [
     ("mapper_path: [' ']", 1, 15, "must not be empty", None),
     ("kafka: {group_id: ''}", 1, 19, "must not be empty", None),
     ("kafka: {group_id: 7}", 1, 19, "must be text", "put it in quotes"),
-    ("kafka: {dead_letter_topic: 'a b'}", 1, 28, "must be a topic's name", None),
+    ("kafka: {dead_letter_topic: 'a b'}", 1, 28, "must be the name of a topic", None),
     ("kafka: {start_from: newest}", 1, 21, "must be earliest, latest or a point in time", None),
     ("kafka: {start_from: 2026-11-21}", 1, 21, "must be earliest, latest or a point in time", None),
     ("kafka: {start_from: '2026-11-21T10:00:00'}", 1, 21, "must be earliest, latest", "2026-11-21T10:00:00Z"),
     ("kafka: {properties: [a]}", 1, 21, "must be a mapping of librdkafka's properties", None),
-    ("kafka:\n  properties:\n    acks: 1", 3, 11, "acks: is the worker's own", "always all"),
-    ("kafka:\n  properties:\n    group.id: x", 3, 15, "is the worker's own", "kafka.group_id"),
-    ("kafka:\n  properties:\n    enable.auto.commit: true", 3, 25, "is the worker's own", None),
-    ("kafka:\n  properties:\n    enable.auto.offset.store: true", 3, 31, "is the worker's own", None),
-    ("kafka:\n  properties:\n    auto.offset.reset: latest", 3, 24, "is the worker's own", "start_from"),
-    ("kafka:\n  properties:\n    isolation.level: x", 3, 22, "is the worker's own", "read_committed"),
-    ("kafka:\n  properties:\n    enable.idempotence: false", 3, 25, "is the worker's own", None),
-    ("kafka:\n  properties:\n    bootstrap.servers: x", 3, 24, "own", "kafka.bootstrap_servers"),
+    ("kafka:\n  properties:\n    acks: 1", 3, 11, "acks: is set by the worker", "always all"),
+    ("kafka:\n  properties:\n    group.id: x", 3, 15, "is set by the worker", "kafka.group_id"),
+    ("kafka:\n  properties:\n    enable.auto.commit: true", 3, 25, "is set by the worker", None),
+    ("kafka:\n  properties:\n    enable.auto.offset.store: true", 3, 31, "is set by the worker", None),
+    ("kafka:\n  properties:\n    auto.offset.reset: latest", 3, 24, "is set by the worker", "start_from"),
+    ("kafka:\n  properties:\n    isolation.level: x", 3, 22, "is set by the worker", "read_committed"),
+    ("kafka:\n  properties:\n    enable.idempotence: false", 3, 25, "is set by the worker", None),
+    (
+        "kafka:\n  properties:\n    bootstrap.servers: x",
+        3,
+        24,
+        "is set by the worker",
+        "kafka.bootstrap_servers",
+    ),
     ("kafka:\n  properties:\n    sasl.password: [x]", 3, 20, "must be text, a number", None),
     (
         "kafka: {group_id: '${GROUP}'}",
@@ -165,7 +171,7 @@ WRONG = [
     ),
     ("kafka: !!map {}", 1, 8, "tags", None),
     ("kafka: &a {}", 1, 8, "anchors", None),
-    ("kafka: {}\nkafka: {}", 2, 1, "the key 'kafka' is here twice", None),
+    ("kafka: {}\nkafka: {}", 2, 1, "the key 'kafka' is duplicated", None),
 ]
 
 
@@ -236,8 +242,8 @@ def test_a_variable_overrides_a_key(load: Load, variable: str, text: str, path: 
         ("WORKER__BATCH__LINGER", "7", "must be a duration", None),
         ("WORKER__BATCH__MAX_CALLS", "many", "must be a whole number", None),
         ("WORKER__KAFKA__PROPERTIES", "a=b", "must be JSON", '{"security.protocol": "SSL"}'),
-        ("WORKER__KAFKA__PROPERTIES", '{"acks": 1}', "is the worker's own", None),
-        ("WORKER__KAFKA__PROPERTIES__ACKS", "1", "are given together", "takes JSON"),
+        ("WORKER__KAFKA__PROPERTIES", '{"acks": 1}', "is set by the worker", None),
+        ("WORKER__KAFKA__PROPERTIES__ACKS", "1", "are set together", "takes JSON"),
         ("WORKER__MAPPINGS", "a.yaml", "must be JSON", None),
     ],
 )
@@ -313,8 +319,8 @@ def test_secrets_are_in_no_message_and_no_representation(load: Load, problems: P
         ("pipelines: {strict: false}", "pipelines.strict"),
         ("pipelines: {url: 'http://cdp.example.com'}", "unencrypted"),
         ("pipelines: {url: 'http://8.8.8.8:80'}", "unencrypted"),
-        ("pipelines: {api_key: abc}", "the key stands in the file"),
-        ("rate_limit: {requests: 3001}", "more than the API takes"),
+        ("pipelines: {api_key: abc}", "the key is in the file"),
+        ("rate_limit: {requests: 3001}", "more than the API accepts"),
     ],
 )
 def test_what_is_probably_not_meant_is_a_warning(load: Load, text: str, message: str) -> None:
@@ -364,7 +370,7 @@ def test_a_duration_is_its_number_times_its_unit(number: int, unit: tuple[str, f
 def test_any_text_is_a_duration_or_wrong(text: str) -> None:
     try:
         assert seconds(text) >= 0
-    except Wrong:
+    except InvalidValueError:
         return
 
 
@@ -372,7 +378,7 @@ def test_any_text_is_a_duration_or_wrong(text: str) -> None:
 def test_any_value_is_an_address_or_wrong(value: Any) -> None:
     try:
         host, port = address(value)
-    except Wrong:
+    except InvalidValueError:
         return
     assert host
     assert 0 <= port <= 65535

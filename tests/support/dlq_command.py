@@ -53,11 +53,14 @@ class Dlq:
         return Finished(process.returncode, out.decode(), err.decode())
 
     def _look(self, *arguments: str) -> Finished:
-        """Run a command that changes nothing in this process, which is faster; it needs no key."""
+        return self.look("dlq", *arguments)
+
+    def look(self, *arguments: str) -> Finished:
+        """Run any command that changes nothing, and does not need a key, in this process."""
         self._site.configure()
         out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
         with contextlib.chdir(self._site.folder), redirect_stdout(out), redirect_stderr(err):
-            code = run(["dlq", *arguments])
+            code = run(list(arguments))
         found = []
         for stream in (out, err):
             stream.flush()

@@ -188,6 +188,10 @@ class MemorySource:
         self._losing |= set(partitions)
         self.broker.wake()
 
+    @property
+    def is_complete(self) -> bool:
+        return True
+
     async def fetch(self, limit: int) -> Fetched:
         changed = self.broker.changed
         await self._rebalance()

@@ -148,7 +148,7 @@ class ScriptedApi:
         self.neighbours = False
         self.timeout = timeout
 
-    async def send(self, body: bytes, records: Sequence[Record]) -> Response:
+    async def send(self, body: bytes, records: Sequence[Record], calls: int) -> Response:
         request = self.account.begin(body, self)
         assert 0 < len(records) <= len(request.calls), "a sample of those whose calls are sent"
         try:

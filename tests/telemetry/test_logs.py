@@ -17,11 +17,11 @@ from worker.settings import TelemetrySettings
 from worker.telemetry.logs import (
     MAX_KINDS,
     JsonFormatter,
-    Quiet,
+    LogRateLimiter,
     TextFormatter,
     configure_logging,
-    tell,
-    tell_exception,
+    log,
+    log_exception,
 )
 
 
@@ -54,7 +54,7 @@ def record(message: str, **fields: object) -> logging.LogRecord:
 def test_a_line_is_one_json_object_with_time_level_event_message_and_fields() -> None:
     stream = io.StringIO()
     configure_logging(TelemetrySettings(log_format="json"), stream)
-    tell(logging.WARNING, "offsets_lost", "some offsets were lost", topic="Ärger", count=3, nothing=None)
+    log(logging.WARNING, "offsets_lost", "some offsets were lost", topic="Ärger", count=3, nothing=None)
 
     [line] = lines(stream)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line.pop("time"))
@@ -70,9 +70,9 @@ def test_a_line_is_one_json_object_with_time_level_event_message_and_fields() ->
 def test_auto_is_json_in_a_file_and_text_on_a_terminal() -> None:
     stream, terminal = io.StringIO(), Terminal()
     configure_logging(TelemetrySettings(), stream)
-    tell(logging.INFO, "worker_started", "the worker started", version="1")
+    log(logging.INFO, "worker_started", "the worker started", version="1")
     configure_logging(TelemetrySettings(), terminal)
-    tell(logging.INFO, "worker_started", "the worker started", version="1", topics=["a", "b"])
+    log(logging.INFO, "worker_started", "the worker started", version="1", topics=["a", "b"])
 
     assert len(lines(stream)) == 1
     plain = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())
@@ -84,7 +84,7 @@ def test_auto_is_json_in_a_file_and_text_on_a_terminal() -> None:
 def test_text_in_a_file_has_no_colors() -> None:
     stream = io.StringIO()
     configure_logging(TelemetrySettings(log_format="text"), stream)
-    tell(logging.ERROR, "delivery_held", "delivery is on hold")
+    log(logging.ERROR, "delivery_held", "delivery is on hold")
 
     assert "\x1b" not in stream.getvalue()
 
@@ -92,7 +92,7 @@ def test_text_in_a_file_has_no_colors() -> None:
 def test_the_level_is_for_our_lines_and_other_libraries_are_heard_from_warning_on() -> None:
     stream = io.StringIO()
     configure_logging(TelemetrySettings(log_format="json", log_level="debug"), stream)
-    tell(logging.DEBUG, "looked_closely", "we looked closely")
+    log(logging.DEBUG, "looked_closely", "we looked closely")
     logging.getLogger("aiohttp.client").info("chatter")
     logging.getLogger("aiohttp.client").warning("trouble %d", 7)
 
@@ -108,7 +108,7 @@ def test_the_level_is_for_our_lines_and_other_libraries_are_heard_from_warning_o
 def test_below_the_level_nothing_is_written() -> None:
     stream = io.StringIO()
     configure_logging(TelemetrySettings(log_level="error"), stream)
-    tell(logging.WARNING, "request_retried", "requests are sent again")
+    log(logging.WARNING, "request_retried", "requests are sent again")
 
     assert stream.getvalue() == ""
 
@@ -121,7 +121,7 @@ def test_an_exception_is_told_by_type_and_place_and_never_by_its_text(log_format
     try:
         people["grace@example.com"]
     except KeyError as error:
-        tell_exception("page_failed", "a page failed", error)
+        log_exception("page_failed", "a page failed", error)
         logging.getLogger("aiohttp").exception("unhandled")
 
     assert "grace" not in stream.getvalue()
@@ -130,7 +130,7 @@ def test_an_exception_is_told_by_type_and_place_and_never_by_its_text(log_format
 
 
 def test_kinds_without_end_are_told_together() -> None:
-    quiet = Quiet(lambda: 0.0)
+    quiet = LogRateLimiter(lambda: 0.0)
     told = sum(quiet.count(("commit_failed", str(n)), 1) for n in range(10_000))
 
     assert told == MAX_KINDS + 1
@@ -142,7 +142,7 @@ def test_a_closed_stream_stops_the_lines_and_nothing_else() -> None:
     configure_logging(TelemetrySettings(), stream)
     stream.close()
 
-    tell(logging.ERROR, "delivery_held", "delivery is on hold")
+    log(logging.ERROR, "delivery_held", "delivery is on hold")
 
 
 @given(
@@ -162,7 +162,7 @@ def test_every_count_is_told_in_the_end_and_never_twice_within_the_interval(
     steps: list[tuple[str, int, float]],
 ) -> None:
     now = [0.0]
-    quiet = Quiet(lambda: now[0])
+    quiet = LogRateLimiter(lambda: now[0])
     told: dict[str, list[tuple[float, int]]] = {"a": [], "b": []}
     for kind, n, later in steps:
         now[0] += later

@@ -290,7 +290,7 @@ def test_start_and_stop_are_told_with_their_facts(
 
 
 def test_without_a_collector_a_request_has_no_span_and_no_record_is_looked_at(telemetry: Telemetry) -> None:
-    with telemetry.request_span([Headed()]) as span:
+    with telemetry.request_span([Headed()], 1) as span:
         telemetry.request_finished(200, 0.1, 1)
 
     assert span is None
@@ -333,7 +333,7 @@ async def test_a_collector_gets_metrics_and_a_span_for_each_request_with_links(
         telemetry = await asyncio.to_thread(Telemetry, collector_settings(server.url, 1.0), version="9.9.9")
         telemetry.observe(lambda: Observation(in_progress_records=5))
         records: Any = [traced(7), Headed(), traced(8, flags="00"), Headed(("traceparent", b"nonsense"))]
-        with telemetry.request_span(records):
+        with telemetry.request_span(records, 250):
             telemetry.request_finished(503, 0.1, 10)
         await asyncio.to_thread(telemetry.shutdown)
 
@@ -344,7 +344,7 @@ async def test_a_collector_gets_metrics_and_a_span_for_each_request_with_links(
     assert {link.trace_id.hex() for link in span.links} == {TRACE}
     assert attributes == {
         "http.request.method": "POST",
-        "messaging.batch.message_count": 4,
+        "messaging.batch.message_count": 250,
         "http.response.status_code": 503,
         "error.type": "503",
     }
@@ -362,7 +362,7 @@ async def test_a_collector_gets_metrics_and_a_span_for_each_request_with_links(
 async def test_with_a_ratio_of_0_there_are_metrics_and_no_spans() -> None:
     async with faulty_server(reply(200, b"")) as server:
         telemetry = await asyncio.to_thread(Telemetry, collector_settings(server.url, 0.0))
-        with telemetry.request_span([]) as span:
+        with telemetry.request_span([], 0) as span:
             pass
         await asyncio.to_thread(telemetry.shutdown)
 

@@ -13,6 +13,7 @@ from worker.adapters.dead_letter_topic.reader import DeadLetterReader, open_dead
 from worker.cli.dlq_options import progress
 from worker.cli.options import load
 from worker.core.message_id import MessageIds
+from worker.core.record_reading import UNREADABLE, read_headers
 from worker.core.records import Partition
 from worker.dead_letters.index import State
 from worker.dead_letters.letter import Letter
@@ -86,8 +87,11 @@ def _print_record(letter: Letter, *, reveal: bool) -> None:
     typer.secho(f"  origin   {place}", bold=True)
     record = letter.record
     typer.echo(f"  key      {_bytes(record.key(), reveal=reveal)}")
-    for name, value in (origin.headers() or []) if origin else []:
+    headers = read_headers(origin) if origin else []
+    for name, value in headers:
         typer.echo(f"  header   {_plain(name)}: {_bytes(value, reveal=reveal)}")
+    if headers is UNREADABLE:
+        typer.echo("  headers  were left out: a name was not UTF-8")
     _print_value(record.value(), reveal=reveal)
     if not reveal:
         typer.secho("           (masked; --reveal shows everything)", dim=True)

@@ -31,9 +31,9 @@ def init(
 
 
 def _starter() -> dict[str, bytes]:
-    """The packaged files, by their path inside the directory."""
-    from importlib.resources import as_file, files
+    """The files to write, by their path inside the directory."""
+    from worker.programs.starter import starter_folder
 
-    with as_file(files("worker") / "starter") as root:
-        found = sorted(path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-        return {f"config/{path.relative_to(root).as_posix()}": path.read_bytes() for path in found}
+    root = starter_folder()
+    found = sorted(path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {f"config/{path.relative_to(root).as_posix()}": path.read_bytes() for path in found}

@@ -22,6 +22,7 @@ from worker.cli.options import DEFAULT_CONFIG
 from worker.cli.run import run_worker
 from worker.cli.schema import schema
 from worker.cli.test import run_fixtures
+from worker.core.faults import type_name
 from worker.documents.problems import ConfigError
 from worker.version import __version__
 
@@ -93,7 +94,7 @@ def _run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        typer.echo(f"{error.filename or PROGRAM}: {error.strerror or type(error).__qualname__}", err=True)
+        typer.echo(f"{error.filename or PROGRAM}: {error.strerror or type_name(error)}", err=True)
         return 1
     except Exception as error:  # noqa: BLE001 - the last one to know
         _own_up(error)
@@ -103,5 +104,5 @@ def _run(arguments: Sequence[str]) -> int:
 
 def _own_up(error: Exception) -> None:
     """Tell of a bug: its type and place. Its text may quote a record, and stays untold."""
-    typer.echo(f"{PROGRAM} {__version__} has a bug here: {type(error).__qualname__}", err=True)
+    typer.echo(f"{PROGRAM} {__version__} has a bug here: {type_name(error)}", err=True)
     typer.echo("".join(traceback.format_tb(error.__traceback__)), err=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import orjson
 import typer
 
+from worker.core.record_reading import UNREADABLE, read_headers
 from worker.mapping.trying.preview import answer
 
 if TYPE_CHECKING:
@@ -28,8 +29,11 @@ def print_record(record: Record) -> None:
     """A record as it came, for the person who asked for it."""
     typer.secho(f"{record.topic()}:{record.partition()}:{record.offset()}", bold=True)
     typer.echo(f"  key      {_text(record.key())}")
-    for name, value in record.headers() or []:
-        typer.echo(f"  header   {name}: {_text(value)}")
+    headers = read_headers(record)
+    for name, value in headers:
+        typer.echo(f"  header   {_plain(name)}: {_text(value)}")
+    if headers is UNREADABLE:
+        typer.echo("  headers  cannot be read: a name is not UTF-8")
     typer.echo(f"  value    {_text(record.value())}")
 
 
@@ -51,5 +55,9 @@ def print_explanation(explanation: Explanation) -> None:
 def _text(value: bytes | None) -> str:
     if value is None:
         return "null"
-    text = value.decode("utf-8", "backslashreplace")
+    return _plain(value.decode("utf-8", "backslashreplace"))
+
+
+def _plain(text: str) -> str:
+    """Nothing that a terminal would obey."""
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)

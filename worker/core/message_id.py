@@ -28,6 +28,9 @@ PAIRS = [high + low for high in ALPHABET for low in ALPHABET]
 """Two characters, by ten bits."""
 
 _MAX_CACHED = 10_000
+_MAX_CACHED_CHARS = 256
+"""Of an event name: with longer ones, 10,000 entries could take hundreds of megabytes."""
+
 _MAX_TIME = (1 << 48) - 1
 _MAX_OFFSET = (1 << 42) - 1
 
@@ -42,13 +45,14 @@ class MessageIds:
         cluster_id: Kafka's own id of the cluster, so that two clusters with equal topics do not share ids.
     """
 
-    __slots__ = ("_cluster_id", "_hashes", "_offset", "_offset_text", "_time", "_time_text")
+    __slots__ = ("_cluster_id", "_hashes", "_offset", "_time")
 
     def __init__(self, cluster_id: str) -> None:
         self._cluster_id = cluster_id
         self._hashes: dict[Source, str] = {}
-        self._time = self._offset = -1
-        self._time_text = self._offset_text = ""
+        # Parts of the last id, each replaced as one: the threads of a replay share these.
+        self._time: tuple[int, str] | None = None
+        self._offset: tuple[int, str] | None = None
 
     def for_record(  # noqa: PLR0913, PLR0917 - called for each call: keywords cost
         self,
@@ -79,18 +83,17 @@ class MessageIds:
             raise ValueError(f"index must be from 0 to {MAX_CALLS_PER_RECORD - 1}")
         time = record_timestamp_ms if record_timestamp_ms > 0 else 0  # noqa: FURB136 - max() is a call
         # The high 38 bits of the time change about once a second.
-        if time >> 10 != self._time:
-            self._time, self._time_text = time >> 10, _ten(time & _MAX_TIME)[:8]
+        begin = self._time
+        if begin is None or begin[0] != time >> 10:
+            begin = self._time = time >> 10, _ten(time & _MAX_TIME)[:8]
         # The high 30 bits of offset and index change once in 4,096 offsets.
-        if offset >> 12 != self._offset:
-            self._offset, self._offset_text = offset >> 12, _ten((offset & _MAX_OFFSET) << 8)[:6]
+        middle = self._offset
+        if middle is None or middle[0] != offset >> 12:
+            middle = self._offset = offset >> 12, _ten((offset & _MAX_OFFSET) << 8)[:6]
         source = (topic, partition, type_, name)
         low = (offset & 0xFFF) << 8 | index
         hashed = self._hashes.get(source) or self._hash(source)
-        return (
-            f"{self._time_text}{PAIRS[time & 1023]}{hashed}"
-            f"{self._offset_text}{PAIRS[low >> 10]}{PAIRS[low & 1023]}"
-        )
+        return f"{begin[1]}{PAIRS[time & 1023]}{hashed}{middle[1]}{PAIRS[low >> 10]}{PAIRS[low & 1023]}"
 
     def middle(self, source: Source, offset: int) -> str:
         """Characters 11 to 22 of an id: what changes once in 4,096 offsets of a partition."""
@@ -100,13 +103,15 @@ class MessageIds:
     def _hash(self, source: Source) -> str:
         """Six characters for a topic, partition, type and name.
 
-        Few are kept: an event name may come from the data.
+        Few are kept, and none of a long name: an event name may come from the data.
         """
         digest = _digest(self._cluster_id, *source)
         bits = int.from_bytes(digest[:4], "big") >> 2
-        if len(self._hashes) >= _MAX_CACHED:
-            self._hashes.clear()
-        text = self._hashes[source] = PAIRS[bits >> 20] + PAIRS[bits >> 10 & 1023] + PAIRS[bits & 1023]
+        text = PAIRS[bits >> 20] + PAIRS[bits >> 10 & 1023] + PAIRS[bits & 1023]
+        if len(source[3]) <= _MAX_CACHED_CHARS:
+            if len(self._hashes) >= _MAX_CACHED:
+                self._hashes.clear()
+            self._hashes[source] = text
         return text
 
     @staticmethod

@@ -29,6 +29,7 @@ REASONS = {
     "INVALID_TYPE": "A field has another type than the API documents.",
     "INVALID_VALUE": "A field has a value that the API does not document.",
     "INVALID_TIMESTAMP": "A timestamp is neither RFC 3339 nor a whole number, or no such day exists.",
+    "UNREADABLE_HEADERS": "A rule or mapper reads the record's headers, and a header's name is not UTF-8.",
     "INVALID_TEXT": "A call holds text that cannot be written as UTF-8.",
     "UNENCODABLE": "A call holds a value that is not JSON.",
     "CALL_TOO_LARGE": "A call is larger than `max_call_bytes`.",
@@ -78,10 +79,3 @@ class Rejected(Exception):  # noqa: N818 - a verdict on a record, not a fault of
         self.detail = detail
         self.call_index = call_index
         self.rule = rule
-
-
-def unexpected(fault: Exception) -> Rejected:
-    """The verdict on a record that the worker itself fails with."""
-    return Rejected(
-        Stage.MAP, "UNEXPECTED_FAULT", f"the worker failed with this record: {type(fault).__name__}"
-    )

@@ -35,10 +35,9 @@ SECONDS: dict[str, str] = {}
 
 
 class _Last:
-    """The last second that was written, as a number and as text."""
+    """The last second that was written, as a number and as text; replaced as one, because threads share it."""
 
-    second = -1
-    text = ""
+    known: tuple[int, str] | None = None
 
 
 def rfc3339(value: object) -> str:
@@ -67,13 +66,14 @@ def from_millis(millis: int) -> str:
         ValueError: outside the years 1 to 9999.
     """
     second = millis // 1000
-    if second != _Last.second:
+    known = _Last.known
+    if known is None or known[0] != second:
         try:
             text = (_EPOCH + timedelta(seconds=second)).isoformat()[:LENGTH]
         except OverflowError:
             raise ValueError("a time lies in the years 1 to 9999") from None
-        _Last.second, _Last.text = second, text
-    return _Last.text + SUFFIXES[millis % 1000]
+        known = _Last.known = second, text
+    return known[1] + SUFFIXES[millis % 1000]
 
 
 def from_datetime(moment: datetime) -> str:

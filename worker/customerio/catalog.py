@@ -17,6 +17,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from worker.core.near_matches import closest
+from worker.customerio.reference import ID_FIELDS
 
 _FILE = Path(__file__).with_name("semantic_events.yaml")
 _CUTOFF = 0.85
@@ -167,7 +168,7 @@ def _check_limits(call: Mapping[str, Any]) -> Iterator[str]:
     """The limits of the Track API."""
     if _size(call.get("event")) > _MAX_NAME_BYTES:
         yield f"event is longer than {_MAX_NAME_BYTES} bytes"
-    for field in ("userId", "anonymousId", "groupId", "previousId"):
+    for field in ID_FIELDS:
         if _size(call.get(field)) > _MAX_ID_BYTES:
             yield f"{field} is longer than {_MAX_ID_BYTES} bytes"
     traits = call.get("traits", {})

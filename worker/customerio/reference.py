@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+PERSON_IDS = ("userId", "anonymousId")
+"""The fields that name a person."""
+
+ID_FIELDS = (*PERSON_IDS, "groupId", "previousId")
+"""The fields that name a person or an object (reference, Common fields)."""
+
 SEMANTIC_EVENTS = {
     "delete_user": "User Deleted",
     "suppress_user": "User Suppressed",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from worker.core.message_id import MessageIds
+from worker.core.record_reading import read_headers
 from worker.dead_letters.index import Index, State
 from worker.dead_letters.letter import read_letter
 from worker.dead_letters.selection import LeftAlone
@@ -106,7 +107,7 @@ class ReplayedLetter:
 
     def headers(self) -> list[tuple[str, bytes | None]] | None:
         """The letter's: a new letter takes its history over."""
-        return self.letter.record.headers()
+        return read_headers(self.letter.record)
 
     def timestamp(self) -> tuple[int, int]:
         """The record's own."""

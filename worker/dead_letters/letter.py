@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from worker.core.record_reading import UNREADABLE, RecordHeaders, read_headers, record_millis
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -34,7 +36,6 @@ _STAGES = {
 }
 """Kafka Connect's words for where a record failed, in ours."""
 
-RecordHeaders = list[tuple[str, bytes | None]]
 Range = tuple[int, int]
 """First and last offset."""
 
@@ -95,7 +96,8 @@ class Letter:
         written = self.text("dlq.timestamp")
         if written and written.removeprefix("-").isdecimal():
             return int(written)
-        return self.record.timestamp()[1]
+        millis = record_millis(self.record)
+        return -1 if millis is None else millis
 
     @property
     def stage(self) -> str:
@@ -120,11 +122,11 @@ class Letter:
 
     @property
     def failed_at(self) -> float:
-        """Epoch seconds; for a letter of Kafka Connect the record's own time."""
+        """Epoch seconds; for a letter of Kafka Connect the record's own time, and 1970 if that has none."""
         try:
             return datetime.fromisoformat(self.text("dlq.failed_at") or "").timestamp()
         except ValueError:
-            return self.record.timestamp()[1] / 1000
+            return (record_millis(self.record) or 0) / 1000
 
     @property
     def happened_at(self) -> float:
@@ -135,6 +137,11 @@ class Letter:
     def has_its_value(self) -> bool:
         """False if the value was too large for the dead-letter topic and left out."""
         return "dlq.value_bytes" not in self._headers
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """What it was written without: `headers` that cannot be read, or what was too large for the topic."""
+        return frozenset((self.text("dlq.left_out") or "").split())
 
     @property
     def facts(self) -> list[tuple[str, str]]:
@@ -193,8 +200,10 @@ class OriginRecord:
         return self._letter.record.value()
 
     def headers(self) -> RecordHeaders | None:
-        """Its own headers, without what a dead letter adds."""
-        return own_headers(self._letter.record.headers() or []) or None
+        """Its own headers, without what a dead letter adds; `UNREADABLE` if they were left out of the letter."""
+        if "headers" in self._letter.left_out:
+            return UNREADABLE
+        return own_headers(read_headers(self._letter.record)) or None
 
     def timestamp(self) -> tuple[int, int]:
         """Its own timestamp, not the letter's."""
@@ -207,7 +216,7 @@ def read_letter(record: Record, cluster_id: str) -> Letter | None:
 
     A record with Kafka Connect's coordinates is a letter whatever else it holds: nobody can hide one by a header.
     """
-    headers = dict(record.headers() or ())
+    headers = dict(read_headers(record))
     return Letter(record, headers, cluster_id) if _TOPIC in headers else None
 
 
@@ -238,7 +247,7 @@ def marks(partition: int, ranges: Sequence[Range]) -> list[bytes]:
 
 def read_mark(record: Record) -> tuple[int, list[Range]] | None:
     """The partition and the offsets that a mark names; None if the record is no mark or says nothing sensible."""
-    headers = dict(record.headers() or ())
+    headers = dict(read_headers(record))
     value = headers.get(RESOLVED)
     if value is None or _TOPIC in headers:
         return None

@@ -81,6 +81,10 @@ _ADVICE: dict[str, tuple[Fault, str]] = {
     "INVALID_TYPE": (Fault.MAPPING, _FIX_MAPPING),
     "INVALID_VALUE": (Fault.MAPPING, _FIX_MAPPING),
     "INVALID_TIMESTAMP": (Fault.DATA, _GUARD),
+    "UNREADABLE_HEADERS": (
+        Fault.DATA,
+        "Fix the producer. The dead letter has no headers: a replay helps only if the rule reads none.",
+    ),
     "INVALID_TEXT": (Fault.DATA, _FIX_PRODUCER),
     "UNENCODABLE": (Fault.MAPPING, _FIX_MAPPER),
     "CALL_TOO_LARGE": (

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
-from importlib import resources
 from typing import Any
 
 import aiohttp
@@ -25,6 +24,7 @@ from worker.demo.summary import Expected, Found, differences, tables
 from worker.emulator import Emulator, Fault
 from worker.mapping.mappings import Mappings
 from worker.programs import run as app
+from worker.programs.starter import starter_folder
 from worker.settings import Settings, load_settings
 
 EMULATOR_PORT = 8090
@@ -110,9 +110,7 @@ def _configured(cluster: EmbeddedCluster, emulator: Emulator) -> tuple[Settings,
         "WORKER__HTTP__LISTEN": f"127.0.0.1:{_free_port(WORKER_PORT)}",
         "WORKER__TELEMETRY__LOG_LEVEL": "error",
     }
-    # Mapping files and mappers are read by name, so this wants a folder: wheels are installed unpacked.
-    starter = str(resources.files("worker") / "starter" / "worker.yaml")
-    settings = load_settings(starter, environment, needs_key=True)
+    settings = load_settings(starter_folder() / "worker.yaml", environment, needs_key=True)
     mappings = Mappings.load(
         settings.mappings,
         mapper_path=settings.mapper_path,

@@ -1,8 +1,7 @@
-"""YAML files as plain values that remember where they were written.
+"""YAML files as plain values that know their position.
 
-Of YAML 1.2 exactly what configuration needs: one document, the core schema's scalars, no tags, no anchors,
-no aliases, no duplicate keys, keys that are text. Whatever else a file holds is a problem with a line and a
-column, and all of them are told at once.
+This reads the part of YAML 1.2 that configuration needs: one document, the core schema's scalars, no tags, no anchors,
+no aliases, no duplicate keys, text keys. Anything else is a problem with line and column, and all are reported at once.
 
     document = parse(Path("config/worker.yaml").read_bytes(), "config/worker.yaml")   # raises ConfigError
     document.data["kafka"]["group_id"]
@@ -35,24 +34,24 @@ from ruamel.yaml.reader import ReaderError
 from worker.documents.problems import ConfigError, Problem
 
 Path = tuple[str | int, ...]
-"""The way to a value: keys, and positions in lists counted from 0."""
+"""The path of a value: keys, and positions in lists counted from 0."""
 
 MAX_FILE_BYTES = 1_000_000
-"""A configuration file that is larger is a mistake (a choice of this program)."""
+"""A larger configuration file is a mistake (this program's own limit)."""
 
 MAX_FILE_DEPTH = 64
-"""Lists and mappings in one another (a choice of this program)."""
+"""Levels of nested lists and mappings (this program's own limit)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a value stands in its file. Lines and columns are counted from 1.
+    """The position of a value in its file. Lines and columns are counted from 1.
 
     Attributes:
         line, column: of the value's first character, its quote included.
         key_line, key_column: of its key; of the value itself where it has none.
-        style: how a scalar is written: `'`, `"`, `|`, `>`; empty for plain ones and for lists and mappings.
-        multiline: whether it ends on another line than it begins.
+        style: of a scalar: `'`, `"`, `|`, `>`; empty for plain scalars, lists and mappings.
+        multiline: whether it spans several lines.
     """
 
     line: int
@@ -70,7 +69,7 @@ class Document:
     Attributes:
         file: its name as the user gave it.
         data: None, bool, int, float, str, list and dict with text keys.
-        places: where each value stands; the whole document is at `()`.
+        places: the position of each value; the whole document is at `()`.
         lines: the text, for columns inside a scalar.
     """
 
@@ -243,7 +242,7 @@ class _Reader:
             name = self.key(events, key, path)
             if name in found:
                 line = self.places[(*path, name)].key_line
-                self.report(f"the key '{name}' is here twice", key, f"the first is in line {line}")
+                self.report(f"the key '{name}' is duplicated", key, f"the first is in line {line}")
                 self.node(events, next(events), (*path, name, "again"), key)
             else:
                 found[name] = self.node(events, next(events), (*path, name), key)
@@ -273,7 +272,7 @@ class _Reader:
             return self.text(event)
         value = _core_schema(event.value)
         if value is _UNHOLDABLE:
-            self.report(f"the number {event.value[:30]} is none that JSON can hold", event)
+            self.report(f"the number {event.value[:30]} cannot be represented in JSON", event)
             return None
         return value
 
@@ -294,15 +293,15 @@ class _Reader:
 
     def _no_directives(self, event: DocumentStartEvent) -> None:
         if event.version or event.tags:
-            self.report("YAML directives (%YAML, %TAG) are not taken", event, "remove the line")
+            self.report("YAML directives (%YAML, %TAG) are not supported", event, "remove the line")
 
     def _no_tag_or_anchor(self, event: Event) -> None:
         if isinstance(event, AliasEvent):
-            self.report(f"aliases (*{event.anchor}) are not taken", event, "write the value out")
+            self.report(f"aliases (*{event.anchor}) are not supported", event, "write the value out")
         elif anchor := getattr(event, "anchor", None):
-            self.report(f"anchors (&{anchor}) are not taken", event, "remove it")
+            self.report(f"anchors (&{anchor}) are not supported", event, "remove it")
         if tag := getattr(event, "tag", None):
-            self.report(f"tags ({tag}) are not taken", event, "remove it; quotes make a value text")
+            self.report(f"tags ({tag}) are not supported", event, "remove it; quotes make a value text")
 
 
 def _place(event: Event, key: Event) -> Place:

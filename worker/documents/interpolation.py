@@ -1,4 +1,4 @@
-"""Environment variables inside a document's texts.
+"""Environment variables in the texts of a document.
 
 document = interpolate(document, os.environ)    # raises ConfigError
 """
@@ -18,19 +18,19 @@ _VARIABLE = re.compile(r"\$(\$)?\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 def interpolate(
     document: Document, environ: Mapping[str, str], *, optional: Collection[Path] = ()
 ) -> Document:
-    """The document with `${NAME}` and `${NAME:-default}` replaced inside its texts, keys excepted.
+    """The document with `${NAME}` and `${NAME:-default}` replaced in its texts, but not in keys.
 
-    The default stands in for a variable that is not set or empty; `$${NAME}` is the text `${NAME}`. What
-    comes in is never read as YAML: a text stays a text.
+    The default is used for a variable that is unset or empty; `$${NAME}` is the text `${NAME}`. A variable's value is
+    never parsed as YAML: text stays text.
 
     Args:
-        document: what was parsed.
+        document: the parsed file.
         environ: the variables.
-        optional: values that become None where their variable is missing, such as the key in commands that
-            send nothing.
+        optional: paths of values that become None where their variable is missing, such as the API key in commands
+            that send nothing.
 
     Raises:
-        ConfigError: with every variable that is missing and has no default.
+        ConfigError: with every missing variable without a default.
     """
     problems: list[Problem] = []
 

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, and where."""
+"""Problems of a configuration, with their place."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong with a configuration, and where.
+    """One problem of a configuration, and where it is.
 
     Attributes:
         message: what is wrong, in the configuration's own words.
@@ -15,7 +15,7 @@ class Problem:
         line: counted from 1; None where the problem is of the whole file.
         column: counted from 1.
         hint: what to do about it: a near match, an example.
-        warning: True if the worker runs all the same.
+        warning: True if the worker starts in spite of it.
     """
 
     message: str
@@ -33,7 +33,7 @@ class Problem:
 
 
 class ConfigError(Exception):
-    """Everything that is wrong with a configuration, at once; raised before anything starts."""
+    """All problems of a configuration at once; raised before anything starts."""
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("\n".join(map(str, problems)))

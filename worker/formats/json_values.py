@@ -41,6 +41,11 @@ FEW_LEVELS = 4
 """How often each kind of bracket is taken away where a value has many: lists of hundreds are seldom deep."""
 
 _BYTE = re.compile(r"\(byte (\d+)\)")
+_HALF_A_PAIR = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}"
+    rb"(?!\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?:\\(?:u[0-9a-fA-F]{0,3})?)?\Z)"  # the other half, or the end on its way
+)
+_BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _NEITHER_BRACKET_NOR_QUOTE = bytes(set(range(256)) - set(b'{}[]"'))
 
 _loads = msgspec.json.Decoder().decode
@@ -57,13 +62,14 @@ def decode(value: bytes) -> dict[str, Any]:
     Raises:
         Rejected: with stage `decode`: `EMPTY_VALUE`, `INVALID_JSON`, `NOT_AN_OBJECT` or `TOO_DEEP`.
     """
+    whole = len(value)
     if value[:1] == b"\x00":
         value = without_prefix(value)
     check_depth(value)
     try:
         event = _loads(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        refuse(value, error)
+        refuse(value, error, skipped=whole - len(value))
     if type(event) is not dict:
         raise Rejected(Stage.DECODE, "NOT_AN_OBJECT", "The value is JSON, but not an object.")
     return event
@@ -120,10 +126,15 @@ def _is_flat(brackets: bytes) -> bool:
     return False
 
 
-def refuse(value: bytes, error: Exception) -> NoReturn:
+def refuse(value: bytes, error: Exception, *, skipped: int = 0) -> NoReturn:
     """Say in our own words why msgspec could not decode a value: its errors may quote the value.
 
     Also for decoders that the rule compiler generates: pass what `msgspec.json.Decoder.decode` raised.
+
+    Args:
+        value: what is no JSON.
+        error: what the decoder raised.
+        skipped: bytes of the record's value in front of it, from whose beginning positions are counted.
 
     Raises:
         Rejected: `EMPTY_VALUE`, `TOO_DEEP`, `NOT_AN_OBJECT` or `INVALID_JSON`, with the byte where JSON ends
@@ -133,12 +144,24 @@ def refuse(value: bytes, error: Exception) -> NoReturn:
         raise Rejected(Stage.DECODE, "EMPTY_VALUE", "The value has no content.") from None
     if isinstance(error, RecursionError):
         raise Rejected(Stage.DECODE, "TOO_DEEP", f"The value nests deeper than {MAX_DEPTH} levels.") from None
+    raise Rejected(Stage.DECODE, "INVALID_JSON", _what_is_wrong(value, error, skipped)) from None
+
+
+def _what_is_wrong(value: bytes, error: Exception, skipped: int) -> str:
     if isinstance(error, UnicodeDecodeError):
-        detail = "The value holds text that is not UTF-8."
-    elif found := _BYTE.search(str(error)):
-        detail = f"The value stops being JSON at byte {found[1]}."
-    elif isinstance(error, msgspec.ValidationError):
-        detail = "The value holds a number that is out of range."
-    else:
-        detail = "The value ends before its JSON does."
-    raise Rejected(Stage.DECODE, "INVALID_JSON", detail) from None
+        return "The value holds text that is not UTF-8."
+    if isinstance(error, msgspec.ValidationError):
+        return "The value holds a number that is out of range."
+    if value.startswith(_BYTE_ORDER_MARKS):
+        return "The value begins with a byte order mark; JSON is UTF-8 without one."
+    found = _BYTE.search(str(error))
+    if (found is None and _holds_half_a_pair(value)) or "surrogate" in str(error):
+        return "The value holds half of a surrogate pair: an escape such as \\ud83d without its other half."
+    if found is not None:
+        return f"The value stops being JSON at byte {int(found[1]) + skipped}."
+    return "The value ends before its JSON does."
+
+
+def _holds_half_a_pair(value: bytes) -> bool:
+    """Whether the first half of a surrogate pair is followed by anything but the second; msgspec says "truncated"."""
+    return _HALF_A_PAIR.search(value.replace(b"\\\\", b"_")) is not None

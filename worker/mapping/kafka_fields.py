@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from worker.core.reasons import Rejected, Stage
+from worker.core.record_reading import UNREADABLE, read_headers, record_millis
 from worker.core.records import Record
 from worker.core.timestamps import from_millis
 
@@ -12,15 +13,17 @@ from worker.core.timestamps import from_millis
 def kafka_fields(record: Record) -> dict[str, Any]:
     """`_kafka`: topic, partition, offset, timestamp (RFC 3339), key and headers as text, and tombstone.
 
-    Text that is not UTF-8 is null, as is a timestamp that is none; of a repeated header the last counts.
+    Text that is not UTF-8 is null, as is a timestamp that is none; of a repeated header the last counts. Headers that
+    cannot be read at all are null instead of an object: an expression that needs them must not be evaluated.
     """
+    headers = read_headers(record)
     return {
         "topic": record.topic(),
         "partition": record.partition(),
         "offset": record.offset(),
         "timestamp": _time_if_any(record),
         "key": as_text(record.key()),
-        "headers": {name: as_text(value) for name, value in record.headers() or ()},
+        "headers": None if headers is UNREADABLE else {name: as_text(value) for name, value in headers},
         "tombstone": record.value() is None,
     }
 
@@ -43,14 +46,14 @@ def as_text(value: bytes | None) -> str | None:
 
 
 def record_time(record: Record) -> str | None:
-    """The record's timestamp in RFC 3339; None where Kafka has none.
+    """The record's timestamp in RFC 3339; None where it has none.
 
     Raises:
         Rejected: `INVALID_TIMESTAMP` where it lies outside the years 1 to 9999: producers may send any
             number.
     """
-    kind, millis = record.timestamp()
-    if not kind:
+    millis = record_millis(record)
+    if millis is None:
         return None
     try:
         return from_millis(millis)

@@ -43,9 +43,6 @@ class Explanation:
         ignored: why nothing is sent; None if something is, or the record is rejected.
         rejected: why the record can never be delivered; None if it can.
         sizes: the exact bytes of each call.
-        message_ids: the id of each call.
-        lane_key: the record's key, which orders its calls; None if they have no order. May hold a person's
-            id.
         warnings: what the API takes and is probably not meant.
     """
 
@@ -54,8 +51,6 @@ class Explanation:
     ignored: str | None = None
     rejected: Rejected | None = None
     sizes: list[int] = field(default_factory=list)
-    message_ids: list[str] = field(default_factory=list)
-    lane_key: bytes | None = None
     warnings: list[str] = field(default_factory=list)
 
 
@@ -158,15 +153,15 @@ class Mappings:
         """What becomes of one record, and why. Slower than a converter, which does not say why."""
         file = self.file_of(record.topic())
         if file is None:
-            return Explanation(ignored="no mapping file names the topic", lane_key=record.key())
+            return Explanation(ignored="no mapping file names the topic")
         explain = self._explainer(file, record.topic(), ids)
         try:
             index, calls = explain(record)
         except Rejected as rejected:
-            return Explanation(rule=rejected.rule, rejected=rejected, lane_key=record.key())
+            return Explanation(rule=rejected.rule, rejected=rejected)
         if index is None:
-            return Explanation(ignored="no rule matched", lane_key=record.key())
-        return _explanation(file.rules[index].at, calls, record)
+            return Explanation(ignored="no rule matched")
+        return _explanation(file.rules[index].at, calls)
 
     def _explainer(self, file: MappingFile, topic: str, ids: MessageIds) -> Explainer:
         """Compiled once for all records of a topic that are asked about one after the other."""
@@ -179,7 +174,7 @@ class Mappings:
         return Target(topic, ids, self._max_call_bytes, self._envelopes)
 
 
-def _explanation(rule: str, queued: list[QueuedCall], record: Record) -> Explanation:
+def _explanation(rule: str, queued: list[QueuedCall]) -> Explanation:
     bodies = [with_comma[:-1] for _, with_comma, *_ in queued]
     calls = [orjson.loads(body) for body in bodies]
     return Explanation(
@@ -187,8 +182,6 @@ def _explanation(rule: str, queued: list[QueuedCall], record: Record) -> Explana
         calls=calls,
         ignored=None if calls else "the mapper returned nothing",
         sizes=[len(body) for body in bodies],
-        message_ids=[call["messageId"] for call in calls],
-        lane_key=record.key(),
         warnings=[
             f"call {index}: {said}" for index, call in enumerate(calls) for said in catalog.warnings(call)
         ],

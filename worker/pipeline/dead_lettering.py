@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from worker.core.reasons import Rejected, Stage
+from worker.core.record_reading import read_headers
 from worker.core.records import INDEX, RECORD, RULE
 from worker.pipeline.ports import DeadLetter
 from worker.pipeline.wakeup import Wakeup
@@ -88,6 +89,7 @@ class DeadLetterWriter:
         if not state.offsets.reject(record.offset()):
             return
         self._telemetry.record_rejected(rejection.stage, rejection.reason, record.topic())
+        read_headers(record)  # the first time here: the thread that writes dead letters may not be the first
         if self._storm.broken or state.revoked:
             return  # neither written nor committed past: the next owner, or the next start, rejects it again
         letter = DeadLetter(

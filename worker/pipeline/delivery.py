@@ -218,7 +218,7 @@ class Delivery:
         self.on_wire.add(batch)
         state.sent_at = self._now()
         try:
-            return await self._destination.send(batch.body(), batch.heads())
+            return await self._destination.send(batch.body(), batch.heads(), batch.count)
         finally:
             self.on_wire.discard(batch)
             self._window.leave(self._now())

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from worker.core.lanes import Batch, Lanes, PartitionState
+from worker.core.record_reading import record_millis
 from worker.core.records import Converter, Partition, QueuedCall, Record, RejectedRecord
 from worker.core.retry import CircuitBreaker
 from worker.core.storm import StormBreaker
@@ -252,7 +253,9 @@ class Pipeline:
         """Dead-letter what can never be delivered, and show the storm breaker all records, in order."""
         judged = 0
         for record, rejection in rejected:
-            at = records.index(record, judged)
+            at = judged
+            while records[at] is not record:  # by identity: to compare two records reads their headers
+                at += 1
             self._storm.mapped(at - judged)
             self._dead_lettering.reject(state, record, rejection)
             judged = at + 1
@@ -283,9 +286,9 @@ class Pipeline:
     def delivered(self, batch: Batch) -> None:
         """See `delivery.Outcomes`."""
         self._telemetry.calls_delivered(batch.count)
-        oldest = min((each.timestamp()[1] for each in batch.heads() if each.timestamp()[0]), default=None)
-        if oldest is not None:
-            self._telemetry.freshness_measured(self._clock() - oldest / 1000)
+        times = [millis for each in batch.heads() if (millis := record_millis(each)) is not None]
+        if times:
+            self._telemetry.freshness_measured(max(0.0, self._clock() - min(times) / 1000))
         self._storm.delivered(batch.count)
         self._lanes_changed.notify()
         self._commit_early_if_crowded()
@@ -312,10 +315,14 @@ class Pipeline:
         """Caught up, or never to be: for `--until-caught-up`."""
         if self._breaker.hold or (self._storm.broken and self._dead_lettering.is_idle):
             self._halted.set()
-        if self._joined and all(
-            state.offsets.next_offset >= self._ends[partition]
-            and state.offsets.committed == state.offsets.next_offset
-            for partition, state in self._lanes.partitions.items()
+        if (
+            self._joined
+            and self._source.is_complete
+            and all(
+                state.offsets.next_offset >= self._ends[partition]
+                and state.offsets.committed == state.offsets.next_offset
+                for partition, state in self._lanes.partitions.items()
+            )
         ):
             self._caught_up.set()
 
@@ -394,9 +401,9 @@ class Pipeline:
             in_progress_bytes=sum(state.in_progress.size for state in states.values()),
             in_flight_requests=len(self._delivery.on_wire),
             oldest_undelivered={
-                partition: max(0.0, now - record.timestamp()[1] / 1000)
+                partition: max(0.0, now - millis / 1000)
                 for partition, record in oldest.items()
-                if record is not None
+                if record is not None and (millis := record_millis(record)) is not None
             },
             hold=self._held(),
             paused=self._fetch_limit() == 0,

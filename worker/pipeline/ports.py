@@ -1,4 +1,4 @@
-"""What the pipeline needs from the world: where records come from, where calls go, where what failed is kept."""
+"""What the pipeline needs from the world: a source of records, a destination for calls, a place for dead letters."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Fetched:
 
     Attributes:
         records: in Kafka's order within each partition.
-        positions: partitions whose position went on without a record, up to this next offset: the end was reached
-            behind transaction markers or compacted records.
+        positions: partitions whose position advanced to this next offset without a record: the end was reached past
+            transaction markers or compacted records.
     """
 
     records: list[Record] = field(default_factory=list)
@@ -40,24 +40,29 @@ class Start:
 
 
 class Assignments(Protocol):
-    """What a source tells of its partitions. Called on the event loop, never while records are being taken in."""
+    """Receives changes of a source's partitions. Called on the event loop, never while records are being accepted."""
 
     def assigned(self, starts: Mapping[Partition, Start]) -> None:
-        """These partitions are ours from now on; records of them come with the next fetch. May be empty."""
+        """This member owns these partitions now; their records come with the next fetch. May be empty."""
 
     async def revoked(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
-        """Another member is about to get these: finish what is on the wire, and answer what to commit."""
+        """Another member is about to get these: finish what is on the wire, and return what to commit."""
         ...
 
     def lost(self, partitions: Sequence[Partition]) -> None:
-        """These are another member's already: drop them, commit nothing."""
+        """Another member owns these already: drop them, commit nothing."""
 
 
 class Source(Protocol):
-    """Where records come from.
+    """A source of records.
 
     `fetch` must be called again and again, also with `limit` 0: the group keeps only a member that polls.
     """
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether each partition that the group gave is read: none waits for its topic to be there, or allowed."""
+        ...
 
     async def open(self, assignments: Assignments) -> None:
         """Subscribe. Raises `SourceFailed` if that can never work."""
@@ -65,14 +70,13 @@ class Source(Protocol):
     async def fetch(self, limit: int) -> Fetched:
         """At most `limit` records, as soon as there are any, or nothing after a short while.
 
-        Never cancelled: records that were taken and not tracked would be skipped by the next commit. With `limit` 0
-        nothing is taken; when that lasts for a second the partitions are paused, and resumed by the next call with
-        room.
+        Never cancelled: records that were fetched and not accepted would be skipped by the next commit. With `limit` 0
+        nothing is fetched; after a second of that the partitions are paused, and the next positive limit resumes them.
         """
         ...
 
     async def commit(self, offsets: Mapping[Partition, int]) -> Collection[Partition]:
-        """Tell Kafka that everything below these offsets is handled. Raises `CommitFailed`.
+        """Commit these offsets: everything below them is finished. Raises `CommitFailed`.
 
         Returns:
             Partitions whose commit Kafka refuses, and no other's: their topic was deleted, or is forbidden.
@@ -91,19 +95,19 @@ class SourceFailed(Exception):  # noqa: N818 - says what happened
 
 
 class CommitFailed(Exception):  # noqa: N818 - says what happened
-    """Kafka did not take the commit; it is tried again with newer offsets."""
+    """The commit failed; a later one has newer offsets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What the API answered, or that it did not.
+    """The API's response, or that there was none.
 
     Attributes:
-        status: the HTTP status; 0 if there was no whole answer (refused, reset, truncated, timed out).
+        status: the HTTP status; 0 if there was no complete response (refused, reset, truncated, timed out).
         json: whether the body is empty or JSON: a 2xx with anything else did not come from the API.
         errors: the API's own words (`meta.errors`), redacted of payload values.
         retry_after: seconds that it asked to wait, at most 300.
-        failure: what happened where there was no answer: `timeout`, `connection`, ...
+        failure: why there was no response: `timeout`, `connection`, ...
     """
 
     status: int
@@ -114,10 +118,10 @@ class Response:
 
 
 class Destination(Protocol):
-    """Where calls go."""
+    """Takes calls to the API."""
 
-    async def send(self, body: bytes, records: Sequence[Record]) -> Response:
-        """POST one batch. Every outside error becomes a `Response`. The records, a sample, are for trace links."""
+    async def send(self, body: bytes, records: Sequence[Record], calls: int) -> Response:
+        """POST one batch of `calls`. Every outside error becomes a `Response`. The records are for trace links."""
         ...
 
     async def close(self) -> None:
@@ -129,9 +133,9 @@ class DeadLetter:
     """A record that can never be delivered, and why (docs/decisions/0006).
 
     Attributes:
-        record: as it came.
+        record: as it was consumed.
         stage, reason, detail, call_index, rule: as `Rejected` has them.
-        status: what the API answered, for `deliver`.
+        status: of the API's response, for `deliver`.
         errors: the API's own words, redacted.
         attempts: how often it was sent.
         failed_at: epoch seconds.
@@ -150,12 +154,12 @@ class DeadLetter:
 
 
 class DeadLetters(Protocol):
-    """Where what can never be delivered is kept."""
+    """Keeps records that can never be delivered."""
 
     async def write(self, letters: Sequence[DeadLetter]) -> list[str | None]:
         """Write and wait for the broker's acknowledgement.
 
-        Answers one entry for each letter: None if it is acknowledged by all in-sync replicas, else why not.
+        Returns an entry for each letter: None if all in-sync replicas have acknowledged it, else why not.
         """
         ...
 

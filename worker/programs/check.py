@@ -36,7 +36,7 @@ async def api_problems(pipelines: Pipelines) -> list[Problem]:
     telemetry = Telemetry()
     api = PipelinesApi(pipelines.model_copy(update={"strict": True}), telemetry)
     try:
-        return list(_judged(await api.send(_EMPTY_BATCH, []), pipelines))
+        return list(_judged(await api.send(_EMPTY_BATCH, [], 0), pipelines))
     finally:
         await api.close()
         telemetry.shutdown()

@@ -21,7 +21,7 @@ from worker.adapters.pipelines_api.client import PipelinesApi
 from worker.core.message_id import MessageIds
 from worker.pipeline.pipeline import Pipeline
 from worker.pipeline.ports import SourceFailed
-from worker.telemetry.logs import configure_logging, tell
+from worker.telemetry.logs import configure_logging, log
 from worker.telemetry.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Worker:
         try:
             finished = await self.pipeline.run(until_caught_up=until_caught_up)
         except SourceFailed as failure:
-            tell(logging.ERROR, "source_failed", str(failure))
+            log(logging.ERROR, "source_failed", str(failure))
             return HALTED
         self.telemetry.worker_stopped(finished=finished)
         return DONE if finished else HALTED
@@ -108,7 +108,7 @@ class Worker:
         problems = await self._dead_letter_problems()
         for problem in problems:
             level = logging.WARNING if problem.warning else logging.ERROR
-            tell(level, "dead_letter_topic_checked", str(problem))
+            log(level, "dead_letter_topic_checked", str(problem))
         if any(not problem.warning for problem in problems):
             raise SourceFailed("the dead-letter topic cannot be used")
 
@@ -171,7 +171,7 @@ async def run_worker(
         try:
             await _serve_pages(worker, settings.http.listen, stack)
         except ListenFailed as failure:
-            tell(logging.ERROR, "listen_failed", str(failure))
+            log(logging.ERROR, "listen_failed", str(failure))
             return HALTED
         working = asyncio.create_task(worker.run(until_caught_up=until_caught_up))
         patience = settings.delivery.shutdown_timeout + LEAVING_SECONDS if alone else None
@@ -179,7 +179,7 @@ async def run_worker(
             try:
                 return await working
             except asyncio.CancelledError:
-                tell(logging.WARNING, "stopped_at_once", "a second signal: stopped without draining")
+                log(logging.WARNING, "stopped_at_once", "a second signal: stopped without draining")
                 return HALTED
 
 
@@ -242,7 +242,7 @@ def _end_process_in(seconds: float) -> None:
     """End the process as a crash would, which loses nothing, unless it has ended by then."""
 
     def end() -> None:
-        tell(logging.WARNING, "left_anyway", "something hung: left without closing all connections")
+        log(logging.WARNING, "left_anyway", "something hung: left without closing all connections")
         os._exit(HALTED)
 
     timer = threading.Timer(seconds, end)

@@ -1,17 +1,15 @@
-"""The settings that only Kafka has: topic names, where to start, librdkafka's properties."""
+"""The types of Kafka's settings: topic names, where to start, librdkafka's properties."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
-from worker.settings.values import Wrong
-
-_TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+from worker.mapping.files.topics import is_topic_name
+from worker.settings.values import InvalidValueError
 
 _OWN = {
     "bootstrap.servers": "set kafka.bootstrap_servers instead",
@@ -23,19 +21,21 @@ _OWN = {
     "request.required.acks": "it is always all: a dead letter must not be lost",
     "enable.idempotence": "it is always on: a dead letter must not be written twice",
 }
-"""The worker's promises rest on these (contract: kafka.properties)."""
+"""Properties that the worker's promises depend on, and why they cannot be set."""
 
 _OWN_PREFIX = "enable.auto."
 
 
 def _topic_name(value: Any) -> str:
-    if not isinstance(value, str) or not _TOPIC.fullmatch(value) or value in {".", ".."}:
-        raise Wrong("must be a topic's name", "at most 249 letters, digits, dots, dashes and underscores")
+    if not isinstance(value, str) or not is_topic_name(value):
+        raise InvalidValueError(
+            "must be the name of a topic", "at most 249 letters, digits, dots, dashes and underscores"
+        )
     return str(value)
 
 
 def start_timestamp(text: str) -> int | None:
-    """Epoch milliseconds of a point in time; None for `earliest` and `latest`. Else raises ValueError."""
+    """Epoch milliseconds of a point in time; None for `earliest` and `latest`. Raises ValueError for anything else."""
     if text in {"earliest", "latest"}:
         return None
     moment = datetime.fromisoformat(text)
@@ -47,11 +47,11 @@ def start_timestamp(text: str) -> int | None:
 def _start_from(value: Any) -> str:
     try:
         if not isinstance(value, str) or ("T" not in value.upper() and value not in {"earliest", "latest"}):
-            raise ValueError  # noqa: TRY301 - one answer for everything that is not a starting point
+            raise ValueError  # noqa: TRY301 - one message for everything that is not a starting point
         start_timestamp(value)
     except (ValueError, OverflowError):
         hint = "a point in time has a date, a time and an offset: 2026-11-21T10:00:00Z"
-        raise Wrong("must be earliest, latest or a point in time (RFC 3339)", hint) from None
+        raise InvalidValueError("must be earliest, latest or a point in time (RFC 3339)", hint) from None
     return str(value)
 
 
@@ -59,15 +59,17 @@ def _properties(value: Any) -> Any:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise Wrong("must be a mapping of librdkafka's properties", 'such as {"security.protocol": "SSL"}')
+        raise InvalidValueError(
+            "must be a mapping of librdkafka's properties", 'such as {"security.protocol": "SSL"}'
+        )
     return value
 
 
 def _property_name(name: str) -> str:
     if name.startswith(_OWN_PREFIX):
-        raise Wrong("is the worker's own", "the worker commits and stores offsets itself")
+        raise InvalidValueError("is set by the worker", "the worker commits and stores offsets itself")
     if name in _OWN:
-        raise Wrong("is the worker's own", _OWN[name])
+        raise InvalidValueError("is set by the worker", _OWN[name])
     return name
 
 
@@ -76,7 +78,7 @@ def _property_value(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, str | int | float):
         return str(value)
-    raise Wrong("must be text, a number, true or false")
+    raise InvalidValueError("must be text, a number, true or false")
 
 
 TopicName = Annotated[

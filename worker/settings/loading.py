@@ -1,4 +1,4 @@
-"""Reads worker.yaml and the environment into `Settings`, or says everything that is wrong with them."""
+"""Reads worker.yaml and the environment into `Settings`, or reports everything that is wrong with them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from worker.documents.document import Path as KeyPath
 from worker.documents.interpolation import interpolate
 from worker.documents.problems import ConfigError, Problem
 from worker.settings.tree import Settings
-from worker.settings.values import EnvironmentText, Wrong
+from worker.settings.values import EnvironmentText, InvalidValueError
 from worker.settings.warnings import warnings_about
 
 PREFIX = "WORKER__"
@@ -27,7 +27,7 @@ PREFIX = "WORKER__"
 _API_KEY: KeyPath = ("pipelines", "api_key")
 _KEY_VARIABLE = "PIPELINES_API_KEY"
 _AS_JSON: dict[KeyPath, type] = {("kafka", "properties"): dict, ("mapper_path",): list, ("mappings",): list}
-"""Keys that are not text: their variable holds JSON of this kind."""
+"""Keys whose variable holds JSON of this type."""
 
 
 def load_settings(path: str | Path, environ: Mapping[str, str], *, needs_key: bool) -> Settings:
@@ -39,8 +39,8 @@ def load_settings(path: str | Path, environ: Mapping[str, str], *, needs_key: bo
         needs_key: whether a missing key is an error: only commands that deliver need one.
 
     Raises:
-        ConfigError: with everything that is wrong, each at its line and column or its variable's name. No
-            value is ever repeated in it. `SettingsError` where there is enough left to look at the mappings.
+        ConfigError: with every problem, each at its line and column or its variable's name. It never repeats a
+            value. `SettingsError` where enough is valid to check the mappings too.
     """
     sources = _Sources(parse(_read(path), str(path)), _overrides(environ))
     values = sources.values(environ)
@@ -55,10 +55,10 @@ def load_settings(path: str | Path, environ: Mapping[str, str], *, needs_key: bo
 
 
 class SettingsError(ConfigError):
-    """The settings are wrong, and the mappings can be looked at all the same.
+    """The settings are invalid, but the mappings can still be checked.
 
     Attributes:
-        remaining: the settings without what is wrong with them, good for nothing but finding more problems.
+        remaining: the settings without the invalid ones, only for finding more problems.
     """
 
     def __init__(self, problems: list[Problem], remaining: Settings) -> None:
@@ -74,10 +74,10 @@ def _read(path: str | Path) -> bytes:
     try:
         return Path(path).read_bytes()
     except FileNotFoundError:
-        hint = "`pipelines-worker init` writes one to start with; --config names another"
-        raise ConfigError([Problem("there is no such file", str(path), hint=hint)]) from None
+        hint = "`pipelines-worker init` writes one to start with; --config chooses another"
+        raise ConfigError([Problem("no such file", str(path), hint=hint)]) from None
     except (OSError, ValueError) as error:
-        said = error.strerror if isinstance(error, OSError) else "no file can have this name"
+        said = error.strerror if isinstance(error, OSError) else "not a valid file name"
         raise ConfigError([Problem(f"cannot be read: {said}", str(path))]) from None
 
 
@@ -89,7 +89,7 @@ def _overrides(environ: Mapping[str, str]) -> dict[KeyPath, tuple[str, str]]:
 
 @dataclass
 class _Sources:
-    """A settings file and the variables that override it: what they hold, and where each value is from."""
+    """A settings file and the variables that override it: the values, and where each comes from."""
 
     document: Document
     overrides: dict[KeyPath, tuple[str, str]]
@@ -97,7 +97,7 @@ class _Sources:
     wrong: list[KeyPath] = field(default_factory=list)
 
     def values(self, environ: Mapping[str, str]) -> dict[str, Any]:
-        """What the file says with the environment in its place."""
+        """The values of the file, with the environment's variables and overrides."""
         data = self.document.data if self.document.data is not None else {}
         if not isinstance(data, dict):
             raise ConfigError([self.document.problem("must be a mapping of sections", (), hint="kafka: ...")])
@@ -117,7 +117,7 @@ class _Sources:
             return interpolate(document, environ, optional=[_API_KEY]).data
         except ConfigError as error:
             self.problems += error.problems
-        # The rest is looked at all the same, without what is missing.
+        # The rest is validated too, without what is missing.
         return interpolate(document, environ, optional=document.places).data
 
     def _override(self, values: dict[str, Any], path: KeyPath, name: str, text: str) -> None:
@@ -129,17 +129,17 @@ class _Sources:
             _put(values, path, json.loads(text) if kind else EnvironmentText(text))
 
     def validated(self, values: dict[str, Any]) -> Settings | None:
-        """The settings; None if the values are none, which is then among the problems."""
+        """The settings; None if they are invalid, and then the reasons are among the problems."""
         try:
             return Settings.model_validate(values)
         except ValidationError as error:
-            told = {(problem.line, problem.column) for problem in self.problems if problem.line}
+            known = {(problem.line, problem.column) for problem in self.problems if problem.line}
             found = [self._translated(details) for details in error.errors(include_url=False)]
-            self.problems += [one for one in found if (one.line, one.column) not in told]
+            self.problems += [one for one in found if (one.line, one.column) not in known]
         return None
 
     def remaining(self, values: dict[str, Any]) -> Settings | None:
-        """What is left without what is wrong; None if it is not known which mappings are meant."""
+        """The settings without the invalid ones; None if it is unknown which mappings to check."""
         if any(path[0] in {"mappings", "mapper_path"} for path in self.wrong):
             return None
         try:
@@ -157,7 +157,7 @@ class _Sources:
             hint = did_you_mean(str(path[-1]), known) or f"known here: {', '.join(known)}"
             return self.problem_at(path, "unknown key", hint, key=True)
         wrong = error.get("ctx", {}).get("error")
-        if isinstance(wrong, Wrong):
+        if isinstance(wrong, InvalidValueError):
             path = (*path, wrong.key) if wrong.key else path
             return self.problem_at(path, wrong.message, wrong.hint)
         return self.problem_at(path, _sentence(error))
@@ -165,7 +165,7 @@ class _Sources:
     def problem_at(
         self, path: KeyPath, message: str, hint: str | None = None, *, key: bool = False
     ) -> Problem:
-        """A problem with the value of a key, where that came from."""
+        """A problem with the value of a key, at the place that the value came from."""
         message = f"{_dotted(path)}: {message}"
         for length in range(len(path), 0, -1):
             if path[:length] in self.overrides:
@@ -175,17 +175,17 @@ class _Sources:
         return Problem(message, self.document.file, hint=hint)
 
     def warnings(self, settings: Settings) -> list[Problem]:
-        """What is noteworthy about the settings and where they are from."""
+        """Warnings about the settings and where they come from."""
         found = list(warnings_about(settings))
         literal = _section(self.document.data or {}, "pipelines").get("api_key")
         if literal and "${" not in str(literal):
             hint = "take it from the environment: ${PIPELINES_API_KEY}"
-            found.append((_API_KEY, "the key stands in the file", hint))
+            found.append((_API_KEY, "the key is in the file", hint))
         return [replace(self.problem_at(*one), warning=True) for one in found]
 
 
 def _by_place(problem: Problem) -> tuple[bool, int, int]:
-    """In the order of the file, variables after it."""
+    """In the order of the file, then variables."""
     return problem.file is None or problem.line is None, problem.line or 0, problem.column or 0
 
 
@@ -207,7 +207,7 @@ def _put(values: dict[str, Any], path: KeyPath, value: Any) -> None:
 
 
 def _without(data: Any, left_out: Mapping[KeyPath, Any], path: KeyPath = ()) -> Any:
-    """The values but those of some keys."""
+    """The values, except those of some keys."""
     if not isinstance(data, dict):
         return data
     kept = {key: value for key, value in data.items() if (*path, key) not in left_out}
@@ -215,7 +215,7 @@ def _without(data: Any, left_out: Mapping[KeyPath, Any], path: KeyPath = ()) -> 
 
 
 def _marked(written: Any, filled: Any) -> Any:
-    """The values, with the text that variables gave marked as such."""
+    """The values, with text from variables marked as `EnvironmentText`."""
     if isinstance(filled, dict):
         return {key: _marked(written[key], value) for key, value in filled.items()}
     if isinstance(filled, list):
@@ -224,7 +224,7 @@ def _marked(written: Any, filled: Any) -> Any:
 
 
 def _fields(path: KeyPath) -> Mapping[str, FieldInfo]:
-    """The keys of a section, of the whole file at `()`; none where `path` is not a section."""
+    """The keys of a section, or of the whole file at `()`; none where `path` is not a section."""
     model: type[BaseModel] = Settings
     for step in path:
         declared = model.model_fields.get(str(step))
@@ -236,9 +236,9 @@ def _fields(path: KeyPath) -> Mapping[str, FieldInfo]:
 
 
 def _misplaced(path: KeyPath, name: str) -> Problem | None:
-    """What is wrong with the name of a variable that overrides a key."""
+    """What is wrong with the name of an overriding variable."""
     if not _fields(path[:-1]) and path[:2] == ("kafka", "properties"):
-        return Problem("properties are given together", name, hint="WORKER__KAFKA__PROPERTIES takes JSON")
+        return Problem("properties are set together", name, hint="WORKER__KAFKA__PROPERTIES takes JSON")
     if path[-1] in _fields(path[:-1]) and not _fields(path):
         return None
     known = [PREFIX + variable for variable in _variables()]
@@ -273,6 +273,6 @@ _SENTENCES = {
 
 
 def _sentence(error: ErrorDetails) -> str:
-    """Pydantic's error in our words, without the value that it is about."""
+    """Pydantic's error in our words, without the value."""
     sentence = _SENTENCES.get(error["type"])
     return sentence.format(**error.get("ctx", {})) if sentence else error["msg"]

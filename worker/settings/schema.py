@@ -1,4 +1,4 @@
-"""The JSON Schema of worker.yaml, as people write it: durations with units, `${NAME}` for any value."""
+"""The JSON Schema of worker.yaml as it is written: durations with units, `${NAME}` for any value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every setting: its meaning, its default, its bounds. The JSON Schema that editors show says the same."""
+"""Every setting: its meaning, default and bounds. The JSON Schema for editors is generated from here."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from worker.settings.values import (
     Address,
     Duration,
     Flag,
+    InvalidValueError,
     Nullable,
     Ratio,
     Text,
     Url,
     Whole,
-    Wrong,
     address,
     seconds,
 )
 
 BASE_URLS = {"us": "https://cdp.customer.io", "eu": "https://cdp-eu.customer.io"}
-"""Where each region's API is (Customer.io Pipelines API reference)."""
+"""Each region's base URL (Customer.io Pipelines API reference)."""
 
 _BODY_FRAME = len('{"batch":[]}')
 
@@ -49,7 +49,7 @@ class Section(BaseModel):
 
 
 def _lasting(text: str, description: str, **bounds: Any) -> Any:
-    """A duration with its default as people write it; greater than nothing unless `bounds` say otherwise."""
+    """A duration, with its default as written in YAML; greater than 0 unless `bounds` say otherwise."""
     bounds = bounds or {"gt": 0}
     return Field(
         default=seconds(text), description=description, json_schema_extra={"default": text}, **bounds
@@ -57,7 +57,7 @@ def _lasting(text: str, description: str, **bounds: Any) -> Any:
 
 
 class Kafka(Section):
-    """Where records come from, and where those go that can never be delivered."""
+    """The Kafka cluster, the consumer group and the dead-letter topic."""
 
     bootstrap_servers: Text = Field(
         default="localhost:9092", description="HOST:PORT of one or more brokers, separated by commas."
@@ -68,20 +68,20 @@ class Kafka(Section):
     )
     dead_letter_topic: TopicName = Field(
         default="customerio.dead-letters",
-        description="Records that can never be delivered are kept in this topic. It must exist and not be "
+        description="The topic for records that can never be delivered. It must exist and must not be "
         "compacted.",
     )
     start_from: StartFrom = Field(
         default="earliest",
-        description="Where a partition without a committed offset begins: earliest, latest, or a point in "
-        "time (RFC 3339). Where the committed offset is below the log's start, the worker goes to the "
-        "earliest record and counts what was lost.",
+        description="Where to start in a partition without a committed offset: earliest, latest, or a point in "
+        "time (RFC 3339). If the committed offset is below the log's start, the worker continues at the "
+        "earliest record and counts the lost ones.",
         examples=["earliest", "latest", "2026-11-21T10:00:00Z"],
     )
     properties: Properties = Field(
         default={},
         description="Any property of librdkafka, for the consumer and the producer: security.protocol, "
-        "sasl.*, ssl.*, ... One that only one of the two knows goes to that one only.",
+        "sasl.*, ssl.*, ... A property that only one of the two knows is set on that one only.",
         examples=[{"security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN"}],
         repr=False,
     )
@@ -96,23 +96,25 @@ def _key(value: Any) -> Any:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise Wrong("must be text", "put it in quotes")
+        raise InvalidValueError("must be text", "put it in quotes")
     key = value.strip()
     if not key.isascii() or not key.isprintable() or ":" in key or " " in key:
-        raise Wrong("is not a key", "it holds a space, a colon or another character that no key has")
+        raise InvalidValueError(
+            "is not an API key", "it has a space, a colon or another character that no key has"
+        )
     return key
 
 
 def _base_url(url: str) -> str:
     if url.endswith("/v1") or "/v1/" in url:
-        raise Wrong("must be the URL without /v1", "the worker adds /v1/batch itself")
+        raise InvalidValueError("must be the URL without /v1", "the worker adds /v1/batch itself")
     return url
 
 
 class Pipelines(Section):
     """The Customer.io Pipelines API."""
 
-    region: Literal["us", "eu"] = Field(default="us", description="Where the workspace lives: us or eu.")
+    region: Literal["us", "eu"] = Field(default="us", description="The workspace's region: us or eu.")
     url: Annotated[Annotated[Url, AfterValidator(_base_url)] | None, Nullable] = Field(
         default=None,
         description="Another base URL, such as an emulator's; overrides region.",
@@ -127,16 +129,16 @@ class Pipelines(Section):
     )
     strict: Flag = Field(
         default=True,
-        description="Ask for real answers (X-Strict-Mode: 1). Without it the API says 200 to calls that it "
-        "drops, and even to a wrong key.",
+        description="Send X-Strict-Mode: 1. Without it the API returns 200 for calls that it "
+        "drops, and even for a wrong key.",
     )
     timeout: Duration = _lasting(
-        "15s", "How long a request may take, from connecting to the last byte of the answer."
+        "15s", "How long a request may take, from connecting to the last byte of the response."
     )
 
     @property
     def base_url(self) -> str:
-        """Where requests go, without a trailing slash: `/v1/batch` is appended."""
+        """The URL to which `/v1/batch` is appended, without a trailing slash."""
         return self.url or BASE_URLS[self.region]
 
 
@@ -147,29 +149,29 @@ class Batch(Section):
         default=475_000,
         ge=1,
         le=MAX_BODY_BYTES,
-        description="Bytes of a request body, exact UTF-8. The API takes 500,000.",
+        description="The largest request body, in exact UTF-8 bytes. The API accepts 500,000.",
     )
-    max_calls: Whole = Field(default=2000, ge=1, description="Calls in a request.")
+    max_calls: Whole = Field(default=2000, ge=1, description="The most calls in a request.")
     max_call_bytes: Whole = Field(
         default=MAX_CALL_BYTES,
         ge=1,
         le=MAX_CALL_BYTES,
-        description="Bytes of a call. The API takes 32,000; what is larger is dead-lettered.",
+        description="The largest call, in bytes. The API accepts 32,000; a larger call is dead-lettered.",
     )
     linger: Duration = _lasting(
         "500ms", "How long a call waits for others to share its request. 0s sends at once.", ge=0
     )
     context: Literal["partition", "per_item"] = Field(
         default="partition",
-        description="partition: a request holds calls of one (context, integrations) only, right under every "
-        "reading of the API's rule. per_item: calls of any context share a request.",
+        description="partition: the calls of a request share one (context, integrations), which is correct under "
+        "every reading of the API's documentation. per_item: calls of any context share a request.",
     )
 
     @model_validator(mode="after")
     def _fits_a_call(self) -> Batch:
         if self.max_bytes < self.max_call_bytes + _BODY_FRAME:
             least = self.max_call_bytes + _BODY_FRAME
-            raise Wrong(
+            raise InvalidValueError(
                 f"must hold at least one call: {least} bytes with batch.max_call_bytes {self.max_call_bytes}",
                 "raise it, or lower batch.max_call_bytes",
                 key="max_bytes",
@@ -178,7 +180,7 @@ class Batch(Section):
 
 
 class RateLimit(Section):
-    """How many requests may be sent: never more than `requests` in any window of `per`.
+    """The rate limit: never more than `requests` requests in any window of `per`.
 
     The limit is per process: divide the API's by the number of replicas.
     """
@@ -190,59 +192,63 @@ class RateLimit(Section):
 
 
 class Delivery(Section):
-    """How the worker insists."""
+    """Retries, and how many requests run at once."""
 
     max_requests_in_flight: Whole = Field(
-        default=8, ge=1, le=1000, description="Requests under way at the same time."
+        default=8, ge=1, le=1000, description="Requests in flight at the same time."
     )
-    retry_initial: Duration = _lasting("200ms", "The longest wait before the first retry; doubles with each.")
+    retry_initial: Duration = _lasting(
+        "200ms", "The longest wait before the first retry; it doubles with each retry."
+    )
     retry_max: Duration = _lasting("30s", "The longest wait before any retry.")
     give_up_after: Annotated[Annotated[Duration, Field(gt=0)] | None, Nullable] = Field(
         default=None,
-        description="null: wait an outage out. A duration: dead-letter what still fails after it. Never "
-        "applies to a hold.",
+        description="null: retry for as long as an outage lasts. A duration: dead-letter calls that still fail "
+        "after it. Never applies to a hold.",
         examples=["1h"],
     )
     give_up_alone_after: Duration = _lasting(
-        "15m", "Dead-letter a single call that keeps getting 5xx for so long while others pass."
+        "15m", "Dead-letter a single call that gets 5xx for this long while others pass."
     )
-    shutdown_timeout: Duration = _lasting("30s", "How long SIGTERM lets what is in hand be delivered.")
+    shutdown_timeout: Duration = _lasting("30s", "How long the worker may go on delivering after SIGTERM.")
 
     @model_validator(mode="after")
     def _grows(self) -> Delivery:
         if self.retry_max < self.retry_initial:
-            raise Wrong("must be at least delivery.retry_initial", key="retry_max")
+            raise InvalidValueError("must be at least delivery.retry_initial", key="retry_max")
         return self
 
 
 class DeadLetters(Section):
-    """When rejections are a storm and no longer single bad records, and how often a letter is replayed."""
+    """When rejections count as a storm, and how often a dead letter may be replayed."""
 
     halt_after_consecutive: Whole = Field(
         default=1000,
         ge=1,
-        description="So many dead letters in a row make the worker hold until it is restarted; with "
-        "--until-caught-up it exits 1.",
+        description="After this many dead letters in a row the worker holds until it is restarted; with "
+        "--until-caught-up it exits with 1.",
     )
     halt_above_ratio: Ratio = Field(
-        default=0.5, gt=0, description="So do dead letters above this share of the last `window` records."
+        default=0.5,
+        gt=0,
+        description="It also holds when more than this share of the last `window` records failed.",
     )
-    window: Whole = Field(default=1000, ge=1, description="How many records the ratio looks back on.")
+    window: Whole = Field(default=1000, ge=1, description="How many records the ratio is computed over.")
     max_replays: Whole = Field(
-        default=5, ge=0, description="A letter that was replayed so often is left alone."
+        default=5, ge=0, description="A dead letter that was replayed this often is left alone."
     )
 
 
 class Memory(Section):
-    """How far the worker may be ahead of what it has committed."""
+    """How far the worker may run ahead of what it has committed."""
 
     max_records_in_progress: Whole = Field(
         default=50_000,
         ge=1,
-        description="Records fetched and not yet committable: what a crash sends again at most.",
+        description="Records fetched and not committed yet: the most that a crash re-sends.",
     )
     max_bytes: Whole = Field(
-        default=64_000_000, ge=1, description="Bytes of encoded calls and their records."
+        default=64_000_000, ge=1, description="Bytes of the encoded calls and records in progress."
     )
 
 
@@ -261,21 +267,19 @@ class Http(Section):
 
 
 class TelemetrySettings(Section):
-    """What the worker tells."""
+    """Metrics, traces and logs."""
 
     otlp_endpoint: Annotated[Url | None, Nullable] = Field(
         default=None,
         description="Base URL of an OpenTelemetry collector (OTLP over HTTP) for traces and metrics.",
         examples=["http://localhost:4318"],
     )
-    trace_sample_ratio: Ratio = Field(
-        default=0.01, description="Which share of the requests becomes a trace."
-    )
+    trace_sample_ratio: Ratio = Field(default=0.01, description="The share of requests that become a trace.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="The least that is logged."
+        default="info", description="The lowest level that is logged."
     )
     log_format: Literal["auto", "json", "text"] = Field(
-        default="auto", description="auto: text on a terminal, one JSON object a line elsewhere."
+        default="auto", description="auto: text on a terminal, otherwise one JSON object a line."
     )
 
 
@@ -285,7 +289,7 @@ Paths = Annotated[
 
 
 ProblemAt = Callable[[tuple[str, ...], str, str | None], Problem]
-"""Makes a problem of a key, what is wrong and a hint."""
+"""Makes a problem from a key, a message and a hint."""
 
 
 class Settings(Section):
@@ -301,13 +305,13 @@ class Settings(Section):
     http: Http = Http()
     telemetry: TelemetrySettings = TelemetrySettings()
     mapper_path: Paths = Field(
-        default=("config",), description="Directories put on the import path for Python mappers."
+        default=("config",), description="Directories added to the import path for Python mappers."
     )
     mappings: Paths = Field(
         default=("config/mappings/*.yaml",),
         min_length=1,
         json_schema_extra={"minItems": 1},
-        description="Mapping files; * and ** stand for many.",
+        description="Mapping files; * and ** match many.",
     )
 
     _warnings: tuple[Problem, ...] = PrivateAttr(default=())
@@ -316,7 +320,7 @@ class Settings(Section):
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        """What works and is probably not meant; said at every start."""
+        """What is valid but probably not intended; logged at every start."""
         return self._warnings
 
     @property
@@ -325,13 +329,13 @@ class Settings(Section):
         return self._base
 
     def problem_at(self, path: tuple[str, ...], message: str, hint: str | None = None) -> Problem:
-        """A problem with the value of a key, with the place where that came from."""
+        """A problem with the value of a key, at the place that the value came from."""
         if self._problem_at is None:
             return Problem(f"{'.'.join(path)}: {message}", hint=hint)
         return self._problem_at(path, message, hint)
 
     def locate(self, base: Path, problem_at: ProblemAt, warnings: Iterable[Problem]) -> None:
-        """Remember where these settings were read and what is noteworthy about them; loading does it once."""
+        """Remember where these settings were read from, and their warnings; loading calls this once."""
         self._base = base
         self._problem_at = problem_at
         self._warnings = tuple(warnings)

@@ -1,7 +1,7 @@
-"""The kinds of value that a setting can have, and what each says when it is given something else.
+"""The types of settings, and their error messages.
 
-Text that comes from the environment is `EnvironmentText`: it stands for a number, a truth or nothing where
-one is wanted. What stands in the file must be of its kind as it is written.
+A value from the environment is `EnvironmentText`: it is converted to a number, a boolean or null where one is
+expected. A value in the file must have its type as written.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _WHOLE = re.compile(r"[-+]?\d+")
 _NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
-_TRUTHS = {"true": True, "false": False}
-_NOTHING = {"", "null", "~"}
+_BOOLEANS = {"true": True, "false": False}
+_NULLS = {"", "null", "~"}
 
 DURATION_PATTERN = r"^[0-9]+(\.[0-9]+)?(ms|s|m|h)$"
 
 
 class EnvironmentText(str):
-    """Text that an environment variable gave; it has no type of its own yet."""
+    """Text from an environment variable, which has no type yet."""
 
     __slots__ = ()
 
 
-class Wrong(ValueError):  # noqa: N818 - says what a value is
-    """A setting's value cannot be used.
+class InvalidValueError(ValueError):
+    """A setting's value is invalid.
 
     Attributes:
-        message: what it must be. It never repeats the value: that may be a secret.
+        message: what it must be. It never repeats the value, which may be a secret.
         hint: an example or a near match.
-        key: the key inside the section that is to blame, where the section as a whole was looked at.
+        key: the offending key, where a section as a whole was validated.
     """
 
     def __init__(self, message: str, hint: str | None = None, key: str | None = None) -> None:
@@ -45,22 +45,22 @@ class Wrong(ValueError):  # noqa: N818 - says what a value is
 
 
 def seconds(value: Any) -> float:
-    """The seconds of a duration such as `500ms`, `3s`, `5m` or `1h`; a float is taken as seconds already."""
+    """The seconds of a duration such as `500ms`, `3s`, `5m` or `1h`; a float is already in seconds."""
     if isinstance(value, float):
         return value
     if isinstance(value, int) and not isinstance(value, bool):
-        raise Wrong(
+        raise InvalidValueError(
             "must be a duration with its unit", f"write {value}s for seconds or {value}ms for milliseconds"
         )
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise Wrong("must be a duration", "a number with a unit: 500ms, 3s, 5m or 1h")
+        raise InvalidValueError("must be a duration", "a number with a unit: 500ms, 3s, 5m or 1h")
     return float(match[1]) * _UNITS[match[2]]
 
 
 def _written_seconds(value: Any) -> float:
     if isinstance(value, float):
-        raise Wrong("must be a duration with its unit", f"write {value:g}s for seconds")
+        raise InvalidValueError("must be a duration with its unit", f"write {value:g}s for seconds")
     return seconds(value)
 
 
@@ -68,7 +68,7 @@ def _whole(value: Any) -> int:
     if isinstance(value, EnvironmentText) and _WHOLE.fullmatch(value):
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise Wrong("must be a whole number")
+        raise InvalidValueError("must be a whole number")
     return value
 
 
@@ -76,29 +76,29 @@ def _ratio(value: Any) -> float:
     if isinstance(value, EnvironmentText) and _NUMBER.fullmatch(value):
         value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise Wrong("must be a number from 0 to 1")
+        raise InvalidValueError("must be a number from 0 to 1")
     return float(value)
 
 
 def _flag(value: Any) -> bool:
     if isinstance(value, EnvironmentText):
-        value = _TRUTHS.get(value.lower())
+        value = _BOOLEANS.get(value.lower())
     if not isinstance(value, bool):
-        raise Wrong("must be true or false")
+        raise InvalidValueError("must be true or false")
     return value
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise Wrong("must be text", "put it in quotes")
+        raise InvalidValueError("must be text", "put it in quotes")
     if not value.strip():
-        raise Wrong("must not be empty")
+        raise InvalidValueError("must not be empty")
     return str(value)
 
 
-def _nothing(value: Any) -> Any:
-    """An environment variable that is empty or says `null` switches an optional setting off."""
-    return None if isinstance(value, EnvironmentText) and value in _NOTHING else value
+def _null(value: Any) -> Any:
+    """An environment variable that is empty or `null` turns an optional setting off."""
+    return None if isinstance(value, EnvironmentText) and value in _NULLS else value
 
 
 def http_url(value: Any) -> str:
@@ -110,11 +110,13 @@ def http_url(value: Any) -> str:
     except ValueError:
         known = False
     if not known:
-        raise Wrong("must be an http or https URL", "such as https://cdp.customer.io")
+        raise InvalidValueError("must be an http or https URL", "such as https://cdp.customer.io")
     if parts.username is not None or parts.password is not None:
-        raise Wrong("must not hold a user or a password", "the key belongs in pipelines.api_key")
+        raise InvalidValueError(
+            "must not contain a user or a password", "the key belongs in pipelines.api_key"
+        )
     if parts.query or parts.fragment or any(character.isspace() for character in text):
-        raise Wrong("must be a base URL", "without spaces, `?` and `#`")
+        raise InvalidValueError("must be a base URL", "without spaces, `?` and `#`")
     return text
 
 
@@ -123,7 +125,9 @@ def address(value: Any) -> tuple[str, int]:
     host, _, port = _text(value).rpartition(":")
     host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise Wrong("must be HOST:PORT", "such as 127.0.0.1:8080, or 0.0.0.0:8080 for every interface")
+        raise InvalidValueError(
+            "must be HOST:PORT", "such as 127.0.0.1:8080, or 0.0.0.0:8080 for every interface"
+        )
     return host, int(port)
 
 
@@ -147,4 +151,4 @@ Url = Annotated[str, BeforeValidator(http_url), WithJsonSchema({"type": "string"
 Address = Annotated[
     str, BeforeValidator(_address_text), WithJsonSchema({"type": "string", "pattern": ":[0-9]+$"})
 ]
-Nullable = BeforeValidator(_nothing)
+Nullable = BeforeValidator(_null)

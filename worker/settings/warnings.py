@@ -1,4 +1,4 @@
-"""What a configuration does that works and is probably not meant."""
+"""Settings that are valid but probably not intended."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ API_REQUESTS_PER_SECOND = 1000
 """3,000 requests in 3 seconds (Customer.io Pipelines API reference, rate limits)."""
 
 Warned = tuple[tuple[str | int, ...], str, str]
-"""The key, what is noteworthy, and what to do about it."""
+"""The key, the warning, and what to do about it."""
 
 
 def warnings_about(settings: Settings) -> Iterator[Warned]:
-    """Everything noteworthy, in the order of the file."""
+    """All warnings, in the order of the file."""
     pipelines, rate = settings.pipelines, settings.rate_limit
     if pipelines.url and _in_clear(pipelines.url):
         yield ("pipelines", "url"), "the key and all calls travel unencrypted", "use https"
     if not pipelines.strict:
         yield (
             ("pipelines", "strict"),
-            "the API says 200 to calls that it drops, and even to a wrong key: they are lost without a word",
+            "the API returns 200 for calls that it drops, and even for a wrong key: they are lost silently",
             "leave strict on",
         )
     if rate.requests / rate.per > API_REQUESTS_PER_SECOND:
         yield (
             ("rate_limit", "requests"),
-            "more than the API takes: 3,000 requests in 3 seconds",
+            "more than the API accepts: 3,000 requests in 3 seconds",
             "divide the API's limit by the number of replicas",
         )
 
@@ -42,5 +42,5 @@ def _in_clear(url: str) -> bool:
     try:
         return not ip_address(host).is_private
     except ValueError:
-        # A bare name is a neighbour: a container or a service of the same network.
+        # A bare name is a container or a service of the same network.
         return "." in host and not host.endswith((".local", ".internal", ".svc", ".test"))

@@ -1,7 +1,7 @@
-"""How the worker's log lines look: one JSON object a line, or text for people on a terminal.
+"""The format of the worker's log: one JSON object a line, or text on a terminal.
 
-A line is an event (a verb in the past tense), a sentence for people, and fields. Exceptions are told by their
-type and place only: the text of an exception that nobody foresaw may quote a record.
+A line has an event (a verb in the past tense), a sentence, and fields. Of an exception only the type and place are
+logged: its text may quote a record.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import logging
 import time
-import traceback
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
+
+from worker.core.faults import dotted_type_name, places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,20 +22,18 @@ if TYPE_CHECKING:
 logger = logging.getLogger("worker")
 
 MAX_TEXT_CHARS = 1000
-"""No message of another library's makes a longer line than this."""
+"""Messages of libraries are cut here: log collectors split or drop long lines."""
 
-MAX_FRAMES = 20
-
-QUIET_SECONDS = 10.0
-"""A kind of message that repeats is told once, and then as a count at most this often."""
+REPEAT_SECONDS = 10.0
+"""A repeating message is logged once, and then as a count at most this often."""
 
 MAX_KINDS = 500
-"""So many kinds are told apart: texts of brokers may differ without end."""
+"""How many kinds of message are counted apart: brokers' texts may differ without end."""
 
 _COLORS = {"DEBUG": "2", "INFO": "36", "WARNING": "33", "ERROR": "31", "CRITICAL": "31;1"}
 
 
-def tell(level: int, event: str, message: str, /, **fields: object) -> None:
+def log(level: int, event: str, message: str, /, **fields: object) -> None:
     """Log one thing that happened.
 
     Args:
@@ -46,16 +45,15 @@ def tell(level: int, event: str, message: str, /, **fields: object) -> None:
     logger.log(level, message, extra={"event": event, "fields": fields})
 
 
-def tell_exception(event: str, message: str, error: BaseException, /) -> None:
-    """Log that something failed as nobody foresaw: the exception's type and place."""
+def log_exception(event: str, message: str, error: BaseException, /) -> None:
+    """Log an unexpected exception: its type and place."""
     logger.error(message, exc_info=error, extra={"event": event})
 
 
 def configure_logging(settings: TelemetrySettings, stream: TextIO) -> None:
     """Send everything that is logged to `stream`, in the format and from the level that the settings say.
 
-    The level is for the worker's own lines; other libraries are heard from `warning` on. A second call
-    replaces the first.
+    The level is for the worker's own lines; libraries log from `warning` on. A second call replaces the first.
     """
     as_text = settings.log_format == "text" or (settings.log_format == "auto" and stream.isatty())
     handler = _Lines(stream)
@@ -68,7 +66,7 @@ def configure_logging(settings: TelemetrySettings, stream: TextIO) -> None:
 
 
 class _Lines(logging.StreamHandler[TextIO]):
-    """A handler of ours, to be found again; a closed pipe at its end stops the lines, never the worker."""
+    """The worker's handler. A closed pipe stops the log, never the worker."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - overrides logging's own name
         pass
@@ -90,7 +88,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """Text for a person at a terminal: time, level, sentence, then the fields as `name=value`."""
+    """Text for a terminal: time, level, sentence, then the fields as `name=value`."""
 
     def __init__(self, *, colored: bool = False) -> None:
         super().__init__()
@@ -108,33 +106,33 @@ class TextFormatter(logging.Formatter):
         return "\n    ".join([" ".join(words), *stack])
 
 
-class Quiet:
-    """Tells the first of a kind at once, and what follows as a count at most every `QUIET_SECONDS`."""
+class LogRateLimiter:
+    """Lets the first message of a kind through at once, and later ones as a count at most every `REPEAT_SECONDS`."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._kinds: dict[tuple[str, ...], tuple[float, int]] = {}
 
     def count(self, kind: tuple[str, ...], n: int) -> int:
-        """Take in `n` more of a kind, and answer how many to tell of now; 0: be silent."""
+        """Count `n` more of a kind; returns how many to log now, or 0 to log nothing."""
         if kind not in self._kinds and len(self._kinds) >= MAX_KINDS:
             kind = (kind[0], "other")
         now = self._clock()
-        told_at, untold = self._kinds.get(kind, (-QUIET_SECONDS, 0))
-        untold += n
-        if kind in self._kinds and now - told_at < QUIET_SECONDS:
-            self._kinds[kind] = told_at, untold
+        logged_at, pending = self._kinds.get(kind, (-REPEAT_SECONDS, 0))
+        pending += n
+        if kind in self._kinds and now - logged_at < REPEAT_SECONDS:
+            self._kinds[kind] = logged_at, pending
             return 0
         self._kinds[kind] = now, 0
-        return untold
+        return pending
 
     def overdue(self, *, everything: bool = False) -> Iterator[tuple[tuple[str, ...], int]]:
-        """The kinds kept back for long enough (or at all), with their counts; they count as told."""
+        """The kinds with counts that are due (or all), which count as logged then."""
         now = self._clock()
-        for kind, (told_at, untold) in list(self._kinds.items()):
-            if untold and (everything or now - told_at >= QUIET_SECONDS):
+        for kind, (logged_at, pending) in list(self._kinds.items()):
+            if pending and (everything or now - logged_at >= REPEAT_SECONDS):
                 self._kinds[kind] = now, 0
-                yield kind, untold
+                yield kind, pending
 
 
 def _event(record: logging.LogRecord) -> str:
@@ -162,11 +160,7 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
 
 def _exception(error: BaseException) -> dict[str, Any]:
     """The type of an exception and where it was raised, without its text."""
-    frames = traceback.extract_tb(error.__traceback__)[-MAX_FRAMES:]
-    return {
-        "exception": f"{type(error).__module__}.{type(error).__qualname__}",
-        "stack": [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames],
-    }
+    return {"exception": dotted_type_name(error), "stack": places(error)}
 
 
 def _plain(value: object) -> str:

@@ -1,8 +1,8 @@
 """The catalogue of what is measured: every OpenTelemetry instrument with its name, unit and meaning.
 
 The name `pipelines_worker.records.consumed` is `pipelines_worker_records_consumed_total` in Prometheus.
-An `add` or `record` costs 3 to 6 µs, and five times that where the caches are full of something else, so each happens
-once a batch, a slice or a request, never once a record; what happens most often is a `Tally`.
+An `add` or `record` costs 3 to 6 µs, and five times that with cold caches. So each happens once a batch, a slice or a
+request, never once a record, and the most frequent counts are a `Tally`.
 """
 
 from __future__ import annotations
@@ -23,24 +23,29 @@ MakeCounter = Callable[[str, str, str], Counter]
 MakeHistogram = Callable[..., Histogram]
 
 FRESHNESS_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 21600.0, 86400.0)
-"""From a linger of half a second to a day of outage that is being caught up."""
+"""From below the default linger to a backlog of a day."""
 
 DURATION_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0)
+"""Up to the default timeout of 15 s, and twice that."""
+
 BATCH_BYTES = (1_000, 4_000, 16_000, 32_000, 64_000, 128_000, 256_000, 400_000, 475_000, 500_000)
+"""Up to the default `batch.max_bytes` and the API's limit."""
+
 BATCH_CALLS = (1, 5, 10, 50, 100, 250, 500, 1_000, 1_500, 2_000)
+"""Up to the default `batch.max_calls`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """How things stand at one moment, for gauges and the status page.
+    """The state at one moment, for gauges and the status page.
 
     Attributes:
         in_progress_records: fetched and not finished.
         in_progress_bytes: of their encoded calls and records.
-        in_flight_requests: sent and not answered.
+        in_flight_requests: sent, without a response yet.
         lag: for each assigned partition, how many offsets of it are not finished (end - committable).
         oldest_undelivered: for each partition that has any, the age of its oldest unfinished record, seconds.
-        hold: the reason why nothing is delivered, an upper-case code; None while deliveries go on.
+        hold: why nothing is delivered, an upper-case code; None while delivery goes on.
         paused: whether fetching waits because enough is in progress.
     """
 
@@ -54,12 +59,12 @@ class Observation:
 
 
 class Tally:
-    """A counter whose sums are kept here and read at each export: adding to it costs next to nothing.
+    """A counter that keeps its sums itself and hands them over at each export: adding costs next to nothing.
 
     Args:
         meter: makes the instrument.
         name, unit, meaning: of the instrument.
-        label: what its sums are told apart by; None for a single one.
+        label: the name of its label; None for a single sum.
     """
 
     def __init__(self, meter: Meter, name: str, unit: str, meaning: str, label: str | None = None) -> None:
@@ -84,7 +89,7 @@ class Instruments:
         self._make_tallies(meter)
         self._make_for_records(meter.create_counter)
         self._make_for_requests(meter.create_counter, meter.create_histogram)
-        self._make_for_troubles(meter.create_counter)
+        self._make_for_failures(meter.create_counter)
         self._make_for_kafka(meter.create_counter)
 
     def _make_tallies(self, meter: Meter) -> None:
@@ -99,10 +104,10 @@ class Instruments:
             "topic",
         )
         self.calls_delivered = Tally(
-            meter, "calls.delivered", "{call}", "Calls that the API answered with 2xx."
+            meter, "calls.delivered", "{call}", "Calls that the API accepted with 2xx."
         )
         self.request_bytes = Tally(
-            meter, "request.sent", "By", "Bytes of request bodies, repetitions included, by status.", "status"
+            meter, "request.sent", "By", "Bytes of request bodies, retries included, by status.", "status"
         )
 
     def _make_for_records(self, counter: MakeCounter) -> None:
@@ -149,18 +154,18 @@ class Instruments:
             explicit_bucket_boundaries_advisory=FRESHNESS_SECONDS,
         )
 
-    def _make_for_troubles(self, counter: MakeCounter) -> None:
+    def _make_for_failures(self, counter: MakeCounter) -> None:
         self.holds = counter(f"{PREFIX}.delivery.held", "{hold}", "Holds that began, by reason.")
         self.storms = counter(f"{PREFIX}.storms.broken", "{storm}", "Times that the storm breaker tripped.")
         self.dead_letters_written = counter(
             f"{PREFIX}.dead_letters.written",
             "{record}",
-            "Dead letters that the broker has acknowledged, by reason, topic.",
+            "Dead letters that the broker acknowledged, by reason and topic.",
         )
         self.dead_letters_failed = counter(
             f"{PREFIX}.dead_letters.failed",
             "{record}",
-            "Dead letters that could not be written and are tried again.",
+            "Dead letters that could not be written and are retried.",
         )
 
     def _make_for_kafka(self, counter: MakeCounter) -> None:
@@ -172,9 +177,7 @@ class Instruments:
             "{partition}",
             "Committed offsets, one for each partition and commit.",
         )
-        self.commits_failed = counter(
-            f"{PREFIX}.commits.failed", "{commit}", "Commits that Kafka did not take."
-        )
+        self.commits_failed = counter(f"{PREFIX}.commits.failed", "{commit}", "Commits that failed.")
         self.source_failures = counter(
             f"{PREFIX}.source.failed", "{failure}", "Errors that the Kafka client reported."
         )
@@ -196,7 +199,7 @@ class Instruments:
 
 
 def register_gauges(meter: Meter, observe: Callable[[], Observation]) -> None:
-    """Measure the present state whenever someone reads the metrics; each gauge asks `observe`."""
+    """Measure the current state at each export; each gauge calls `observe`."""
 
     def gauge(name: str, unit: str, meaning: str, read: Callable[[Observation], Iterable[Point]]) -> None:
         def callback(_: CallbackOptions) -> Iterable[Point]:
@@ -219,7 +222,7 @@ def register_gauges(meter: Meter, observe: Callable[[], Observation]) -> None:
     gauge(
         "in_flight.requests",
         "{request}",
-        "Requests sent and not answered.",
+        "Requests sent, without a response yet.",
         lambda now: [Point(now.in_flight_requests)],
     )
     gauge(

@@ -1,4 +1,4 @@
-"""Where measurements and spans go: Prometheus text always, an OpenTelemetry collector where one is named."""
+"""Exports metrics and spans: as Prometheus text always, to an OpenTelemetry collector where one is configured."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
+from worker.core.record_reading import read_headers
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -23,10 +25,10 @@ if TYPE_CHECKING:
     from worker.settings import TelemetrySettings
 
 EXPORT_TIMEOUT_SECONDS = 5
-"""For one export: a collector that hangs must not hold up the end of the process for long."""
+"""For one export: a collector that hangs must not delay the end of the process for long."""
 
 MAX_LINKS = 16
-"""A request holds up to 2,000 records; a sample of their traces is enough to find the way."""
+"""A request holds up to 2,000 records; a sample of their traces is enough to find it."""
 
 
 class Providers:
@@ -80,8 +82,8 @@ class Tracing:
         self._tracer = self._provider.get_tracer("pipelines_worker")
 
     @contextmanager
-    def request_span(self, records: Sequence[Record]) -> Iterator[None]:
-        """A span around one request; only a sampled one looks at its records' headers."""
+    def request_span(self, records: Sequence[Record], calls: int) -> Iterator[None]:
+        """A span around one request of `calls`; only a sampled span reads its records' headers."""
         with self._tracer.start_as_current_span(
             "POST /v1/batch",
             kind=trace.SpanKind.CLIENT,
@@ -90,13 +92,13 @@ class Tracing:
         ) as span:
             if span.is_recording():
                 span.set_attribute("http.request.method", "POST")
-                span.set_attribute("messaging.batch.message_count", len(records))
+                span.set_attribute("messaging.batch.message_count", calls)
                 for context in linked(records):
                     span.add_link(context)
             yield
 
     def request_finished(self, status: int, failure: str | None) -> None:
-        """Tell the current span how its request ended."""
+        """Set the outcome of the current span's request."""
         span = trace.get_current_span()
         if status:
             span.set_attribute("http.response.status_code", status)
@@ -110,10 +112,10 @@ class Tracing:
 
 
 def linked(records: Sequence[Record]) -> Iterator[trace.SpanContext]:
-    """The W3C trace contexts of at most `MAX_LINKS` records, taken evenly; not every record has one."""
+    """The W3C trace contexts of at most `MAX_LINKS` records, spread evenly; not every record has one."""
     step = -(-len(records) // MAX_LINKS) or 1
     for record in records[::step]:
-        for name, value in record.headers() or ():
+        for name, value in read_headers(record):
             if name == "traceparent" and value:
                 context = _extract(value)
                 if context.is_valid:
@@ -130,7 +132,7 @@ _PROPAGATOR = TraceContextTextMapPropagator()
 
 
 def _resource(version: str) -> Resource:
-    """Who is speaking. What the environment says (OTEL_RESOURCE_ATTRIBUTES, OTEL_SERVICE_NAME) wins."""
+    """This process. The environment (OTEL_RESOURCE_ATTRIBUTES, OTEL_SERVICE_NAME) takes precedence."""
     ours = {
         "service.name": "customerio-pipelines-worker",
         "service.version": version,

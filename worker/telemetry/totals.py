@@ -1,4 +1,4 @@
-"""What happened since the process began, as plain numbers: for the status page and the summary of `demo`."""
+"""Counts since the process started, as plain numbers: for the status page and the summary of `demo`."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Totals:
-    """What happened since the process began.
+    """Counts since the process started.
 
     Attributes:
         consumed, ignored, lost: records.
         rejected: records, by reason.
         delivered: calls.
         requests: by status: the HTTP status, or what failed (`timeout`, `connection`, ...).
-        request_bytes: of bodies sent, repetitions included.
-        retries: requests that were to be sent again, by reason.
+        request_bytes: of bodies sent, retries included.
+        retries: requests that were retried, by reason.
         tokens_awaited_seconds: waiting for the rate limit, summed over requests.
         batches: by why they were closed (`full`, `linger`, `drain`).
         holds: by reason.
         storms: times that the storm breaker tripped.
         dead_letters: acknowledged by the broker, by reason.
-        dead_letters_failed: attempts to write one that failed.
-        commits_failed: commits that Kafka did not take.
+        dead_letters_failed: failed writes of dead letters.
+        commits_failed: commits that failed.
         freshness_seconds: the last delivered request's; None before the first.
     """
 
@@ -45,5 +45,5 @@ class Totals:
 
 
 def count(counts: dict[str, int], name: str, n: int = 1) -> None:
-    """Add `n` to a number that may not be there yet."""
+    """Add `n` to a count that may not exist yet."""
     counts[name] = counts.get(name, 0) + n

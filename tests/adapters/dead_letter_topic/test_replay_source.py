@@ -204,7 +204,7 @@ class Api:
         self.bodies: list[bytes] = []
         self.status = 200
 
-    async def send(self, body: bytes, records: Sequence[Record]) -> Response:
+    async def send(self, body: bytes, records: Sequence[Record], calls: int) -> Response:
         self.bodies.append(body)
         return Response(self.status)
 

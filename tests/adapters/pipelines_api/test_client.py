@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from tests.support import http_faults
 from tests.support.http_faults import faulty_server, reply
-from worker.adapters.pipelines_api.client import MAX_ANSWER_BYTES, PipelinesApi
+from worker.adapters.pipelines_api.client import MAX_RESPONSE_BYTES, PipelinesApi
 from worker.pipeline.ports import Response
 from worker.settings import Pipelines
 from worker.telemetry.telemetry import Telemetry
@@ -41,13 +41,13 @@ async def pipelines(url: str, telemetry: Telemetry | None = None, **keys: Any) -
 
 async def answer_to(*script: http_faults.Answer, **keys: Any) -> Response:
     async with faulty_server(*script) as server, pipelines(server.url, **keys) as api:
-        return await api.send(BODY, [])
+        return await api.send(BODY, [], 1)
 
 
 async def test_a_batch_arrives_byte_for_byte_with_key_strict_mode_and_version() -> None:
     body = BODY + b" " * 475_000
     async with faulty_server(reply()) as server, pipelines(server.url) as api:
-        response = await api.send(body, [])
+        response = await api.send(body, [], 1)
 
     assert response == Response(status=200)
     [request] = server.requests
@@ -62,14 +62,14 @@ async def test_a_batch_arrives_byte_for_byte_with_key_strict_mode_and_version() 
 
 async def test_permissive_mode_sends_no_strict_header() -> None:
     async with faulty_server(reply()) as server, pipelines(server.url, strict=False) as api:
-        await api.send(BODY, [])
+        await api.send(BODY, [], 1)
 
     assert "x-strict-mode" not in server.requests[0].headers
 
 
 async def test_a_base_url_may_have_a_path_and_a_trailing_slash() -> None:
     async with faulty_server(reply()) as server, pipelines(f"{server.url}/gateway/") as api:
-        await api.send(BODY, [])
+        await api.send(BODY, [], 1)
 
     assert server.requests[0].target == "/gateway/v1/batch"
 
@@ -89,8 +89,8 @@ async def test_a_base_url_may_have_a_path_and_a_trailing_slash() -> None:
         (reply(200, b'{"meta":'), False),
         (reply(200, b"[" * 20_000), False),
         (reply(200, b"\xff\xfe{}"), False),
-        (http_faults.huge(MAX_ANSWER_BYTES), True),
-        (http_faults.huge(MAX_ANSWER_BYTES + 1), False),
+        (http_faults.huge(MAX_RESPONSE_BYTES), True),
+        (http_faults.huge(MAX_RESPONSE_BYTES + 1), False),
         (http_faults.huge(5_000_000), False),
     ],
 )
@@ -141,7 +141,7 @@ async def test_no_whole_answer_is_status_0_and_what_happened(
 
 async def test_a_refused_connection_is_a_value() -> None:
     async with pipelines(f"http://127.0.0.1:{http_faults.unused_port()}") as api:
-        assert await api.send(BODY, []) == Response(status=0, failure="connection")
+        assert await api.send(BODY, [], 1) == Response(status=0, failure="connection")
 
 
 async def test_a_server_that_does_not_speak_tls_is_a_value() -> None:
@@ -149,7 +149,7 @@ async def test_a_server_that_does_not_speak_tls_is_a_value() -> None:
         faulty_server(greeting=b"not tls at all\r\n\r\n") as server,
         pipelines(f"https://127.0.0.1:{server.port}") as api,
     ):
-        assert await api.send(BODY, []) == Response(status=0, failure="tls")
+        assert await api.send(BODY, [], 1) == Response(status=0, failure="tls")
 
 
 async def test_a_name_that_does_not_resolve_is_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,12 +158,12 @@ async def test_a_name_that_does_not_resolve_is_a_value(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     async with pipelines("http://nowhere.invalid") as api:
-        assert await api.send(BODY, []) == Response(status=0, failure="dns")
+        assert await api.send(BODY, [], 1) == Response(status=0, failure="dns")
 
 
 async def test_a_host_that_no_resolver_takes_is_a_value() -> None:
     async with pipelines(f"http://{'a' * 64}.invalid") as api:
-        assert (await api.send(BODY, [])).status == 0
+        assert (await api.send(BODY, [], 1)).status == 0
 
 
 BEGINNINGS = [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 400 No\r\nContent-Length: 3\r\n"]
@@ -184,7 +184,7 @@ async def test_requests_share_a_connection() -> None:
         faulty_server(reply(), reply(400, b'{"meta":{"errors":["no"]}}'), reply()) as server,
         pipelines(server.url) as api,
     ):
-        statuses = [(await api.send(BODY, [])).status for _ in range(4)]
+        statuses = [(await api.send(BODY, [], 1)).status for _ in range(4)]
 
     assert statuses == [200, 400, 200, 200]
     assert server.connections == 1
@@ -193,7 +193,7 @@ async def test_requests_share_a_connection() -> None:
 async def test_a_request_on_a_connection_that_dies_is_sent_once_and_the_failure_told() -> None:
     """Else a batch could be on the wire twice at the same time, and its order with it."""
     async with faulty_server(reply(), http_faults.hang_up(), reply()) as server, pipelines(server.url) as api:
-        responses = [await api.send(b'{"batch":[%d]}' % n, []) for n in range(3)]
+        responses = [await api.send(b'{"batch":[%d]}' % n, [], 1) for n in range(3)]
 
     assert responses == [Response(200), Response(0, failure="connection"), Response(200)]
     assert [request.body for request in server.requests] == [b'{"batch":[%d]}' % n for n in range(3)]
@@ -201,7 +201,7 @@ async def test_a_request_on_a_connection_that_dies_is_sent_once_and_the_failure_
 
 async def test_a_connection_that_the_server_closed_between_requests_loses_nothing_silently() -> None:
     async with faulty_server(reply(then_closes=True)) as server, pipelines(server.url) as api:
-        responses = [await api.send(b'{"batch":[%d]}' % n, []) for n in range(5)]
+        responses = [await api.send(b'{"batch":[%d]}' % n, [], 1) for n in range(5)]
 
     delivered = sum(response.status == 200 for response in responses)
     assert delivered == len(server.requests) == len({request.body for request in server.requests})
@@ -222,8 +222,8 @@ async def test_cookies_are_not_kept() -> None:
         faulty_server(reply(200, b"{}", {"Set-Cookie": "session=1"}), reply()) as server,
         pipelines(server.url) as api,
     ):
-        await api.send(BODY, [])
-        await api.send(BODY, [])
+        await api.send(BODY, [], 1)
+        await api.send(BODY, [], 1)
 
     assert "cookie" not in server.requests[1].headers
 
@@ -233,7 +233,7 @@ async def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.Monkey
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, proxy.url)
         async with pipelines(server.url) as api:
-            await api.send(BODY, [])
+            await api.send(BODY, [], 1)
 
     assert len(server.requests) == 1
     assert proxy.requests == []
@@ -248,7 +248,7 @@ async def test_more_requests_than_a_pool_usually_holds_are_in_flight_at_once() -
         return True
 
     async with faulty_server(together) as server, pipelines(server.url) as api:
-        responses = await asyncio.gather(*(api.send(BODY, []) for _ in range(120)))
+        responses = await asyncio.gather(*(api.send(BODY, [], 1) for _ in range(120)))
 
     assert responses == [Response(200)] * 120
 
@@ -270,10 +270,10 @@ async def test_the_key_is_in_no_repr_log_or_answer(caplog: pytest.LogCaptureFixt
     credentials = "czNjcmV0LWtleS0wMTIzNDU2Nzg5Og"
     echo = f'{{"meta":{{"errors":["bad key {KEY}", "Basic {credentials}=="]}}}}'.encode()
     async with faulty_server(reply(401, echo)) as server, pipelines(server.url) as api:
-        response = await api.send(BODY, [])
+        response = await api.send(BODY, [], 1)
         shown = [repr(api), str(api), repr(response), caplog.text]
     async with pipelines(f"http://127.0.0.1:{http_faults.unused_port()}") as api:
-        shown += [repr(await api.send(BODY, [])), caplog.text]
+        shown += [repr(await api.send(BODY, [], 1)), caplog.text]
 
     for text in shown:
         assert KEY not in text
@@ -288,7 +288,7 @@ async def test_every_request_is_counted_by_its_outcome_and_bytes() -> None:
         pipelines(server.url, telemetry) as api,
     ):
         for _ in range(3):
-            await api.send(BODY, [])
+            await api.send(BODY, [], 1)
 
     assert telemetry.totals().requests == {"200": 1, "503": 1, "connection": 1}
     assert telemetry.totals().request_bytes == 3 * len(BODY)

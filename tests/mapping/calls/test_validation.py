@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from tests.support.values import json_values, texts
 from worker.core.reasons import Rejected, Stage
 from worker.customerio.limits import MAX_CALL_BYTES
-from worker.mapping.calls.validation import identity, optional_identity, validate
+from worker.customerio.reference import DESTRUCTIVE_CALLS, SEMANTIC_EVENTS
+from worker.mapping.calls.assembly import checked
+from worker.mapping.calls.validation import FIELDS, identity, optional_identity, validate
 
 blank = st.text(" \t\n\u00a0", max_size=3)
 
@@ -227,3 +229,47 @@ def test_the_call_that_came_is_not_changed() -> None:
 
 def test_a_kilobyte_is_read_as_the_smaller_one() -> None:
     assert MAX_CALL_BYTES == 32_000
+
+
+SECRET = "cool.person@example.com"
+_holding_it: st.SearchStrategy[Any] = st.sampled_from(
+    [
+        SECRET,
+        SECRET * 10,
+        [SECRET],
+        {SECRET: SECRET},
+        {"email": [SECRET]},
+        {"object_type_id": SECRET},
+        {"ip": [SECRET]},
+        {"channel": SECRET},
+        {"page": {"keywords": [SECRET, 1]}},
+        {"device": {"type": [SECRET], "token": [SECRET]}},
+        5,
+        2.5,
+        None,
+    ]
+)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([SECRET, *FIELDS, *set().union(*FIELDS.values()), "name", "writeKey"]), _holding_it
+    ),
+    st.sampled_from([*FIELDS, SECRET]),
+    st.sampled_from([*SEMANTIC_EVENTS.values(), SECRET]),
+)
+def test_a_detail_is_a_sentence_that_never_quotes_a_value_or_an_unknown_key(
+    fields: dict[str, Any], type_: str, event: str
+) -> None:
+    for call in (fields, {**fields, "type": type_}, {**fields, "type": "track", "event": event}):
+        said = detail(call)
+        assert SECRET not in said
+        assert said.endswith(".")
+
+
+def detail(call: dict[str, Any]) -> str:
+    try:
+        checked(call, allow=DESTRUCTIVE_CALLS)
+    except Rejected as rejected:
+        return rejected.detail
+    return "Valid."

@@ -11,7 +11,8 @@ from tests.support.records import TIME, converted, record
 from tests.support.values import DISGUISED
 from worker.core.message_id import MessageIds
 from worker.core.reasons import Rejected
-from worker.core.records import EncodedCall, Record
+from worker.core.records import EncodedCall, QueuedCall, Record
+from worker.core.timestamps import from_millis
 from worker.documents.document import parse
 from worker.documents.problems import Problem
 from worker.mapping.compiler.calls import Target
@@ -53,6 +54,34 @@ def test_a_call_is_the_api_s_json_with_time_and_id() -> None:
         "traits": {"a": 1, "b": [None]},
         "timestamp": "2025-11-21T10:00:00.000Z",
     }
+
+
+@pytest.mark.parametrize("millis", [None, -1, -5, -1001])
+def test_without_a_time_of_its_own_or_the_records_a_call_has_none(millis: int | None) -> None:
+    (call,) = calls(IDENTIFY, {"id": "u"}, millis=millis)
+    assert "timestamp" not in call
+    assert call["messageId"] == IDS.for_record(0, "orders", 3, 42, "identify", "", 0)
+    (call,) = calls(
+        "  - {call: page, userId: id, name: _kafka.timestamp || 'none'}\n", {"id": "u"}, millis=millis
+    )
+    assert call["name"] == "none"
+
+
+def test_a_run_of_records_with_and_without_times_gives_each_its_own() -> None:
+    """What one record leaves in the function's locals is never taken for another's."""
+    times = [TIME, -1, TIME + 1, None, -TIME, 0, -1, 999, 1000, TIME]
+    run = [record({"id": "u"}, millis=millis, at=(3, 42)) for millis in times]
+    queued: list[QueuedCall] = []
+    file = read_mapping(parse(f"topics: [orders]\nrules:\n{IDENTIFY}", "rules.yaml"), [])
+    assert file is not None
+    assert compile_mapping(file, Target("orders", IDS), {})(run, queued, []) == 0
+    sent = [orjson.loads(body[:-1]) for _, body, *_ in queued]
+    has_time = [millis is not None and millis >= 0 for millis in times]
+    assert ["timestamp" in call for call in sent] == has_time
+    for call, millis in zip(sent, times, strict=True):
+        if "timestamp" in call:
+            assert call["timestamp"] == from_millis(millis or 0)
+        assert call["messageId"] == IDS.for_record(max(0, millis or 0), "orders", 3, 42, "identify", "", 0)
 
 
 def test_the_first_rule_that_matches_handles_the_event() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from hypothesis import given, settings
@@ -113,7 +114,10 @@ def test_a_fault_of_ours_with_one_record_stops_no_other() -> None:
     ((of, verdict),) = rejected
     assert of is bad
     assert verdict.reason == "UNEXPECTED_FAULT"
-    assert verdict.detail == "the worker failed with this record: LookupError"
+    assert re.fullmatch(
+        r"the worker failed with this record: LookupError at tests/mapping/compiler/test_runs\.py:\d+ in key",
+        verdict.detail,
+    )
 
 
 def test_a_verdict_does_not_keep_the_run_alive() -> None:

@@ -93,6 +93,28 @@ def test_what_an_expression_reads_is_known(text: str, fields: set[str] | None, *
 
 
 @pytest.mark.parametrize(
+    ("text", "uses_headers"),
+    [
+        ("a.headers", False),
+        ("_kafka.key", False),
+        ("_kafka.key.headers", False),
+        ("lower(_kafka.key) == a", False),
+        ("_kafka.headers", True),
+        ('_kafka.headers."x-id"', True),
+        ("a == 'b' && _kafka.headers.x", True),
+        ("{x: [_kafka.topic, _kafka.headers.x]}", True),
+        ("_kafka", True),
+        ("_kafka.*", True),
+        ("_kafka | headers", True),
+        ("_kafka.[key, headers]", True),
+        ("keys(_kafka)", True),
+    ],
+)
+def test_what_may_read_the_records_headers_is_known(text: str, *, uses_headers: bool) -> None:
+    assert Expression.parse(text).uses_headers is uses_headers
+
+
+@pytest.mark.parametrize(
     ("text", "position", "words"),
     [
         ("", 0, "empty"),

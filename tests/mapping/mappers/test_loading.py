@@ -141,6 +141,31 @@ def test_no_exception_gets_out(mappers: Mappers, write: Write, error: str) -> No
         mappers.load(f"{name}:broken").calls(event())
 
 
+@pytest.mark.parametrize(
+    ("source", "reason", "said"),
+    [
+        ("raise type(event.value['email'], (KeyError,), {})", "MAPPER_FAILED", "KeyError"),
+        ("raise type(event.value['email'], (Late,), {})", "MAPPER_FAILED", "Late"),
+        ("late = Reject('LATE'); late.code = event.value['email']; raise late", "MAPPER_REJECTED", None),
+        ("raise Odd(event.value['email'])", "MAPPER_REJECTED", None),
+    ],
+)
+def test_nothing_that_a_mapper_raises_carries_data(
+    mappers: Mappers, write: Write, source: str, reason: str, said: str | None
+) -> None:
+    name = write(
+        "class Late(Exception):\n    pass\n\n"
+        "class Odd(Reject):\n    def __init__(self, code):\n        self.code = code\n"
+        f"\ndef broken(event):\n    {source}\n"
+    )
+    with pytest.raises(Rejected) as caught:
+        mappers.load(f"{name}:broken").calls(event(email="cool.person@example.com"))
+    assert caught.value.reason == reason
+    assert "cool" not in str(caught.value)
+    if said:
+        assert caught.value.detail.endswith(f": {said}")
+
+
 def test_a_generator_that_fails_on_the_way_rejects_the_record_whole(mappers: Mappers, write: Write) -> None:
     name = write("def broken(event):\n    yield track('E', user_id='u')\n    1 / 0\n")
     with pytest.raises(Rejected, match=r"MAPPER_FAILED: File .* line 4: ZeroDivisionError"):

@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from worker.core.reasons import Stage
+from worker.core.record_reading import UNREADABLE, read_headers, record_millis
 from worker.core.timestamps import from_millis
 from worker.dead_letters.letter import own_headers
 from worker.version import __version__
@@ -33,6 +34,9 @@ OPTIONAL = frozenset(
     }
 )
 """What a letter that is too large is written without: words for people. What a replay and filters need stays."""
+
+LEFT_OUT = "dlq.left_out"
+"""The header that names what a letter was written without."""
 
 _CONNECT_STAGES = {
     Stage.DECODE: "VALUE_CONVERTER",
@@ -68,7 +72,7 @@ def headers_of(letter: DeadLetter, cluster_id: str, *, replaying: bool) -> Lette
         replaying: whether the record is itself a dead letter that failed again: then it keeps its first origin,
             and `dlq.replays` goes up by one.
     """
-    came = letter.record.headers() or []
+    came = read_headers(letter.record)
     # A live record keeps Kafka Connect's: it may come from the dead letters of a connector.
     live = [header for header in came if not header[0].startswith("dlq.")]
     own: Headers = [*(own_headers(came) if replaying else live)]
@@ -77,12 +81,14 @@ def headers_of(letter: DeadLetter, cluster_id: str, *, replaying: bool) -> Lette
         earlier = {name: value.decode(errors="replace") for name, value in came if value is not None}
         ours |= {name: earlier[name] for name in _ORIGIN if name in earlier}
         ours["dlq.replays"] = str(_count(earlier.get("dlq.replays", "")) + 1)
-    return LetterHeaders(own, [(name, value.encode()) for name, value in ours.items()])
+    if came is UNREADABLE or (replaying and "headers" in earlier.get(LEFT_OUT, "").split()):
+        ours[LEFT_OUT] = "headers"
+    return LetterHeaders(own, [(name, _encoded(value)) for name, value in ours.items()])
 
 
 def as_before(record: Record) -> Headers:
     """The headers of a letter that failed again, with nothing new but the count: it fits where it came from."""
-    came = record.headers() or []
+    came = read_headers(record)
     replays = _count((dict(came).get("dlq.replays") or b"").decode(errors="replace"))
     return [
         *((name, value) for name, value in came if name != "dlq.replays"),
@@ -100,8 +106,8 @@ def digest(value: bytes | None) -> Headers:
 
 
 def left_out() -> Headers:
-    """What says that the record's own key and headers had to be left out too."""
-    return [("dlq.left_out", b"key headers value")]
+    """What says that the record's own key and headers had to be left out, too."""
+    return [(LEFT_OUT, b"key headers value")]
 
 
 _ORIGIN = (
@@ -114,8 +120,15 @@ _ORIGIN = (
 
 
 def _origin(record: Record, cluster_id: str) -> dict[str, str]:
-    places = (record.topic(), record.partition(), record.offset(), record.timestamp()[1], cluster_id)
+    millis = record_millis(record)
+    time = -1 if millis is None else millis
+    places = (record.topic(), record.partition(), record.offset(), time, cluster_id)
     return {name: str(place) for name, place in zip(_ORIGIN, places, strict=True)}
+
+
+def _encoded(text: str) -> bytes:
+    """As UTF-8, also what is not: the name of a file or of an exception's type may hold half a surrogate pair."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _count(text: str) -> int:

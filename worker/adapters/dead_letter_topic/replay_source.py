@@ -110,6 +110,11 @@ class ReplaySource:
             {(topic, number): Start(first, None, end) for number, (first, end) in self._survey.bounds.items()}
         )
 
+    @property
+    def is_complete(self) -> bool:
+        """See `ports.Source.is_complete`."""
+        return True
+
     async def fetch(self, limit: int) -> Fetched:
         """See `ports.Source.fetch`."""
         if self._fetching is None:

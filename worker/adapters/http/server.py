@@ -18,7 +18,7 @@ import orjson
 from aiohttp import web
 
 from worker.settings.values import address
-from worker.telemetry.logs import tell_exception
+from worker.telemetry.logs import log_exception
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -131,7 +131,7 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
         allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
         return _json({"error": error.reason.lower()}, error.status, allow)
     except Exception as error:  # noqa: BLE001 - a page that fails must not look like a worker that fails
-        tell_exception("page_failed", "a page of the worker's own failed", error)
+        log_exception("page_failed", "a page of the worker's own failed", error)
         return _json({"error": "this page failed; the log says where"}, 500)
 
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaException, Message, TopicPartition
 
+from worker.adapters.kafka.by_topic import look_up_by_topic
 from worker.adapters.kafka.commits import commit
 from worker.adapters.kafka.start_offsets import Starts, look_up, offsets_at
 from worker.pipeline.ports import Start
@@ -71,6 +72,7 @@ class Membership:
         self._ends: dict[Partition, int] = {}
         self._committed: dict[Partition, int] = {}
         self._moved: set[Partition] = set()
+        self._set_aside: set[Partition] = set()
         self._paused = False
         self._rejoining = False
         self._abandoned = False
@@ -114,6 +116,7 @@ class Membership:
         self.joined = False
         lost = self.owned
         self._give_up(lost)
+        self._set_aside.clear()
         if lost:
             self._teller.lost(lost)
         with suppress(KafkaException):
@@ -130,6 +133,11 @@ class Membership:
     def owned(self) -> list[Partition]:
         """The partitions that are ours. From any thread."""
         return list(self._owned)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that the group gave is being read. From any thread."""
+        return not self._set_aside and not self._abandoned
 
     def still_ours(self, messages: list[Message]) -> list[Message]:
         """Leave out what came for partitions that a rebalance moved while these were taken.
@@ -264,35 +272,71 @@ class Membership:
         except Exception as error:  # noqa: BLE001 - raised by the fetch instead
             self.failure = error
 
-    def _look_up(self, partitions: list[Partition]) -> Starts | None:
+    def _ask_brokers(self, partitions: Sequence[Partition]) -> Starts:
         begin = self._kafka.start_timestamp
+        return look_up(self._consumer, partitions, self._kafka.start_from if begin is None else begin)
+
+    def _look_up(self, partitions: list[Partition]) -> Starts | None:
         deadline = time.monotonic() + LOOK_UPS_SECONDS
         while time.monotonic() < deadline and not self._closing.is_set():
             try:
-                return look_up(self._consumer, partitions, self._kafka.start_from if begin is None else begin)
+                return self._look_up_once(partitions)
             except KafkaException as error:
                 self._troubles.noticed(error.args[0])
                 self._teller.source_failed(error.args[0].name())
                 self._closing.wait(RETRY_SECONDS)
         return None
 
+    def _look_up_once(self, partitions: Sequence[Partition]) -> Starts:
+        starts, refused = look_up_by_topic(self._ask_brokers, partitions)
+        self._set_aside |= {each for each in partitions if each[0] in refused}
+        self._set_aside -= starts.found.keys()
+        for topic, error in refused.items():
+            self._troubles.noticed(error, topic)
+        return starts
+
+    def take_up_set_aside(self) -> None:
+        """Begin to read partitions whose topic was refused when they were assigned, if it no longer is.
+
+        Raises:
+            KafkaException: the brokers do not answer.
+        """
+        if not self._set_aside:
+            return
+        starts = self._look_up_once(sorted(self._set_aside))
+        if starts.found:
+            self._own(starts)
+            self.read_from({each: start.offset for each, start in starts.found.items()})
+            self._troubles.allowed({topic for topic, _ in starts.found})
+            self._teller.assigned(starts)
+
     def _take_up(self, starts: Starts) -> None:
         places = _at({each: start.offset for each, start in starts.found.items()})
-        (self._consumer.incremental_assign if self._cooperative else self._consumer.assign)(places)
+        if self._cooperative:
+            # All that the group gave must be assigned, so that it can be unassigned again.
+            aside = _at(dict.fromkeys(self._set_aside - set(_keys(self._consumer.assignment())), 0))
+            self._consumer.incremental_assign(places + aside)
+            self._consumer.pause(aside)
+        else:
+            self._consumer.assign(places)
         self._set_pause(places)
         self._moved |= starts.found.keys()
-        for partition, start in starts.found.items():
-            self._owned[partition] = object()
-            self._ends[partition] = start.end
-            self._began[partition] = self._committed[partition] = start.offset
+        self._own(starts)
         if not self._rejoining:
             self.joined = True
             self._troubles.worked()
             self._teller.assigned(starts)
 
+    def _own(self, starts: Starts) -> None:
+        for partition, start in starts.found.items():
+            self._owned[partition] = object()
+            self._ends[partition] = start.end
+            self._began[partition] = self._committed[partition] = start.offset
+
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         # The client's binding itself unassigns after these two callbacks, in the way of the protocol in use.
         revoked = [each for each in _keys(partitions) if each in self._owned]
+        self._set_aside -= set(_keys(partitions))
         try:
             offsets = self._teller.revoked(revoked) if revoked else {}
             self._give_up(revoked)
@@ -305,6 +349,7 @@ class Membership:
 
     def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         lost = [each for each in _keys(partitions) if each in self._owned]
+        self._set_aside -= set(_keys(partitions))
         try:
             self.joined = False
             self._give_up(lost)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from worker.telemetry.logs import Quiet
+from worker.telemetry.logs import LogRateLimiter
 
 if TYPE_CHECKING:
     from worker.settings import Kafka, Memory
@@ -176,7 +176,7 @@ class _KeepBack(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._quiet = Quiet()
+        self._quiet = LogRateLimiter()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """The binding logs with librdkafka's facility (`FAIL`, `MAXPOLL`, ...) as its first argument."""

@@ -112,6 +112,7 @@ class KafkaSource:
         self._no_room_since: float | None = None
         self._checked_at = 0.0
         self._ends_at = 0.0
+        self._aside_at = 0.0
         self._noted_at = 0.0
         self._out_of_range: dict[Partition, int] = {}
         self._presence: Presence | None = None
@@ -190,6 +191,11 @@ class KafkaSource:
     def joined(self) -> bool:
         """Whether the group knows this member, with or without partitions."""
         return self._membership is not None and self._membership.joined
+
+    @property
+    def is_complete(self) -> bool:
+        """See `ports.Source.is_complete`."""
+        return self._membership is not None and self._membership.is_complete
 
     def problems(self) -> list[dict[str, str]]:
         """What is wrong right now, as `/readyz` shows it."""
@@ -372,11 +378,21 @@ class KafkaSource:
             and self._presence.has_nothing_for(self._consumer.memberid())
         ):
             membership.joined_without_partitions()
+        self._take_up_set_aside(membership)
         quiet = time.monotonic() - self._checked_at
         if quiet > (CHECK_SECONDS if self._troubles else CHECK_WELL_SECONDS):
             self._metadata()
         elif paused and time.monotonic() - self._ends_at > CHECK_SECONDS:
             self._refresh_ends(membership)
+
+    def _take_up_set_aside(self, membership: Membership) -> None:
+        if membership.is_complete or time.monotonic() - self._aside_at < CHECK_SECONDS:
+            return
+        self._aside_at = time.monotonic()
+        try:
+            membership.take_up_set_aside()
+        except KafkaException as error:
+            self._on_error(error.args[0])
 
     def _find_stalls(self, membership: Membership, *, paused: bool) -> None:
         now = time.monotonic()

@@ -1,11 +1,10 @@
-"""The Customer.io Pipelines API over HTTP: one POST of a batch, one `Response`, whatever happens on the way.
+"""The Customer.io Pipelines API over HTTP: one POST of a batch, one `Response`, whatever happens.
 
 - Only the Batch endpoint is used, with HTTP Basic authentication (the key as user, no password) and
   `X-Strict-Mode: 1` (Customer.io Pipelines API reference, Authentication, Batch, Strict mode).
-- Nothing is repeated here. aiohttp itself repeats only idempotent methods on a connection that turned out
-  to be closed, and POST is none: `tests/adapters` proves it. Whether to send again is `core.retry`'s
-  decision.
-- Redirects are not followed: a redirected POST would carry the key and the calls somewhere else.
+- Nothing is retried here. aiohttp itself retries only idempotent methods on a connection that turned out to be closed,
+  and POST is not idempotent (tests/adapters/pipelines_api/test_client.py). `core.retry` decides on retries.
+- Redirects are not followed: a redirected POST would carry the key and the calls elsewhere.
 - No proxy is taken from the environment (`HTTPS_PROXY`), no `.netrc` is read, no cookie is kept.
 """
 
@@ -31,8 +30,8 @@ if TYPE_CHECKING:
     from worker.settings import Pipelines
     from worker.telemetry.telemetry import Telemetry
 
-MAX_ANSWER_BYTES = 64 * 1024
-"""A real answer is `{}` or a list of errors. A longer one is not read on and does not count as JSON."""
+MAX_RESPONSE_BYTES = 64 * 1024
+"""The API's body is `{}` or a list of errors. Reading stops here, and a longer body does not count as JSON."""
 
 
 class PipelinesApi:
@@ -40,7 +39,7 @@ class PipelinesApi:
 
     Args:
         settings: `pipelines` of worker.yaml.
-        telemetry: hears of every request.
+        telemetry: notified of every request.
         version: of the worker, for `User-Agent`.
     """
 
@@ -57,13 +56,13 @@ class PipelinesApi:
         )
 
     def __repr__(self) -> str:
-        """Where it sends to; never the key."""
+        """The URL; never the key."""
         return f"<PipelinesApi {self._url}>"
 
-    async def send(self, body: bytes, records: Sequence[Record]) -> Response:
-        """POST one batch. Every outside error becomes a `Response`. The records are for trace links only."""
+    async def send(self, body: bytes, records: Sequence[Record], calls: int) -> Response:
+        """POST one batch of `calls`. Every outside error becomes a `Response`. The records are for trace links only."""
         started = time.perf_counter()
-        with self._telemetry.request_span(records):
+        with self._telemetry.request_span(records, calls):
             response = await self._post(body)
             seconds = time.perf_counter() - started
             self._telemetry.request_finished(response.status, seconds, len(body), response.failure)
@@ -75,27 +74,27 @@ class PipelinesApi:
 
     async def _post(self, body: bytes) -> Response:
         try:
-            async with self._session.post(self._url, data=body, allow_redirects=False) as answer:
-                return self._response(answer, await _read(answer), body)
+            async with self._session.post(self._url, data=body, allow_redirects=False) as response:
+                return self._response(response, await _read(response), body)
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
             return Response(status=0, failure=failure_kind(error))
 
-    def _response(self, answer: aiohttp.ClientResponse, text: bytes, body: bytes) -> Response:
-        if answer.status > 599:  # no HTTP status: whatever this is, it is not the API
+    def _response(self, response: aiohttp.ClientResponse, text: bytes, body: bytes) -> Response:
+        if response.status > 599:  # no HTTP status, so this is not the API
             return Response(status=0, failure="protocol")
         return Response(
-            status=answer.status,
-            json=len(text) <= MAX_ANSWER_BYTES and is_json(text),
-            errors=errors_in(text[:MAX_ANSWER_BYTES], body, self._secrets),
-            retry_after=retry_after_seconds(answer.headers.get("Retry-After"), time.time()),
+            status=response.status,
+            json=len(text) <= MAX_RESPONSE_BYTES and is_json(text),
+            errors=errors_in(text[:MAX_RESPONSE_BYTES], body, self._secrets),
+            retry_after=retry_after_seconds(response.headers.get("Retry-After"), time.time()),
         )
 
 
 def failure_kind(error: BaseException) -> str:
-    """What happened instead of an answer: a word of a fixed few, because errors quote addresses and more.
+    """Why there was no response, as one of a few words, because the texts of errors quote addresses and more.
 
-    `timeout` `dns` `tls` `connection` (refused, reset, closed before an answer), `truncated` (an answer
-    began and did not end), `protocol` (what came is not HTTP).
+    `timeout`, `dns`, `tls`, `connection` (refused, reset, closed before a response), `truncated` (the response did not
+    end), `protocol` (this is not HTTP).
     """
     match error:
         case TimeoutError():
@@ -112,19 +111,19 @@ def failure_kind(error: BaseException) -> str:
             return "protocol"
 
 
-async def _read(answer: aiohttp.ClientResponse) -> bytes:
-    """The answer's body, up to one byte more than the limit: then the connection is closed."""
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """The body, up to one byte more than the limit: then the connection is closed."""
     text = bytearray()
     try:
-        async for chunk in answer.content.iter_any():
+        async for chunk in response.content.iter_any():
             text += chunk
-            if len(text) > MAX_ANSWER_BYTES:
+            if len(text) > MAX_RESPONSE_BYTES:
                 break
     except TimeoutError:
         raise
     except (aiohttp.ClientConnectionError, OSError) as error:
         raise aiohttp.ClientPayloadError from error
-    return bytes(text[: MAX_ANSWER_BYTES + 1])
+    return bytes(text[: MAX_RESPONSE_BYTES + 1])
 
 
 def _headers(settings: Pipelines, version: str) -> dict[str, str]:
@@ -132,7 +131,7 @@ def _headers(settings: Pipelines, version: str) -> dict[str, str]:
         "Authorization": f"Basic {_credentials(settings.api_key.get_secret_value())}",
         "Content-Type": "application/json",
         "Accept": "application/json",
-        "Accept-Encoding": "identity",  # answers are two bytes
+        "Accept-Encoding": "identity",  # a response is two bytes
         "User-Agent": f"customerio-pipelines-worker/{version}",
     }
     return headers | ({"X-Strict-Mode": "1"} if settings.strict else {})
@@ -143,5 +142,5 @@ def _credentials(key: str) -> str:
 
 
 def _secrets(key: str) -> str:
-    """What an answer must not be quoted with, in all its forms."""
+    """What a quoted response must not contain: the key in all its forms."""
     return f"{key} {_credentials(key)}"

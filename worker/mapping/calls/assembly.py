@@ -12,7 +12,7 @@ from typing import Any
 
 from worker.core.reasons import Rejected, Stage
 from worker.core.timestamps import ENDS, LENGTH, SECONDS, from_datetime, rfc3339
-from worker.customerio.reference import DESTRUCTIVE_CALLS, SEMANTIC_EVENTS
+from worker.customerio.reference import DESTRUCTIVE_CALLS, ID_FIELDS, SEMANTIC_EVENTS
 from worker.customerio.semantic import check_event_name, check_semantic, is_object_type, reserved
 from worker.mapping.calls.call import Call
 from worker.mapping.calls.specs import CALLS, CallShape, Field, Kind, Place
@@ -233,7 +233,7 @@ def checked_call(
     if call.untouched is None:
         return checked(call.body, allow=allow, reject_ids=reject_ids)
     shape, body = call.untouched
-    for field in _IDS:
+    for field in ID_FIELDS:
         if field in body and body[field].strip().casefold() in reject_ids:
             return checked(body, allow=allow, reject_ids=reject_ids)
     if shape.name_or_url and "name" not in body:  # but properties.url, which may have changed
@@ -247,7 +247,6 @@ def checked_call(
     return body.copy()  # because a mapper may return the same call again
 
 
-_IDS = ("userId", "anonymousId", "groupId", "previousId")
 _ACTED_ON = DESTRUCTIVE_CALLS | SEMANTIC_EVENTS.keys()
 """Which calls `check_semantic` has more to say of than what their event may be called."""
 

@@ -10,6 +10,7 @@ import orjson
 
 from worker.core.reasons import Rejected, Stage
 from worker.customerio.limits import MAX_CALL_BYTES
+from worker.mapping.calls.validation import FIELDS
 
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 
@@ -100,10 +101,8 @@ def _where(call: Mapping[str, Any]) -> str:
     return "The call"
 
 
-_FIELDS = frozenset(
-    {"userId", "anonymousId", "groupId", "previousId", "objectTypeId", "event", "name", "category"}
-    | {"properties", "traits", "context", "integrations", "timestamp", "messageId", "type"}
-)
+_FIELDS = frozenset().union(*FIELDS.values())
+"""The fields that a detail may name: other keys may have come from the data."""
 
 
 def _is_finite(value: object) -> bool:

@@ -18,6 +18,7 @@ from worker.customerio.reference import (
     DELIVERY_METRICS,
     DESTRUCTIVE_CALLS,
     DEVICE_TYPES,
+    PERSON_IDS,
     SEMANTIC_EVENTS,
 )
 
@@ -133,7 +134,6 @@ _COMMON = (
     _field("timestamp", Kind.TIME),
     Field("messageId", Kind.EVENT_ID, ()),
 )
-_PERSON = ("userId", "anonymousId")
 # The reference's prose and the newer one: context.device; its example: properties.device.
 _TOKEN = Field(
     "token", Kind.TEXT, (("context", "device", "token"), ("properties", "device", "token")), required=True
@@ -174,7 +174,7 @@ def _shape(  # noqa: PLR0913 - a row of the table has these columns
 CALLS: dict[str, CallShape] = {
     shape.name: shape
     for shape in (
-        _shape("identify", _USER, _ANONYMOUS, _TRAITS, type_="identify", one_of=_PERSON),
+        _shape("identify", _USER, _ANONYMOUS, _TRAITS, type_="identify", one_of=PERSON_IDS),
         _shape(
             "track",
             _USER,
@@ -183,7 +183,7 @@ CALLS: dict[str, CallShape] = {
             _field("groupId", Kind.IDENTITY),
             _field("event", Kind.EVENT, required=True),
             _PROPERTIES,
-            one_of=(*_PERSON, "groupId"),
+            one_of=(*PERSON_IDS, "groupId"),
             person_must_be_found=True,
         ),
         _shape(
@@ -194,7 +194,7 @@ CALLS: dict[str, CallShape] = {
             _CATEGORY,
             _PROPERTIES,
             type_="page",
-            one_of=_PERSON,
+            one_of=PERSON_IDS,
             name_or_url=True,
         ),
         _shape(
@@ -205,7 +205,7 @@ CALLS: dict[str, CallShape] = {
             _CATEGORY,
             _PROPERTIES,
             type_="screen",
-            one_of=_PERSON,
+            one_of=PERSON_IDS,
             name_or_url=True,
         ),
         _shape(
@@ -255,7 +255,7 @@ CALLS: dict[str, CallShape] = {
             _property("contentType"),
             _property("actionName"),
             _property("actionValue"),
-            one_of=_PERSON,
+            one_of=PERSON_IDS,
         ),
     )
 }

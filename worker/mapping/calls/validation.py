@@ -13,6 +13,7 @@ from types import NoneType
 from typing import Any, NoReturn
 
 from worker.core.reasons import Rejected, Stage
+from worker.customerio.reference import ID_FIELDS, PERSON_IDS
 from worker.customerio.semantic import is_object_type
 
 REJECT_IDS = frozenset({"null", "undefined", "none", "nan", "[object object]"})
@@ -24,13 +25,12 @@ MAX_MESSAGE_ID = 100
 CHANNELS = ("browser", "server", "mobile")
 """What `context.channel` may be."""
 
-_PERSON = ("userId", "anonymousId")
-_IDS = frozenset({*_PERSON, "groupId", "previousId"})
+_IDS = frozenset(ID_FIELDS)
 _TEXTS = frozenset({"event", "name", "category", "objectTypeId", "messageId"})
 _OBJECTS = frozenset({"traits", "properties", "context", "integrations"})
-_COMMON = {"type", *_PERSON, "context", "integrations", "timestamp", "originalTimestamp", "messageId"}
+_COMMON = {"type", *PERSON_IDS, "context", "integrations", "timestamp", "originalTimestamp", "messageId"}
 
-_FIELDS = {
+FIELDS = {
     "identify": _COMMON | {"traits"},
     "track": _COMMON | {"event", "properties", "groupId"},
     "page": _COMMON | {"name", "category", "properties"},
@@ -46,13 +46,13 @@ _NOT_SENT = frozenset({"sentAt", "receivedAt", "version"})
 `sentAt`: with it the API would move the time of a replayed event. The API itself sets the others.
 """
 
-_TAKEN = {type_: fields | _NOT_SENT for type_, fields in _FIELDS.items()}
+_TAKEN = {type_: fields | _NOT_SENT for type_, fields in FIELDS.items()}
 
 _NEEDS = {
-    "identify": (_PERSON,),
-    "track": ((*_PERSON, "groupId"), ("event",)),
-    "page": (_PERSON,),
-    "screen": (_PERSON,),
+    "identify": (PERSON_IDS,),
+    "track": ((*PERSON_IDS, "groupId"), ("event",)),
+    "page": (PERSON_IDS,),
+    "screen": (PERSON_IDS,),
     "group": (("groupId",),),
     "alias": (("userId",), ("previousId",)),
 }
@@ -162,8 +162,8 @@ def validate(call: Any, *, strict: bool = True, reject_ids: Collection[str] = RE
     if not isinstance(call, (dict, Mapping)):  # dict first: asking for a Mapping costs more
         _refuse("NOT_A_CALL", "A call must be an object.")
     type_ = call.get("type")
-    if not isinstance(type_, str) or type_ not in _FIELDS:
-        _refuse("UNKNOWN_TYPE", f"type must be one of {', '.join(_FIELDS)}.")
+    if not isinstance(type_, str) or type_ not in FIELDS:
+        _refuse("UNKNOWN_TYPE", f"type must be one of {', '.join(FIELDS)}.")
     if not _TAKEN[type_].issuperset(call):
         _refuse_unknown(type_, call.keys() - _TAKEN[type_])
     result = {
@@ -216,7 +216,7 @@ def _refuse_unknown(type_: str, unknown: Collection[object]) -> NoReturn:
     """Name the field only if it is a well-known word: another one may have come from the data."""
     known = min((field for field in unknown if isinstance(field, str) and field in _HINTS), default=None)
     if known is None:
-        _refuse("UNKNOWN_FIELD", f"{type_} takes only these fields: {', '.join(sorted(_FIELDS[type_]))}.")
+        _refuse("UNKNOWN_FIELD", f"{type_} takes only these fields: {', '.join(sorted(FIELDS[type_]))}.")
     _refuse("UNKNOWN_FIELD", f"{type_} does not take {known}: {_HINTS[known]}.")
 
 

@@ -14,11 +14,10 @@ from typing import Any
 import orjson
 
 from worker.core.message_id import MessageIds
-from worker.core.reasons import Rejected, Stage
-from worker.core.records import Record
 from worker.core.timestamps import LENGTH, MILLIS, SECONDS
 from worker.customerio.limits import MAX_CALL_BYTES
-from worker.mapping.calls.assembly import as_time, assemble, checked, convert
+from worker.customerio.reference import PERSON_IDS
+from worker.mapping.calls.assembly import assemble, checked, convert
 from worker.mapping.calls.encoding import envelope, refuse, refuse_size
 from worker.mapping.calls.specs import CallShape, Field, Kind
 from worker.mapping.calls.validation import (
@@ -29,10 +28,10 @@ from worker.mapping.calls.validation import (
     optional_identity,
 )
 from worker.mapping.compiler.records import RecordCode
+from worker.mapping.compiler.run_time import event_name, need_url, nobody, time_of
 from worker.mapping.compiler.source import Code
 from worker.mapping.compiler.values import Entry, emit_object, emit_value, local
 from worker.mapping.files.rules import CallRule, MappingFile, Rule
-from worker.mapping.kafka_fields import record_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +291,7 @@ def has_envelope(call: CallRule) -> bool:
 def wanted_people(call: CallRule) -> frozenset[str]:
     """Of which of the ids that a rule names at least one must be found."""
     shape: CallShape = call.shape
-    wanted = ("userId", "anonymousId") if shape.person_must_be_found else shape.one_of
+    wanted = PERSON_IDS if shape.person_must_be_found else shape.one_of
     return frozenset(wanted) & call.fields.keys()
 
 
@@ -321,47 +320,3 @@ _SECOND, _END = slice(LENGTH), slice(LENGTH, None)
 """Of a time as text: down to the second, and what is behind."""
 
 _VISIBLE = "".join(map(chr, range(ord("!"), ord("~") + 1)))
-
-
-def time_of(found: Any, record: Record) -> str | None:
-    """The time that an event gives; the record's own where it gives none.
-
-    Raises:
-        Rejected: `INVALID_TIMESTAMP`.
-    """
-    return record_time(record) if found is None else as_time(found)
-
-
-def event_name(found: Any) -> str:
-    """An event name that was computed: ordinary, and there.
-
-    Raises:
-        Rejected: `MISSING_FIELD`, `INVALID_NAME` or `RESERVED_NAME`.
-    """
-    if found is None:
-        raise Rejected(Stage.VALIDATE, "MISSING_FIELD", "event_from found no event name.")
-    name: str = convert(_EVENT, found)
-    return name
-
-
-_EVENT = Field("event", Kind.EVENT, (("event",),), required=True)
-
-
-def nobody(call: str, wanted: list[str]) -> None:
-    """Refuse a call that is about nobody.
-
-    Raises:
-        Rejected: `MISSING_ID`, always.
-    """
-    raise Rejected(Stage.VALIDATE, "MISSING_ID", f"{call} needs {' or '.join(wanted)}: none was found.")
-
-
-def need_url(call: str, properties: dict[str, Any] | None) -> None:
-    """Refuse a page or screen without a name that has no `properties.url` either.
-
-    Raises:
-        Rejected: `MISSING_FIELD`.
-    """
-    url = (properties or {}).get("url")
-    if not isinstance(url, str) or not url.strip():
-        raise Rejected(Stage.VALIDATE, "MISSING_FIELD", f"{call} needs name, or properties.url.")

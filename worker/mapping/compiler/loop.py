@@ -27,12 +27,14 @@ for a record: that is where the worker's speed comes from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
-from worker.core.reasons import Rejected, Stage, unexpected
+from worker.core.faults import unexpected
+from worker.core.reasons import Rejected, Stage
+from worker.core.record_reading import refuse_headers
 from worker.core.records import Converter, QueuedCall, Record, RejectedRecord
 from worker.formats.json_values import (
     MAY_BE_TOO_DEEP,
@@ -195,17 +197,23 @@ class _Function:
         if rule.when is None:
             self._matched(rule, index)
             return False
-        if rule.when.uses_kafka:
-            self._need_kafka()
+        self._need_kafka([rule.when])
         with code.block(f"if {rule.when.emit_condition(code, EVENT, KAFKA)}:"):
             self._matched(rule, index)
         return True
 
-    def _need_kafka(self) -> None:
-        """`_kafka` is made only on the way to what reads it."""
-        if self._code.recall("the record's fields") is None:
-            self._code.line(f"{KAFKA} = {self._code.constant(kafka_fields, 'kafka_fields')}(record)")
-            self._code.remember("the record's fields", KAFKA)
+    def _need_kafka(self, expressions: Collection[Expression]) -> None:
+        """`_kafka` is made only on the way to what reads it; what needs headers that are unreadable is rejected."""
+        code = self._code
+        if not any(each.uses_kafka for each in expressions):
+            return
+        if code.recall("the record's fields") is None:
+            code.line(f"{KAFKA} = {code.constant(kafka_fields, 'kafka_fields')}(record)")
+            code.remember("the record's fields", KAFKA)
+        if any(each.uses_headers for each in expressions) and code.recall("readable headers") is None:
+            with code.block(f'if {KAFKA}["headers"] is None:'):
+                code.line(f"{code.constant(refuse_headers, 'refuse_headers')}()")
+            code.remember("readable headers", KAFKA)
 
     def _matched(self, rule: Rule, index: int) -> None:
         if self._explained:
@@ -231,8 +239,7 @@ class _Function:
     def _written(self, rule: Rule) -> None:
         """Calls that the rule describes, queued once all are encoded."""
         code = self._code
-        if any(_uses_kafka(call) for call in rule.calls):
-            self._need_kafka()
+        self._need_kafka([each for call in rule.calls for each in _expressions(call)])
         writer = CallCode(code, self._file, rule, self._target, self._record)
         encoded = []
         for index, call in enumerate(rule.calls):
@@ -266,10 +273,6 @@ def parts_of(file: MappingFile) -> Parts:
         for expression in [rule.when, *found] if rule.when else found:
             parts.add(parts_read(expression.node))
     return parts
-
-
-def _uses_kafka(call: CallRule) -> bool:
-    return any(expression.uses_kafka for expression in _expressions(call))
 
 
 def _expressions(call: CallRule) -> Iterator[Expression]:

@@ -47,7 +47,7 @@ class RecordCode:
         if known is not None:
             return known
         time, (kind, millis) = code.name("time"), self._kind_and_millis()
-        with code.block(f"if {kind}:"):
+        with code.block(f"if {kind} and {millis} >= 0:"):
             code.line(f"past = {millis} - second_from")
             with code.block("if past < 0 or past > 999:"):
                 code.line(f"second = {code.constant(record_time, 'record_time')}(record)[:{LENGTH}]")

@@ -154,7 +154,7 @@ class Code:
         """
         source = self.source(function_name, parameters, bound=bound)
         file = f"<{function_name} {next(_FUNCTIONS_BUILT)}>"
-        namespace = dict(self._namespace)
+        namespace = {"__name__": __name__, **self._namespace}  # so that a fault may name the function
         exec(compile(source, file, "exec"), namespace)  # noqa: S102 - the source is ours
         linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
         built: Callable[..., Any] = namespace[function_name]

@@ -28,6 +28,7 @@ from worker.mapping.expressions.parser import (
     fields_read,
     levels,
     parse,
+    reads_headers,
     reads_whole,
 )
 
@@ -46,15 +47,17 @@ class Expression:
     Attributes:
         text: as the user wrote it.
         uses_kafka: whether it reads `_kafka`.
+        uses_headers: whether it reads the record's headers.
         fields: the event's top-level fields that it reads; None if it may read any.
         is_literal: whether it is the same value for every event.
     """
 
-    __slots__ = ("_node", "fields", "is_literal", "text", "uses_kafka")
+    __slots__ = ("_node", "fields", "is_literal", "text", "uses_headers", "uses_kafka")
 
     def __init__(self, text: str, node: Node) -> None:
         self.text = text
         self.uses_kafka = contains(node, "kafka")
+        self.uses_headers = reads_headers(node)
         self.fields = None if reads_whole(node) else frozenset(fields_read(node))
         self.is_literal = node["type"] == "literal"
         self._node = node

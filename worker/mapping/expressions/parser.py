@@ -10,6 +10,7 @@ The tree is the library's (`jmespath.ast`), with three changes:
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from typing import Any
 
@@ -23,6 +24,9 @@ Node = dict[str, Any]
 
 MOST_LEVELS = 100
 """How deep an expression may nest: more than anybody can read, and safe for every recursion over the tree."""
+
+UNQUOTED_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+"""A field's name that needs no quotes (the grammar's unquoted-string)."""
 
 _CHAINS = frozenset({"or_expression", "and_expression", "pipe"})
 _FIRST_CHILD_ONLY = frozenset(
@@ -92,6 +96,16 @@ def contains(node: Node, kind: str) -> bool:
     if node["type"] == kind:
         return True
     return node["type"] != "slice" and any(contains(child, kind) for child in node["children"])
+
+
+def reads_headers(node: Node) -> bool:
+    """Whether the node reads `_kafka.headers`, or `_kafka` in another way than by naming one of its other fields."""
+    if node["type"] == "kafka":
+        return True
+    children: list[Node] = [] if node["type"] == "slice" else node["children"]
+    if node["type"] == "subexpression" and children[0]["type"] == "kafka" and children[1]["type"] == "field":
+        return bool(children[1]["value"] == "headers")
+    return any(map(reads_headers, children))
 
 
 def levels(node: Node) -> int:

@@ -16,10 +16,10 @@ from worker.mapping.calls.assembly import convert
 from worker.mapping.calls.specs import CALLS, CallShape, Field, Kind
 from worker.mapping.calls.validation import check_shared, check_traits
 from worker.mapping.expressions.expression import Expression, ExpressionError
+from worker.mapping.expressions.parser import UNQUOTED_NAME
 from worker.mapping.files.rules import CallRule, Value
 from worker.mapping.files.schema import RULE_KEYS
 
-_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DASHED = re.compile(r"[A-Za-z_]\w*(-\w+)+")
 _WORDS = re.compile(r"\w[\w ,.!?/:+-]*")
 _LITERAL_TEXT = "literal text is written in single quotes, within quotes that YAML takes away: \"'{}'\""
@@ -74,7 +74,7 @@ class CallReader:
         """The expression that the text at `path` is; None where it is none."""
         text = str(self._at(path))
         bare = text.strip()
-        if self._document.is_quoted(path) and _WORD.fullmatch(text):
+        if self._document.is_quoted(path) and UNQUOTED_NAME.fullmatch(text):
             hint = f"\"'{text}'\" for the text, {text} without quotes for the event's field"
             self._report(f"the quoted word '{text}' would be read as a field's name", path, hint=hint)
             return None

@@ -9,10 +9,10 @@ from typing import Any
 
 from worker.customerio.semantic import INTERNAL_EVENT
 from worker.mapping.calls.specs import CALLS, CallShape, Field, Kind
+from worker.mapping.expressions.parser import UNQUOTED_NAME
 
 _COMMON = {"context", "integrations", "timestamp", "messageId", "anonymousId", "properties"}
 _SEMANTIC = {shape.event: shape for shape in CALLS.values() if shape.event}
-_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def example_rule(event: dict[str, Any]) -> str | None:
@@ -56,9 +56,9 @@ def _track(event: dict[str, Any]) -> Iterator[str]:
     if properties:
         yield "properties:"
     for key in properties:
-        yield f"  {key if _PLAIN_KEY.fullmatch(key) else json.dumps(key)}: {_expression(key)}"
+        yield f"  {key if UNQUOTED_NAME.fullmatch(key) else json.dumps(key)}: {_expression(key)}"
 
 
 def _expression(key: str) -> str:
     """The JMESPath expression of a key, as it stands in YAML."""
-    return key if _PLAIN_KEY.fullmatch(key) else f"'{json.dumps(key)}'"
+    return key if UNQUOTED_NAME.fullmatch(key) else f"'{json.dumps(key)}'"

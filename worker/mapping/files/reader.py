@@ -63,7 +63,7 @@ class _FileReader:
             if not isinstance(topic, str):
                 self._report("a topic must be text", path, hint="put it in quotes")
             elif topic in topics[:index]:
-                self._report(f"the topic '{topic}' is here twice", path)
+                self._report(f"the topic '{topic}' is duplicated", path)
             elif problem := topic_problem(topic):
                 self._report(problem[0], path, hint=problem[1])
             else:

@@ -6,9 +6,14 @@ import re
 from typing import Any
 
 _NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
-"""What Kafka allows as a topic's name."""
+"""What Kafka allows as a topic's name, apart from the two that are folders."""
 
 _CLASS = re.compile(r"\[\^?\]?(?:[^\]\\]|\\.)*\]")
+
+
+def is_topic_name(name: str) -> bool:
+    """Whether Kafka allows a topic of this name."""
+    return _NAME.fullmatch(name) is not None and name not in {".", ".."}
 
 
 def is_pattern(topic: str) -> bool:
@@ -27,7 +32,7 @@ def topic_problem(topic: str) -> tuple[str, str | None] | None:
         return _pattern_problem(topic)
     if topic.endswith("$"):
         return f"the pattern '{topic}' lacks an anchor", f"^{topic}"
-    if not _NAME.fullmatch(topic) or topic in {".", ".."}:
+    if not is_topic_name(topic):
         hint = "letters, digits, '.', '_' and '-', at most 249; a pattern is written ^...$"
         return f"'{topic}' cannot be a topic's name", hint
     return None

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from worker.core.record_reading import readable_headers
 from worker.core.records import Record
 from worker.mapping.kafka_fields import record_time
 
@@ -32,7 +33,7 @@ class Event(_OfRecord):
         topic: where the record lies.
         partition: where in the topic.
         offset: where in the partition.
-        timestamp: the record's, RFC 3339 in UTC with milliseconds; 1970 where Kafka has none.
+        timestamp: the record's, RFC 3339 in UTC with milliseconds; 1970 where it has none.
         tombstone: whether the record's value is null.
     """
 
@@ -78,7 +79,12 @@ def _text(value: bytes | str | None) -> str | None:
 
 
 def _headers(record: Record) -> dict[str, str | None]:
-    return {name: _text(value) for name, value in record.headers() or ()}
+    """The record's headers.
+
+    Raises:
+        Rejected: `UNREADABLE_HEADERS`.
+    """
+    return {name: _text(value) for name, value in readable_headers(record)}
 
 
 def _time(record: Record) -> str:
@@ -87,8 +93,7 @@ def _time(record: Record) -> str:
     Raises:
         Rejected: `INVALID_TIMESTAMP`, as `record_time`.
     """
-    _, millis = record.timestamp()
-    return (record_time(record) if millis > 0 else None) or _NO_TIME
+    return record_time(record) or _NO_TIME
 
 
 _READ: dict[str, Callable[[Record], Any]] = {

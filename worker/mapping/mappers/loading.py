@@ -14,6 +14,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, NoReturn
 
+from worker.core.faults import type_name
 from worker.core.near_matches import did_you_mean
 from worker.core.reasons import Rejected, Stage
 from worker.core.records import MAX_CALLS_PER_RECORD
@@ -108,10 +109,11 @@ class Mapper:
             raise Rejected(rejected.stage, rejected.reason, detail) from None
         except Reject as reject:
             detail = f"{self._place(reject)}: the mapper rejected the record."
-            raise Rejected(Stage.MAP, reject.code, detail) from None
+            code = Reject(getattr(reject, "code", "")).code  # a class derived from it may set anything
+            raise Rejected(Stage.MAP, code, detail) from None
         except BaseException as error:  # noqa: BLE001 - what user code raises costs one record, even SystemExit
             # Only the kind of exception: the message of a KeyError is a key of the event.
-            detail = f"{self._place(error)}: {type(error).__name__}"
+            detail = f"{self._place(error)}: {type_name(error)}"
             raise Rejected(Stage.MAP, "MAPPER_FAILED", detail) from None
         seconds = perf_counter() - started
         if on_slow and seconds > SLOW_SECONDS:
@@ -191,7 +193,7 @@ class Mappers:
         own = [place for place in places if any(Path(place[0]).is_relative_to(top) for top in self._folders)]
         others = [place for place in places if "importlib" not in place[0] and place[0] != __file__]
         file, line = (own or others)[-1] if own or others else (None, None)
-        what = f"{type(error).__name__}: {error}" if isinstance(error, ImportError) else type(error).__name__
+        what = f"{type_name(error)}: {error}" if isinstance(error, ImportError) else type_name(error)
         return MapperProblem(f"module {module} cannot be imported: {what}", file=self._named(file), line=line)
 
     def _named(self, file: str | None) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from worker.core.reasons import Rejected
+from worker.core.record_reading import record_millis
 from worker.core.records import EncodedCall, Record
 from worker.mapping.calls.encoding import encode, envelope
 from worker.mapping.compiler.calls import Target
@@ -65,7 +66,6 @@ class MapperRule:
         target = self.target
         if event_id is not None:
             return target.ids.for_event(event_id, type_, name, index)
-        _, millis = record.timestamp()
         return target.ids.for_record(
-            millis, target.topic, record.partition(), record.offset(), type_, name, index
+            record_millis(record) or 0, target.topic, record.partition(), record.offset(), type_, name, index
         )

@@ -1,0 +1,81 @@
+"""What may be said of an exception that was not foreseen: its type and its place, never data.
+
+The text of an exception may quote a record, and is never passed on. Its type's name, and the file and function of a
+frame, may be made of a record as well (`type(event["kind"], (Exception,), {})`, `exec`). So a type is named only if a
+loaded module has it under its name, and a frame only if its code comes from a loaded module's file or is the worker's.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import traceback
+from functools import lru_cache
+from pathlib import Path
+from types import CodeType, FrameType
+
+from worker.core.reasons import Rejected, Stage
+
+MAX_PLACES = 20
+"""The innermost places of a traceback that are told: a recursion has a thousand."""
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
+_TYPES_REMEMBERED = 256
+
+
+def type_name(error: BaseException) -> str:
+    """The name of an exception's type, or of the nearest type that it is derived from and that a module has.
+
+    Examples: `KeyError`; `Exception` for a type that was made at run time.
+    """
+    return dotted_type_name(error).rpartition(".")[2]
+
+
+def dotted_type_name(error: BaseException) -> str:
+    """As `type_name`, with the module: `builtins.KeyError`, `aiohttp.client_exceptions.ClientError`."""
+    return next(name for kind in type(error).__mro__ if (name := _defined_as(kind)))
+
+
+def places(error: BaseException) -> list[str]:
+    """Where an exception was raised, `file:line in function`, the innermost place last; see `MAX_PLACES`."""
+    frames = traceback.walk_tb(error.__traceback__)
+    found = [place for frame, line in frames if (place := _place(frame, line))]
+    return found[-MAX_PLACES:]
+
+
+def unexpected(fault: Exception) -> Rejected:
+    """The rejection of a record that the worker itself fails with: what was raised, and the innermost place."""
+    at = "".join(f" at {place}" for place in places(fault)[-1:])
+    return Rejected(
+        Stage.MAP, "UNEXPECTED_FAULT", f"the worker failed with this record: {type_name(fault)}{at}"
+    )
+
+
+@lru_cache(_TYPES_REMEMBERED)
+def _defined_as(kind: type) -> str | None:
+    """The dotted name under which a module has this type; None if none has it. C modules misname their own."""
+    name = kind.__name__
+    if not _NAME.fullmatch(name):
+        return None
+    own = str(kind.__module__)
+    for module, loaded in [(own, sys.modules.get(own)), *sys.modules.items()]:
+        if getattr(loaded, "__dict__", {}).get(name) is kind:
+            return f"{module}.{name}"
+    return None
+
+
+def _place(frame: FrameType, line: int) -> str | None:
+    module, code = frame.f_globals.get("__name__"), frame.f_code
+    if not isinstance(module, str):
+        return None
+    if module.startswith("worker."):
+        return f"{_short(code, module)}:{line} in {code.co_name}"
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return f"{_short(code, module)}:{line} in {code.co_name}" if file == code.co_filename else None
+
+
+def _short(code: CodeType, module: str) -> str:
+    """The file, from its package's folder on: `worker/mapping/mappings.py`. Generated code has no folder."""
+    parts = Path(code.co_filename).parts
+    levels = module.count(".") + 1 + (parts[-1] == "__init__.py")
+    return "/".join(parts[-levels:])
