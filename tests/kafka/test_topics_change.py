@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -90,7 +91,7 @@ async def test_a_dead_letter_topic_that_was_made_anew_with_fewer_partitions_take
 async def test_a_dead_letter_topic_whose_limit_is_lowered_takes_smaller_letters(kafka: KafkaClient) -> None:
     topic = kafka.create_topic()
     async with writer(kafka, topic) as letters:
-        large = letter(0, b"x" * 50_000)
+        large = letter(0, random.Random(1).randbytes(50_000))
         assert await letters.write([large]) == [None]
         entry = ConfigEntry("max.message.bytes", "20000", incremental_operation=AlterConfigOpType.SET)
         resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
