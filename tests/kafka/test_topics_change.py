@@ -106,14 +106,17 @@ async def test_a_producer_that_may_no_longer_write_at_all_is_made_anew_when_it_m
 ) -> None:
     kafka = KafkaClient(guarded.bootstrap_servers)
     topic = kafka.create_topic()
-    binding = deny(kafka, "*", AclOperation.WRITE)
+    denied = [
+        deny(kafka, "*", AclOperation.WRITE),
+        deny(kafka, "kafka-cluster", AclOperation.IDEMPOTENT_WRITE, ResourceType.BROKER),
+    ]
     async with writer(kafka, topic) as letters:
         (refused,) = await letters.write([letter(0)])
         assert refused is not None
         assert refused.startswith("CLUSTER_AUTHORIZATION_FAILED")
         telemetry = cast("RecordedTelemetry", letters._telemetry)
         assert [client for client, _ in telemetry.of("kafka_client_failed")] == ["producer"]
-        kafka.admin.delete_acls([binding])
+        kafka.admin.delete_acls(denied)
         await written(letters, letter(0))
     assert kafka.end(topic, 0) == 1
 
@@ -177,11 +180,15 @@ def two_topics(cluster: KafkaCluster, folder: Path, emulator: Emulator, protocol
     return site, other
 
 
-def deny(kafka: KafkaClient, topic: str, operation: AclOperation) -> AclBindingFilter:
-    """Take a right away; returns what `delete_acls` takes to give it back."""
-    pattern = ResourcePatternType.LITERAL
-    binding = AclBinding(ResourceType.TOPIC, topic, pattern, "User:*", "*", operation, AclPermissionType.DENY)
-    kafka.admin.create_acls([binding])[binding].result(SECONDS)
-    return AclBindingFilter(
-        ResourceType.TOPIC, topic, pattern, "User:*", "*", AclOperation.ANY, AclPermissionType.ANY
-    )
+def deny(
+    kafka: KafkaClient, name: str, operation: AclOperation, kind: ResourceType = ResourceType.TOPIC
+) -> AclBindingFilter:
+    """Take one right away and leave all others; returns what `delete_acls` takes to give it back."""
+    where = (kind, name, ResourcePatternType.LITERAL, "User:*", "*")
+    bindings = [
+        AclBinding(*where, AclOperation.ALL, AclPermissionType.ALLOW),
+        AclBinding(*where, operation, AclPermissionType.DENY),
+    ]
+    for answer in kafka.admin.create_acls(bindings).values():
+        answer.result(SECONDS)
+    return AclBindingFilter(*where, operation, AclPermissionType.DENY)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from worker.adapters.kafka.clients import make_producer
+from worker.adapters.kafka.clients import flush, make_producer
 from worker.adapters.kafka.fatal_errors import is_fatal
 from worker.adapters.kafka.properties import producer_properties
 from worker.dead_letters.letter import RESOLVED, Range, marks
@@ -84,7 +84,7 @@ class ResolvedMarks:
             raise CommitFailed(failures[0].name())
 
     def _flush(self, producer: Producer, failures: list[KafkaError]) -> None:
-        if producer.flush(self._patience):
+        if flush(producer, self._patience):
             producer.purge()
-            producer.flush(MARGIN_SECONDS)
+            flush(producer, MARGIN_SECONDS)
             failures.append(KafkaError(KafkaError._MSG_TIMED_OUT))  # noqa: SLF001 - the client's public name
