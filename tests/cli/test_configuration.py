@@ -42,7 +42,7 @@ def test_init_replaces_nothing_unless_told_to(starter: Path, cli: Cli) -> None:
     (starter / "config/worker.yaml").write_text("mine")
     done = cli("init")
     assert (done.code, done.out) == (2, "")
-    assert "config/worker.yaml is there already" in done.err
+    assert "config/worker.yaml already exists" in done.err
     assert (starter / "config/worker.yaml").read_text() == "mine"
     assert cli("init", "--force").code == 0
     assert (starter / "config/worker.yaml").read_text() != "mine"
@@ -116,7 +116,7 @@ def test_the_catalogue_is_listed(cli: Cli) -> None:
 def test_an_event_is_explained_with_a_rule_to_paste(cli: Cli) -> None:
     done = cli("events", "order_completed")
     assert done.code == 0
-    assert "This is 'Order Completed'" in done.err
+    assert "showing 'Order Completed'" in done.err
     assert "products: array" in done.out
     assert "event: Order Completed" in done.out
     assert cli("events", "Nothing Like It").code == 2

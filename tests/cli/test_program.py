@@ -82,7 +82,7 @@ def test_a_bug_is_told_by_type_and_place_and_never_by_its_text(
     monkeypatch.setattr(main, "app", fail)
     done = cli("check")
     assert done.code == 1
-    assert "has a bug here: RuntimeError" in done.err
+    assert "has a bug: RuntimeError" in done.err
     assert "in fail" in done.err
     assert secret not in done.err + done.out
 

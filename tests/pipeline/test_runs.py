@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.support.memory_source import MemoryRecord
 from worker.core.records import Record
-from worker.pipeline.pipeline import runs
+from worker.pipeline.backlog import runs
 
 
 def place(record: Record) -> tuple[str, int]:

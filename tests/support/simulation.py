@@ -19,7 +19,7 @@ from tests.support.memory_source import EARLIEST_MS, MemoryBroker, MemoryRecord,
 from tests.support.recorded_telemetry import RecordedTelemetry
 from tests.support.scripted_api import Account, Reply, Script, ScriptedApi, ordering_of
 from worker.core.reasons import Rejected, Stage
-from worker.core.records import EncodedCall, Partition, QueuedCall, Record
+from worker.core.records import Converter, EncodedCall, Partition, QueuedCall, Record
 from worker.pipeline.pipeline import Pipeline
 from worker.pipeline.ports import DeadLetter, Fetched
 from worker.settings import Settings
@@ -77,13 +77,17 @@ class Member:
             self.source,
             self.api,
             self.letters,
-            lambda _: world.convert,
+            self._converter,
             settings,
             self.telemetry,  # type: ignore[arg-type] # takes every verb
             rng=random.Random(seed).random,
             clock=lambda: EARLIEST_MS / 1000 + loop.time(),
+            stopwatch=loop.time,
         )
         self._running: asyncio.Task[bool] | None = None
+
+    async def _converter(self, _topic: str) -> Converter:
+        return self._world.convert
 
     def start(self, *, until_caught_up: bool = False) -> None:
         """Begin to work."""

@@ -1,8 +1,8 @@
 """The command line: parses, calls, prints; no logic.
 
-main.py holds the program as a whole, every other file a command. Messages for people go to standard error,
-standard output carries what was asked for. Exit codes: 0 done, 1 something that was checked did not hold,
+main.py is the program as a whole, every other file is a command. Messages for people go to standard error,
+standard output carries what was asked for. Exit codes: 0 done, 1 a check failed,
 2 configuration or usage error.
 
-Whatever takes time to import is imported inside the commands that need it: `--help` and `map` answer at once.
+Slow imports are made inside the commands that need them, so that `--help` and `map` start at once.
 """

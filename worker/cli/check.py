@@ -1,4 +1,4 @@
-"""`check`: everything that is wrong with the configuration, before anything runs."""
+"""`check`: every problem of the configuration, before anything runs."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 def check(
     context: typer.Context,
-    strict: Annotated[bool, typer.Option("--strict", help="Warnings are problems, too.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Treat warnings as problems.")] = False,
     connect: Annotated[
         bool,
         typer.Option(
-            "--connect", help="Also look at the broker, the topics, the dead-letter topic and the key."
+            "--connect", help="Also check the broker, the topics, the dead-letter topic and the key."
         ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Find every problem in the settings, the mappings and the Python mappers; exit 1 if there is one."""
+    """Find every problem in the settings, mappings and Python mappers; exit with 1 if there is any."""
     path = chosen_config(context, config)
     lists: dict[str, list[str]] = {}
     try:
@@ -41,7 +41,7 @@ def check(
         lists["topics"] = mappings.subscriptions
         found = [*settings.warnings, *mappings.warnings]
         try:
-            lists |= _left_out(mappings, path)
+            lists |= _uncovered(mappings, path)
         except ConfigError as error:
             found += error.problems
         found += _connected(settings, mappings) if connect else []
@@ -51,8 +51,8 @@ def check(
     raise typer.Exit(1 if any(not problem.warning for problem in found) else 0)
 
 
-def _left_out(mappings: Mappings, config_file: Path) -> dict[str, list[str]]:
-    """What the fixtures leave out, where there are any. Raises ConfigError with what is wrong with them."""
+def _uncovered(mappings: Mappings, config_file: Path) -> dict[str, list[str]]:
+    """What the fixtures do not cover, if there are any. Raises ConfigError with the fixtures' problems."""
     from worker.cli.test import fixture_folder, run_all
     from worker.mapping.trying.fixtures import events_without_rules, topics_without_events
 
@@ -78,9 +78,9 @@ def _print(found: Sequence[Problem], lists: dict[str, list[str]]) -> None:
         typer.echo(problem)
     warnings = sum(problem.warning for problem in found)
     verdict = f"{_count(len(found) - warnings, 'problem')}, {_count(warnings, 'warning')}"
-    said = [f"{name}: {', '.join(each)}" for name, each in lists.items() if each]
-    typer.echo("; ".join([verdict, *said[:1]]), err=True)
-    for line in said[1:]:
+    notes = [f"{name}: {', '.join(each)}" for name, each in lists.items() if each]
+    typer.echo("; ".join([verdict, *notes[:1]]), err=True)
+    for line in notes[1:]:
         typer.echo(f"in the fixtures: {line}", err=True)
 
 

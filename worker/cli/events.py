@@ -1,4 +1,4 @@
-"""`events`: the catalogue of events that Customer.io documents."""
+"""`events`: the catalogue of documented semantic events."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from worker.cli.options import ConfigOption
 
 def events(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Explain this event; without it, all are listed.")
+        str | None, typer.Argument(metavar="NAME", help="Explain this event. Lists all events if omitted.")
     ] = None,
     config: ConfigOption = None,
 ) -> None:
-    """List the events that Customer.io documents, or explain one, with a rule to paste into a mapping."""
+    """List the events that Customer.io documents, or explain one with a rule to paste into a mapping."""
     from worker.customerio import catalog
 
     if name is None:
@@ -26,9 +26,9 @@ def events(
         return
     meant = name if catalog.event(name) else catalog.suggest(name)
     if meant is None:
-        raise typer.BadParameter("the catalogue has no such event; `pipelines-worker events` lists all")
+        raise typer.BadParameter("no such event in the catalogue; `pipelines-worker events` lists all")
     if meant != name.strip():
-        typer.echo(f"The catalogue has no '{name}'. This is '{meant}'.\n", err=True)
+        typer.echo(f"No event '{name}' in the catalogue; showing '{meant}'.\n", err=True)
     _explain(catalog.event(meant) or {})
 
 
@@ -37,11 +37,11 @@ def _explain(event: Mapping[str, Any]) -> None:
 
     typer.echo(f"{event['name']}  ({event['family']})")
     if event.get("destructive"):
-        typer.echo("Destructive: it cannot be taken back.")
+        typer.echo("Destructive: it cannot be undone.")
     for line in _fields(event.get("properties", {}), 1):
         typer.echo(line)
     rule = example_rule(dict(event))
-    typer.echo(f"\n{rule}" if rule else "\nOnly Customer.io's own programs send it.")
+    typer.echo(f"\n{rule}" if rule else "\nSent only by Customer.io's own SDKs.")
 
 
 def _fields(fields: Mapping[str, Any], depth: int) -> Iterator[str]:

@@ -11,8 +11,8 @@ from worker.cli.options import ConfigOption
 
 
 def init(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write it.")] = Path(),
-    force: Annotated[bool, typer.Option("--force", help="Replace files that are there already.")] = False,
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write to.")] = Path(),
+    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
     config: ConfigOption = None,
 ) -> None:
     """Write a commented starter configuration: settings, a mapping, a fixture, a Python mapper."""
@@ -20,8 +20,8 @@ def init(
     there = [name for name in files if (directory / name).exists()]
     if there and not force:
         for name in there:
-            typer.echo(f"{directory / name} is there already", err=True)
-        typer.echo("nothing was written; --force replaces them", err=True)
+            typer.echo(f"{directory / name} already exists", err=True)
+        typer.echo("nothing was written; --force replaces existing files", err=True)
         raise typer.Exit(2)
     for name, content in files.items():
         (directory / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A JUnit report of fixtures, as CI servers read it."""
+"""A JUnit report of fixtures, for CI servers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def write_report(file: Path, results: Sequence[FixtureResult]) -> None:
 
 
 def _text(text: str) -> str:
-    """What XML 1.0 can hold of a text."""
+    """The text with characters replaced that XML 1.0 cannot represent."""
     return "".join(
         each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in text
     )

@@ -1,4 +1,4 @@
-"""The program: its commands, and what becomes of whatever goes wrong in them."""
+"""The program: its commands, exit codes and last-resort error handling."""
 
 from __future__ import annotations
 
@@ -69,14 +69,13 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command.
 
     Returns:
-        The exit code: 0 done, 1 something that was checked did not hold or the program is wrong, 2
-        configuration or usage error.
+        The exit code: 0 done; 1 a check failed, or a bug; 2 configuration or usage error.
     """
     try:
         code = _run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read our output has seen enough. Nothing is left to flush at exit.
+        # The reader has closed the pipe (`| head`). Nothing must be left to flush at exit: that would fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code
@@ -96,13 +95,13 @@ def _run(arguments: Sequence[str]) -> int:
     except OSError as error:
         typer.echo(f"{error.filename or PROGRAM}: {error.strerror or type_name(error)}", err=True)
         return 1
-    except Exception as error:  # noqa: BLE001 - the last one to know
-        _own_up(error)
+    except Exception as error:  # noqa: BLE001 - the last resort
+        _report_bug(error)
         return 1
     return 0
 
 
-def _own_up(error: Exception) -> None:
-    """Tell of a bug: its type and place. Its text may quote a record, and stays untold."""
-    typer.echo(f"{PROGRAM} {__version__} has a bug here: {type_name(error)}", err=True)
+def _report_bug(error: Exception) -> None:
+    """Print the type and place of a bug, but not its text, which may quote a record."""
+    typer.echo(f"{PROGRAM} {__version__} has a bug: {type_name(error)} at", err=True)
     typer.echo("".join(traceback.format_tb(error.__traceback__)), err=True)

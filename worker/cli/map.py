@@ -1,4 +1,4 @@
-"""`map`: what a mapping makes of events, without sending anything."""
+"""`map`: a dry run of the mappings."""
 
 from __future__ import annotations
 
@@ -30,34 +30,34 @@ def map_events(
     ] = None,
     topic: Annotated[
         str | None,
-        typer.Option(
-            metavar="TOPIC", help="The topic they come from; needed where the mappings name several."
-        ),
+        typer.Option(metavar="TOPIC", help="The topic of the events; required if the mappings name several."),
     ] = None,
-    key: Annotated[str | None, typer.Option(metavar="KEY", help="The key of every record.")] = None,
+    key: Annotated[str | None, typer.Option(metavar="KEY", help="The key for every record.")] = None,
     header: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="A header of every record; may be repeated."),
+        typer.Option(metavar="NAME=VALUE", help="A header for every record; repeatable."),
     ] = None,
     from_topic: Annotated[
         str | None,
-        typer.Option(metavar="TOPIC", help="Read real records instead; joins no group, commits nothing."),
+        typer.Option(
+            metavar="TOPIC", help="Read real records from this topic. Joins no group and commits nothing."
+        ),
     ] = None,
     limit: Annotated[
-        int, typer.Option(metavar="N", min=1, help="With --from-topic: how many of the newest.")
+        int, typer.Option(metavar="N", min=1, help="With --from-topic: how many of the newest records.")
     ] = 10,
     explain: Annotated[
         str | None,
         typer.Option(
-            metavar="TOPIC:PARTITION:OFFSET", help="Show how one real record becomes calls, step by step."
+            metavar="TOPIC:PARTITION:OFFSET", help="Show step by step how one real record becomes calls."
         ),
     ] = None,
     config: ConfigOption = None,
 ) -> None:
-    """Show what would be sent for events: one JSON line each, exit 1 if any is rejected. Nothing is sent."""
+    """Show what would be sent for events, one JSON line each. Nothing is sent. Exits with 1 if any is rejected."""
     path = chosen_config(context, config)
     if sum(map(bool, (file, from_topic, explain))) > 1:
-        raise typer.BadParameter("FILE, --from-topic and --explain exclude each other")
+        raise typer.BadParameter("use only one of FILE, --from-topic and --explain")
     if from_topic or explain:
         from worker.cli.map_kafka import map_from_kafka
 
@@ -70,7 +70,7 @@ def map_events(
 
 
 def _chosen_topic(mappings: Mappings, topic: str | None) -> str:
-    """The topic that is meant. A usage error says which there are."""
+    """The topic to use. A usage error lists the topics."""
     known = mappings.subscriptions
     if topic is None and len(known) == 1 and not known[0].startswith("^"):
         return known[0]
@@ -92,7 +92,7 @@ def _headers(options: Iterable[str]) -> list[tuple[str, bytes | None]]:
 
 
 def _lines(file: Path | None) -> Iterator[bytes]:
-    """The lines that hold something, without their ends."""
+    """The lines that are not blank, without their ends."""
     source = file.open("rb") if file else sys.stdin.buffer
     with source:
         for line in source:
@@ -103,7 +103,7 @@ def _lines(file: Path | None) -> Iterator[bytes]:
 def _records(
     lines: Iterable[bytes], topic: str, key: str | None, headers: list[tuple[str, bytes | None]]
 ) -> Iterator[Record]:
-    """Records of now, as if the lines had been produced one after the other."""
+    """The lines as records, as if they were produced now, one after the other."""
     from time import time
 
     from worker.mapping.trying.preview import PreviewRecord
@@ -114,7 +114,7 @@ def _records(
 
 
 def _map_lines(mappings: Mappings, records: Iterable[Record]) -> int:
-    """Print what becomes of each; how many were rejected."""
+    """Print the result of each record; returns how many were rejected."""
     from worker.cli.verdicts import print_verdict
     from worker.core.message_id import MessageIds
     from worker.mapping.trying.preview import PREVIEW_CLUSTER

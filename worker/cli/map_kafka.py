@@ -1,4 +1,4 @@
-"""`map` of records that are in Kafka."""
+"""`map` of records from Kafka."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from worker.pipeline.ports import SourceFailed
 
 
 def map_from_kafka(path: Path, topic: str | None, limit: int, explained: str | None) -> int:
-    """Print what becomes of real records; how many were rejected."""
+    """Print the results of real records; returns how many were rejected."""
     settings, mappings = load(path, needs_key=False)
     wanted = coordinates(explained, "--explain") if explained else None
     try:
@@ -32,7 +32,7 @@ def map_from_kafka(path: Path, topic: str | None, limit: int, explained: str | N
         typer.echo(f"kafka: {error}", err=True)
         raise typer.Exit(1) from None
     if record is None:
-        typer.echo(f"there is no record at {explained}", err=True)
+        typer.echo(f"no record at {explained}", err=True)
         raise typer.Exit(1)
     explanation = mappings.explain(record, ids)
     print_record(record)

@@ -1,4 +1,4 @@
-"""The options that commands share, and what they stand for."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ ConfigOption = Annotated[
         "--config", metavar="FILE", help="The settings. [default: config/worker.yaml, or $WORKER_CONFIG]"
     ),
 ]
-"""Every command takes it, after its name as well as before."""
+"""Every command takes it, before or after the command's name."""
 
 
 def chosen_config(context: typer.Context, config: Path | None) -> Path:
-    """The file that was asked for, behind the command's name, before it, or in the environment."""
+    """The configuration file: from the option after the command's name, before it, or the environment."""
     chosen: Path = config or context.find_root().params["config"]
     return chosen
 
@@ -48,7 +48,7 @@ def coordinates(text: str, option: str) -> tuple[Partition, int]:
 
 
 def _refused_properties(settings: Settings) -> list[Problem]:
-    """What librdkafka does not take of `kafka.properties`; it is asked only where there are any."""
+    """The entries of `kafka.properties` that librdkafka refuses; loads it only if there are any."""
     if not settings.kafka.properties:
         return []
     from worker.adapters.kafka.property_checks import property_problems

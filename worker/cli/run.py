@@ -15,7 +15,7 @@ def run_worker(
         bool,
         typer.Option(
             "--until-caught-up",
-            help="Stop once everything that was there at the start is delivered and committed: for cron "
+            help="Stop once everything that was in the topics at the start is delivered and committed: for cron "
             "jobs, back-fills and tests.",
         ),
     ] = False,

@@ -18,12 +18,12 @@ class Kind(StrEnum):
 
 
 def schema(
-    kind: Annotated[Kind, typer.Argument(help="Which file: worker.yaml, or a mapping.")],
+    kind: Annotated[Kind, typer.Argument(help="The kind of file: worker.yaml or a mapping.")],
     config: ConfigOption = None,
 ) -> None:
     """Print the JSON Schema of a configuration file, for editors.
 
-    Begin the file with `# yaml-language-server: $schema=FILE` to have names and values completed and checked.
+    Start the file with `# yaml-language-server: $schema=FILE` so that editors complete and check it.
     """
     import json
 

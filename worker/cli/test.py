@@ -23,25 +23,25 @@ def run_fixtures(
         typer.Argument(
             metavar="PATH",
             exists=True,
-            help="Fixture files, or folders of them. [default: tests, beside worker.yaml]",
+            help="Fixture files or folders. [default: tests, beside worker.yaml]",
             show_default=False,
         ),
     ] = None,
     update: Annotated[
-        bool, typer.Option("--update", help="Write what the mappings do today into fixtures that differ.")
+        bool, typer.Option("--update", help="Write today's results into the fixtures that differ.")
     ] = False,
     junit: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write a JUnit report, for CI servers.")
+        Path | None, typer.Option(metavar="FILE", help="Also write a JUnit report for CI servers.")
     ] = None,
     config: ConfigOption = None,
 ) -> None:
-    """Run the mapping fixtures; exit 1 if any differs, or if there is none."""
+    """Run the mapping fixtures. Exits with 1 if any differs, or if there are none."""
     config_file = chosen_config(context, config)
     _, mappings = load(config_file, needs_key=False)
     paths = paths or [fixture_folder(config_file)]
     results = run_all(mappings, paths)
     if not results:
-        typer.echo(f"there are no fixtures in {', '.join(map(str, paths))}", err=True)
+        typer.echo(f"no fixtures in {', '.join(map(str, paths))}", err=True)
         raise typer.Exit(1)
     if update:
         _update(results)
@@ -64,19 +64,19 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
 
 
 def fixture_folder(config_file: Path) -> Path:
-    """Where fixtures are looked for if nothing else is said."""
+    """The default folder of fixtures."""
     return config_file.parent / "tests"
 
 
 def run_all(mappings: Mappings, paths: Sequence[Path]) -> list[FixtureResult]:
-    """What becomes of every fixture in these files and folders. Raises ConfigError with the problems of all."""
+    """The results of all fixtures in these files and folders. Raises ConfigError with the problems of all files."""
     from worker.mapping.trying.fixtures import run_fixture
 
     return [run_fixture(mappings, fixture) for fixture in _read(list(_files(paths)))]
 
 
 def _read(files: Sequence[Path]) -> list[Fixture]:
-    """The fixtures of all files. Raises ConfigError with the problems of all."""
+    """The fixtures of all files. Raises ConfigError with the problems of all files."""
     from worker.mapping.trying.fixtures import read_fixtures
 
     fixtures, problems = [], []
@@ -99,7 +99,7 @@ def _update(results: Sequence[FixtureResult]) -> None:
         text = updated(source, [result for result in results if _file(result) == name])
         Path(name).write_text(text, encoding="utf-8")
         typer.echo(name)
-    done = "updated; look at the difference before you commit it" if names else "every fixture holds already"
+    done = "updated; review the diff before you commit it" if names else "no fixture differs"
     typer.echo(done, err=True)
 
 
@@ -128,4 +128,4 @@ def _print_coverage(mappings: Mappings, results: Sequence[FixtureResult]) -> Non
     missed = rules_never_hit(mappings, results)
     typer.echo(f"{rules - len(missed)} of {rules} rules are covered", err=True)
     if missed:
-        typer.echo(f"no fixture comes to: {', '.join(missed)}", err=True)
+        typer.echo(f"no fixture reaches: {', '.join(missed)}", err=True)

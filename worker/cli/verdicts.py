@@ -1,4 +1,4 @@
-"""What became of a record: a JSON line for programs, colours and reasons for a person at a terminal."""
+"""The result of mapping a record: a JSON line for programs, colours and reasons on a terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def print_verdict(explanation: Explanation) -> bool:
-    """Print it; whether the record was rejected."""
+    """Print the result; returns whether the record was rejected."""
     if sys.stdout.isatty():
         print_explanation(explanation)
     else:
@@ -26,7 +26,7 @@ def print_verdict(explanation: Explanation) -> bool:
 
 
 def print_record(record: Record) -> None:
-    """A record as it came, for the person who asked for it."""
+    """Print a record as it was produced."""
     typer.secho(f"{record.topic()}:{record.partition()}:{record.offset()}", bold=True)
     typer.echo(f"  key      {_text(record.key())}")
     headers = read_headers(record)
@@ -38,7 +38,7 @@ def print_record(record: Record) -> None:
 
 
 def print_explanation(explanation: Explanation) -> None:
-    """Which rule, which calls of which size, what is noteworthy, why not."""
+    """Print the rule, the calls with their sizes, warnings, and why a record was ignored or rejected."""
     typer.secho(f"  rule     {explanation.rule or 'none'}", dim=True)
     for call, size in zip(explanation.calls, explanation.sizes, strict=True):
         typer.secho(f"  call     {call['type']}, {size} bytes", fg="green")
@@ -59,5 +59,5 @@ def _text(value: bytes | None) -> str:
 
 
 def _plain(text: str) -> str:
-    """Nothing that a terminal would obey."""
+    """The text without control characters, which a terminal would obey."""
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)

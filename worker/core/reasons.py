@@ -11,6 +11,7 @@ REASONS = {
     "TOO_DEEP": "Objects and lists nest too deep.",
     "UNMATCHED": "No rule matches, and the mapping says `unmatched: dead_letter`.",
     "EXPRESSION_FAILED": "An expression failed on this event.",
+    "MAPPING_TOO_SLOW": "Mapping the record took longer than `limits.mapping_timeout`, twice.",
     "MAPPER_FAILED": "A Python mapper raised an exception.",
     "MAPPER_REJECTED": "A Python mapper rejected the record, without a code of its own.",
     "MAPPER_RETURNED_JUNK": "A Python mapper returned something that is neither calls nor None.",

@@ -94,5 +94,12 @@ Converter = Callable[[Sequence[Record], list[QueuedCall], list[RejectedRecord]],
 
 It appends to the second argument all calls of a record or none of them, in order; to the third, in order, the records
 that can never be delivered, also those that the worker itself fails with. It answers how many records were ignored,
-and never raises.
+and never raises but for `MappingInterrupted`, which may come from anywhere inside it.
 """
+
+
+class MappingInterrupted(BaseException):
+    """Ends a mapping that takes too long, see `mapping.time_limit`.
+
+    Not an `Exception`, so that `except Exception` in a mapper does not swallow it.
+    """

@@ -45,6 +45,10 @@ _GUARD = (
     "Then replay."
 )
 _FIX_MAPPER = "Fix the Python mapper, test it with `map`, then replay."
+_FIX_SLOW = (
+    "Make the mapper or expression that the log names in `mapping_interrupted` faster, or raise "
+    "`limits.mapping_timeout`; then replay."
+)
 _REPORT = "Report it with the output of `dlq show` (masked); replay with a version that repairs it."
 
 _ADVICE: dict[str, tuple[Fault, str]] = {
@@ -54,6 +58,10 @@ _ADVICE: dict[str, tuple[Fault, str]] = {
     "TOO_DEEP": (Fault.DATA, _FIX_PRODUCER),
     "UNMATCHED": (Fault.MAPPING, "Add a rule for the event, or say `unmatched: ignore`; then replay."),
     "EXPRESSION_FAILED": (Fault.MAPPING, _FIX_MAPPING),
+    "MAPPING_TOO_SLOW": (
+        Fault.MAPPING,
+        _FIX_SLOW,
+    ),
     "MAPPER_FAILED": (Fault.MAPPING, _FIX_MAPPER),
     "MAPPER_REJECTED": (Fault.MAPPING, "Ask the mapper's author what it rejects, and why it names no code."),
     "MAPPER_RETURNED_JUNK": (Fault.MAPPING, _FIX_MAPPER),

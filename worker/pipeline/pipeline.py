@@ -18,17 +18,19 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from worker.core.lanes import Batch, Lanes, PartitionState
 from worker.core.record_reading import record_millis
-from worker.core.records import Converter, Partition, QueuedCall, Record, RejectedRecord
+from worker.core.records import Converter, Partition
 from worker.core.retry import CircuitBreaker
 from worker.core.storm import StormBreaker
+from worker.mapping.time_limit import Blocked, TimeLimit
 from worker.pipeline.committing import FAILING, Committer
 from worker.pipeline.dead_lettering import STORM, DeadLetterWriter
 from worker.pipeline.delivery import Delivery
+from worker.pipeline.intake import Intake
 from worker.pipeline.ports import DeadLetters, Destination, Response, Source, Start
 from worker.pipeline.send_permit import SendPermit
 from worker.pipeline.standstill import UNCONFIRMED, StandstillGuard
@@ -39,10 +41,6 @@ if TYPE_CHECKING:
     from worker.settings import Settings
     from worker.telemetry.telemetry import Telemetry
 
-SLICE = 256
-"""Records mapped in one go: few enough that requests and heartbeats hardly wait (about 2 ms at 6 µs a record), many
-enough that what is done once a slice costs nothing for a record."""
-
 
 class Pipeline:
     """Implements `ports.Assignments` for the source, and `delivery.Outcomes` for the delivery.
@@ -51,12 +49,13 @@ class Pipeline:
         source: where records come from.
         destination: where calls go.
         dead_letters: where records that can never be delivered are kept.
-        converter: returns a topic's mapping.
+        converter: compiles a topic's mapping, without blocking the loop.
         settings: worker.yaml.
         telemetry: notified of everything that happens.
         commits_may_fail_for: seconds after which another member may own these partitions; then sending stops.
         rng: draws from [0, 1), for jitter.
         clock: epoch seconds, for ages and the time of dead letters.
+        stopwatch: seconds, for what mapping costs.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - everything that meets here
@@ -64,20 +63,19 @@ class Pipeline:
         source: Source,
         destination: Destination,
         dead_letters: DeadLetters,
-        converter: Callable[[str], Converter],
+        converter: Callable[[str], Awaitable[Converter]],
         settings: Settings,
         telemetry: Telemetry,
         *,
         commits_may_fail_for: float = 45.0,
         rng: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.time,
+        stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._source = source
-        self._converter = converter
         self._settings = settings
         self._telemetry = telemetry
         self._clock = clock
-        self._converters: dict[str, Converter] = {}
         self._ends: dict[Partition, int] = {}
         self._lanes = Lanes(
             max_bytes=settings.batch.max_bytes,
@@ -115,6 +113,17 @@ class Pipeline:
             progress=self._progress,
             clock=clock,
         )
+        self._time_limit = TimeLimit(settings.limits.mapping_timeout, telemetry.mapping_blocked)
+        self._intake = Intake(
+            self._lanes,
+            self._dead_lettering,
+            self._storm,
+            telemetry,
+            converter,
+            self._time_limit,
+            queued=self._notify_lanes,
+            stopwatch=stopwatch,
+        )
         self._committer = Committer(source, self._lanes, self._permit, may_fail_for=commits_may_fail_for)
         self._draining = False
         self._lost_at_the_end = False
@@ -133,8 +142,10 @@ class Pipeline:
         Raises:
             SourceFailed: the source can never work as it is configured.
         """
-        if not await self._open():
-            return True
+        with self._time_limit:
+            return not await self._open() or await self._work(until_caught_up=until_caught_up)
+
+    async def _work(self, *, until_caught_up: bool) -> bool:
         loops = [
             asyncio.create_task(loop)
             for loop in (
@@ -154,7 +165,7 @@ class Pipeline:
                 ended.result()  # a loop that ended has failed
             drained = not (until_caught_up and self._halted.is_set()) and await self._drain()
         finally:
-            await _cancel([*waits, *loops, *self._delivery.in_hand])
+            await _cancel([*waits, *loops, *self._intake.tasks, *self._delivery.in_hand])
             await self._source.close()
         return drained and not self._held() and not self._lost_at_the_end
 
@@ -179,6 +190,7 @@ class Pipeline:
     async def _drain(self) -> bool:
         """Deliver and commit what is in hand within `shutdown_timeout`; True if that was everything."""
         self._draining = True
+        self._intake.clear()
         self._lanes_changed.notify()
         try:
             async with asyncio.timeout(self._settings.delivery.shutdown_timeout):
@@ -197,69 +209,26 @@ class Pipeline:
 
     async def _consume(self) -> None:
         while True:
-            fetched = await self._source.fetch(self._fetch_limit())
-            for run in runs(fetched.records):
-                for at in range(0, len(run), SLICE):
-                    self._accept(run[at : at + SLICE])
-                    await asyncio.sleep(0)
+            await self._intake.accept(await self._source.fetch(self._fetch_limit()))
             self._commit_early_if_crowded()
-            for partition, position in fetched.positions.items():
-                if state := self._lanes.partitions.get(partition):
-                    state.offsets.advance(position)
 
     def _fetch_limit(self) -> int:
         """How many records may be fetched; 0 keeps polling."""
         if self._draining or self._storm.broken:
             return 0
+        return self._intake.fetch_limit(*self._room())
+
+    def _room(self) -> tuple[int, int]:
+        """How many more records, and bytes, may be in progress."""
         memory = self._settings.memory
         in_progress = [state.in_progress for state in self._lanes.partitions.values()]
-        if sum(each.size for each in in_progress) >= memory.max_bytes:
-            return 0
-        return max(0, memory.max_records_in_progress - sum(each.records for each in in_progress))
+        return (
+            memory.max_records_in_progress - sum(each.records for each in in_progress),
+            memory.max_bytes - sum(each.size for each in in_progress),
+        )
 
-    def _accept(self, records: Sequence[Record]) -> None:
-        """Map a slice of a partition's records and queue their calls: no await, task or metric for a record."""
-        state = self._lanes.partitions.get(_partition(records[0]))
-        if state is None or state.revoked:
-            return
-        topic = state.partition[0]
-        calls: list[QueuedCall] = []
-        rejected: list[RejectedRecord] = []
-        ignored = self._convert(topic)(records, calls, rejected)
-        size = self._queue(state, calls) + sum([len(record.value() or b"") for record in records])
-        state.accept(records[-1].offset() + 1, len(records), size)
-        self._reject(state, records, rejected)
-        self._telemetry.records_consumed(len(records), topic)
-        if ignored:
-            self._telemetry.records_ignored(ignored, topic)
-
-    def _convert(self, topic: str) -> Converter:
-        """The topic's mapping, compiled at its first record: all at once would take seconds for a hundred topics."""
-        if topic not in self._converters:
-            self._converters[topic] = self._converter(topic)
-        return self._converters[topic]
-
-    def _queue(self, state: PartitionState, calls: list[QueuedCall]) -> int:
-        """Give calls to the lanes and wake `_take` if that changes when a batch is due. Returns the calls' bytes."""
-        due = self._lanes.next_due()
-        size = self._lanes.add(state, calls, self._now())
-        if self._lanes.next_due() != due:
-            self._lanes_changed.notify()
-        return size
-
-    def _reject(
-        self, state: PartitionState, records: Sequence[Record], rejected: list[RejectedRecord]
-    ) -> None:
-        """Dead-letter what can never be delivered, and show the storm breaker all records, in order."""
-        judged = 0
-        for record, rejection in rejected:
-            at = judged
-            while records[at] is not record:  # by identity: to compare two records reads their headers
-                at += 1
-            self._storm.mapped(at - judged)
-            self._dead_lettering.reject(state, record, rejection)
-            judged = at + 1
-        self._storm.mapped(len(records) - judged)
+    def _notify_lanes(self) -> None:
+        self._lanes_changed.notify()
 
     # Take and deliver
 
@@ -308,7 +277,8 @@ class Pipeline:
 
     def _commit_early_if_crowded(self) -> None:
         """Where fetching would soon stop for lack of a commit, do not wait for the second to end."""
-        if 2 * self._fetch_limit() < self._settings.memory.max_records_in_progress:
+        records, size = self._room()
+        if size <= 0 or 2 * records < self._settings.memory.max_records_in_progress:
             self._committer.hurry()
 
     def _notice_the_end(self) -> None:
@@ -395,10 +365,11 @@ class Pipeline:
         """How things stand, for gauges and the status page."""
         states = self._lanes.partitions
         now = self._clock()
+        waiting, waiting_size = self._intake.waiting()
         oldest = {partition: state.offsets.oldest_unfinished() for partition, state in states.items()}
         return Observation(
-            in_progress_records=sum(state.in_progress.records for state in states.values()),
-            in_progress_bytes=sum(state.in_progress.size for state in states.values()),
+            in_progress_records=waiting + sum(state.in_progress.records for state in states.values()),
+            in_progress_bytes=waiting_size + sum(state.in_progress.size for state in states.values()),
             in_flight_requests=len(self._delivery.on_wire),
             oldest_undelivered={
                 partition: max(0.0, now - millis / 1000)
@@ -406,29 +377,16 @@ class Pipeline:
                 if record is not None and (millis := record_millis(record)) is not None
             },
             hold=self._held(),
-            paused=self._fetch_limit() == 0,
+            paused=self._draining or self._storm.broken or min(self._room()) <= 0,
         )
+
+    @property
+    def blocked(self) -> Blocked | None:
+        """The mapping that blocks the event loop at this moment; may be asked by any thread."""
+        return self._time_limit.blocked
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
-
-
-def runs(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
-    """Split at each change of partition: the client mostly brings long runs of one partition."""
-    if not records:
-        return
-    numbers, topics = [record.partition() for record in records], [record.topic() for record in records]
-    start = 0
-    if numbers.count(numbers[0]) < len(numbers) or topics.count(topics[0]) < len(topics):
-        for at in range(1, len(records)):
-            if numbers[at] != numbers[at - 1] or topics[at] != topics[at - 1]:
-                yield records[start:at]
-                start = at
-    yield records[start:]
-
-
-def _partition(record: Record) -> Partition:
-    return record.topic(), record.partition()
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from worker.adapters.dead_letter_topic.reader import DeadLetterReader, Survey, Tell
-    from worker.core.records import QueuedCall, Record, RejectedRecord
+    from worker.core.records import Converter, QueuedCall, Record, RejectedRecord
     from worker.dead_letters.forecast import OnSlow
     from worker.dead_letters.selection import Selection
     from worker.documents.problems import Problem
@@ -111,7 +111,7 @@ async def replay(settings: Settings, job: Job) -> Replayed:
     marks = ResolvedMarks(settings.kafka)
     source = ReplaySource(job.reader, job.survey, admission, marks, telemetry, limit=job.limit, tell=job.tell)
     pipeline_settings = _without_storms(settings)
-    pipeline = Pipeline(source, api, letters, lambda _: replayed, pipeline_settings, telemetry)
+    pipeline = Pipeline(source, api, letters, _converter, pipeline_settings, telemetry)
     telemetry.observe(pipeline.observation)
     try:
         for problem in await _problems(letters):
@@ -142,6 +142,10 @@ async def _until_the_end(pipeline: Pipeline) -> bool:
             return await working
         except asyncio.CancelledError:
             return False
+
+
+async def _converter(_topic: str) -> Converter:
+    return replayed
 
 
 def replayed(records: Sequence[Record], calls: list[QueuedCall], rejected: list[RejectedRecord]) -> int:

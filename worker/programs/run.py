@@ -21,6 +21,7 @@ from worker.adapters.pipelines_api.client import PipelinesApi
 from worker.core.message_id import MessageIds
 from worker.pipeline.pipeline import Pipeline
 from worker.pipeline.ports import SourceFailed
+from worker.programs.pages import Pages
 from worker.telemetry.logs import configure_logging, log
 from worker.telemetry.telemetry import Telemetry
 
@@ -133,10 +134,16 @@ class Worker:
             url=self._settings.pipelines.base_url,
         )
 
-    def _converter(self, topic: str) -> Converter:
-        convert = self._mappings.converter(topic, self._message_ids(), self.telemetry.mapper_was_slow)
+    async def _converter(self, topic: str) -> Converter:
+        """Compile a topic's mapping in a thread: a thousand rules take seconds."""
+        ids, on_slow = self._message_ids(), self._tell_slow
+        convert = await asyncio.to_thread(self._mappings.converter, topic, ids, on_slow)
         assert convert is not None, "only what the mappings subscribe to is consumed"
         return convert
+
+    def _tell_slow(self, mapper: str, seconds: float) -> None:
+        """Later: what runs now can be interrupted, and must not hold a lock of the log meanwhile."""
+        asyncio.get_running_loop().call_soon(self.telemetry.mapper_was_slow, mapper, seconds)
 
     def _message_ids(self) -> MessageIds:
         """Ids of this cluster, which is known once the source is open."""
@@ -187,15 +194,17 @@ async def _serve_pages(worker: Worker, listen: str | None, stack: AsyncExitStack
     """Serve the worker's pages, if they are wanted, for as long as `stack` is open."""
     if listen is None:
         return
-    pages = HttpServer(
+    pages = Pages(worker)
+    stack.callback(pages.close)
+    server = HttpServer(
         listen,
-        ready=worker.problems,
-        status=worker.telemetry.status,
+        ready=pages.ready,
+        status=pages.status,
         metrics=worker.telemetry.prometheus,
-        alive=lambda: True,  # whoever answers at all is on the loop that turns
+        alive=pages.alive,
     )
-    await pages.start()
-    stack.push_async_callback(pages.close)
+    await server.start()
+    stack.push_async_callback(server.close)
 
 
 @contextmanager

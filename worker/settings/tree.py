@@ -252,6 +252,23 @@ class Memory(Section):
     )
 
 
+class Limits(Section):
+    """What one record may cost, so that no record stops the others."""
+
+    mapping_timeout: Duration = _lasting(
+        "5s",
+        "How long mapping one record may take, while the process runs. Beyond it the record is tried once more, "
+        "alone; beyond it again it is rejected with MAPPING_TOO_SLOW.",
+        ge=0.1,
+    )
+    text_length: Whole = Field(
+        default=1_000_000,
+        ge=1,
+        description="Characters of text that a function of an expression may make. Beyond it the expression "
+        "fails (EXPRESSION_FAILED) before the text is made.",
+    )
+
+
 class Http(Section):
     """The worker's own pages."""
 
@@ -302,6 +319,7 @@ class Settings(Section):
     delivery: Delivery = Delivery()
     dead_letters: DeadLetters = DeadLetters()
     memory: Memory = Memory()
+    limits: Limits = Limits()
     http: Http = Http()
     telemetry: TelemetrySettings = TelemetrySettings()
     mapper_path: Paths = Field(

@@ -25,6 +25,7 @@ from worker.version import __version__
 
 if TYPE_CHECKING:
     from worker.core.records import Partition, Record
+    from worker.mapping.time_limit import Blocked
     from worker.settings import TelemetrySettings
 
 __all__ = ["Observation", "Telemetry", "Totals"]
@@ -111,6 +112,37 @@ class Telemetry:
                 seconds=round(seconds, 3),
                 count=n,
             )
+
+    def mapping_blocked(self, blocked: Blocked) -> None:
+        """A mapping has taken long and blocks everything. Called by the thread that watches it."""
+        record = blocked.record
+        log(
+            logging.WARNING,
+            "mapping_blocked",
+            "mapping this record takes long and blocks everything else",
+            mapper=blocked.mapper,
+            topic=record.topic(),
+            partition=record.partition(),
+            offset=record.offset(),
+            at=blocked.place,
+            seconds=round(blocked.seconds, 3),
+        )
+
+    def mapping_interrupted(
+        self, topic: str, partition: int, offset: int, blocked: Blocked | None, *, again: bool
+    ) -> None:
+        """A mapping took longer than `limits.mapping_timeout`; the second time its record is rejected."""
+        log(
+            logging.WARNING,
+            "mapping_interrupted",
+            "mapping this record took longer than limits.mapping_timeout: "
+            + ("it becomes a dead letter" if again else "it is tried once more, alone"),
+            mapper=blocked.mapper if blocked else None,
+            topic=topic,
+            partition=partition,
+            offset=offset,
+            at=blocked.place if blocked else None,
+        )
 
     # Batches and requests
 

@@ -212,6 +212,10 @@ class Api:
         pass
 
 
+async def converter(_topic: str) -> Converter:
+    return convert_replayed
+
+
 async def replayed(topic: MemoryTopic, api: Api, **selection: Any) -> Run:
     run = Run(topic, Filters(), **selection)
     calm = {
@@ -219,7 +223,7 @@ async def replayed(topic: MemoryTopic, api: Api, **selection: Any) -> Run:
         "dead_letters": {"halt_after_consecutive": 100_000, "halt_above_ratio": 1.0},
     }
     pipeline = Pipeline(
-        run.source, api, Buried(topic), lambda _: convert_replayed,
+        run.source, api, Buried(topic), converter,
         Settings.model_validate(calm), cast("Any", run.telemetry),
     )  # fmt: skip
     assert await pipeline.run(until_caught_up=True)

@@ -1,15 +1,21 @@
 """The worker's own pages: `/livez`, `/readyz`, `/metrics` and the status page (docs/operations.md).
 
-No payload and no ids of people: everything comes from `telemetry`. Nothing here changes anything, so there
-is no authentication; the default address is the machine's own.
+They are served by a thread of their own, so that they answer while the worker's event loop is blocked. No payload and
+no ids of people: everything comes from `telemetry`. Nothing here changes anything, so there is no authentication; the
+default address is the machine's own.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import concurrent.futures
 import hashlib
+import math
 import os
 import re
+import threading
+import time
 from collections.abc import Awaitable, Callable
 from importlib import resources
 from typing import Any
@@ -17,6 +23,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from worker.adapters.http.connections import BACKLOG, Connections
 from worker.settings.values import address
 from worker.telemetry.logs import log_exception
 
@@ -28,19 +35,30 @@ DRAIN_SECONDS = 1.0
 """How long `close` waits for answers that are being sent."""
 
 
+METRICS_SECONDS = 1.0
+"""How long the metrics are served again before they are made anew."""
+
+OUT_OF_DESCRIPTORS = {
+    "reason": "OUT_OF_FILE_DESCRIPTORS",
+    "detail": "the process may open no more files and connections: raise its limit (ulimit -n)",
+}
+
+
 class ListenFailed(Exception):  # noqa: N818 - says what happened
     """The address of `http.listen` cannot be used: it is taken, or not this machine's."""
 
 
 class HttpServer:
-    """Serves the pages from `start` to `close`.
+    """Serves the pages from `start` to `close`, in a thread.
+
+    What it asks is called in other threads than the worker's, and may block for a moment.
 
     Args:
         listen: `HOST:PORT`; with port 0 the system chooses one, see `url`.
         ready: why the worker is not ready, each as `{"reason": CODE, "detail": sentence}`; empty: it is.
         status: what the status page shows, see `Telemetry.status`.
         metrics: Prometheus text.
-        alive: whether the loop turns.
+        alive: whether the worker's loop turns; must not block.
     """
 
     def __init__(
@@ -55,62 +73,107 @@ class HttpServer:
         self._listen = listen
         self._ready = ready
         self._status = status
-        self._metrics = metrics
+        self._metrics = Remembered(metrics, METRICS_SECONDS)
         self._alive = alive
         self._page, self._policy = _page()
-        self._runner: web.AppRunner | None = None
+        self._port: int | None = None
+        self._thread: threading.Thread | None = None
+        self._connections: Connections
+        self._loop: asyncio.AbstractEventLoop
+        self._closing: asyncio.Event
 
     @property
     def url(self) -> str:
         """Where the pages are, with the port that was really taken."""
         host, port = address(self._listen)
-        if self._runner and self._runner.addresses:
-            port = self._runner.addresses[0][1]
+        port = self._port or port
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     async def start(self) -> None:
         """Listen. Raises `ListenFailed`, with a sentence for people that names the address."""
-        app = web.Application(middlewares=[_errors_as_json])
+        listening: concurrent.futures.Future[None] = concurrent.futures.Future()
+        thread = threading.Thread(
+            target=lambda: asyncio.run(self._serve(listening)), name="http", daemon=True
+        )
+        thread.start()
+        try:
+            await asyncio.wrap_future(listening)
+        except ListenFailed:
+            await asyncio.to_thread(thread.join)
+            raise
+        self._thread = thread
+
+    async def close(self) -> None:
+        """Stop listening and close every connection. Idempotent."""
+        thread, self._thread = self._thread, None
+        if thread:
+            self._loop.call_soon_threadsafe(self._closing.set)
+            await asyncio.to_thread(thread.join)
+
+    # Everything below runs in the thread.
+
+    async def _serve(self, listening: concurrent.futures.Future[None]) -> None:
+        self._loop, self._closing = asyncio.get_running_loop(), asyncio.Event()
+        runner = web.AppRunner(
+            self._app(), access_log=None, handle_signals=False, shutdown_timeout=DRAIN_SECONDS
+        )
+        await runner.setup()
+        assert runner.server is not None, "it is set up"
+        self._connections = Connections(runner.server)
+        host, port = address(self._listen)
+        try:
+            server = await self._loop.create_server(self._connections, host, port, backlog=BACKLOG)
+        except OSError as error:
+            await runner.cleanup()
+            why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
+            listening.set_exception(ListenFailed(f"http.listen: cannot listen on {self._listen}: {why}"))
+            return
+        self._port = server.sockets[0].getsockname()[1]
+        listening.set_result(None)
+        closing_idle = asyncio.create_task(self._connections.close_idle())
+        await self._closing.wait()
+        closing_idle.cancel()
+        server.close()
+        await runner.cleanup()
+        self._connections.release()
+
+    def _app(self) -> web.Application:
+        app = web.Application(middlewares=[self._count, _errors_as_json])
         app.on_response_prepare.append(self._add_headers)
         app.router.add_get("/", self._get_page)
         app.router.add_get("/status.json", self._get_status)
         app.router.add_get("/livez", self._get_livez)
         app.router.add_get("/readyz", self._get_readyz)
         app.router.add_get("/metrics", self._get_metrics)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=DRAIN_SECONDS)
-        await runner.setup()
-        host, port = address(self._listen)
-        try:
-            await web.TCPSite(runner, host, port).start()
-        except OSError as error:
-            await runner.cleanup()
-            why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
-            raise ListenFailed(f"http.listen: cannot listen on {self._listen}: {why}") from error
-        self._runner = runner
+        return app
 
-    async def close(self) -> None:
-        """Stop listening and close every connection. Idempotent."""
-        runner, self._runner = self._runner, None
-        if runner:
-            await runner.cleanup()
+    @web.middleware
+    async def _count(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        with self._connections.used(request):
+            return await handler(request)
+
+    async def _reasons(self) -> list[dict[str, Any]]:
+        reasons = await asyncio.to_thread(self._ready)
+        return [*reasons, OUT_OF_DESCRIPTORS] if self._connections.are_out_of_descriptors else reasons
 
     async def _get_page(self, _: web.Request) -> web.Response:
         headers = {"Content-Security-Policy": self._policy}
         return web.Response(body=self._page, content_type="text/html", charset="utf-8", headers=headers)
 
     async def _get_status(self, _: web.Request) -> web.Response:
-        return _json({**self._status(), "reasons": self._ready()})
+        status = await asyncio.to_thread(self._status)
+        return _json({**status, "reasons": await self._reasons()})
 
     async def _get_livez(self, _: web.Request) -> web.Response:
         alive = self._alive()
         return _json({"alive": alive}, 200 if alive else 503)
 
     async def _get_readyz(self, _: web.Request) -> web.Response:
-        reasons = self._ready()
+        reasons = await self._reasons()
         return _json({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
 
     async def _get_metrics(self, _: web.Request) -> web.Response:
-        return web.Response(body=self._metrics(), headers={"Content-Type": PROMETHEUS})
+        return web.Response(body=await asyncio.to_thread(self._metrics), headers={"Content-Type": PROMETHEUS})
 
     async def _add_headers(self, _: web.Request, response: web.StreamResponse) -> None:
         headers = response.headers
@@ -120,6 +183,30 @@ class HttpServer:
         headers["Referrer-Policy"] = "no-referrer"
         headers["Cross-Origin-Resource-Policy"] = "same-origin"
         headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+
+
+class Remembered:
+    """Makes a page at most once in a while, however many ask.
+
+    Args:
+        make: makes it.
+        seconds: how long it is good for.
+    """
+
+    def __init__(self, make: Callable[[], bytes], seconds: float) -> None:
+        self._make = make
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._made_at = -math.inf
+        self._made = b""
+
+    def __call__(self) -> bytes:
+        """The page; those who ask at the same time wait for the same one."""
+        with self._lock:
+            if time.monotonic() - self._made_at >= self._seconds:
+                self._made = self._make()
+                self._made_at = time.monotonic()
+            return self._made
 
 
 @web.middleware

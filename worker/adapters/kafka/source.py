@@ -54,7 +54,7 @@ REST_SECONDS = 0.05
 """How long a fetch with no room waits before it answers: the delay after which consumption goes on."""
 
 PAUSE_AFTER_SECONDS = 1.0
-"""How long there is no room until the partitions are paused. Pausing throws away what was fetched ahead."""
+"""How long after the last fetch that had room the partitions are paused. Pausing throws away what was fetched ahead."""
 
 CHECK_SECONDS = 2.0
 """How often the brokers are asked again while something is wrong, and for the ends of paused partitions."""
@@ -109,7 +109,7 @@ class KafkaSource:
         self._troubles = Troubles()
         self._poller = ThreadPoolExecutor(1, "kafka-poll")
         self._fetching: asyncio.Future[Fetched] | None = None
-        self._no_room_since: float | None = None
+        self._had_room_at = 0.0
         self._checked_at = 0.0
         self._ends_at = 0.0
         self._aside_at = 0.0
@@ -218,11 +218,9 @@ class KafkaSource:
     def _is_resting(self, limit: int) -> bool:
         # Not polling for a moment keeps what was fetched ahead; pausing would throw it away.
         if limit > 0:
-            self._no_room_since = None
+            self._had_room_at = self._loop.time()
             return False
-        if self._no_room_since is None:
-            self._no_room_since = self._loop.time()
-        return self._loop.time() - self._no_room_since < PAUSE_AFTER_SECONDS
+        return self._loop.time() - self._had_room_at < PAUSE_AFTER_SECONDS
 
     # Everything below runs in the polling thread.
 

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from worker.core.faults import type_name
 from worker.core.near_matches import did_you_mean
 from worker.core.reasons import Rejected, Stage
-from worker.core.records import MAX_CALLS_PER_RECORD
+from worker.core.records import MAX_CALLS_PER_RECORD, MappingInterrupted
 from worker.mapping.calls.assembly import checked, checked_call
 from worker.mapping.calls.builders import Reject
 from worker.mapping.calls.call import Call
@@ -101,7 +101,7 @@ class Mapper:
         try:
             answer = self.function(event)
             answers = [answer] if isinstance(answer, Call) else _listed(answer)  # most answer one
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, MappingInterrupted):
             raise
         except Rejected as rejected:
             # By a builder: the field is at fault; say which line of the mapper asked for it.
@@ -129,7 +129,7 @@ class Mapper:
 
     def _place(self, error: BaseException) -> str:
         """The last line of the mapper's own file on the way to an error."""
-        own = _code_file(self.function)
+        own = code_file(self.function)
         lines = [
             line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == own
         ]
@@ -272,6 +272,7 @@ def _relative(file: str, folders: Sequence[Path]) -> str:
     return next((str(path.relative_to(folder)) for folder in folders if path.is_relative_to(folder)), file)
 
 
-def _code_file(function: Any) -> str:
+def code_file(function: Any) -> str:
+    """The file that a function was written in; empty if it is not Python."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     return code.co_filename if code else ""

@@ -1,0 +1,136 @@
+"""Connections to the worker's pages: few, and none idle for long, so that delivery keeps its file descriptors."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from aiohttp import web
+
+from worker.telemetry.logs import log_exception
+
+IDLE_SECONDS = 10.0
+"""After so long without a request a connection is closed."""
+
+MAX_CONNECTIONS = 64
+
+SHARE_OF_DESCRIPTORS = 4
+"""The pages take no more than this part of the file descriptors; the rest is left to delivery and Kafka."""
+
+BACKLOG = 16
+"""Connections that wait to be accepted: so many may be accepted in one go before the oldest are closed."""
+
+EXHAUSTED_SECONDS = 10.0
+"""How long a refused descriptor is a reason of `/readyz`."""
+
+LOOK_SECONDS = 1.0
+
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE}
+
+
+class Connections:
+    """Counts the connections of one server and closes those that are not used.
+
+    Belongs to the loop that serves them.
+    """
+
+    def __init__(self, server: web.Server) -> None:
+        self._server = server
+        self._most = max(1, min(MAX_CONNECTIONS, _descriptors() // SHARE_OF_DESCRIPTORS))
+        self._loop = asyncio.get_running_loop()
+        self._used_at: dict[web.RequestHandler, float] = {}
+        self._busy: set[web.RequestHandler] = set()
+        self._exhausted_at: float | None = None
+        self._spare: int | None = None
+        self._loop.set_exception_handler(self._on_exception)
+
+    def __call__(self) -> web.RequestHandler:
+        """Make the protocol of a connection that was just accepted. Where there are too many the oldest is closed."""
+        while len(self._used_at) >= self._most:
+            self._close(min(self._used_at, key=lambda each: (each in self._busy, self._used_at[each])))
+        connection = self._server()
+        self._used_at[connection] = self._loop.time()
+        return connection
+
+    @contextmanager
+    def used(self, request: web.Request) -> Iterator[None]:
+        """While a request is answered its connection is not idle."""
+        connection = request.protocol
+        self._used_at[connection] = self._loop.time()
+        self._busy.add(connection)
+        try:
+            yield
+        finally:
+            self._busy.discard(connection)
+            if connection in self._used_at:
+                self._used_at[connection] = self._loop.time()
+
+    @property
+    def are_out_of_descriptors(self) -> bool:
+        """Whether the process has, or lately had, no file descriptor for another connection."""
+        if self._spare is None:
+            self._take_spare()
+        since = self._exhausted_at
+        return since is not None and self._loop.time() - since < EXHAUSTED_SECONDS
+
+    async def close_idle(self) -> None:
+        """Close connections that are idle for too long, until cancelled."""
+        while True:
+            self._take_spare()
+            now = self._loop.time()
+            known = set(self._server.connections)
+            for connection, used_at in list(self._used_at.items()):
+                if connection in self._busy or now - used_at < IDLE_SECONDS:
+                    continue
+                self._close(connection)
+            for connection in self._used_at.keys() - known:
+                if now - self._used_at[connection] > LOOK_SECONDS:  # it has left, or never came to be
+                    del self._used_at[connection]
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def release(self) -> None:
+        """Give the spare descriptor back."""
+        if self._spare is not None:
+            os.close(self._spare)
+            self._spare = None
+
+    def _close(self, connection: web.RequestHandler) -> None:
+        self._used_at.pop(connection, None)
+        self._busy.discard(connection)
+        connection.force_close()
+
+    def _take_spare(self) -> None:
+        """Keep one descriptor: with it a probe can be answered that there is no other."""
+        if self._spare is None:
+            try:
+                self._spare = os.open(os.devnull, os.O_RDONLY)
+            except OSError as error:
+                self._noticed(error)
+
+    def _noticed(self, error: OSError) -> None:
+        if error.errno in _EXHAUSTED:
+            self._exhausted_at = self._loop.time()
+
+    def _on_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Called by asyncio where it cannot accept a connection; it tries again after a second."""
+        error = context.get("exception")
+        if isinstance(error, OSError) and error.errno in _EXHAUSTED:
+            self._noticed(error)
+            self.release()
+        elif isinstance(error, Exception):
+            log_exception("page_failed", "a page of the worker's own failed", error)
+        else:
+            loop.default_exception_handler(context)
+
+
+def _descriptors() -> int:
+    """How many file descriptors the process may have."""
+    soft = MAX_CONNECTIONS * SHARE_OF_DESCRIPTORS
+    with suppress(OSError, ValueError):
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return soft if soft >= 0 else MAX_CONNECTIONS * SHARE_OF_DESCRIPTORS

@@ -1,0 +1,251 @@
+"""The time that mapping one record may take, and what happens to a mapping that takes longer.
+
+Mapping runs on the event loop, so one record whose mapping never returns would stop everything. A thread watches it:
+
+- A slice of records that takes long is cut short after the record being mapped, so that polling goes on.
+- A record that takes longer than `limits.mapping_timeout` is interrupted with `MappingInterrupted`.
+- A mapping that cannot be interrupted, because C code does not return, is reported while it blocks.
+
+The hot path pays nothing for this: the thread looks ten times a second at how far the loop over the slice has got.
+
+An interruption is raised by a signal handler. Python runs it in the main thread between two bytecodes, and system calls
+that block (`time.sleep`, a socket) return for it. The handler checks that a mapping is running at that very moment, so
+it can never raise in the pipeline's own code.
+"""
+
+from __future__ import annotations
+
+import operator
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from worker.core.records import MappingInterrupted, Record
+from worker.mapping.mappers.loading import Mapper, code_file
+
+if TYPE_CHECKING:
+    from types import FrameType, TracebackType
+
+    from worker.core.records import Converter, QueuedCall, RejectedRecord
+
+TICK_SECONDS = 0.1
+"""How often the watching thread looks. A slice that it meets twice is cut short."""
+
+REPORT_SHARE = 0.5
+"""The share of the limit after which a mapping that still runs is reported."""
+
+REPORT_AGAIN_SECONDS = 10.0
+
+_SIGNAL = signal.SIGURG
+"""Ignored by default, and of no use to a program that reads no out-of-band data: Go preempts goroutines with it too."""
+
+
+class Slice(list[Record]):
+    """Records of one partition that are mapped in one go, by one `for` loop; it can be cut short meanwhile.
+
+    The loop gets the list's own iterator, and runs as fast as over any list.
+    """
+
+    _iterator: Iterator[Record] = iter(())
+
+    def __iter__(self) -> Iterator[Record]:
+        """Begin the loop."""
+        self._iterator = super().__iter__()
+        return self._iterator
+
+    @property
+    def at(self) -> int:
+        """The index of the record that is being mapped; the last if the loop has ended or not begun."""
+        return len(self) - operator.length_hint(self._iterator) - 1
+
+    def cut(self) -> None:
+        """Drop the records that the loop has not reached; only for the thread that runs the loop."""
+        del self[self.at + 1 :]
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A mapping that takes long and still runs.
+
+    Attributes:
+        record: the record.
+        mapper: the Python mapper's name; None for a rule without one.
+        place: `file:line in function` of the code that runs.
+        seconds: how long it has run.
+    """
+
+    record: Record
+    mapper: str | None
+    place: str | None
+    seconds: float
+
+
+class TimeLimit(AbstractContextManager["TimeLimit"]):
+    """Runs mappings, and watches them while it is entered.
+
+    Interruptions need the main thread. Elsewhere, and while it is not entered, mappings run without a limit.
+
+    Args:
+        seconds: what one record may take. Time in which the process was stopped or suspended does not count.
+        on_blocked: called in the watching thread for a mapping that takes long, and again while it does.
+
+    Attributes:
+        seconds: what one record may take.
+        blocked: the mapping that takes long at this moment; may be read by any thread.
+        interrupted: the latest mapping that was interrupted.
+    """
+
+    def __init__(self, seconds: float, on_blocked: Callable[[Blocked], None] = lambda _: None) -> None:
+        self.blocked: Blocked | None = None
+        self.interrupted: Blocked | None = None
+        self.seconds = seconds
+        self._on_blocked = on_blocked
+        self._tick = min(TICK_SECONDS, seconds / 5)
+        self._mapped: Slice | None = None
+        self._overdue: tuple[Slice, int] | None = None
+        self._thread = threading.get_ident()
+        self._ended = threading.Event()
+        self._watching: threading.Thread | None = None
+        self._earlier_handler: signal.Handlers | Callable[..., object] | int | None = None
+
+    def __enter__(self) -> Self:
+        """Begin to watch the thread that calls this."""
+        self._thread = threading.get_ident()
+        if threading.current_thread() is threading.main_thread():
+            self._earlier_handler = signal.signal(_SIGNAL, self._on_signal)
+            self._watching = threading.Thread(target=self._watch, name="mapping-watch", daemon=True)
+            self._watching.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop watching."""
+        self._ended.set()
+        if self._watching is not None:
+            self._watching.join()
+            signal.signal(_SIGNAL, self._earlier_handler)
+
+    def map(
+        self, convert: Converter, records: Slice, calls: list[QueuedCall], rejected: list[RejectedRecord]
+    ) -> int:
+        """See `records.Converter`; afterwards `records` holds the records that were mapped, which may be fewer.
+
+        Raises:
+            MappingInterrupted: the last of `records` took longer than the limit. `calls` and `rejected` are incomplete.
+        """
+        began = time.thread_time()
+        self._mapped = records
+        try:
+            ignored = convert(records, calls, rejected)
+        finally:
+            self._mapped = None
+        # A mapper may have swallowed the interruption, and C code may have kept the watching thread from looking.
+        if self._is_overdue(records):
+            raise MappingInterrupted
+        if len(records) == 1 and time.thread_time() - began > self.seconds and self._watching is not None:
+            self.interrupted = None
+            raise MappingInterrupted
+        return ignored
+
+    def _on_signal(self, _signal: int, frame: FrameType | None) -> None:
+        """Runs in the mapping thread: cuts the slice short, and raises if the record that it is at is overdue."""
+        records = self._mapped
+        if records is None or frame is None or frame.f_code is _MAP:
+            return  # no mapping has begun, or it has ended: what runs now is not to be interrupted
+        records.cut()
+        if self._is_overdue(records):
+            self.interrupted = self.blocked
+            raise MappingInterrupted
+
+    def _is_overdue(self, records: Slice) -> bool:
+        overdue = self._overdue
+        return overdue is not None and overdue[0] is records and overdue[1] == records.at
+
+    # Everything below runs in the watching thread.
+
+    def _watch(self) -> None:
+        clock = _RunningTime(self._thread)
+        seen: tuple[Slice, int] | None = None
+        spent = 0.0
+        report_at = first_report = self.seconds * REPORT_SHARE
+        while not self._ended.wait(self._tick):
+            ran = clock.advanced(2 * self._tick)
+            records = self._mapped
+            if records is None:
+                seen = self.blocked = None
+                continue
+            now = records, records.at
+            if seen is None or seen[0] is not now[0] or seen[1] != now[1]:
+                spent, report_at, self.blocked = 0.0, first_report, None
+                if seen is None or seen[0] is not now[0]:
+                    seen = now
+                    continue
+                seen = now
+            else:
+                spent += ran
+            if spent >= report_at:
+                report_at = spent + REPORT_AGAIN_SECONDS
+                self._report(records, now[1], spent)
+            self._overdue = now if spent >= self.seconds else None
+            signal.pthread_kill(self._thread, _SIGNAL)
+
+    def _report(self, records: Slice, at: int, spent: float) -> None:
+        mapper, place = _running(sys._current_frames().get(self._thread))  # noqa: SLF001 - documented by Python
+        try:
+            record = records[at]
+        except IndexError:  # the loop has ended just now
+            return
+        self.blocked = Blocked(record, mapper, place, spent)
+        self._on_blocked(self.blocked)
+
+
+_MAP = TimeLimit.map.__code__
+
+
+class _RunningTime:
+    """How long a thread could run, or did.
+
+    While the process is stopped or suspended no time passes here: the watching thread does not tick either, and a tick
+    counts as twice its length at most. Processor time counts in full: C code that holds the interpreter's lock keeps
+    the watching thread from ticking.
+    """
+
+    def __init__(self, thread: int) -> None:
+        self._cpu_clock = time.pthread_getcpuclockid(thread) if sys.platform == "linux" else None
+        self._at, self._cpu = time.monotonic(), self._cpu_time()
+
+    def advanced(self, at_most: float) -> float:
+        """Seconds since the last call."""
+        at, cpu = time.monotonic(), self._cpu_time()
+        ran = max(min(at - self._at, at_most), cpu - self._cpu)
+        self._at, self._cpu = at, cpu
+        return ran
+
+    def _cpu_time(self) -> float:
+        return 0.0 if self._cpu_clock is None else time.clock_gettime(self._cpu_clock)
+
+
+def _running(frame: FrameType | None) -> tuple[str | None, str | None]:
+    """The mapper that a thread is in, and the place of the code that runs: in the mapper's own file if there is one."""
+    frames: list[FrameType] = []
+    while frame is not None and frame.f_code is not _MAP:
+        if frame.f_code is Mapper.calls.__code__:
+            mapper: Mapper = frame.f_locals["self"]
+            own = [each for each in frames if each.f_code.co_filename == code_file(mapper.function)]
+            return mapper.name, _place([*own, *frames])
+        frames.append(frame)
+        frame = frame.f_back
+    return None, _place(frames)
+
+
+def _place(frames: list[FrameType]) -> str | None:
+    if not frames:
+        return None
+    code = frames[0].f_code
+    return f"{code.co_filename}:{frames[0].f_lineno} in {code.co_name}"
