@@ -14,6 +14,7 @@ from worker.dead_letters.runbook import RUNBOOK, UNKNOWN, Fault, entry_for
 from worker.pipeline.committing import FAILING
 from worker.pipeline.dead_lettering import STORM
 from worker.pipeline.delivery import HOLD_REASONS
+from worker.pipeline.standstill import UNCONFIRMED
 from worker.telemetry.telemetry import Telemetry
 
 ROOT = Path(__file__).parents[1]
@@ -39,7 +40,7 @@ def test_every_reason_of_readyz_has_a_section() -> None:
     }
     reasons = {part for found in literal for part in found if part}
     assert {"JOINING", "DEAD_LETTERS_REFUSED", "KAFKA_UNREACHABLE"} <= reasons
-    reasons |= {STORM, FAILING, *HOLD_REASONS.values(), "REDIRECTED", "UNEXPECTED_ANSWER"}
+    reasons |= {STORM, FAILING, UNCONFIRMED, *HOLD_REASONS.values(), "REDIRECTED", "UNEXPECTED_ANSWER"}
     assert reasons <= HEADINGS
 
 
