@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -188,6 +188,10 @@ class MemorySource:
         self._losing |= set(partitions)
         self.broker.wake()
 
+    @property
+    def is_complete(self) -> bool:
+        return True
+
     async def fetch(self, limit: int) -> Fetched:
         changed = self.broker.changed
         await self._rebalance()
@@ -196,7 +200,7 @@ class MemorySource:
             await _wait(changed, self.fetch_seconds)
         return fetched
 
-    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+    async def commit(self, offsets: Mapping[Partition, int]) -> Collection[Partition]:
         assert offsets.keys() <= self.positions.keys(), "a commit for a partition that is not ours"
         tokens = {partition: self._tokens[partition] for partition in offsets}
         await asyncio.sleep(self.commit_seconds)
@@ -205,6 +209,10 @@ class MemorySource:
             raise CommitFailed("the coordinator is not available")
         # What was revoked meanwhile is left out, as `KafkaSource` does, even if it was assigned anew.
         self._store({each: at for each, at in offsets.items() if self._tokens.get(each) is tokens[each]})
+        return ()
+
+    async def confirm(self) -> None:
+        pass
 
     async def close(self) -> None:
         await self._revoke(set(self.positions))

@@ -50,13 +50,16 @@ class Committer:
         if not offsets:
             return True
         try:
-            await self._source.commit(offsets)
+            refused = await self._source.commit(offsets)
         except CommitFailed:
             self._failed()
             return False
         self.succeeded()
         for state, offset in finished.items():
-            state.commit(offset)
+            if state.partition in refused:
+                state.release(offset)
+            else:
+                state.commit(offset)
         return True
 
     async def wait(self) -> None:

@@ -52,6 +52,7 @@ class Delivery:
         breaker: whether the API takes requests, and why not.
         progress: notified whenever a request ends, or leaves its place to others.
         rng: draws from [0, 1) for full jitter.
+        before_sending: called each time before the permit is looked at for a request.
 
     Attributes:
         in_hand: the tasks of all batches that have been started and are not finished.
@@ -70,6 +71,7 @@ class Delivery:
         breaker: CircuitBreaker,
         progress: Wakeup,
         rng: Callable[[], float],
+        before_sending: Callable[[], None],
     ) -> None:
         delivery = settings.delivery
         self._destination = destination
@@ -82,6 +84,7 @@ class Delivery:
         self._breaker = breaker
         self._progress = progress
         self._rng = rng
+        self._before_sending = before_sending
         self._window = SlidingWindow(settings.rate_limit.requests, settings.rate_limit.per)
         self._probing = asyncio.Lock()
         self._untried = 0
@@ -189,6 +192,7 @@ class Delivery:
         probing = False
         try:
             while True:  # each wait gives way to others, so every condition is looked at again after it
+                self._before_sending()
                 if self._breaker.is_open and not probing:
                     probing = await self._probing.acquire()
                 elif probing and not self._breaker.is_open:

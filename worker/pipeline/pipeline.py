@@ -33,6 +33,7 @@ from worker.pipeline.delivery import Delivery
 from worker.pipeline.intake import Intake
 from worker.pipeline.ports import DeadLetters, Destination, Response, Source, Start
 from worker.pipeline.send_permit import SendPermit
+from worker.pipeline.standstill import UNCONFIRMED, StandstillGuard
 from worker.pipeline.wakeup import Wakeup
 from worker.telemetry.telemetry import Observation
 
@@ -85,6 +86,7 @@ class Pipeline:
         self._permit = SendPermit()
         self._progress = Wakeup()
         self._breaker = CircuitBreaker(settings.delivery.retry_initial, settings.delivery.retry_max)
+        self._standstill = StandstillGuard(source, self._permit, commits_may_fail_for, clock)
         self._delivery = Delivery(
             destination,
             self._lanes,
@@ -95,6 +97,7 @@ class Pipeline:
             breaker=self._breaker,
             progress=self._progress,
             rng=rng,
+            before_sending=self._standstill.notice,
         )
         self._storm = StormBreaker(
             consecutive=settings.dead_letters.halt_after_consecutive,
@@ -145,7 +148,13 @@ class Pipeline:
     async def _work(self, *, until_caught_up: bool) -> bool:
         loops = [
             asyncio.create_task(loop)
-            for loop in (self._consume(), self._dispatch(), self._dead_lettering.run(), self._commit())
+            for loop in (
+                self._consume(),
+                self._dispatch(),
+                self._dead_lettering.run(),
+                self._commit(),
+                self._standstill.run(),
+            )
         ]
         reasons = [self._stop_asked, *([self._caught_up, self._halted] if until_caught_up else [])]
         waits = [asyncio.create_task(reason.wait()) for reason in reasons]
@@ -276,10 +285,14 @@ class Pipeline:
         """Caught up, or never to be: for `--until-caught-up`."""
         if self._breaker.hold or (self._storm.broken and self._dead_lettering.is_idle):
             self._halted.set()
-        if self._joined and all(
-            state.offsets.next_offset >= self._ends[partition]
-            and state.offsets.committed == state.offsets.next_offset
-            for partition, state in self._lanes.partitions.items()
+        if (
+            self._joined
+            and self._source.is_complete
+            and all(
+                state.offsets.next_offset >= self._ends[partition]
+                and state.offsets.committed == state.offsets.next_offset
+                for partition, state in self._lanes.partitions.items()
+            )
         ):
             self._caught_up.set()
 
@@ -343,6 +356,9 @@ class Pipeline:
             reasons.append({"reason": "DEAD_LETTERS_REFUSED", "detail": self._dead_lettering.failure})
         if self._committer.failing_since is not None:
             reasons.append({"reason": FAILING, "detail": "Kafka does not take commits"})
+        if self._standstill.unconfirmed:
+            detail = "the process stood still, and Kafka has not confirmed its partitions since"
+            reasons.append({"reason": UNCONFIRMED, "detail": detail})
         return reasons
 
     def observation(self) -> Observation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -59,6 +59,11 @@ class Source(Protocol):
     `fetch` must be called again and again, also with `limit` 0: the group keeps only a member that polls.
     """
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether each partition that the group gave is read: none waits for its topic to be there, or allowed."""
+        ...
+
     async def open(self, assignments: Assignments) -> None:
         """Subscribe. Raises `SourceFailed` if that can never work."""
 
@@ -70,8 +75,16 @@ class Source(Protocol):
         """
         ...
 
-    async def commit(self, offsets: Mapping[Partition, int]) -> None:
-        """Commit these offsets: everything below them is finished. Raises `CommitFailed`."""
+    async def commit(self, offsets: Mapping[Partition, int]) -> Collection[Partition]:
+        """Commit these offsets: everything below them is finished. Raises `CommitFailed`.
+
+        Returns:
+            Partitions whose commit Kafka refuses, and no other's: their topic was deleted, or is forbidden.
+        """
+        ...
+
+    async def confirm(self) -> None:
+        """Have Kafka say that all partitions are still ours. Raises `CommitFailed` if it does not."""
 
     async def close(self) -> None:
         """Leave the group."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from worker.adapters.dead_letter_topic.replay_source import Fate, ReplaySource
 from worker.adapters.dead_letter_topic.resolved_marks import ResolvedMarks
-from worker.adapters.dead_letter_topic.writer import DeadLetterTopic
+from worker.adapters.dead_letter_topic.writer import DeadLetterTopic, NotAnsweredError
 from worker.adapters.pipelines_api.client import PipelinesApi
 from worker.dead_letters.forecast import Admission, ReplayedLetter, Tally
 from worker.pipeline.pipeline import Pipeline
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from worker.core.records import Converter, QueuedCall, Record, RejectedRecord
     from worker.dead_letters.forecast import OnSlow
     from worker.dead_letters.selection import Selection
+    from worker.documents.problems import Problem
     from worker.mapping.mappings import Mappings
     from worker.settings import Settings
 
@@ -113,7 +114,7 @@ async def replay(settings: Settings, job: Job) -> Replayed:
     pipeline = Pipeline(source, api, letters, _converter, pipeline_settings, telemetry)
     telemetry.observe(pipeline.observation)
     try:
-        for problem in await letters.check([]):
+        for problem in await _problems(letters):
             if not problem.warning:
                 raise SourceFailed(str(problem))
         finished = await _until_the_end(pipeline)
@@ -125,6 +126,13 @@ async def replay(settings: Settings, job: Job) -> Replayed:
     failed_again = dict(telemetry.totals().dead_letters)
     done = _summary(admission.tally, source.marked, failed_again, problems, finished=finished)
     return replace(done, interrupted=not source.at_end)
+
+
+async def _problems(letters: DeadLetterTopic) -> list[Problem]:
+    try:
+        return await letters.check([])
+    except NotAnsweredError as error:
+        raise SourceFailed(f"the dead-letter topic could not be checked: {error}") from None
 
 
 async def _until_the_end(pipeline: Pipeline) -> bool:

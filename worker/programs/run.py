@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from worker.adapters.dead_letter_topic.writer import DeadLetterTopic
+from worker.adapters.dead_letter_topic.writer import DeadLetterTopic, NotAnsweredError
 from worker.adapters.http.server import HttpServer, ListenFailed
 from worker.adapters.kafka.source import KafkaSource
 from worker.adapters.pipelines_api.client import PipelinesApi
@@ -26,7 +26,10 @@ from worker.telemetry.logs import configure_logging, log
 from worker.telemetry.telemetry import Telemetry
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from worker.core.records import Converter
+    from worker.documents.problems import Problem
     from worker.mapping.mappings import Mappings
     from worker.settings import Settings
     from worker.telemetry.telemetry import Observation
@@ -35,6 +38,9 @@ DONE, HALTED = 0, 1
 
 LEAVING_SECONDS = 5.0
 """How long after draining brokers that do not answer may keep the process from ending."""
+
+RETRY_SECONDS = 1.0
+"""How long a check of the dead-letter topic that got no answer is put off."""
 
 AT_ONCE_SECONDS = 1.0
 """The same, after a second signal."""
@@ -52,6 +58,7 @@ class Worker:
         self._settings = settings
         self._mappings = mappings
         self._ids: MessageIds | None = None
+        self._unchecked: str | None = None
         self.telemetry = Telemetry(settings.telemetry)
         self.source = KafkaSource(
             settings.kafka,
@@ -86,8 +93,10 @@ class Worker:
 
     def problems(self) -> list[dict[str, str]]:
         """Why the worker is not ready, as `/readyz` tells it."""
+        unchecked = f"the dead-letter topic could not be checked yet: {self._unchecked}"
+        waiting = [{"reason": "DEAD_LETTERS_REFUSED", "detail": unchecked}] if self._unchecked else []
         joining = [] if self.source.joined else [{"reason": "JOINING", "detail": "not in its group yet"}]
-        return [*joining, *self.source.problems(), *self.pipeline.problems()]
+        return [*joining, *waiting, *self.source.problems(), *self.pipeline.problems()]
 
     async def close(self) -> None:
         """Close the connections and export what is left."""
@@ -97,12 +106,24 @@ class Worker:
 
     async def _check_dead_letters(self) -> None:
         """Without a topic for dead letters nothing is consumed. Raises SourceFailed."""
-        problems = await self.dead_letters.check(self._mappings.subscriptions)
+        problems = await self._dead_letter_problems()
         for problem in problems:
             level = logging.WARNING if problem.warning else logging.ERROR
             log(level, "dead_letter_topic_checked", str(problem))
         if any(not problem.warning for problem in problems):
             raise SourceFailed("the dead-letter topic cannot be used")
+
+    async def _dead_letter_problems(self) -> list[Problem]:
+        while True:
+            try:
+                problems = await self.dead_letters.check(self._mappings.subscriptions)
+            except NotAnsweredError as error:
+                self._unchecked = str(error)
+                self.telemetry.source_failed(self._unchecked.partition(":")[0])
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                self._unchecked = None
+                return problems
 
     def _tell_start(self) -> None:
         for warning in (*self._settings.warnings, *self._mappings.warnings):
@@ -193,28 +214,37 @@ def drain_on_signals(
     """The first SIGTERM or SIGINT drains, the second stops at once.
 
     A commit that no broker answers cannot be cancelled. If `patience` is given, the process ends that many seconds
-    after the first signal all the same, or very soon after the second.
+    after the first signal all the same, or very soon after the second. Then it also keeps its handlers to its end:
+    the default one would end it with another exit code while it closes its connections.
     """
     loop = asyncio.get_running_loop()
+    alone = patience is not None
     asked = False
 
-    def on_signal(name: str) -> None:
+    def on_signal(number: int, _: FrameType | None) -> None:
         nonlocal asked
+        again, asked = asked, True
         if patience is not None:
-            _end_process_in(AT_ONCE_SECONDS if asked else patience)
-        if asked:
+            if again and working.done():
+                os._exit(HALTED)
+            _end_process_in(AT_ONCE_SECONDS if again else patience)
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(react, signal.Signals(number).name, again)
+
+    def react(name: str, again: bool) -> None:  # noqa: FBT001 - called by the loop
+        if again:
             working.cancel()
         else:
-            asked = True
             pipeline.stop(name)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal, number.name)
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, on_signal) for number in numbers}
     try:
         yield
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
+        if not alone:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _end_process_in(seconds: float) -> None:

@@ -181,6 +181,16 @@ class Instruments:
         self.source_failures = counter(
             f"{PREFIX}.source.failed", "{failure}", "Errors that the Kafka client reported."
         )
+        self.kafka_clients_failed = counter(
+            f"{PREFIX}.kafka_clients.failed",
+            "{client}",
+            "Kafka clients that failed for good and were replaced.",
+        )
+        self.fetches_stalled = counter(
+            f"{PREFIX}.fetches.stalled",
+            "{partition}",
+            "Partitions that were started again because nothing was fetched of them, by topic.",
+        )
         self.mappers_slow = counter(
             f"{PREFIX}.mappers.slow",
             "{call}",

@@ -273,6 +273,18 @@ class Telemetry:
         self._measure.source_failures.add(1)
         self._log_rate_limited("source_failed", why, 1)
 
+    def kafka_client_failed(self, client: str, why: str) -> None:
+        """A Kafka client (`consumer` or `producer`) is in a terminal state; another is made in its place."""
+        self._measure.kafka_clients_failed.add(1)
+        message = "a Kafka client failed for good: another is made in its place"
+        log(logging.ERROR, "kafka_client_failed", message, client=client, reason=why)
+
+    def fetch_stalled(self, topic: str, partition: int) -> None:
+        """Nothing was fetched of a partition that has records to read, and room; it was started again."""
+        self._measure.fetches_stalled.add(1, {"topic": topic})
+        message = "nothing was fetched of a partition that has records to read: it was started again"
+        log(logging.ERROR, "fetch_stalled", message, topic=topic, partition=partition)
+
     # The worker's life
 
     def worker_started(self, **facts: object) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from enum import Enum, auto
@@ -110,6 +110,11 @@ class ReplaySource:
             {(topic, number): Start(first, None, end) for number, (first, end) in self._survey.bounds.items()}
         )
 
+    @property
+    def is_complete(self) -> bool:
+        """See `ports.Source.is_complete`."""
+        return True
+
     async def fetch(self, limit: int) -> Fetched:
         """See `ports.Source.fetch`."""
         if self._fetching is None:
@@ -123,10 +128,10 @@ class ReplaySource:
             self._pending[number].append((offset, fate))
         return step.fetched
 
-    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+    async def commit(self, offsets: Mapping[Partition, int]) -> Collection[Partition]:
         """Mark what was handed on and is finished. See `ports.Source.commit`."""
         if not offsets:
-            return
+            return ()
         finished = {number: self._finished(number, upto) for (_, number), upto in offsets.items()}
         resolved = {number: list(ranges(each for each, _ in found)) for number, found in finished.items()}
         if any(resolved.values()):
@@ -141,6 +146,10 @@ class ReplaySource:
         self._telemetry.offsets_committed(len(offsets))
         self._committed |= {number: upto for (_, number), upto in offsets.items()}
         self._tell(self._done(), self._at_work.total)
+        return ()
+
+    async def confirm(self) -> None:
+        """See `ports.Source.confirm`: letters are read without a group."""
 
     async def close(self) -> None:
         """Mark what is finished by now."""

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from worker.adapters.kafka.properties import client_logger, producer_properties
+from worker.adapters.kafka.clients import make_producer
+from worker.adapters.kafka.properties import producer_properties
 from worker.dead_letters.letter import RESOLVED, Range, marks
 from worker.pipeline.ports import CommitFailed
 
@@ -63,7 +64,7 @@ class ResolvedMarks:
                 failures.append(error)
 
         try:
-            self._producer = self._producer or Producer({**self._properties, "logger": client_logger()})
+            self._producer = self._producer or make_producer(self._properties)
             for partition, ranges in resolved.items():
                 for value in marks(partition, ranges):
                     headers: list[tuple[str, str | bytes | None]] = [(RESOLVED, value)]

@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException
 
 from worker.adapters.dead_letter_topic.headers import Headers, as_before, digest, headers_of, left_out
-from worker.adapters.kafka.properties import client_logger, producer_properties
-from worker.adapters.kafka.topic_checks import dead_letter_problems
+from worker.adapters.kafka.clients import make_producer
+from worker.adapters.kafka.fatal_errors import can_heal, describe, is_fatal, renewal_backoff
+from worker.adapters.kafka.properties import producer_properties
+from worker.adapters.kafka.topic_checks import look_for_dead_letter_problems
+from worker.pipeline.ports import SourceFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from confluent_kafka import Message
+    from confluent_kafka import Message, Producer
 
     from worker.core.records import Record
     from worker.documents.problems import Problem
@@ -34,6 +39,9 @@ T = TypeVar("T")
 
 ANSWER_SECONDS = 10.0
 """How long the first write waits to hear of the topic's partitions."""
+
+PARTITIONS_SECONDS = 60.0
+"""How often the topic's partitions are asked for again: it may have got more."""
 
 MARGIN_SECONDS = 5.0
 """How long after its delivery timeout the client may take to report a letter."""
@@ -51,6 +59,10 @@ class Form(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Headers
+
+
+class NotAnsweredError(Exception):
+    """The brokers did not say how the dead-letter topic is; later they may."""
 
 
 class DeadLetterTopic:
@@ -77,17 +89,36 @@ class DeadLetterTopic:
         self._thread = ThreadPoolExecutor(1, "dead-letters")
         self._producer: Producer | None = None
         self._partitions = 0
+        self._partitions_at = 0.0
+        self._backoff = renewal_backoff()
+        self._renewal: tuple[float, KafkaError] | None = None
+        self._failed_for_good: KafkaError | None = None
 
     async def check(self, subscriptions: Sequence[str]) -> list[Problem]:
-        """What keeps the topic from taking every dead letter of these sources. Asks the brokers."""
-        return await self._in_thread(dead_letter_problems, self._kafka, subscriptions)
+        """What keeps the topic from taking every dead letter of these sources. Asks the brokers.
+
+        Raises:
+            NotAnsweredError: they do not answer, or not yet.
+        """
+        try:
+            return await self._in_thread(look_for_dead_letter_problems, self._kafka, subscriptions)
+        except KafkaException as error:
+            raise NotAnsweredError(_reason(error.args[0])) from None
 
     async def write(self, letters: Sequence[DeadLetter]) -> list[str | None]:
         """See `ports.DeadLetters.write`.
 
         Answers within the delivery timeout; letters that are too large have as much again for each smaller form.
+
+        Raises:
+            SourceFailed: the brokers can never take letters from this client.
         """
         reasons = await self._in_thread(self._write, letters)
+        if self._failed_for_good is not None:
+            failure, self._failed_for_good = self._failed_for_good, None
+            if not can_heal(failure):
+                raise SourceFailed(describe(failure))
+            self._telemetry.kafka_client_failed("producer", describe(failure))
         written = Counter(
             (letter.reason, letter.record.topic())
             for letter, reason in zip(letters, reasons, strict=True)
@@ -111,27 +142,46 @@ class DeadLetterTopic:
 
     def _write(self, letters: Sequence[DeadLetter]) -> list[str | None]:
         try:
-            producer = self._connected()
-        except KafkaException as silent:
-            return [_reason(silent.args[0])] * len(letters)
+            outcomes = self._write_all(self._connected(), letters)
+        except KafkaException as error:
+            outcomes = [error.args[0]] * len(letters)
+        self._judge([error for error in outcomes if error is not None and error.code() not in _TOO_LARGE])
+        return [None if error is None else _reason(error) for error in outcomes]
+
+    def _judge(self, errors: Sequence[KafkaError]) -> None:
+        """After a failure the next write begins with another producer, which asks for the topic as it is now."""
+        if not errors:
+            return
+        self._drop_producer()
+        fatal = next((error for error in errors if is_fatal(error)), None)
+        if fatal is not None and self._renewal is None:
+            now = time.monotonic()
+            self._renewal = now + self._backoff.failed(now), fatal
+            self._failed_for_good = fatal
+
+    def _write_all(self, producer: Producer, letters: Sequence[DeadLetter]) -> list[KafkaError | None]:
         forms = [list(self._forms(letter)) for letter in letters]
         outcomes = self._produce(producer, letters, [each[0] for each in forms])
         for index, error in enumerate(outcomes):
             if error is not None and error.code() in _TOO_LARGE:
                 outcomes[index] = self._write_alone(producer, letters[index], forms[index])
-        if any(error is not None and error.fatal() for error in outcomes):
-            self._drop_producer()  # it failed for good; the next write makes another
-        return [None if error is None else _reason(error) for error in outcomes]
+        return outcomes
 
     def _connected(self) -> Producer:
-        if self._producer is None:
-            producer = Producer({**self._properties, "logger": client_logger()})
+        if self._renewal is not None:
+            due, failure = self._renewal
+            if time.monotonic() < due:
+                raise KafkaException(failure)
+            self._renewal = None
+        producer = self._producer or make_producer(self._properties)
+        if self._producer is None or time.monotonic() - self._partitions_at > PARTITIONS_SECONDS:
             found = producer.list_topics(self._topic, timeout=ANSWER_SECONDS).topics[self._topic]
             if found.error is not None:
                 raise KafkaException(found.error)
             self._partitions = len(found.partitions)
+            self._partitions_at = time.monotonic()
             self._producer = producer
-        return self._producer
+        return producer
 
     def _forms(self, letter: DeadLetter) -> Iterator[Form]:
         """Ways to write a letter, each smaller than the one before; the last fits into any topic."""
@@ -186,9 +236,10 @@ class DeadLetterTopic:
                 return
 
     def _drop_producer(self) -> None:
-        if self._producer is not None:
-            self._producer.flush(self._patience)
-            self._producer = None
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            with suppress(KafkaException):  # it failed for good
+                producer.flush(self._patience)
 
 
 def _reason(error: KafkaError) -> str:

@@ -3,31 +3,41 @@
 Everything here runs in the polling thread but what says otherwise. The client lets one thread in at a time, for as
 long as a poll and its callbacks last: a second one that waits for that while a callback waits for it would hang both.
 A callback never raises: the client would drop the record that it was about to return.
+
+State that the client has too, and which of the two is asked:
+
+- the assignment: the callbacks write `_owned`, and the client follows them;
+- positions: the client's are asked. It knows none between an assignment and the first record: then `_began`;
+- the pause of a partition: `_paused` says what it is to be, and the client is *set* to that at each assignment, because
+  it keeps a partition's flag across unassign and assign;
+- the subscription: `_subscriptions`, because the client's own is gone after `unsubscribe` and in a new client.
+
+What differs all the same shows as a partition that does not move (`stalls.py`), and is set anew.
 """
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaException, Message, TopicPartition
 
+from worker.adapters.kafka.by_topic import look_up_by_topic
+from worker.adapters.kafka.commits import commit
 from worker.adapters.kafka.start_offsets import Starts, look_up, offsets_at
 from worker.pipeline.ports import Start
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from confluent_kafka import KafkaError
 
     from worker.adapters.kafka.client_errors import Troubles
+    from worker.adapters.kafka.teller import Teller
     from worker.core.records import Partition
-    from worker.pipeline.ports import Assignments
     from worker.settings import Kafka
-    from worker.telemetry.telemetry import Telemetry
-
-T = TypeVar("T")
 
 LOOK_UPS_SECONDS = 30.0
 """How long an assignment may wait for its start offsets; then the member joins anew, and polls meanwhile."""
@@ -36,78 +46,6 @@ RETRY_SECONDS = 0.5
 
 REVOKE_SHARE = 0.9
 """The part of `max.poll.interval.ms` within which revoked partitions must be finished."""
-
-
-class Teller:
-    """Tells the event loop from the polling thread, and waits for its answer.
-
-    Args:
-        loop: where the assignments live.
-        assignments: who is told.
-        telemetry: told as well.
-        patience: seconds that an answer may take.
-    """
-
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        assignments: Assignments,
-        telemetry: Telemetry,
-        patience: float,
-    ) -> None:
-        self._loop = loop
-        self._assignments = assignments
-        self._telemetry = telemetry
-        self._patience = patience
-
-    def assigned(self, starts: Starts) -> None:
-        """These are ours."""
-        self._ask(self._assigned(starts))
-
-    def revoked(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
-        """These go to another member: what is to be committed? Nothing, if there is no answer in time."""
-        try:
-            return self._ask(self._revoked(partitions))
-        except TimeoutError:
-            self.lost(partitions)
-            return {}
-
-    def lost(self, partitions: Sequence[Partition]) -> None:
-        """These are another's already."""
-        self._ask(self._lost(partitions))
-
-    def source_failed(self, why: str) -> None:
-        """The client reported an error."""
-        self._loop.call_soon_threadsafe(self._telemetry.source_failed, why)
-
-    def commit_failed(self, why: str) -> None:
-        """A commit at a revoke was not taken: the next owner delivers again."""
-        self._loop.call_soon_threadsafe(self._telemetry.commit_failed, why)
-
-    def records_lost(self, partition: Partition, n: int) -> None:
-        """Retention deleted what had not been read."""
-        self._loop.call_soon_threadsafe(self._telemetry.records_lost, *partition, n)
-
-    def _ask(self, question: Coroutine[Any, Any, T]) -> T:
-        future = asyncio.run_coroutine_threadsafe(question, self._loop)
-        try:
-            return future.result(self._patience)
-        finally:
-            future.cancel()
-
-    async def _assigned(self, starts: Starts) -> None:
-        for (topic, number), n in starts.lost.items():
-            self._telemetry.records_lost(topic, number, n)
-        self._telemetry.partitions_assigned(list(starts.found))
-        self._assignments.assigned(starts.found)
-
-    async def _revoked(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
-        self._telemetry.partitions_revoked(partitions)
-        return await self._assignments.revoked(partitions)
-
-    async def _lost(self, partitions: Sequence[Partition]) -> None:
-        self._telemetry.partitions_lost(partitions)
-        self._assignments.lost(partitions)
 
 
 class Membership:
@@ -134,8 +72,10 @@ class Membership:
         self._ends: dict[Partition, int] = {}
         self._committed: dict[Partition, int] = {}
         self._moved: set[Partition] = set()
+        self._set_aside: set[Partition] = set()
         self._paused = False
         self._rejoining = False
+        self._abandoned = False
         self._closing = threading.Event()
 
     # Taking part
@@ -165,16 +105,39 @@ class Membership:
 
     def close(self) -> None:
         """Give everything back and leave."""
-        self._consumer.close()
+        if not self._abandoned:
+            self._consumer.close()
         self._owned.clear()
         self.joined = False
 
+    def abandon(self) -> None:
+        """The client is in a terminal state: everything is lost, and nothing can be committed."""
+        self._abandoned = True
+        self.joined = False
+        lost = self.owned
+        self._give_up(lost)
+        self._set_aside.clear()
+        if lost:
+            self._teller.lost(lost)
+        with suppress(KafkaException):
+            self._consumer.close()
+
     # What is ours
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether the client is in a terminal state."""
+        return self._abandoned
 
     @property
     def owned(self) -> list[Partition]:
         """The partitions that are ours. From any thread."""
         return list(self._owned)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that the group gave is being read. From any thread."""
+        return not self._set_aside and not self._abandoned
 
     def still_ours(self, messages: list[Message]) -> list[Message]:
         """Leave out what came for partitions that a rebalance moved while these were taken.
@@ -205,7 +168,7 @@ class Membership:
             # A mere resume would not do: pausing drops the word that a position was out of range, too, and the
             # client does not repeat it.
             self._consumer.resume(_places(self._owned))
-            self.read_from(self._positions())
+            self.read_from(self.positions())
 
     def read_from(self, offsets: Mapping[Partition, int]) -> None:
         """Go on at other offsets. A seek does not do: the client has given up fetching what is out of range."""
@@ -213,14 +176,22 @@ class Membership:
             self._consumer.incremental_unassign(_at(offsets))
             self._consumer.incremental_assign(_at(offsets))
         else:
-            offsets = {**self._positions(), **offsets}
+            offsets = {**self.positions(), **offsets}
             self._consumer.assign(_at(offsets))
         # The client knows no position of what it has just been given, until something of it was read.
         self._began |= offsets
-        if self._paused:
-            self._consumer.pause(_places(self._owned))
+        self._set_pause(_places(self._owned))
 
-    def _positions(self) -> dict[Partition, int]:
+    def _set_pause(self, places: list[TopicPartition]) -> None:
+        (self._consumer.pause if self._paused else self._consumer.resume)(places)
+
+    def start_again(self, partitions: Iterable[Partition]) -> None:
+        """Have the client fetch these anew, from where they are."""
+        positions = self.positions()
+        self.read_from({each: positions[each] for each in partitions if each in positions})
+
+    def positions(self) -> dict[Partition, int]:
+        """The next offset of each partition that is ours, as the client has it."""
         read = self._consumer.position(_places(self._owned))
         return {
             key: place.offset if place.offset >= 0 else self._began[key]
@@ -240,23 +211,37 @@ class Membership:
         """Which assignments a commit is for. From any thread."""
         return {each: token for each in partitions if (token := self._owned.get(each)) is not None}
 
-    def commit(self, offsets: Mapping[Partition, int], tokens: Mapping[Partition, object]) -> int:
-        """Commit for those partitions that are still ours by the same assignment, and answer how many.
+    def commit(
+        self, offsets: Mapping[Partition, int], tokens: Mapping[Partition, object]
+    ) -> dict[Partition, KafkaError | None]:
+        """Commit for those partitions that are still ours by the same assignment.
+
+        Returns:
+            Those, each with why Kafka refuses its commit and no other's; None if it took it.
 
         Raises:
-            KafkaException: the group's coordinator did not take it, or not all of it.
+            KafkaException: the group's coordinator did not take any.
         """
         ours = {each: offsets[each] for each, token in tokens.items() if self._owned.get(each) is token}
-        if ours:
-            self._commit(ours)
-        return len(ours)
+        return self._commit(ours) if ours else {}
 
-    def _commit(self, offsets: Mapping[Partition, int]) -> None:
-        for answer in self._consumer.commit(offsets=_at(offsets), asynchronous=False):
-            if answer.error is not None:
-                raise KafkaException(answer.error)
-        self._committed.update(offsets)
+    def confirm(self) -> None:
+        """Have the group's coordinator say that the partitions are still ours: it takes no commit of anyone else.
+
+        Raises:
+            KafkaException: it did not say so.
+        """
+        if self._owned:
+            self._commit({each: self._committed[each] for each in self.owned})
+
+    def _commit(self, offsets: Mapping[Partition, int]) -> dict[Partition, KafkaError | None]:
+        outcomes = commit(self._consumer, offsets)
+        self._committed.update({each: offsets[each] for each, error in outcomes.items() if error is None})
+        for (topic, _), error in outcomes.items():
+            if error is not None:
+                self._troubles.noticed(error, topic)
         self._troubles.worked()
+        return outcomes
 
     # Lag
 
@@ -287,36 +272,71 @@ class Membership:
         except Exception as error:  # noqa: BLE001 - raised by the fetch instead
             self.failure = error
 
-    def _look_up(self, partitions: list[Partition]) -> Starts | None:
+    def _ask_brokers(self, partitions: Sequence[Partition]) -> Starts:
         begin = self._kafka.start_timestamp
+        return look_up(self._consumer, partitions, self._kafka.start_from if begin is None else begin)
+
+    def _look_up(self, partitions: list[Partition]) -> Starts | None:
         deadline = time.monotonic() + LOOK_UPS_SECONDS
         while time.monotonic() < deadline and not self._closing.is_set():
             try:
-                return look_up(self._consumer, partitions, self._kafka.start_from if begin is None else begin)
+                return self._look_up_once(partitions)
             except KafkaException as error:
                 self._troubles.noticed(error.args[0])
                 self._teller.source_failed(error.args[0].name())
                 self._closing.wait(RETRY_SECONDS)
         return None
 
+    def _look_up_once(self, partitions: Sequence[Partition]) -> Starts:
+        starts, refused = look_up_by_topic(self._ask_brokers, partitions)
+        self._set_aside |= {each for each in partitions if each[0] in refused}
+        self._set_aside -= starts.found.keys()
+        for topic, error in refused.items():
+            self._troubles.noticed(error, topic)
+        return starts
+
+    def take_up_set_aside(self) -> None:
+        """Begin to read partitions whose topic was refused when they were assigned, if it no longer is.
+
+        Raises:
+            KafkaException: the brokers do not answer.
+        """
+        if not self._set_aside:
+            return
+        starts = self._look_up_once(sorted(self._set_aside))
+        if starts.found:
+            self._own(starts)
+            self.read_from({each: start.offset for each, start in starts.found.items()})
+            self._troubles.allowed({topic for topic, _ in starts.found})
+            self._teller.assigned(starts)
+
     def _take_up(self, starts: Starts) -> None:
         places = _at({each: start.offset for each, start in starts.found.items()})
-        (self._consumer.incremental_assign if self._cooperative else self._consumer.assign)(places)
-        if self._paused:
-            self._consumer.pause(places)
+        if self._cooperative:
+            # All that the group gave must be assigned, so that it can be unassigned again.
+            aside = _at(dict.fromkeys(self._set_aside - set(_keys(self._consumer.assignment())), 0))
+            self._consumer.incremental_assign(places + aside)
+            self._consumer.pause(aside)
+        else:
+            self._consumer.assign(places)
+        self._set_pause(places)
         self._moved |= starts.found.keys()
-        for partition, start in starts.found.items():
-            self._owned[partition] = object()
-            self._ends[partition] = start.end
-            self._began[partition] = self._committed[partition] = start.offset
+        self._own(starts)
         if not self._rejoining:
             self.joined = True
             self._troubles.worked()
             self._teller.assigned(starts)
 
+    def _own(self, starts: Starts) -> None:
+        for partition, start in starts.found.items():
+            self._owned[partition] = object()
+            self._ends[partition] = start.end
+            self._began[partition] = self._committed[partition] = start.offset
+
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         # The client's binding itself unassigns after these two callbacks, in the way of the protocol in use.
         revoked = [each for each in _keys(partitions) if each in self._owned]
+        self._set_aside -= set(_keys(partitions))
         try:
             offsets = self._teller.revoked(revoked) if revoked else {}
             self._give_up(revoked)
@@ -329,6 +349,7 @@ class Membership:
 
     def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         lost = [each for each in _keys(partitions) if each in self._owned]
+        self._set_aside -= set(_keys(partitions))
         try:
             self.joined = False
             self._give_up(lost)

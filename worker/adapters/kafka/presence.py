@@ -9,10 +9,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import ConsumerGroupState, KafkaException
-from confluent_kafka.admin import AdminClient
+
+from worker.adapters.kafka.clients import make_admin
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+
+    from confluent_kafka.admin import AdminClient
 
 ASK_SECONDS = 1.0
 """How often the group is asked, until the member has joined."""
@@ -58,6 +61,7 @@ class Presence:
         if now - self._asked_at < ASK_SECONDS:
             return None
         self._asked_at = now
-        self._admin = self._admin or AdminClient(self._properties)
+        self._admin = self._admin or make_admin(self._properties)
+        self._admin.poll(0)  # lets it log
         asked: dict[str, Future[Any]] = self._admin.describe_consumer_groups([self._group_id])
         return asked[self._group_id]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from confluent_kafka import Consumer, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaException
 
+from worker.adapters.kafka.clients import make_consumer, make_producer
 from worker.adapters.kafka.properties import (
     CONSUMER_ONLY,
     PRODUCER_ONLY,
-    client_logger,
     consumer_properties,
     producer_properties,
 )
@@ -46,11 +46,11 @@ class Refusal(NamedTuple):
 def property_problems(settings: Settings) -> list[Problem]:
     """The properties that librdkafka refuses, one after the other as it names them. Connects to nothing."""
     clients = (
-        (Consumer, consumer_properties(settings.kafka, settings.memory)),
-        (Producer, producer_properties(settings.kafka)),
+        (make_consumer, consumer_properties(settings.kafka, settings.memory)),
+        (make_producer, producer_properties(settings.kafka)),
     )
     found = dict.fromkeys(
-        refusal for client, properties in clients for refusal in _refusals(client, dict(properties))
+        refusal for make, properties in clients for refusal in _refusals(make, dict(properties))
     )
     return [_problem(settings, refusal) for refusal in found]
 
@@ -60,15 +60,15 @@ def _problem(settings: Settings, refusal: Refusal) -> Problem:
     return settings.problem_at(("kafka", "properties", *name), refusal.message, refusal.hint)
 
 
-def _refusals(client: Any, properties: dict[str, Any]) -> Iterator[Refusal]:
+def _refusals(make: Callable[..., Any], properties: dict[str, Any]) -> Iterator[Refusal]:
     del properties["bootstrap.servers"]
     while True:
         try:
-            made = client({**properties, "logger": client_logger()})
+            made = make(properties)
         except KafkaException as error:
             text = error.args[0].str()
         else:
-            if client is Consumer:
+            if isinstance(made, Consumer):
                 made.close()
             return
         refusal = _translated(text)

@@ -10,13 +10,13 @@ from confluent_kafka import (
     OFFSET_BEGINNING,
     OFFSET_END,
     OFFSET_INVALID,
-    Consumer,
     KafkaError,
     KafkaException,
     TopicPartition,
 )
 
-from worker.adapters.kafka.properties import client_logger, consumer_properties
+from worker.adapters.kafka.clients import make_consumer
+from worker.adapters.kafka.properties import consumer_properties
 from worker.adapters.kafka.scan import KafkaWalk
 from worker.adapters.kafka.start_offsets import offsets_at
 from worker.pipeline.ports import SourceFailed
@@ -51,9 +51,9 @@ class KafkaReader:
 
     def __init__(self, settings: Settings) -> None:
         properties = consumer_properties(settings.kafka, settings.memory)
-        properties |= {**SMALL_APPETITE, "logger": client_logger()}
+        properties |= SMALL_APPETITE
         try:
-            self._consumer = Consumer(properties)
+            self._consumer = make_consumer(properties)
         except KafkaException as error:
             raise SourceFailed(error.args[0].str()) from None
 

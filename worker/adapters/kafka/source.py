@@ -16,20 +16,23 @@ from typing import TYPE_CHECKING, TypeVar
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException
 
 from worker.adapters.kafka.client_errors import Troubles, missing_topics
-from worker.adapters.kafka.membership import REVOKE_SHARE, Membership, Teller
+from worker.adapters.kafka.clients import make_consumer
+from worker.adapters.kafka.fatal_errors import can_heal, describe, is_fatal, renewal_backoff
+from worker.adapters.kafka.membership import REVOKE_SHARE, Membership
 from worker.adapters.kafka.presence import Presence
 from worker.adapters.kafka.properties import (
     admin_properties,
-    client_logger,
     consumer_properties,
     is_cooperative,
     is_kip848,
 )
+from worker.adapters.kafka.stalls import StallDetector, start_stalled_again
 from worker.adapters.kafka.start_offsets import offsets_at
+from worker.adapters.kafka.teller import Teller
 from worker.pipeline.ports import CommitFailed, Fetched, SourceFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from confluent_kafka import Message
     from confluent_kafka.admin._metadata import ClusterMetadata
@@ -105,14 +108,19 @@ class KafkaSource:
         self._before_joining = before_joining
         self._troubles = Troubles()
         self._poller = ThreadPoolExecutor(1, "kafka-poll")
-        self._failure: SourceFailed | None = None
         self._fetching: asyncio.Future[Fetched] | None = None
         self._had_room_at = 0.0
         self._checked_at = 0.0
         self._ends_at = 0.0
+        self._aside_at = 0.0
         self._noted_at = 0.0
         self._out_of_range: dict[Partition, int] = {}
         self._presence: Presence | None = None
+        self._polled: list[Message] = []
+        self._stalls = StallDetector()
+        self._idle_poll = False
+        self._backoff = renewal_backoff()
+        self._renew_at: float | None = None
         self._loop: asyncio.AbstractEventLoop
         self._consumer: Consumer
         self._teller: Teller
@@ -125,8 +133,7 @@ class KafkaSource:
             SourceFailed: a topic does not exist, or librdkafka refuses a property.
         """
         self._loop = asyncio.get_running_loop()
-        membership = await self._in(self._poller, self._create, assignments)
-        self._membership = membership
+        await self._in(self._poller, self._create, assignments)
         # What is waited for is a broker, not a task of ours that could set an event.
         while (metadata := await self._in(self._poller, self._metadata)) is None:  # noqa: ASYNC110 - see above
             await asyncio.sleep(REST_SECONDS)
@@ -135,9 +142,7 @@ class KafkaSource:
         self.cluster_id = str(metadata.cluster_id)
         if self._before_joining is not None:
             await self._before_joining()
-        await self._in(self._poller, membership.subscribe, self._subscriptions)
-        if not any(re.match(each, topic) for each in self._subscriptions for topic in metadata.topics):
-            await self._in(self._poller, membership.joined_without_partitions)
+        await self._in(self._poller, self._subscribe, metadata)
 
     async def fetch(self, limit: int) -> Fetched:
         """See `ports.Source.fetch`. What a cancelled call would have brought comes with the next one."""
@@ -145,24 +150,35 @@ class KafkaSource:
             if self._is_resting(limit):
                 await asyncio.sleep(REST_SECONDS)
                 return Fetched()
-            self._fetching = self._in(self._poller, self._fetch, self._member, limit)
+            self._fetching = self._in(self._poller, self._fetch, limit)
         fetched = await asyncio.shield(self._fetching)
         self._fetching = None
         return fetched
 
-    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+    async def commit(self, offsets: Mapping[Partition, int]) -> Collection[Partition]:
         """See `ports.Source.commit`.
 
         What was revoked meanwhile is left out: it is another member's to commit.
         """
         tokens = self._member.tokens(offsets)
         try:
-            committed = await self._in(self._poller, self._member.commit, dict(offsets), tokens)
+            outcomes = await self._in(self._poller, self._member.commit, dict(offsets), tokens)
         except KafkaException as error:
             why = error.args[0].name()
             self._telemetry.commit_failed(why)
             raise CommitFailed(why) from None
-        self._telemetry.offsets_committed(committed)
+        refused = {partition: why for partition, why in outcomes.items() if why is not None}
+        for each in refused.values():
+            self._telemetry.commit_failed(each.name())
+        self._telemetry.offsets_committed(len(outcomes) - len(refused))
+        return refused.keys()
+
+    async def confirm(self) -> None:
+        """See `ports.Source.confirm`."""
+        try:
+            await self._in(self._poller, self._member.confirm)
+        except KafkaException as error:
+            raise CommitFailed(error.args[0].name()) from None
 
     async def close(self) -> None:
         """Revoke everything as a rebalance would, leave the group, end the thread."""
@@ -175,6 +191,11 @@ class KafkaSource:
     def joined(self) -> bool:
         """Whether the group knows this member, with or without partitions."""
         return self._membership is not None and self._membership.joined
+
+    @property
+    def is_complete(self) -> bool:
+        """See `ports.Source.is_complete`."""
+        return self._membership is not None and self._membership.is_complete
 
     def problems(self) -> list[dict[str, str]]:
         """What is wrong right now, as `/readyz` shows it."""
@@ -203,32 +224,83 @@ class KafkaSource:
 
     # Everything below runs in the polling thread.
 
-    def _create(self, assignments: Assignments) -> Membership:
+    def _create(self, assignments: Assignments) -> None:
         patience = self.max_poll_interval * REVOKE_SHARE
         self._teller = Teller(self._loop, assignments, self._telemetry, patience)
-        callbacks = {"error_cb": self._on_error, "logger": client_logger()}
+        self._create_member()
+
+    def _create_member(self) -> None:
         try:
-            self._consumer = Consumer({**self._properties, **callbacks})
+            self._consumer = make_consumer(self._properties, error_cb=self._on_error)
         except KafkaException as error:
             raise SourceFailed(error.args[0].str()) from None
         if is_kip848(self._kafka.properties):
             self._presence = Presence(admin_properties(self._kafka), self._kafka.group_id)
         cooperative = is_cooperative(self._properties)
-        return Membership(self._consumer, self._kafka, self._teller, self._troubles, cooperative=cooperative)
+        self._membership = Membership(
+            self._consumer, self._kafka, self._teller, self._troubles, cooperative=cooperative
+        )
+
+    def _subscribe(self, metadata: ClusterMetadata) -> None:
+        self._member.subscribe(self._subscriptions)
+        if not any(re.match(each, topic) for each in self._subscriptions for topic in metadata.topics):
+            self._member.joined_without_partitions()
+
+    def _client_failed(self, error: KafkaError) -> None:
+        """The client is in a terminal state: give up what it had, and have another made.
+
+        Raises:
+            SourceFailed: another would fail in the same way.
+        """
+        if not can_heal(error):
+            raise SourceFailed(describe(error))
+        now = time.monotonic()
+        self._renew_at = now + self._backoff.failed(now)
+        self._troubles.client_failed(describe(error))
+        self._teller.client_failed(describe(error))
+        self._polled.clear()
+        self._out_of_range.clear()
+        self._member.abandon()
+
+    def _renew(self) -> bool:
+        """Make another client when its time has come; False while that is still ahead."""
+        if self._renew_at is None:
+            return True
+        if time.monotonic() < self._renew_at:
+            time.sleep(REST_SECONDS)
+            return False
+        if self._member.is_abandoned:
+            self._create_member()
+        if (metadata := self._metadata()) is None:
+            return False
+        self._renew_at = None
+        self._subscribe(metadata)
+        return True
 
     def _metadata(self) -> ClusterMetadata | None:
         self._checked_at = time.monotonic()
         try:
             metadata: ClusterMetadata = self._consumer.list_topics(timeout=METADATA_SECONDS)
         except KafkaException as error:
-            self._consumer.poll(0)  # lets the client say why: refused, not authenticated, ...
+            # Lets the client say why: refused, not authenticated, ... What comes beside it must not be skipped.
+            if (message := self._consumer.poll(0)) is not None:
+                self._polled.append(message)
             self._troubles.noticed(error.args[0])
             self._troubles.unreachable()
             return None
         self._troubles.answered(metadata, self._exact)
         return metadata
 
-    def _fetch(self, membership: Membership, limit: int) -> Fetched:
+    def _fetch(self, limit: int) -> Fetched:
+        try:
+            return self._fetch_from(self._member, limit) if self._renew() else Fetched()
+        except KafkaException as error:
+            if not is_fatal(error.args[0]):
+                raise
+            self._client_failed(error.args[0])
+            return Fetched()
+
+    def _fetch_from(self, membership: Membership, limit: int) -> Fetched:
         membership.pause(paused=limit <= 0)
         messages = membership.still_ours(self._take(min(limit, CHUNK)))
         fetched = Fetched([each for each in messages if each.error() is None])  # type: ignore[misc] # as Record
@@ -236,26 +308,36 @@ class KafkaSource:
             for message in messages:
                 if message.error() is not None:
                     self._take_in_event(message, fetched)
+        if self._troubles.forbids_topics:
+            read = [each.topic() for each in fetched.records]
+            self._troubles.allowed({*read, *(topic for topic, _ in fetched.positions)})
         self._read_from_the_start(membership, fetched)
         membership.rejoin_if_needed()
         self._note_ends(membership)
+        self._find_stalls(membership, paused=limit <= 0)
         self._check(membership, paused=limit <= 0)
-        failure = self._failure or membership.failure
-        if failure:
-            raise failure
+        if membership.failure:
+            raise membership.failure
         return fetched
 
     def _take(self, limit: int) -> list[Message]:
+        if self._polled:
+            polled, self._polled = self._polled, []
+            return polled
         first = self._consumer.poll(POLL_SECONDS)
         if first is None:
+            self._idle_poll = True
             return []
         return [first, *self._consumer.consume(limit - 1, 0)] if limit > 1 else [first]
 
     def _take_in_event(self, message: Message, fetched: Fetched) -> None:
         error, partition, offset = message.error(), _partition(message), message.offset()
         assert error is not None
+        if is_fatal(error):
+            raise KafkaException(error)
         if error.code() == _EOF and offset is not None:
             fetched.positions[partition] = offset
+            self._stalls.reached_end(partition, offset)
         elif error.code() in _OUT_OF_RANGE:
             self._out_of_range[partition] = offset or 0
         else:
@@ -265,8 +347,6 @@ class KafkaSource:
     def _on_error(self, error: KafkaError) -> None:
         self._troubles.noticed(error)
         self._teller.source_failed(error.name())
-        if error.fatal():
-            self._failure = SourceFailed(error.str())
 
     def _read_from_the_start(self, membership: Membership, fetched: Fetched) -> None:
         """Where a position is out of range: go to the log's start, and say what was lost on the way."""
@@ -296,11 +376,38 @@ class KafkaSource:
             and self._presence.has_nothing_for(self._consumer.memberid())
         ):
             membership.joined_without_partitions()
+        self._take_up_set_aside(membership)
         quiet = time.monotonic() - self._checked_at
         if quiet > (CHECK_SECONDS if self._troubles else CHECK_WELL_SECONDS):
             self._metadata()
         elif paused and time.monotonic() - self._ends_at > CHECK_SECONDS:
             self._refresh_ends(membership)
+
+    def _take_up_set_aside(self, membership: Membership) -> None:
+        if membership.is_complete or time.monotonic() - self._aside_at < CHECK_SECONDS:
+            return
+        self._aside_at = time.monotonic()
+        try:
+            membership.take_up_set_aside()
+        except KafkaException as error:
+            self._on_error(error.args[0])
+
+    def _find_stalls(self, membership: Membership, *, paused: bool) -> None:
+        now = time.monotonic()
+        if paused:
+            self._stalls.no_room()
+            return
+        if not self._stalls.is_due(now) or self._out_of_range:
+            return
+        busy, self._idle_poll = not self._idle_poll, False
+        try:
+            stalled = start_stalled_again(self._stalls, self._consumer, membership, now, busy=busy)
+        except KafkaException as error:
+            self._on_error(error.args[0])
+            return
+        for partition in stalled:
+            self._teller.fetch_stalled(partition)
+        self._troubles.stalled(self._stalls.stalled)
 
     def _note_ends(self, membership: Membership) -> None:
         if time.monotonic() - self._noted_at > NOTE_SECONDS:

@@ -6,16 +6,18 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
 from worker.adapters.kafka.client_errors import missing_topics
-from worker.adapters.kafka.properties import admin_properties, client_logger
+from worker.adapters.kafka.clients import make_admin
+from worker.adapters.kafka.properties import admin_properties
 from worker.documents.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from confluent_kafka.admin import AdminClient
 
     from worker.settings import Kafka
 
@@ -25,6 +27,12 @@ LETTER_BYTES = 2048
 """What a dead letter is larger than its record: our headers, without the API's own words."""
 
 _UNSUPPORTED = KafkaError._UNSUPPORTED_FEATURE  # noqa: SLF001 - the client's public name for its own code
+
+_NEVER_ANSWERED = {
+    _UNSUPPORTED,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+}
 
 
 def kafka_problems(kafka: Kafka, subscriptions: Sequence[str]) -> list[Problem]:
@@ -49,6 +57,23 @@ def dead_letter_problems(
     A topic that takes only smaller records than the sources do is a warning to a worker that starts: it writes what
     is too large without its value. To a check it is wrong.
     """
+    try:
+        return look_for_dead_letter_problems(kafka, subscriptions, small_is_wrong=small_is_wrong)
+    except KafkaException as error:
+        message = (
+            f"the dead-letter topic {kafka.dead_letter_topic} could not be checked: {error.args[0].str()}"
+        )
+        return [Problem(message)]
+
+
+def look_for_dead_letter_problems(
+    kafka: Kafka, subscriptions: Sequence[str], *, small_is_wrong: bool = False
+) -> list[Problem]:
+    """The same, for who can wait until the brokers answer.
+
+    Raises:
+        KafkaException: the brokers did not answer; later they may.
+    """
     name = kafka.dead_letter_topic
     admin = _admin(kafka)
     try:
@@ -69,7 +94,11 @@ def dead_letter_problems(
         ]
         settings = _settings(admin, [name, *sources])
     except KafkaException as error:
+        if error.args[0].code() not in _NEVER_ANSWERED:
+            raise
         return _not_checked(name, error.args[0])
+    finally:
+        admin.poll(0)  # lets it log
     return _judge(name, settings.pop(name), settings, small_is_wrong=small_is_wrong)
 
 
@@ -101,12 +130,10 @@ def _settings(admin: AdminClient, topics: Iterable[str]) -> dict[str, dict[str, 
 def _not_checked(name: str, error: KafkaError) -> list[Problem]:
     if error.code() == _UNSUPPORTED:
         return []
-    why = error.str()
-    if error.code() in {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED}:
-        hint = "allow DescribeConfigs, or see to it yourself that it is not compacted and takes large records"
-        return [Problem(f"the dead-letter topic {name} could not be checked: {why}", hint=hint, warning=True)]
-    return [Problem(f"the dead-letter topic {name} could not be checked: {why}")]
+    hint = "allow DescribeConfigs, or see to it yourself that it is not compacted and takes large records"
+    message = f"the dead-letter topic {name} could not be checked: {error.str()}"
+    return [Problem(message, hint=hint, warning=True)]
 
 
 def _admin(kafka: Kafka) -> AdminClient:
-    return AdminClient(admin_properties(kafka), logger=client_logger())
+    return make_admin(admin_properties(kafka))

@@ -38,6 +38,10 @@ class PartitionState:
         self.offsets.commit(offset)
         self.in_progress.commit(offset)
 
+    def release(self, offset: int) -> None:
+        """Kafka refuses this partition's commits: what is below `offset` needs no memory all the same."""
+        self.in_progress.commit(offset)
+
     def revoke(self) -> None:
         """Send nothing more of it: what is unfinished holds the commit back for good."""
         self.revoked = True

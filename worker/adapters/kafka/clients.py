@@ -1,0 +1,31 @@
+"""The one place that makes Kafka clients: each logs through the worker's logger.
+
+A client without a logger writes librdkafka's own lines to standard error, which is where the worker's JSON lines go.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient
+
+from worker.adapters.kafka.properties import client_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def make_consumer(properties: Mapping[str, Any], **callbacks: Any) -> Consumer:
+    """A consumer that logs through the worker's logger. Raises KafkaException if a property is refused."""
+    return Consumer({**properties, **callbacks, "logger": client_logger()})
+
+
+def make_producer(properties: Mapping[str, Any]) -> Producer:
+    """A producer that logs through the worker's logger. Raises KafkaException if a property is refused."""
+    return Producer({**properties, "logger": client_logger()})
+
+
+def make_admin(properties: Mapping[str, Any]) -> AdminClient:
+    """An administrative client that logs through the worker's logger: its lines come out when it is polled."""
+    return AdminClient(dict(properties), logger=client_logger())

@@ -1,0 +1,50 @@
+"""One commit, told partition by partition: a topic that was deleted, or is forbidden, fails its own commits only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from worker.adapters.kafka.client_errors import ONE_TOPIC
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from worker.core.records import Partition
+
+
+def commit(consumer: Consumer, offsets: Mapping[Partition, int]) -> dict[Partition, KafkaError | None]:
+    """Commit these offsets and wait for the coordinator's answer.
+
+    Returns:
+        For each partition why Kafka refuses it on its own account, None if it took it.
+
+    Raises:
+        KafkaException: the coordinator refuses the member, or did not answer.
+    """
+    if not offsets:
+        return {}
+    try:
+        answers = consumer.commit(offsets=_at(offsets), asynchronous=False)
+    except KafkaException as error:
+        if error.args[0].code() not in ONE_TOPIC:
+            raise
+        # The client raises where it has no other answer: all of them were refused, each perhaps for another reason.
+        if len(topics := {topic for topic, _ in offsets}) == 1:
+            return dict.fromkeys(offsets, error.args[0])
+        return {
+            partition: outcome
+            for topic in topics
+            for partition, outcome in commit(
+                consumer, {each: offset for each, offset in offsets.items() if each[0] == topic}
+            ).items()
+        }
+    for answer in answers:
+        if answer.error is not None and answer.error.code() not in ONE_TOPIC:
+            raise KafkaException(answer.error)
+    return {(answer.topic, answer.partition): answer.error for answer in answers}
+
+
+def _at(offsets: Mapping[Partition, int]) -> list[TopicPartition]:
+    return [TopicPartition(topic, number, offset) for (topic, number), offset in offsets.items()]
