@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -22,3 +23,17 @@ MAPS = {
 @pytest.mark.parametrize("name", MAPS)
 def test_a_map_names_every_room_and_no_other(name: str) -> None:
     assert MAPS[name] == ROOMS
+
+
+def test_one_place_makes_kafka_clients() -> None:
+    """Each client must log through the worker's logger, or it writes lines of its own between the worker's."""
+    makers = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "worker").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in {"AdminClient", "Consumer", "Producer"}
+    }
+    # The demo's cluster is a feature of a client, which has a logger of its own.
+    assert makers == {"worker/adapters/kafka/clients.py", "worker/demo/cluster.py"}

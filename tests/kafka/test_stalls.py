@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from confluent_kafka import TopicPartition
 
@@ -15,7 +17,7 @@ from worker.emulator import Emulator, Fault
 
 pytestmark = pytest.mark.kafka
 
-PROPERTIES = {
+PROPERTIES: dict[str, dict[str, Any]] = {
     "cooperative": {"heartbeat_interval_ms": "300"},
     "eager": {"heartbeat_interval_ms": "300", "partition_assignment_strategy": "range"},
     "consumer": {"group_protocol": "consumer"},

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from confluent_kafka import KafkaError, Message, Producer
 
+from worker.adapters.kafka.clients import make_producer
 from worker.demo.events import sample_events
 from worker.demo.sending import send
 
@@ -26,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    return produce(Producer({"bootstrap.servers": options.bootstrap_servers}), options.rate, stop)
+    return produce(make_producer({"bootstrap.servers": options.bootstrap_servers}), options.rate, stop)
 
 
 def produce(producer: Producer, rate: float, stop: threading.Event) -> int:

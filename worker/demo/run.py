@@ -13,10 +13,11 @@ from functools import partial
 from typing import Any
 
 import aiohttp
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import TopicPartition
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from worker.adapters.kafka.clients import make_consumer
 from worker.demo.cluster import EmbeddedCluster
 from worker.demo.events import TOPICS, Sample, sample_events
 from worker.demo.sending import send
@@ -212,7 +213,7 @@ async def _status(session: aiohttp.ClientSession, settings: Settings) -> dict[st
 
 def _count(cluster: EmbeddedCluster, topic: str) -> int:
     """How many records a topic holds."""
-    consumer = Consumer({"bootstrap.servers": cluster.bootstrap_servers, "group.id": "demo-counts"})
+    consumer = make_consumer({"bootstrap.servers": cluster.bootstrap_servers, "group.id": "demo-counts"})
     try:
         marks = [
             consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)

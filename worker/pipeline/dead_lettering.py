@@ -130,7 +130,7 @@ class DeadLetterWriter:
                 continue
             some, self._waiting = self._waiting[:WRITE_AT_ONCE], self._waiting[WRITE_AT_ONCE:]
             refused = await self._write([each for each in some if not each[0].revoked])
-            self._waiting = refused + self._waiting
+            self._waiting += refused  # last: one that no topic takes must not keep the others back
             self._progress.notify()
             if refused:
                 await asyncio.sleep(RETRY_SECONDS)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from worker.adapters.kafka.clients import make_producer
+from worker.adapters.kafka.clients import flush, make_producer
+from worker.adapters.kafka.fatal_errors import is_fatal
 from worker.adapters.kafka.properties import producer_properties
 from worker.dead_letters.letter import RESOLVED, Range, marks
 from worker.pipeline.ports import CommitFailed
@@ -74,14 +75,16 @@ class ResolvedMarks:
             self._flush(self._producer, failures)
         except (KafkaException, BufferError) as error:
             why = error.args[0]
+            if isinstance(why, KafkaError) and is_fatal(why):
+                self._producer = None  # the next write makes another
             raise CommitFailed(why.name() if isinstance(why, KafkaError) else str(why)) from None
         if failures:
-            if failures[0].fatal():
-                self._producer = None  # it failed for good; the next write makes another
+            if any(is_fatal(failure) for failure in failures):
+                self._producer = None  # the next write makes another
             raise CommitFailed(failures[0].name())
 
     def _flush(self, producer: Producer, failures: list[KafkaError]) -> None:
-        if producer.flush(self._patience):
+        if flush(producer, self._patience):
             producer.purge()
-            producer.flush(MARGIN_SECONDS)
+            flush(producer, MARGIN_SECONDS)
             failures.append(KafkaError(KafkaError._MSG_TIMED_OUT))  # noqa: SLF001 - the client's public name

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from confluent_kafka import KafkaError, KafkaException
 
 from worker.adapters.dead_letter_topic.headers import Headers, as_before, digest, headers_of, left_out
-from worker.adapters.kafka.clients import make_producer
+from worker.adapters.kafka.clients import flush, make_producer
 from worker.adapters.kafka.fatal_errors import can_heal, describe, is_fatal, renewal_backoff
 from worker.adapters.kafka.properties import producer_properties
 from worker.adapters.kafka.topic_checks import look_for_dead_letter_problems
@@ -217,9 +217,9 @@ class DeadLetterTopic:
                 self._hand_over(producer, letter.record, form, functools.partial(delivered, index))
             except KafkaException as refused:
                 outcomes[index] = refused.args[0]
-        if producer.flush(self._patience):
+        if flush(producer, self._patience):
             producer.purge()
-            producer.flush(MARGIN_SECONDS)
+            flush(producer, MARGIN_SECONDS)
         return outcomes
 
     def _hand_over(self, producer: Producer, record: Record, form: Form, delivered: Delivered) -> None:
@@ -231,7 +231,7 @@ class DeadLetterTopic:
                     self._topic, form.value, form.key, partition, delivered, headers=list(form.headers)
                 )
             except BufferError:  # the client's queue is full: let it send some
-                producer.poll(MARGIN_SECONDS)
+                flush(producer, MARGIN_SECONDS)
             else:
                 return
 
@@ -239,7 +239,7 @@ class DeadLetterTopic:
         producer, self._producer = self._producer, None
         if producer is not None:
             with suppress(KafkaException):  # it failed for good
-                producer.flush(self._patience)
+                flush(producer, self._patience)
 
 
 def _reason(error: KafkaError) -> str:

@@ -1,0 +1,194 @@
+"""Topics that change while the worker runs: what is concerned waits and is named, everything else goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from confluent_kafka.admin._acl import AclBinding, AclBindingFilter, AclOperation, AclPermissionType
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
+
+from tests.kafka.conftest import leave
+from tests.support.kafka_client import SECONDS, KafkaClient
+from tests.support.kafka_cluster import KafkaCluster
+from tests.support.memory_source import MemoryRecord
+from tests.support.recorded_telemetry import RecordedTelemetry
+from tests.support.worker_process import MAPPING, PROTOCOLS, Site, until
+from worker.adapters.dead_letter_topic.writer import DeadLetterTopic
+from worker.core.reasons import Stage
+from worker.emulator import Emulator
+from worker.pipeline.ports import DeadLetter
+from worker.settings import Kafka
+
+pytestmark = pytest.mark.kafka
+
+AUTHORIZER = """
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+allow.everyone.if.no.acl.found=true
+"""
+
+
+@pytest.fixture
+def guarded(tmp_path: Path, kafka_servers: str) -> Iterator[KafkaCluster]:
+    """A Kafka of this test's own that knows rights."""
+    cluster = KafkaCluster(tmp_path / "kafka")
+    with (cluster.directory / "server.properties").open("a") as properties:
+        properties.write(AUTHORIZER)
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.kill()
+
+
+def letter(partition: int, value: bytes = b"{broken") -> DeadLetter:
+    record = MemoryRecord(("orders", partition), 42, b"key", value, [], 1_700_000_000_123)
+    return DeadLetter(record, Stage.MAP, "MAPPER_FAILED", "it raised", 1_795_269_600.25)
+
+
+@asynccontextmanager
+async def writer(kafka: KafkaClient, topic: str) -> AsyncIterator[DeadLetterTopic]:
+    settings = Kafka(
+        bootstrap_servers=kafka.servers,
+        dead_letter_topic=topic,
+        properties={"delivery.timeout.ms": "3000", "topic.metadata.refresh.interval.ms": "500"},
+    )
+    letters = DeadLetterTopic(settings, cast("Any", RecordedTelemetry()))
+    letters.cluster_id = "cluster-1"
+    yield letters
+    await letters.close()
+
+
+async def written(letters: DeadLetterTopic, one: DeadLetter) -> None:
+    async with asyncio.timeout(60):
+        while await letters.write([one]) != [None]:
+            pass
+
+
+async def test_a_dead_letter_topic_that_was_made_anew_with_fewer_partitions_takes_letters(
+    kafka: KafkaClient,
+) -> None:
+    topic = kafka.create_topic(3)
+    async with writer(kafka, topic) as letters:
+        assert await letters.write([letter(2)]) == [None]
+        kafka.delete_topic(topic)
+        assert await letters.write([letter(2)]) != [None]
+        async with asyncio.timeout(60):
+            while topic in kafka.admin.list_topics(timeout=SECONDS).topics:  # noqa: ASYNC110 - in the broker
+                await asyncio.sleep(0.05)
+        kafka.create_topic(1, topic)
+        await written(letters, letter(2))
+    assert kafka.end(topic, 0) == 1
+
+
+async def test_a_dead_letter_topic_whose_limit_is_lowered_takes_smaller_letters(kafka: KafkaClient) -> None:
+    topic = kafka.create_topic()
+    async with writer(kafka, topic) as letters:
+        large = letter(0, random.Random(1).randbytes(50_000))
+        assert await letters.write([large]) == [None]
+        entry = ConfigEntry("max.message.bytes", "20000", incremental_operation=AlterConfigOpType.SET)
+        resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+        kafka.admin.incremental_alter_configs([resource])[resource].result(SECONDS)
+        await written(letters, large)
+    values = [message.value() for message in kafka.read(topic, kafka.end(topic, 0))]
+    assert values[-1] is None
+
+
+async def test_a_producer_that_may_no_longer_write_at_all_is_made_anew_when_it_may(
+    guarded: KafkaCluster,
+) -> None:
+    kafka = KafkaClient(guarded.bootstrap_servers)
+    topic = kafka.create_topic()
+    denied = [
+        deny(kafka, "*", AclOperation.WRITE),
+        deny(kafka, "kafka-cluster", AclOperation.IDEMPOTENT_WRITE, ResourceType.BROKER),
+    ]
+    async with writer(kafka, topic) as letters:
+        (refused,) = await letters.write([letter(0)])
+        assert refused is not None
+        assert refused.startswith("CLUSTER_AUTHORIZATION_FAILED")
+        telemetry = cast("RecordedTelemetry", letters._telemetry)
+        assert [client for client, _ in telemetry.of("kafka_client_failed")] == ["producer"]
+        kafka.admin.delete_acls(denied)
+        await written(letters, letter(0))
+    assert kafka.end(topic, 0) == 1
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_topic_whose_rights_are_taken_away_waits_and_the_others_go_on(
+    guarded: KafkaCluster, tmp_path: Path, emulator: Emulator, protocol: str
+) -> None:
+    site, other = two_topics(guarded, tmp_path, emulator, protocol)
+    worker = await site.started()
+    site.produce(20)
+    site.produce(20, topic=other)
+    await site.delivered()
+    denied = deny(site.kafka, other, AclOperation.READ)
+    site.produce(20, topic=other)
+    await worker.not_ready_for("KAFKA_NOT_AUTHORIZED")
+    site.produce(20)
+    await until(lambda: site.committed() == site.ends())
+
+    # A worker that joins only now takes the others up, too.
+    assert await worker.stop() == 0
+    worker = site.start()
+    site.produce(20)
+    await until(lambda: site.committed() == site.ends())
+    assert await worker.reasons() == ["KAFKA_NOT_AUTHORIZED"]
+    site.kafka.admin.delete_acls([denied])
+    await site.delivered()
+    await worker.ready()
+    await until(lambda: site.committed(other) == site.ends(other))
+    assert await worker.stop() == 0
+    leave(site)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_topic_that_is_deleted_keeps_no_other_waiting(
+    own_kafka: KafkaCluster, tmp_path: Path, emulator: Emulator, protocol: str
+) -> None:
+    site, other = two_topics(own_kafka, tmp_path, emulator, protocol)
+    worker = await site.started()
+    site.produce(20)
+    site.produce(20, topic=other)
+    await site.delivered()
+    site.kafka.delete_topic(other)
+    await worker.not_ready_for("TOPIC_MISSING")
+    site.produce(20)
+    await site.delivered()
+    await until(lambda: site.committed() == site.ends())
+    site.kafka.create_topic(2, other)
+    site.produce(20, topic=other)
+    await site.delivered()
+    await worker.ready()
+    assert await worker.stop() == 0
+    leave(site)
+
+
+def two_topics(cluster: KafkaCluster, folder: Path, emulator: Emulator, protocol: str) -> tuple[Site, str]:
+    site = Site(folder, KafkaClient(cluster.bootstrap_servers), emulator, protocol)
+    site.change_property("topic.metadata.refresh.interval.ms", 500)
+    other = site.kafka.create_topic(2)
+    site.mapping = MAPPING.format(topics=json.dumps([site.topic, other]))
+    return site, other
+
+
+def deny(
+    kafka: KafkaClient, name: str, operation: AclOperation, kind: ResourceType = ResourceType.TOPIC
+) -> AclBindingFilter:
+    """Take one right away and leave all others; returns what `delete_acls` takes to give it back."""
+    where = (kind, name, ResourcePatternType.LITERAL, "User:*", "*")
+    bindings = [
+        AclBinding(*where, AclOperation.ALL, AclPermissionType.ALLOW),
+        AclBinding(*where, operation, AclPermissionType.DENY),
+    ]
+    for answer in kafka.admin.create_acls(bindings).values():
+        answer.result(SECONDS)
+    return AclBindingFilter(*where, operation, AclPermissionType.DENY)
