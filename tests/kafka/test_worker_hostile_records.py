@@ -26,8 +26,8 @@ rules:
   - {{when: type == 'happened', call: track, event: Something Happened, userId: person,
      properties: {{n: n, text: text}}}}
   - {{when: type == 'keyed', call: track, event: Keyed, userId: _kafka.key}}
-  - {{when: type == 'mapped', mapper: 'own:mapped'}}
-  - {{when: type == 'reads', mapper: 'own:reads'}}
+  - {{when: type == 'mapped', mapper: 'hostile_mapper:mapped'}}
+  - {{when: type == 'reads', mapper: 'hostile_mapper:reads'}}
   - {{when: type == 'needs', call: track, event: Traced, userId: person, properties: {{trace: _kafka.headers.trace}}}}
   - {{when: "_kafka.headers.kind == 'x'", call: track, event: Never, userId: person}}
 """
@@ -53,7 +53,7 @@ def raw(kafka: KafkaClient) -> Iterator[RawProducer]:
 def dlq(site: Site) -> Dlq:
     site.mapping = MAPPING.format(topic=site.topic)
     (site.folder / "config").mkdir()
-    (site.folder / "config" / "own.py").write_text(MAPPER)
+    (site.folder / "config" / "hostile_mapper.py").write_text(MAPPER)
     return Dlq(site)
 
 

@@ -1,20 +1,24 @@
-"""What the API says about a refused batch, made fit for a log line and a dead letter's header.
+r"""What the API says about a refused batch, made fit for a log line and a dead letter's header.
 
 The API's errors may quote what was sent: an email address, an id, a name. They are redacted before anyone
 sees them:
 
 1. what stands in quotes goes, unless it is a word of the API's own (`"userId" is required` stays);
-2. so does what looks like an email address, a long number, a hexadecimal id or a token;
-3. and so does every other word that occurs in the sent body (case aside) as anything but a field's name,
-   except ordinary words of error messages and an index in square brackets, as in `batch[3]`.
+2. so does what looks like an email address, a long number, a hexadecimal id or a token, and a word with an
+   escape in it (`ada%40example.com`, `ada&#64;example.com`, `ada\u0040example.com`);
+3. so does what was sent, in base64 or hexadecimal;
+4. and so does every other word that occurs in the sent body as anything but a field's name, except ordinary
+   words of error messages and an index of a list that was sent, as in `batch[3]`.
 
-What is redacted becomes `…`. Rule 3 looks for a word anywhere in the body, so parts of a value are found
-as well.
+What is redacted becomes `…`. Words are compared without case and accents, however Unicode writes them, and
+looked for anywhere in the body, so parts of a value are found as well.
 """
 
 from __future__ import annotations
 
+import base64
 import re
+import unicodedata
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
 
 MAX_ERRORS = 10
 MAX_ERROR_CHARS = 300
-_MAX_READ_CHARS = 2_000
+_MAX_READ_CHARS = 600
 """Of each error, before it is redacted and shortened."""
 
 _MAX_LEVELS = 5
@@ -41,8 +45,13 @@ _TELLING = re.compile(
     r"|\b(?=[\w-]*\d)[0-9a-fA-F][0-9a-fA-F-]{10,}[0-9a-fA-F]\b"  # a UUID, a hash
     r"|\+?\d(?:[\s().-]{0,3}\d){6,}"  # a long number, a phone number
     r"|[\w+/=-]{24,}"  # a token
+    r"|[^\s<>()\[\]]*(?:%[0-9a-fA-F]{2}|&#?\w{1,8};|\\[ux][0-9a-fA-F]{2})[^\s<>()\[\]]*"  # escapes
 )
-_WORD = re.compile(r"(?<=\[)\d{1,4}(?=\])|\w+(?:[-.]\w+)*")
+_ENCODED = re.compile(r"(?<![\w+/])[\w+/-]{4,}={0,2}")
+_WORD = re.compile(r"\w+(?:[-.]\w+)*")
+_LIST_BEFORE = re.compile(r"(\w+)(?:\[\d{1,4}\])*\[\Z")
+_FIELD = re.compile(r'"(\w+)":')
+_ACCENTS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
 _REPEATED = re.compile(rf"{REDACTED}(?:[\s.,@:-]*{REDACTED})+")
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\ufeff]+")
 _TAG = re.compile(r"<[^<>]*>")
@@ -91,34 +100,89 @@ def errors_in(text: bytes, sent: bytes, secrets: str = "") -> tuple[str, ...]:
     found = list(islice(_texts_of(text), MAX_ERRORS))
     if not found:
         return ()
-    haystack = f"{sent.decode('utf-8', 'replace')}\n{secrets}".lower()
-    return tuple(redact(words, haystack) for words in found)
+    values = Sent(f"{sent.decode('utf-8', 'replace')}\n{secrets}")
+    return tuple(redact(words, values) for words in found)
 
 
-def redact(words: str, haystack: str) -> str:
-    """The same words without anything that the sent body (lower case) holds; see the module's rules."""
-    words = _QUOTED.sub(_unless_ordinary, words[:_MAX_READ_CHARS])
+class Sent:
+    """The words that were sent, made ready once to look for others among them.
+
+    Args:
+        body: what was sent, and whatever else must not be repeated.
+    """
+
+    def __init__(self, body: str) -> None:
+        folded = _folded(body)
+        self._lists = set(re.findall(r'"(\w+)":\[', folded))
+        self._names = set(_FIELD.findall(folded))
+        self._all_names = "\n".join(self._names)
+        self._values = "\n".join(set(re.findall(r"\w+", _FIELD.sub(" ", folded))))
+        self._known: dict[str, bool] = {}
+
+    def holds(self, word: str) -> bool:
+        """Whether a word is a part of what was sent, or more than just the whole name of a field."""
+        known = self._known.get(word)
+        if known is None:
+            held = word in self._values or (word not in self._names and word in self._all_names)
+            known = self._known[word] = held
+        return known
+
+    def has_list(self, name: str) -> bool:
+        """Whether a field of this name holds a list."""
+        return name in self._lists
+
+
+def redact(words: str, sent: Sent) -> str:
+    """The same words without anything that was sent; see the module's rules."""
+    words = unicodedata.normalize("NFKC", words[:_MAX_READ_CHARS])
+    words = _QUOTED.sub(_unless_ordinary, words)
     words = _TELLING.sub(REDACTED, words)
-    words = _WORD.sub(lambda match: _unless_sent(match, haystack), words)
+    words = _ENCODED.sub(lambda match: _unless_it_decodes(match, sent), words)
+    words = _WORD.sub(lambda match: _unless_sent(match, sent), words)
     words = _REPEATED.sub(REDACTED, words)
     return words if len(words) <= MAX_ERROR_CHARS else words[: MAX_ERROR_CHARS - 1] + "…"
+
+
+def _folded(text: str) -> str:
+    """Without case and accents: equal for every way in which Unicode can write the same word."""
+    if text.isascii():
+        return text.lower()
+    return _ACCENTS.sub("", unicodedata.normalize("NFKD", text)).casefold()
 
 
 def _unless_ordinary(match: re.Match[str]) -> str:
     return match[0] if match[0][1:-1].lower() in _ORDINARY else REDACTED
 
 
-def _unless_sent(match: re.Match[str], haystack: str) -> str:
+def _unless_it_decodes(match: re.Match[str], sent: Sent) -> str:
+    """Redacted, if it is a text of at least three characters that was sent, encoded."""
+    encoded = match[0].replace("-", "+").replace("_", "/").rstrip("=")
+    for decode in (_from_base64, bytes.fromhex):
+        try:
+            text = _folded(decode(encoded).decode())
+        except ValueError:
+            continue
+        if any(len(word) > 2 and sent.holds(word) for word in re.findall(r"\w+", text)):
+            return REDACTED
+    return match[0]
+
+
+def _from_base64(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+
+
+def _unless_sent(match: re.Match[str], sent: Sent) -> str:
     word = match[0].lower()
-    if word in _ORDINARY or (word.isdigit() and match.string[match.start() - 1 : match.start()] == "["):
+    if word in _ORDINARY or (word.isdigit() and _is_an_index(match, sent)):
         return match[0]
-    if all(_is_harmless(part, haystack) for part in re.split(r"[-.]", word)):
-        return match[0]
-    return REDACTED
+    parts = re.split(r"[-.]", word)
+    return match[0] if all(each in _ORDINARY or not sent.holds(_folded(each)) for each in parts) else REDACTED
 
 
-def _is_harmless(word: str, haystack: str) -> bool:
-    return word in _ORDINARY or haystack.count(word) == haystack.count(f'"{word}":')
+def _is_an_index(match: re.Match[str], sent: Sent) -> bool:
+    """Whether a number stands in brackets behind the name of a list that was sent."""
+    before = _LIST_BEFORE.search(match.string[: match.start()])
+    return before is not None and sent.has_list(_folded(before[1]))
 
 
 def _texts_of(text: bytes) -> Iterator[str]:
