@@ -71,6 +71,7 @@ class StartOffsets:
         self._start_from: str | int = kafka.start_from if begin is None else begin
         self._topic_ids = topic_ids
         self._latest_at: int | None = None
+        self._notes: dict[Partition, CommitNote] = {}
 
     def group_began(self) -> None:
         """The group has nothing for this member yet: a topic that is created later is read from its beginning."""
@@ -88,20 +89,14 @@ class StartOffsets:
             return Starts({}, {})
         ids = self._topic_ids({topic for topic, _ in wanted})
         before = committed_offsets(self._consumer, wanted)
-        restarted = [
-            each
-            for each, committed in before.items()
-            if committed.note.topic_id is not None
-            and ids.get(each[0], committed.note.topic_id) != committed.note.topic_id
-        ]
+        restarted = [each for each in wanted if self._is_another_log(each, before.get(each), ids)]
         valid = {each: committed for each, committed in before.items() if each not in restarted}
         firsts = offsets_at(self._consumer, wanted, OFFSET_BEGINNING)
         ends = offsets_at(self._consumer, wanted, OFFSET_END)
         offsets = {each: committed.offset for each, committed in valid.items()}
         fresh = {each: firsts[each] for each in restarted}
-        fresh |= self._fresh(
-            [each for each in wanted if each not in before], subscriptions, before, firsts, ends
-        )
+        unknown = [each for each in wanted if each not in before and each not in restarted]
+        fresh |= self._fresh(unknown, subscriptions, before, firsts, ends)
         found = {
             each: Start(
                 max(offsets.get(each, fresh.get(each, 0)), firsts[each]), offsets.get(each), ends[each]
@@ -110,9 +105,19 @@ class StartOffsets:
         }
         notes = {each: CommitNote(ids.get(each[0]), self._moment(before.get(each))) for each in wanted}
         if self._start_from == "latest":
-            self._commit_at_once({each: found[each].offset for each in wanted if each not in before}, notes)
+            self._commit_at_once({each: found[each].offset for each in unknown}, notes)
         lost = {each: firsts[each] - offset for each, offset in offsets.items() if offset < firsts[each]}
+        self._notes |= notes
         return Starts(found, lost, notes, restarted)
+
+    def _is_another_log(
+        self, partition: Partition, committed: Committed | None, ids: Mapping[str, str]
+    ) -> bool:
+        """Whether the topic was created anew since its offset was committed, or since this member read it."""
+        known = committed.note.topic_id if committed else None
+        if known is None and partition in self._notes:
+            known = self._notes[partition].topic_id
+        return known is not None and ids.get(partition[0], known) != known
 
     def beginnings(self, partitions: Sequence[Partition], notes: Mapping[Partition, CommitNote]) -> Starts:
         """The beginnings of logs that are not those that `notes` are of.
@@ -123,12 +128,10 @@ class StartOffsets:
         ids = self._topic_ids({topic for topic, _ in partitions})
         firsts = offsets_at(self._consumer, partitions, OFFSET_BEGINNING)
         ends = offsets_at(self._consumer, partitions, OFFSET_END)
-        return Starts(
-            found={each: Start(firsts[each], None, ends[each]) for each in partitions},
-            lost={},
-            notes={each: CommitNote(ids.get(each[0]), notes[each].latest_at) for each in partitions},
-            restarted=list(partitions),
-        )
+        found = {each: Start(firsts[each], None, ends[each]) for each in partitions}
+        renewed = {each: CommitNote(ids.get(each[0]), notes[each].latest_at) for each in partitions}
+        self._notes |= renewed
+        return Starts(found, {}, renewed, list(partitions))
 
     def _moment(self, committed: Committed | None) -> int | None:
         own = committed.note.latest_at if committed else None
