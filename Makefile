@@ -1,8 +1,15 @@
 # Everything runs in .venv, made from requirements.lock; nothing is installed elsewhere.
 PYTHON ?= python3
 BIN := .venv/bin
+# Test processes. The tests on Kafka wait more than they work, so there are more than most machines have cores.
+JOBS ?= 4
+PYTEST := -m pytest --numprocesses $(JOBS) --dist worksteal
+FLOOR := 95
+ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+# What a test of the wheel needs beside the wheel.
+BESIDE_THE_WHEEL := $(filter-out worker, $(wildcard * .ci .github .pre-commit-config.yaml .dockerignore))
 
-.PHONY: setup demo check test lock clean
+.PHONY: setup demo check check-workflows test test-all test-wheel check-tag build docs lock clean
 
 setup: .venv/installed
 
@@ -23,8 +30,44 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Needs Go, which runs actionlint.
+check-workflows: setup
+	$(BIN)/zizmor --offline --quiet .github
+	go run $(ACTIONLINT)
+
+# Everything but the slow tests on Kafka, with branch coverage of what decides.
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python $(PYTEST) -m "not slow" --cov --cov-report=
+	$(BIN)/coverage report --fail-under $(FLOOR) --include 'worker/core/*'
+	$(BIN)/coverage report --fail-under $(FLOOR) --include 'worker/mapping/*'
+	$(BIN)/coverage report --fail-under $(FLOOR) --include 'worker/pipeline/*'
+
+# `make check test test-all` runs each test once.
+test-all: test
+	$(BIN)/python $(PYTEST) -m slow
+
+# The tag of a release is `v` and the version: make check-tag TAG=v1.2.3
+check-tag:
+	@grep -qxF "__version__ = \"$${TAG#v}\"" worker/version.py || { echo "The tag $$TAG is not the version in worker/version.py" >&2; exit 1; }
+
+build: setup
+	rm -rf dist
+	$(BIN)/hatchling build
+
+# The quick tests on the wheel as it will be installed, with any PYTHON: the tree below has no worker/ of its own.
+test-wheel: build
+	rm -rf build/wheel
+	mkdir -p build/wheel/tree
+	$(PYTHON) -m venv build/wheel/venv
+	build/wheel/venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	build/wheel/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps dist/*.whl
+	cp -R $(filter-out build dist, $(BESIDE_THE_WHEEL)) build/wheel/tree
+	ln -s "$$(build/wheel/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/worker" build/wheel/tree/worker
+	cd build/wheel/tree && ../venv/bin/python $(PYTEST) -m "not slow and not checkout"
+
+# docs/api.md, from docstrings.
+docs: setup
+	$(BIN)/python docs/write_api.py
 
 # After a change of the dependencies in pyproject.toml.
 lock: setup

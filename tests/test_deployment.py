@@ -58,6 +58,7 @@ def commands() -> set[str]:
     return set(re.findall(r"^\W*([a-z]+)\s", said.stdout, re.MULTILINE))
 
 
+@pytest.mark.checkout
 def test_a_wheel_holds_the_worked_example_as_its_starter_configuration(tmp_path: Path) -> None:
     """Built from a copy, as from a source distribution: without what lies about in a work tree."""
     source = tmp_path / "source"
@@ -93,6 +94,7 @@ def files_below(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.checkout
 def test_an_editable_install_takes_the_repository_s_own() -> None:
     assert starter_folder() == ROOT / "config"
 

@@ -10,10 +10,11 @@ import pytest
 import worker
 from tests.support import markdown
 from worker.core.reasons import REASONS
-from worker.dead_letters.runbook import ADVICE, UNKNOWN, Fault, advice
+from worker.dead_letters.runbook import RUNBOOK, UNKNOWN, Fault, entry_for
 from worker.pipeline.committing import FAILING
 from worker.pipeline.dead_lettering import STORM
 from worker.pipeline.delivery import HOLD_REASONS
+from worker.pipeline.standstill import UNCONFIRMED
 from worker.telemetry.telemetry import Telemetry
 
 ROOT = Path(__file__).parents[1]
@@ -22,11 +23,11 @@ HEADINGS = {section.title for section in markdown.sections(OPERATIONS)}
 
 
 def test_every_reason_has_advice_and_a_section_that_says_the_same() -> None:
-    assert REASONS.keys() <= ADVICE.keys()
-    assert ADVICE.keys() <= HEADINGS
-    for reason, said in ADVICE.items():
+    assert REASONS.keys() <= RUNBOOK.keys()
+    assert RUNBOOK.keys() <= HEADINGS
+    for reason, entry in RUNBOOK.items():
         text = OPERATIONS.partition(f"#### {reason}\n")[2].partition("\n#")[0]
-        for words in said:
+        for words in entry:
             assert str(words) in text, f"{reason}: {words}"
 
 
@@ -39,7 +40,7 @@ def test_every_reason_of_readyz_has_a_section() -> None:
     }
     reasons = {part for found in literal for part in found if part}
     assert {"JOINING", "DEAD_LETTERS_REFUSED", "KAFKA_UNREACHABLE"} <= reasons
-    reasons |= {STORM, FAILING, *HOLD_REASONS.values(), "REDIRECTED", "UNEXPECTED_ANSWER"}
+    reasons |= {STORM, FAILING, UNCONFIRMED, *HOLD_REASONS.values(), "REDIRECTED", "UNEXPECTED_ANSWER"}
     assert reasons <= HEADINGS
 
 
@@ -51,11 +52,11 @@ def test_every_alert_is_explained() -> None:
 
 @pytest.mark.parametrize("status", [*range(300, 400), 403, 404, 408, 425, 500, 503, 599])
 def test_every_status_has_advice(status: int) -> None:
-    assert advice(f"HTTP_{status}") is ADVICE["HTTP_5xx" if status >= 500 else "HTTP_xxx"]
+    assert entry_for(f"HTTP_{status}") is RUNBOOK["HTTP_5xx" if status >= 500 else "HTTP_xxx"]
 
 
 def test_a_code_that_nobody_knows_is_somebody_elses() -> None:
-    assert advice("TOO_OLD") is UNKNOWN
+    assert entry_for("TOO_OLD") is UNKNOWN
     assert UNKNOWN.fault is Fault.ELSEWHERE
 
 

@@ -21,20 +21,24 @@ The rooms, from the outside in; each imports only from those below it:
 tests of users' mappings.
 """
 
-from worker.mapping.calls.builders import Reject, alias, group, identify, page, screen, track
-from worker.mapping.calls.call import Call
-from worker.mapping.calls.semantic_builders import (
-    create_or_update_device,
-    delete_device,
-    delete_object,
-    delete_relationship,
-    delete_user,
-    report_content_event,
-    report_delivery_event,
-    suppress_user,
-    unsuppress_user,
-)
-from worker.mapping.mappers.event import Event
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from worker.mapping.calls.builders import Reject, alias, group, identify, page, screen, track
+    from worker.mapping.calls.call import Call
+    from worker.mapping.calls.semantic_builders import (
+        create_or_update_device,
+        delete_device,
+        delete_object,
+        delete_relationship,
+        delete_user,
+        report_content_event,
+        report_delivery_event,
+        suppress_user,
+        unsuppress_user,
+    )
+    from worker.mapping.mappers.event import Event
 
 __all__ = [
     "Call",
@@ -56,3 +60,19 @@ __all__ = [
     "track",
     "unsuppress_user",
 ]
+
+_MODULES = (
+    "worker.mapping.calls.builders",
+    "worker.mapping.calls.semantic_builders",
+    "worker.mapping.calls.call",
+    "worker.mapping.mappers.event",
+)
+
+
+def __getattr__(name: str) -> Any:
+    """Load what mapper authors import when it is asked for: the program must catch signals before that takes time."""
+    if name in __all__:
+        for module in map(import_module, _MODULES):
+            if hasattr(module, name):
+                return getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)

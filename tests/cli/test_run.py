@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -70,6 +71,21 @@ async def test_a_job_delivers_what_is_there_and_exits_0(
     assert all("event" in json.loads(line) for line in done.err.splitlines())
     assert "ada@" not in done.err
     assert "right" not in done.err
+
+
+@pytest.mark.parametrize("streams", ["<&- >&- 2>&-", ">/dev/full 2>/dev/full", "2>&1 | true"])
+async def test_a_job_that_nobody_can_read_along_with_does_its_work_and_exits_0(
+    emulator: Emulator, environ: dict[str, str], tmp_path: Path, streams: str
+) -> None:
+    job = await asyncio.create_subprocess_exec(
+        "bash",
+        "-c",
+        f"set -o pipefail; {sys.executable} -m worker run --until-caught-up {streams}",
+        cwd=tmp_path,
+        env={**environ, "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+    )
+    assert await job.wait() == 0
+    assert len(emulator.received.calls()) == RECORDS
 
 
 async def test_a_job_with_a_wrong_key_exits_1_and_names_neither_key_nor_person(

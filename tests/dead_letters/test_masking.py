@@ -27,15 +27,32 @@ def test_a_person_is_never_shown(person: str, field: str) -> None:
         assert person not in orjson.dumps(masked(event), option=orjson.OPT_NON_STR_KEYS).decode()
 
 
-def test_numbers_that_may_be_somebodys_are_masked_and_short_ones_shown() -> None:
-    event = {"id": 10815473, "phone": 442079460958, "total": 9.5, "count": 3, "card": 4.242424242}
-    assert masked(event) == {
-        "id": "99999999",
-        "phone": "999999999999",
-        "total": 9.5,
-        "count": 3,
-        "card": "9.999999999",
-    }
+def test_numbers_are_masked_however_small() -> None:
+    event = {"id": 17, "phone": 442079460958, "total": -9.5}
+    assert masked(event) == {"id": "99", "phone": "999999999999", "total": "-9.9"}
+
+
+@pytest.mark.parametrize(
+    ("event", "shown"),
+    [
+        ({"born": "1815-12-10"}, {"born": "9999-99-99"}),
+        ({"status": "Ada called again about her order"}, {"status": "xxx xxxxxx xxxxx xxxxx xxx xxxxx"}),
+        ({"status": "x" * 33}, {"status": "x" * 33}),
+        ({"status": "a" * 33}, {"status": "x" * 33}),
+        ({"ada.lovelace": True}, {"xxx.xxxxxxxx": True}),
+        ({"op": "c", "status": "paid"}, {"op": "c", "status": "paid"}),
+    ],
+)
+def test_only_one_short_word_of_a_code_field_and_a_date_with_a_time_are_shown(
+    event: dict[str, Any], shown: dict[str, Any]
+) -> None:
+    assert masked(event) == shown
+
+
+def test_texts_of_the_mapping_are_shown() -> None:
+    call = {"type": "track", "event": "Order Completed", "userId": "cust-1"}
+    assert masked(call, own_texts={"Order Completed"}) == {**call, "userId": "xxxx-9"}
+    assert masked(call)["event"] == "xxxxx xxxxxxxxx"
 
 
 def test_what_helps_to_understand_is_shown() -> None:

@@ -1,4 +1,4 @@
-"""A real Kafka for the session, or a loud word at the end that there was none."""
+"""A real Kafka for the session, or a skip that the end of the run repeats loudly."""
 
 from __future__ import annotations
 
@@ -8,14 +8,22 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import NO_KAFKA
 from tests.support.kafka_client import KafkaClient
 from tests.support.kafka_cluster import KafkaCluster, configured_servers, missing_tools
 from tests.support.ledger import PERSON, TEXT
+from tests.support.shared_kafka import shared_kafka
 from tests.support.worker_process import API_KEY, Site
 from worker.demo.cluster import EmbeddedCluster
 from worker.emulator import Emulator
 
-_absent: list[str] = []
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything here is slow, so that `make test` stays quick as tests are added; what is essential is marked so."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents and item.get_closest_marker("essential") is None:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
@@ -25,12 +33,10 @@ def kafka_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield servers
         return
     _need_a_broker_of_our_own()
-    cluster = KafkaCluster(tmp_path_factory.mktemp("kafka"))
-    try:
-        cluster.start()
-        yield cluster.bootstrap_servers
-    finally:
-        cluster.kill()
+    folder = tmp_path_factory.getbasetemp()
+    # Each process of a parallel run has a folder of its own within that of the run.
+    with shared_kafka(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) as servers:
+        yield servers
 
 
 @pytest.fixture(scope="session")
@@ -87,16 +93,7 @@ def leave(site: Site) -> None:
 
 def _need_a_broker_of_our_own() -> None:
     if missing := missing_tools():
-        _absent.append(missing)
-        message = f"no Kafka to test with: install {missing}, or set KAFKA_BOOTSTRAP_SERVERS"
+        message = f"{NO_KAFKA}: install {missing}, or set KAFKA_BOOTSTRAP_SERVERS"
         if os.environ.get("CI") == "true":
             pytest.fail(message)
         pytest.skip(message)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if _absent:
-        terminalreporter.section("NOT TESTED ON KAFKA", sep="!", red=True, bold=True)
-        terminalreporter.line(
-            f"{len(_absent)} tests or more had no Kafka: install {_absent[0]}, or set KAFKA_BOOTSTRAP_SERVERS."
-        )

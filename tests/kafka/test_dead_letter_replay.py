@@ -195,12 +195,12 @@ async def looks_change_nothing(site: Site, dlq: Dlq, emulator: Emulator, reasons
     said, shown = dlq.said, (await dlq("show", example, "--reveal")).out
     assert PERSON in shown
     dlq.said = said
-    code, prospect = await dlq.replayed("--dry-run")
+    code, forecast = await dlq.replayed("--dry-run")
     site.mapping = mapping
     assert code == 0
-    assert prospect["would be rejected again: INVALID_JSON"] == reasons["INVALID_JSON"]
-    assert prospect["would be rejected again: UNMATCHED"] == reasons["UNMATCHED"]
-    deliverable = sum(n for name, n in prospect.items() if name.startswith("would be delivered"))
+    assert forecast["would be rejected again: INVALID_JSON"] == reasons["INVALID_JSON"]
+    assert forecast["would be rejected again: UNMATCHED"] == reasons["UNMATCHED"]
+    deliverable = sum(n for name, n in forecast.items() if name.startswith("would be delivered"))
     assert deliverable == LETTERS - reasons["INVALID_JSON"] - reasons["UNMATCHED"]
     assert (site.ends(site.letters), site.committed()) == (ends, committed)
     assert emulator.received.counts["taken"] == 0

@@ -15,20 +15,20 @@ from worker.adapters.dead_letter_topic import writer as dead_letter_topic
 from worker.adapters.dead_letter_topic.writer import DeadLetterTopic
 from worker.adapters.kafka.topic_checks import kafka_problems
 from worker.core.reasons import Stage
-from worker.pipeline.ports import DeadLetter
+from worker.dead_letters.failed_record import FailedRecord
 from worker.settings import Kafka
 from worker.version import __version__
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.essential]
 
 OWN_HEADERS: list[tuple[str, bytes | None]] = [("trace", b"\xff\x00"), ("empty", None), ("trace", b"again")]
 FAILED_AT = 1_795_269_600.25
 
 
-def letter(value: bytes | None = b"not json", partition: int = 0, **why: Any) -> DeadLetter:
+def letter(value: bytes | None = b"not json", partition: int = 0, **why: Any) -> FailedRecord:
     record = MemoryRecord(("orders", partition), 42, b"key", value, OWN_HEADERS, 1_700_000_000_123)
     facts = {"stage": Stage.DELIVER, "reason": "API_REFUSED", "detail": "no name", "failed_at": FAILED_AT}
-    return DeadLetter(record, **{**facts, **why})
+    return FailedRecord(record, **{**facts, **why})
 
 
 class Written:
@@ -116,7 +116,7 @@ async def test_a_letter_that_fails_again_keeps_its_first_origin(kafka: KafkaClie
         ("dlq.replays", b"2"),
     ]
     record = MemoryRecord(("dead-letters", 0), 1, b"key", b"{}", came)
-    failed = DeadLetter(record, Stage.MAP, "MAPPER_FAILED", "it raised", FAILED_AT)
+    failed = FailedRecord(record, Stage.MAP, "MAPPER_FAILED", "it raised", FAILED_AT)
     assert await again.letters.write([failed]) == [None]
     names = [name for name, _ in again.headers()]
     headers = dict(again.headers())
@@ -148,7 +148,7 @@ async def test_a_record_whose_key_alone_is_too_large_still_leaves_a_letter(kafka
     small = Written(kafka, kafka.create_topic(max_message_bytes="2000"))
     noise = b"".join(hashlib.sha256(bytes([n])).digest() for n in range(100))
     record = MemoryRecord(("orders", 0), 1, noise, b"{}")
-    failed = DeadLetter(record, Stage.MAP, "MAPPER_FAILED", "it raised", FAILED_AT)
+    failed = FailedRecord(record, Stage.MAP, "MAPPER_FAILED", "it raised", FAILED_AT)
     assert await small.letters.write([failed]) == [None]
     message = kafka.read(small.topic, 1)[0]
     assert (message.key(), message.value()) == (None, None)

@@ -26,6 +26,7 @@ def classic(kafka: KafkaClient) -> KafkaWorld:
     return KafkaWorld(kafka, heartbeat_interval_ms="300")
 
 
+@pytest.mark.essential
 async def test_the_position_moves_past_transaction_markers_and_aborted_records(world: KafkaWorld) -> None:
     topic = world.client.create_topic()
     world.client.append_in_transaction(topic, [b"{}"] * 3)
@@ -39,6 +40,7 @@ async def test_the_position_moves_past_transaction_markers_and_aborted_records(w
     await member.source.close()
 
 
+@pytest.mark.essential
 async def test_what_retention_deleted_above_the_committed_offset_is_told_as_lost(classic: KafkaWorld) -> None:
     topic = classic.client.create_topic()
     classic.client.append(topic, 0, [b"{}"] * 20)
@@ -81,6 +83,7 @@ async def test_a_log_that_was_made_anew_is_read_from_its_beginning(classic: Kafk
     await second.source.close()
 
 
+@pytest.mark.essential
 async def test_a_pattern_finds_a_topic_that_is_made_later(kafka: KafkaClient) -> None:
     world = KafkaWorld(kafka, topic_metadata_refresh_interval_ms="200", heartbeat_interval_ms="300")
     topic = world.create_topic()

@@ -15,14 +15,12 @@ T0 = int(time.time() * 1000) - 3_600_000
 """An hour ago: records much older than that would be deleted by the topic's retention."""
 
 
-@pytest.fixture(
-    params=[
-        "memory",
-        "embedded",
-        pytest.param("classic", marks=pytest.mark.kafka),
-        pytest.param("kip848", marks=pytest.mark.kafka),
-    ]
-)
+MEMORY = pytest.param("memory", marks=pytest.mark.essential)
+CLASSIC = pytest.param("classic", marks=[pytest.mark.kafka, pytest.mark.essential])
+KIP848 = pytest.param("kip848", marks=pytest.mark.kafka)
+
+
+@pytest.fixture(params=[MEMORY, "embedded", CLASSIC, KIP848])
 def world(request: pytest.FixtureRequest) -> World:
     match request.param:
         case "memory":
@@ -161,9 +159,9 @@ async def test_latest_skips_what_was_there_before(world: World) -> None:
     await member.source.close()
 
 
+# librdkafka's mock cluster finds no record by its time.
+@pytest.mark.parametrize("world", [MEMORY, CLASSIC, KIP848], indirect=True)
 async def test_a_point_in_time_starts_at_its_first_record(world: World) -> None:
-    if getattr(world, "cluster", None):
-        pytest.skip("the mock cluster knows no record by its time")
     topic = world.create_topic()
     world.append(topic, 0, 5, T0)
     world.append(topic, 0, 5, T0 + 60_000)
@@ -188,9 +186,9 @@ async def test_a_pattern_that_matches_nothing_joins_without_partitions(world: Wo
     await member.source.close()
 
 
+# The fake in memory reports such a commit as a fault of the pipeline.
+@pytest.mark.parametrize("world", ["embedded", CLASSIC, KIP848], indirect=True)
 async def test_a_commit_after_the_partition_was_given_up_changes_nothing(world: World) -> None:
-    if isinstance(world, MemoryWorld):
-        pytest.skip("the fake takes it for a fault of the pipeline")
     topic = world.create_topic()
     member = await joined(world, topic)
     await member.source.commit({("another-topic", 0): 3})

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.kafka
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.essential
 async def test_what_is_there_is_delivered_in_order_and_committed_with_either_group_protocol(
     site: Site, protocol: str
 ) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+from contextlib import ExitStack
 
+import aiohttp
 import pytest
 
 from tests.support.kafka_client import KafkaClient
@@ -11,7 +13,7 @@ from tests.support.ledger import PERSON, TEXT
 from tests.support.worker_process import API_KEY, Site, until
 from worker.emulator import Emulator, Fault
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.essential]
 
 
 async def test_the_pages_tell_what_happened_and_nothing_of_people(
@@ -66,6 +68,37 @@ async def test_every_line_of_the_log_is_json_whatever_goes_wrong_and_says_nothin
     assert all({"time", "level", "event", "message"} <= line.keys() for line in worker.lines)
     for private in (PERSON, TEXT, API_KEY):
         assert private not in worker.output
+
+
+async def test_idle_connections_to_the_pages_do_not_stop_delivery(site: Site) -> None:
+    worker = await site.started()
+    worker.limit_descriptors(256)
+    host, port = worker.url.removeprefix("http://").split(":")
+    with ExitStack() as stack:
+        for _ in range(400):
+            idle = socket.socket()
+            stack.callback(idle.close)
+            idle.setblocking(False)
+            idle.connect_ex((host, int(port)))
+        site.produce(100)
+        await site.delivered()
+        assert await worker.get("/livez") == (200, '{"alive":true}')
+        assert await worker.reasons() == []
+    assert not worker.told("request_retried")
+    assert await worker.stop() == 0
+
+
+async def test_a_process_without_descriptors_says_so(site: Site) -> None:
+    worker = await site.started()
+    async with aiohttp.ClientSession(worker.url) as session:
+        async with session.get("/readyz") as answer:
+            assert answer.status == 200
+        worker.limit_descriptors(3)
+        async with session.get("/readyz") as answer:
+            reasons = [each["reason"] for each in (await answer.json())["reasons"]]
+        assert "OUT_OF_FILE_DESCRIPTORS" in reasons
+        worker.limit_descriptors(256)
+    assert await worker.stop() == 0
 
 
 async def test_a_page_address_that_is_taken_ends_the_worker_at_its_start(site: Site) -> None:

@@ -142,6 +142,7 @@ def check_privacy(letters: list[Message]) -> None:
             assert not any(private in value for value in ours), ours
 
 
+@pytest.mark.essential
 async def test_each_bad_record_gets_its_dead_letter_and_its_neighbours_are_delivered(
     site: Site, kafka: KafkaClient
 ) -> None:

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.kafka
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.essential
 async def test_sigterm_delivers_and_commits_what_is_in_hand(
     site: Site, emulator: Emulator, protocol: str
 ) -> None:

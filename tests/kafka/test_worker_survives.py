@@ -16,6 +16,7 @@ from worker.emulator import Emulator, Fault, StrictBatches
 pytestmark = pytest.mark.kafka
 
 
+@pytest.mark.essential
 async def test_a_worker_killed_in_the_middle_loses_nothing_and_repeats_the_same_bytes(
     site: Site, emulator: Emulator
 ) -> None:
@@ -100,6 +101,7 @@ async def test_retry_after_keeps_all_requests_back_for_as_long_as_it_says(
     assert min(each.at for each in others) - refused.at >= 2
 
 
+@pytest.mark.essential
 async def test_a_refused_key_holds_everything_until_it_is_right_again(site: Site, emulator: Emulator) -> None:
     site.change_property("session.timeout.ms", 1500)
     site.change_property("max.poll.interval.ms", 1500)

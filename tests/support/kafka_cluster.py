@@ -115,6 +115,12 @@ class KafkaCluster:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    @property
+    def pid(self) -> int:
+        """The process id of the node, which must run."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Start the node and wait until it answers."""
         with (self.directory / "server.log").open("ab") as log:

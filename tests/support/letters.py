@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.support.memory_source import MemoryRecord
-from worker.adapters.dead_letter_topic.headers import headers_of
 from worker.adapters.kafka.scan import Piece
 from worker.core.reasons import Stage
 from worker.core.records import Record
+from worker.dead_letters.dead_letter import DeadLetter, read_dead_letter
+from worker.dead_letters.failed_record import FailedRecord
+from worker.dead_letters.headers import RESOLVED, Range, headers_of, marks
 from worker.dead_letters.index import Index
-from worker.dead_letters.letter import RESOLVED, Letter, Range, marks, read_letter
-from worker.pipeline.ports import CommitFailed, DeadLetter
+from worker.pipeline.ports import CommitFailed
 
 TOPIC = "dead-letters"
 CLUSTER = "cluster-1"
@@ -39,7 +40,7 @@ def letter_record(
 ) -> MemoryRecord:
     """A record of the dead-letter topic, with the headers that the worker writes."""
     source = MemoryRecord(origin[:2], origin[2], key, value, [*own], millis)
-    letter = DeadLetter(source, stage, reason, "a sentence", failed_at, **why)
+    letter = FailedRecord(source, stage, reason, "a sentence", failed_at, **why)
     found = headers_of(letter, CLUSTER, replaying=False)
     headers = _as_bytes([*found.own, *found.ours])
     headers = [
@@ -54,9 +55,9 @@ def mark_record(partition: int, ranges: Sequence[Range], offset: int = 0) -> Mem
     return MemoryRecord((TOPIC, partition), offset, None, None, [(RESOLVED, value)])
 
 
-def read(record: Record) -> Letter:
+def read(record: Record) -> DeadLetter:
     """The letter that a record is."""
-    letter = read_letter(record, CLUSTER)
+    letter = read_dead_letter(record, CLUSTER)
     assert letter is not None
     return letter
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from worker.pipeline.ports import DeadLetter
+from worker.dead_letters.failed_record import FailedRecord
 
 
 class MemoryDeadLetters:
@@ -19,17 +19,17 @@ class MemoryDeadLetters:
     """
 
     def __init__(self) -> None:
-        self.letters: list[DeadLetter] = []
+        self.letters: list[FailedRecord] = []
         self.failures = 0
-        self.refuse: Callable[[DeadLetter], str | None] = lambda _: None
+        self.refuse: Callable[[FailedRecord], str | None] = lambda _: None
         self.seconds = 0.0
         self.closed = False
 
-    async def write(self, letters: Sequence[DeadLetter]) -> list[str | None]:
+    async def write(self, letters: Sequence[FailedRecord]) -> list[str | None]:
         await asyncio.sleep(self.seconds)
         return [self._write_one(letter) for letter in letters]
 
-    def _write_one(self, letter: DeadLetter) -> str | None:
+    def _write_one(self, letter: FailedRecord) -> str | None:
         if self.failures:
             self.failures -= 1
             return "the broker is not available"

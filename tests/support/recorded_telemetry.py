@@ -17,7 +17,7 @@ class RecordedTelemetry:
         self.told: list[tuple[Any, ...]] = []
 
     def __getattr__(self, verb: str) -> Callable[..., None]:
-        return lambda *arguments: self.told.append((verb, *arguments))
+        return lambda *arguments, **named: self.told.append((verb, *arguments, *named.values()))
 
     def of(self, verb: str) -> list[tuple[Any, ...]]:
         """The arguments of each time that this was told."""

@@ -20,8 +20,9 @@ from tests.support.recorded_telemetry import RecordedTelemetry
 from tests.support.scripted_api import Account, Reply, Script, ScriptedApi, ordering_of
 from worker.core.reasons import Rejected, Stage
 from worker.core.records import Converter, EncodedCall, Partition, QueuedCall, Record
+from worker.dead_letters.failed_record import FailedRecord
 from worker.pipeline.pipeline import Pipeline
-from worker.pipeline.ports import DeadLetter, Fetched
+from worker.pipeline.ports import Fetched
 from worker.settings import Settings
 
 TOPIC = "orders"
@@ -273,7 +274,7 @@ class World:
             delivered = self.account.times[_call_id(record, index)]
             assert delivered or call.get("poison") or (self.may_give_up and is_dead), "lost"
 
-    def _letters_of(self, record: MemoryRecord) -> list[DeadLetter]:
+    def _letters_of(self, record: MemoryRecord) -> list[FailedRecord]:
         return [each for each in self.letters.letters if each.record == record]
 
 

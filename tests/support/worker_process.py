@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -111,6 +112,12 @@ class WorkerProcess:
     def signal(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Send a signal: by default the one that drains."""
         self._process.send_signal(number)
+
+    def limit_descriptors(self, n: int) -> None:
+        """Let it open so many files and connections from now on."""
+        resource.prlimit(
+            self._process.pid, resource.RLIMIT_NOFILE, (n, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        )
 
     def kill(self) -> None:
         """End it without a word, as a power cut would, and wait until it has gone."""

@@ -119,7 +119,7 @@ def replay_letters(
     """
     from time import time
 
-    from worker.cli.dlq_replay import Wish, print_replay
+    from worker.cli.dlq_replay import ReplayRequest, print_replay
     from worker.dead_letters.selection import Selection
 
     selection = Selection(
@@ -130,5 +130,5 @@ def replay_letters(
         skip_destructive=skip_destructive,
     )
     requests = None if rate_text is None else rate(rate_text)
-    wish = Wish(selection, limit, requests, include_replayed=include_replayed, dry_run=dry_run)
-    print_replay(chosen_config(context, config), wish)
+    request = ReplayRequest(selection, limit, requests, include_replayed=include_replayed, dry_run=dry_run)
+    print_replay(chosen_config(context, config), request)

@@ -11,13 +11,15 @@ import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from worker.adapters.dead_letter_topic.reader import DeadLetterReader, Survey, open_dead_letters
 from worker.cli.dlq_options import progress
 from worker.cli.options import load
-from worker.dead_letters.runbook import advice
+from worker.dead_letters.headers import clamped_seconds
+from worker.dead_letters.runbook import entry_for
 from worker.dead_letters.selection import Filters
-from worker.dead_letters.summary import Cause, Census, Group
+from worker.dead_letters.summary import Cause, Group, Summary
 from worker.pipeline.ports import SourceFailed
 
 PIPED_WIDTH = 220
@@ -36,40 +38,40 @@ def print_list(path: Path, filters: Filters, *, as_json: bool) -> None:
             with progress("looking for what is resolved") as tell:
                 survey = reader.survey(tell)
             with progress("counting what waits") as tell:
-                census = count(reader, survey, filters, tell)
+                summary = count(reader, survey, filters, tell)
     except SourceFailed as failure:
         typer.echo(f"kafka: {failure}", err=True)
         raise typer.Exit(1) from None
     if as_json:
-        typer.echo(orjson.dumps(_as_json(reader.topic, survey, census), option=orjson.OPT_INDENT_2))
+        typer.echo(orjson.dumps(_as_json(reader.topic, survey, summary), option=orjson.OPT_INDENT_2))
     else:
-        _print(reader.topic, survey, census)
+        _print(reader.topic, survey, summary)
 
 
-def count(reader: DeadLetterReader, survey: Survey, filters: Filters, tell: Any) -> Census:
+def count(reader: DeadLetterReader, survey: Survey, filters: Filters, tell: Any) -> Summary:
     """Count every waiting letter that the filters want."""
-    census = Census(time.time())
+    summary = Summary(time.time())
     for letter in reader.waiting(survey, tell):
         if filters.want(letter):
-            census.count(letter)
-    return census
+            summary.count(letter)
+    return summary
 
 
-def _as_json(topic: str, survey: Survey, census: Census) -> dict[str, Any]:
+def _as_json(topic: str, survey: Survey, summary: Summary) -> dict[str, Any]:
     resolved, superseded = survey.index.done()
     return {
         "dead_letter_topic": topic,
-        "waiting": census.total,
+        "waiting": summary.total,
         "resolved": resolved,
         "superseded": superseded,
         "foreign": survey.index.foreign,
-        "ages": census.ages,
-        "groups": [_group_as_json(cause, group) for cause, group in census.largest_first()],
+        "ages": summary.ages,
+        "groups": [_group_as_json(cause, group) for cause, group in summary.largest_first()],
     }
 
 
 def _group_as_json(cause: Cause, group: Group) -> dict[str, Any]:
-    said = advice(cause.reason)
+    entry = entry_for(cause.reason)
     return {
         **cause._asdict(),
         "count": group.count,
@@ -77,31 +79,31 @@ def _group_as_json(cause: Cause, group: Group) -> dict[str, Any]:
         "last": moment(group.last),
         "example": group.example,
         "replayed": group.replayed,
-        "meaning": said.meaning,
-        "fault": said.fault.value,
-        "action": said.action,
+        "meaning": entry.meaning,
+        "fault": entry.fault.value,
+        "action": entry.action,
     }
 
 
-def _print(topic: str, survey: Survey, census: Census) -> None:
+def _print(topic: str, survey: Survey, summary: Summary) -> None:
     people = Console(highlight=False, soft_wrap=False)
     if not people.is_terminal:
         people = Console(highlight=False, width=PIPED_WIDTH)
     resolved, superseded = survey.index.done()
-    waiting = "1 dead letter waits" if census.total == 1 else f"{census.total:,} dead letters wait"
+    waiting = "1 dead letter waits" if summary.total == 1 else f"{summary.total:,} dead letters wait"
     people.print(
         f"{waiting} in {topic}; {resolved:,} are resolved, {superseded:,} have a newer "
         f"letter, {survey.index.foreign:,} records are no letters.",
         markup=False,
     )
-    groups = census.largest_first()
+    groups = summary.largest_first()
     if groups:
-        ages = ", ".join(f"{n:,} {name}" for name, n in census.ages.items() if n)
+        ages = ", ".join(f"{n:,} {name}" for name, n in summary.ages.items() if n)
         people.print(f"Age: {ages}.\n", markup=False)
         people.print(_table(groups))
     for reason in dict.fromkeys(cause.reason for cause, _ in groups):
-        said = advice(reason)
-        people.print(f"\n{reason}: {said.meaning} At fault: {said.fault}. {said.action}", markup=False)
+        entry = entry_for(reason)
+        people.print(f"\n{reason}: {entry.meaning} At fault: {entry.fault}. {entry.action}", markup=False)
 
 
 def _table(groups: list[tuple[Cause, Group]]) -> Table:
@@ -112,13 +114,15 @@ def _table(groups: list[tuple[Cause, Group]]) -> Table:
     for cause, group in groups:
         again = f" ({group.replayed:,} replayed)" if group.replayed else ""
         first, last = moment(group.first)[:19], moment(group.last)[:19]
-        table.add_row(
-            f"{group.count:,}{again}", cause.reason, cause.stage, cause.topic, cause.rule or "-", first, last,
-            group.example,
-        )  # fmt: skip
+        cells = (cause.reason, cause.stage, cause.topic, cause.rule or "-", first, last, group.example)
+        table.add_row(f"{group.count:,}{again}", *map(Text, cells))  # as Text, brackets are not markup
     return table
 
 
 def moment(seconds: float) -> str:
-    """Epoch seconds as RFC 3339."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    """Epoch seconds as RFC 3339, within the years 1970 to 9999."""
+    return (
+        datetime.fromtimestamp(clamped_seconds(seconds), UTC)
+        .isoformat(timespec="seconds")
+        .replace("+00:00", "Z")
+    )

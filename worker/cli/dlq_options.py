@@ -63,10 +63,10 @@ def moment(text: str, option: str) -> float:
         return time.time() - float(match[1]) * _UNITS[match[2]]
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
         message = "neither a time such as 2026-11-21T10:00:00Z nor a duration such as 2h"
         raise typer.BadParameter(message, param_hint=option) from None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
 def duration(text: str, option: str) -> float:

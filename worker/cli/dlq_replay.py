@@ -26,7 +26,7 @@ Rows = list[tuple[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ReplayRequest:
     """What the options ask for.
 
     Attributes:
@@ -44,34 +44,34 @@ class Wish:
     dry_run: bool
 
 
-def print_replay(path: Path, wish: Wish) -> None:
+def print_replay(path: Path, request: ReplayRequest) -> None:
     """Do it, and print what was done."""
-    settings, mappings = load(path, needs_key=not wish.dry_run)
+    settings, mappings = load(path, needs_key=not request.dry_run)
     try:
         with open_dead_letters(settings) as reader:
-            failed = _replay(_within_rate(settings, wish.rate), mappings, reader, wish)
+            failed = _replay(_within_rate(settings, request.rate), mappings, reader, request)
     except SourceFailed as failure:
         typer.echo(f"kafka: {failure}", err=True)
         raise typer.Exit(1) from None
     raise typer.Exit(1 if failed else 0)
 
 
-def _replay(settings: Settings, mappings: Mappings, reader: DeadLetterReader, wish: Wish) -> bool:
+def _replay(settings: Settings, mappings: Mappings, reader: DeadLetterReader, request: ReplayRequest) -> bool:
     """True if any letter failed again, or would, or the end was not reached."""
     from worker.programs.replay import Job, dry_run
 
-    cap = None if wish.include_replayed else settings.dead_letters.max_replays
-    selection = replace(wish.selection, max_replays=cap)
+    cap = None if request.include_replayed else settings.dead_letters.max_replays
+    selection = replace(request.selection, max_replays=cap)
     with progress("looking for what is resolved") as tell:
         survey = reader.survey(tell)
-    with progress("mapping" if wish.dry_run else "replaying") as tell:
-        job = Job(reader, survey, selection, mappings, wish.limit, tell)
-        if wish.dry_run:
+    with progress("mapping" if request.dry_run else "replaying") as tell:
+        job = Job(reader, survey, selection, mappings, request.limit, tell)
+        if request.dry_run:
             tally = dry_run(job)
         else:
             done = _send(settings, job)
-    if wish.dry_run:
-        _print("would happen (nothing was sent or written)", _prospect(tally) + _left_alone(tally))
+    if request.dry_run:
+        _print("would happen (nothing was sent or written)", _forecast(tally) + _left_alone(tally))
         return False
     _print("happened", _outcome(done) + _left_alone(done.tally))
     for problem in done.problems:
@@ -100,7 +100,7 @@ def _within_rate(settings: Settings, rate: tuple[int, float] | None) -> Settings
     return settings.model_copy(update={"rate_limit": lower})
 
 
-def _prospect(tally: Tally) -> Rows:
+def _forecast(tally: Tally) -> Rows:
     return [
         (f"would be delivered ({tally.calls:,} calls)", tally.to_deliver),
         ("would be ignored by today's mapping, and resolved", tally.ignored),

@@ -1,8 +1,9 @@
-"""`dlq show`: one dead letter, for the person who has to understand it."""
+"""`dlq show`: one dead letter, and what a replay would do with it."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -15,29 +16,28 @@ from worker.cli.options import load
 from worker.core.message_id import MessageIds
 from worker.core.record_reading import UNREADABLE, read_headers
 from worker.core.records import Partition
+from worker.dead_letters.dead_letter import DeadLetter
+from worker.dead_letters.headers import printable
 from worker.dead_letters.index import State
-from worker.dead_letters.letter import Letter
 from worker.dead_letters.masking import masked, shape
-from worker.dead_letters.runbook import advice
+from worker.dead_letters.runbook import entry_for
 from worker.dead_letters.selection import Filters, Selection
 from worker.mapping.mappings import Explanation, Mappings
 from worker.pipeline.ports import SourceFailed
 from worker.settings import Settings
 
 STALE_AFTER_SECONDS = 86_400.0
-"""What `dlq replay` does unless told otherwise."""
+"""The default of `dlq replay --stale-after`."""
 
 _STATES = {
-    State.WAITING: "waits for a replay",
+    State.WAITING: "waiting for a replay",
     State.RESOLVED: "resolved: nothing is left to do",
     State.SUPERSEDED: "superseded: its record has a newer dead letter",
 }
-_QUOTING = ("__connect.errors.exception.message", "__connect.errors.exception.stacktrace")
-"""Headers in which other programs may quote the record."""
 
 
 def print_letter(path: Path, partition: Partition, offset: int, *, reveal: bool) -> None:
-    """Print the letter at a place of the dead-letter topic, or the newest one of a record that lay there."""
+    """Print the dead letter at these coordinates, or the newest one of the record that had them."""
     settings, mappings = load(path, needs_key=False)
     try:
         with open_dead_letters(settings) as reader:
@@ -47,41 +47,40 @@ def print_letter(path: Path, partition: Partition, offset: int, *, reveal: bool)
         typer.echo(f"kafka: {failure}", err=True)
         raise typer.Exit(1) from None
     if letter is None or state is None:
-        typer.echo(f"there is no dead letter at {partition[0]}:{partition[1]}:{offset}", err=True)
+        typer.echo(f"no dead letter at {partition[0]}:{partition[1]}:{offset}", err=True)
         raise typer.Exit(1)
     _print_why(letter, state, reveal=reveal)
     _print_record(letter, reveal=reveal)
-    _print_prospect(letter, settings, mappings, reveal=reveal)
+    _print_forecast(letter, settings, mappings, reveal=reveal)
 
 
-def _find(reader: DeadLetterReader, partition: Partition, offset: int) -> Letter | None:
+def _find(reader: DeadLetterReader, partition: Partition, offset: int) -> DeadLetter | None:
     if partition[0] == reader.topic:
         return reader.letter(partition[1], offset)
     with progress("searching the dead-letter topic") as tell:
         return reader.newest_of((partition, offset), tell)
 
 
-def _state(reader: DeadLetterReader, letter: Letter) -> State:
-    """What stands behind it in its partition decides."""
+def _state(reader: DeadLetterReader, letter: DeadLetter) -> State:
+    """The state of a dead letter: newer records of its partition decide it."""
     number, offset = letter.record.partition(), letter.record.offset()
     with progress("looking for what became of it") as tell:
         return reader.survey(tell, only=number, since=offset).index.state(number, offset)
 
 
-def _print_why(letter: Letter, state: State, *, reveal: bool) -> None:
-    said = advice(letter.reason)
-    typer.secho(letter.place, bold=True)
+def _print_why(letter: DeadLetter, state: State, *, reveal: bool) -> None:
+    entry = entry_for(letter.reason)
+    typer.secho(letter.handle, bold=True)
     typer.echo(f"  state    {_STATES[state]}")
     typer.secho(f"  reason   {letter.reason} (stage {letter.stage})", fg="red")
-    typer.echo(f"  meaning  {said.meaning}")
-    typer.echo(f"  fault    {said.fault}")
-    typer.echo(f"  to do    {said.action}")
-    for name, value in letter.facts:
-        hidden = not reveal and not letter.is_ours and name in _QUOTING
-        typer.echo(f"  fact     {name}: {_plain(shape(value) if hidden else value)}")
+    typer.echo(f"  meaning  {entry.meaning}")
+    typer.echo(f"  fault    {entry.fault}")
+    typer.echo(f"  to do    {entry.action}")
+    for fact in letter.facts:
+        typer.echo(f"  fact     {fact.name}: {fact.text if reveal or fact.safe else shape(fact.text)}")
 
 
-def _print_record(letter: Letter, *, reveal: bool) -> None:
+def _print_record(letter: DeadLetter, *, reveal: bool) -> None:
     origin = letter.origin
     place = f"{origin.topic()}:{origin.partition()}:{origin.offset()}" if origin else "unknown"
     typer.secho(f"  origin   {place}", bold=True)
@@ -89,7 +88,7 @@ def _print_record(letter: Letter, *, reveal: bool) -> None:
     typer.echo(f"  key      {_bytes(record.key(), reveal=reveal)}")
     headers = read_headers(origin) if origin else []
     for name, value in headers:
-        typer.echo(f"  header   {_plain(name)}: {_bytes(value, reveal=reveal)}")
+        typer.echo(f"  header   {printable(name)}: {_bytes(value, reveal=reveal)}")
     if headers is UNREADABLE:
         typer.echo("  headers  were left out: a name was not UTF-8")
     _print_value(record.value(), reveal=reveal)
@@ -111,8 +110,8 @@ def _print_value(value: bytes | None, *, reveal: bool) -> None:
     _print_json(decoded if reveal else masked(decoded))
 
 
-def _print_prospect(letter: Letter, settings: Settings, mappings: Mappings, *, reveal: bool) -> None:
-    """What a replay would do with it."""
+def _print_forecast(letter: DeadLetter, settings: Settings, mappings: Mappings, *, reveal: bool) -> None:
+    """Print what a replay would do with it."""
     selection = Selection(
         Filters(), time.time(), settings.dead_letters.max_replays, stale_after=STALE_AFTER_SECONDS
     )
@@ -123,12 +122,13 @@ def _print_prospect(letter: Letter, settings: Settings, mappings: Mappings, *, r
         return
     explanation = mappings.explain(origin, MessageIds(letter.cluster_id))
     alone = alone or selection.after(letter, explanation.calls)
-    _print_explanation(explanation, reveal=reveal)
+    _print_explanation(explanation, None if reveal else mappings.event_names)
     if alone:
         typer.secho(f"  replay   would leave it alone: {alone}", fg="yellow")
 
 
-def _print_explanation(explanation: Explanation, *, reveal: bool) -> None:
+def _print_explanation(explanation: Explanation, masked_but: Collection[str] | None) -> None:
+    """Print what today's mapping makes of it, with data masked except these texts; None masks nothing."""
     typer.echo(f"  rule     {explanation.rule or 'none'} (today's mapping)")
     if rejected := explanation.rejected:
         why = f"{rejected.stage}: {rejected.reason}: {rejected.detail}"
@@ -138,7 +138,7 @@ def _print_explanation(explanation: Explanation, *, reveal: bool) -> None:
     else:
         typer.secho(f"  replay   would send {len(explanation.calls)} call(s):", fg="green")
     for call in explanation.calls:
-        _print_json(call if reveal else masked(call))
+        _print_json(call if masked_but is None else masked(call, own_texts=masked_but))
 
 
 def _print_json(value: Any) -> None:
@@ -150,9 +150,4 @@ def _bytes(value: bytes | None, *, reveal: bool) -> str:
     if value is None:
         return "null"
     text = value.decode("utf-8", "backslashreplace")
-    return _plain(text if reveal else shape(text))
-
-
-def _plain(text: str) -> str:
-    """Nothing that a terminal would obey."""
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+    return printable(text if reveal else shape(text))

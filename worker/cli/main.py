@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,17 +70,6 @@ def run(arguments: Sequence[str]) -> int:
         The exit code: 0 done; 1 a check failed, or a bug; 2 configuration or usage error.
     """
     try:
-        code = _run(arguments)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader has closed the pipe (`| head`). Nothing must be left to flush at exit: that would fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    return code
-
-
-def _run(arguments: Sequence[str]) -> int:
-    try:
         app(args=list(arguments), prog_name=PROGRAM)
     except SystemExit as finished:
         return finished.code if isinstance(finished.code, int) else 0
@@ -90,8 +77,6 @@ def _run(arguments: Sequence[str]) -> int:
         for problem in error.problems:
             typer.echo(problem, err=True)
         return 2
-    except BrokenPipeError:
-        raise
     except OSError as error:
         typer.echo(f"{error.filename or PROGRAM}: {error.strerror or type_name(error)}", err=True)
         return 1

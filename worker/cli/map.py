@@ -115,9 +115,13 @@ def _records(
 
 def _map_lines(mappings: Mappings, records: Iterable[Record]) -> int:
     """Print the result of each record; returns how many were rejected."""
+    from itertools import takewhile
+
+    from worker.cli.streams import output_is_gone
     from worker.cli.verdicts import print_verdict
     from worker.core.message_id import MessageIds
     from worker.mapping.trying.preview import PREVIEW_CLUSTER
 
     ids = MessageIds(PREVIEW_CLUSTER)
-    return sum(print_verdict(mappings.explain(record, ids)) for record in records)
+    wanted = takewhile(lambda _: not output_is_gone(), records)
+    return sum(print_verdict(mappings.explain(record, ids)) for record in wanted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from worker.settings import Settings
 
 DEFAULT_CONFIG = Path("config/worker.yaml")
+
+MAX_PARTITION, MAX_OFFSET = 2**31 - 1, 2**63 - 1
+"""Kafka's protocol has 32 signed bits for a partition and 64 for an offset."""
+
+_COORDINATES = re.compile(r"(.+):([0-9]{1,10}):([0-9]{1,19})")
 
 ConfigOption = Annotated[
     Path | None,
@@ -41,10 +47,10 @@ def load(path: Path, *, needs_key: bool) -> tuple[Settings, Mappings]:
 
 def coordinates(text: str, option: str) -> tuple[Partition, int]:
     """Topic, partition and offset of `TOPIC:PARTITION:OFFSET`."""
-    topic, partition, offset = ([*text.rsplit(":", 2), "", ""])[:3]
-    if not (topic and partition.isdecimal() and offset.isdecimal()):
+    match = _COORDINATES.fullmatch(text)
+    if match is None or int(match[2]) > MAX_PARTITION or int(match[3]) > MAX_OFFSET:
         raise typer.BadParameter("a record is TOPIC:PARTITION:OFFSET", param_hint=option)
-    return (topic, int(partition)), int(offset)
+    return (match[1], int(match[2])), int(match[3])
 
 
 def _refused_properties(settings: Settings) -> list[Problem]:

@@ -4,7 +4,7 @@
 - `offset_set`, `origins`, `index`: which letters are resolved and which are superseded, in bounded memory.
 - `selection`: filters, ages and the cap on replays: why a letter is left alone.
 - `admission`: a letter through today's mapping: what a replay would send of it.
-- `census`: the groups that `dlq list` shows.
+- `summary`: the groups that `dlq list` shows.
 - `advice`: what each reason means, whose fault it is, and what to do.
 - `masking`: a letter's value as it may be shown to whoever looks over a shoulder.
 """

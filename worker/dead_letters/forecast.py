@@ -11,14 +11,14 @@ import orjson
 
 from worker.core.message_id import MessageIds
 from worker.core.record_reading import read_headers
+from worker.dead_letters.dead_letter import read_dead_letter
 from worker.dead_letters.index import Index, State
-from worker.dead_letters.letter import read_letter
 from worker.dead_letters.selection import LeftAlone
 
 if TYPE_CHECKING:
     from worker.core.reasons import Rejected
     from worker.core.records import Converter, QueuedCall, Record, RejectedRecord
-    from worker.dead_letters.letter import Letter, OriginRecord
+    from worker.dead_letters.dead_letter import DeadLetter, OriginRecord
     from worker.dead_letters.selection import Selection
     from worker.mapping.mappings import Mappings
 
@@ -64,7 +64,7 @@ class ReplayedLetter:
 
     def __init__(
         self,
-        letter: Letter,
+        letter: DeadLetter,
         origin: OriginRecord,
         calls: Sequence[QueuedCall] = (),
         verdict: Rejected | None = None,
@@ -151,7 +151,7 @@ class Admission:
 
     def admit(self, record: Record) -> ReplayedLetter | None:
         """The letter to hand on; None for marks, and for letters that are left alone."""
-        letter = read_letter(record, self._cluster_id)
+        letter = read_dead_letter(record, self._cluster_id)
         if letter is None or not self._still_waits(record):
             return None
         found = self._judge(letter)
@@ -167,7 +167,7 @@ class Admission:
         self.tally.superseded += state is State.SUPERSEDED
         return state is State.WAITING
 
-    def _judge(self, letter: Letter) -> ReplayedLetter | LeftAlone:
+    def _judge(self, letter: DeadLetter) -> ReplayedLetter | LeftAlone:
         if alone := self._selection.before(letter):
             return alone
         origin = letter.origin

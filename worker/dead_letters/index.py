@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from worker.dead_letters.letter import Letter, Range, read_letter, read_mark
+from worker.dead_letters.dead_letter import DeadLetter, read_dead_letter
+from worker.dead_letters.headers import Range, read_mark
 from worker.dead_letters.offset_set import OffsetSet
 from worker.dead_letters.origins import Origins
 
@@ -47,7 +48,7 @@ class Index:
 
     def note(self, record: Record) -> None:
         """Take in the next record of the topic."""
-        letter = read_letter(record, "")
+        letter = read_dead_letter(record, "")
         if letter is not None:
             self._note_letter(letter)
         elif (mark := read_mark(record)) is not None:
@@ -71,7 +72,7 @@ class Index:
         superseded = sum(len(self._superseded[each] - self._resolved[each]) for each in numbers)
         return sum(len(self._resolved[each]) for each in numbers), superseded
 
-    def _note_letter(self, letter: Letter) -> None:
+    def _note_letter(self, letter: DeadLetter) -> None:
         assert self._origins is not None, "the walk is over"
         if letter.origin is None:
             return  # nobody can say whose it is: it counts by itself

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from worker.dead_letters.letter import Range
+from worker.dead_letters.headers import Range
 
 
 class OffsetSet:

@@ -29,7 +29,7 @@ class Origins:
         """Take in a letter; answers the place of the one that it supersedes, or that supersedes it.
 
         Args:
-            identity: the record's, see `Letter.identity`.
+            identity: the record's, see `DeadLetter.identity`.
             partition: of the letter.
             offset: of the letter; within a partition the higher is the newer.
         """

@@ -22,7 +22,7 @@ class Fault(StrEnum):
     ELSEWHERE = "a Python mapper, or another program"
 
 
-class Advice(NamedTuple):
+class RunbookEntry(NamedTuple):
     """What a reason means.
 
     Attributes:
@@ -51,7 +51,7 @@ _FIX_SLOW = (
 )
 _REPORT = "Report it with the output of `dlq show` (masked); replay with a version that repairs it."
 
-_ADVICE: dict[str, tuple[Fault, str]] = {
+_ENTRIES: dict[str, tuple[Fault, str]] = {
     "EMPTY_VALUE": (Fault.DATA, _FIX_PRODUCER),
     "INVALID_JSON": (Fault.DATA, _FIX_PRODUCER),
     "NOT_AN_OBJECT": (Fault.DATA, _FIX_PRODUCER),
@@ -106,33 +106,33 @@ _ADVICE: dict[str, tuple[Fault, str]] = {
     ),
 }
 
-_BY_STATUS: dict[str, Advice] = {
-    "HTTP_400": Advice(
+_BY_STATUS: dict[str, RunbookEntry] = {
+    "HTTP_400": RunbookEntry(
         "The API refuses the call as wrong.",
         Fault.MAPPING,
         "Read the API's words (`dlq.errors` in `dlq show`), fix the mapping, then replay.",
     ),
-    "HTTP_413": Advice(
+    "HTTP_413": RunbookEntry(
         "The API refuses the call as too large.",
         Fault.MAPPING,
         "Send fewer or shorter fields, or lower `batch.max_call_bytes` to what the API takes; then replay.",
     ),
-    "HTTP_422": Advice(
+    "HTTP_422": RunbookEntry(
         "The API refuses the call's content.",
         Fault.MAPPING,
         "Read the API's words (`dlq.errors` in `dlq show`), fix the mapping, then replay.",
     ),
-    "HTTP_429": Advice(
+    "HTTP_429": RunbookEntry(
         "The API had no room for the call for as long as `delivery.give_up_after`.",
         Fault.API,
         "Lower `rate_limit.requests` (it is per replica), raise `give_up_after` or set it to null; then replay.",
     ),
-    "HTTP_5xx": Advice(
+    "HTTP_5xx": RunbookEntry(
         "The API failed with this call for `give_up_alone_after` while others passed, or for `give_up_after`.",
         Fault.API,
         "Replay some with `--limit`; if they fail again, ask Customer.io's support about the call.",
     ),
-    "HTTP_xxx": Advice(
+    "HTTP_xxx": RunbookEntry(
         "Something answered this call so again and again while others passed: as a rule not the API itself.",
         Fault.API,
         "Look at proxies and firewalls between the worker and the API; then replay.",
@@ -140,23 +140,23 @@ _BY_STATUS: dict[str, Advice] = {
 }
 """What the API answered: by status, by hundred, or any other."""
 
-UNKNOWN = Advice(
+UNKNOWN = RunbookEntry(
     "A code of a Python mapper (`Reject`), or of Kafka Connect.",
     Fault.ELSEWHERE,
     "Look for the code in the mappers; a name such as DataException is a Kafka Connect connector's.",
 )
 
-ADVICE: dict[str, Advice] = {
-    **{reason: Advice(REASONS[reason], *said) for reason, said in _ADVICE.items()},
+RUNBOOK: dict[str, RunbookEntry] = {
+    **{reason: RunbookEntry(REASONS[reason], *entry) for reason, entry in _ENTRIES.items()},
     **_BY_STATUS,
 }
 """Every reason, and the patterns HTTP_5xx and HTTP_xxx."""
 
 
-def advice(reason: str) -> Advice:
+def entry_for(reason: str) -> RunbookEntry:
     """What to make of a reason; never fails, mappers choose codes of their own."""
-    if reason in ADVICE:
-        return ADVICE[reason]
+    if reason in RUNBOOK:
+        return RUNBOOK[reason]
     if re.fullmatch(r"HTTP_5\d\d", reason):
-        return ADVICE["HTTP_5xx"]
-    return ADVICE["HTTP_xxx"] if re.fullmatch(r"HTTP_\d{3}", reason) else UNKNOWN
+        return RUNBOOK["HTTP_5xx"]
+    return RUNBOOK["HTTP_xxx"] if re.fullmatch(r"HTTP_\d{3}", reason) else UNKNOWN

@@ -16,7 +16,7 @@ from worker.customerio.reference import DESTRUCTIVE_CALLS
 from worker.customerio.semantic import call_name
 
 if TYPE_CHECKING:
-    from worker.dead_letters.letter import Letter
+    from worker.dead_letters.dead_letter import DeadLetter
 
 STATEFUL_CALLS = DESTRUCTIVE_CALLS | {"identify", "group"}
 """Calls whose effect depends on when they arrive: a late one may undo what a newer one has set."""
@@ -50,7 +50,7 @@ class Filters:
     since: float | None = None
     until: float | None = None
 
-    def want(self, letter: Letter) -> bool:
+    def want(self, letter: DeadLetter) -> bool:
         """Whether every filter wants this letter."""
         return (
             (not self.reasons or letter.reason in self.reasons)
@@ -81,7 +81,7 @@ class Selection:
     stale_after: float | None = None
     skip_destructive: bool = False
 
-    def before(self, letter: Letter) -> LeftAlone | None:
+    def before(self, letter: DeadLetter) -> LeftAlone | None:
         """Why to leave a waiting letter alone, as far as its headers say; None: it goes on to the mapping."""
         if not self.filters.want(letter):
             return LeftAlone.NOT_SELECTED
@@ -95,7 +95,7 @@ class Selection:
             return LeftAlone.TOO_OLD
         return None
 
-    def after(self, letter: Letter, calls: Iterable[Mapping[str, Any]]) -> LeftAlone | None:
+    def after(self, letter: DeadLetter, calls: Iterable[Mapping[str, Any]]) -> LeftAlone | None:
         """Why to leave it alone, seeing what it would send; None: it is replayed."""
         named = [(call_name(call), call) for call in calls]
         if self.skip_destructive and any(name in DESTRUCTIVE_CALLS for name, _ in named):
@@ -104,7 +104,7 @@ class Selection:
             return LeftAlone.STALE
         return None
 
-    def _is_stale(self, letter: Letter, call: Mapping[str, Any]) -> bool:
+    def _is_stale(self, letter: DeadLetter, call: Mapping[str, Any]) -> bool:
         """The older of record and call counts: a back-fill writes old events into young records."""
         if self.stale_after is None:
             return False

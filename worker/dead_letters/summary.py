@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from worker.dead_letters.letter import Letter
+    from worker.dead_letters.dead_letter import DeadLetter
 
 MAX_GROUPS = 10_000
 """Python mappers choose codes of their own: so many groups are told apart, the rest is `OTHER`."""
@@ -20,7 +20,7 @@ class Cause(NamedTuple):
     """What the letters of a group have in common.
 
     Attributes:
-        reason, stage, topic: as `Letter` has them.
+        reason, stage, topic: as `DeadLetter` has them.
         rule: as `file:line`; "" where no rule was reached.
     """
 
@@ -48,7 +48,7 @@ class Group:
     replayed: int = 0
 
 
-class Census:
+class Summary:
     """Counts letters. What it holds grows with the number of groups, never with that of letters.
 
     Args:
@@ -63,7 +63,7 @@ class Census:
         self._groups: dict[Cause, Group] = {}
         self.ages: dict[str, int] = dict.fromkeys([*AGES, "older"], 0)
 
-    def count(self, letter: Letter) -> None:
+    def count(self, letter: DeadLetter) -> None:
         """Take in one letter that waits."""
         cause = Cause(letter.reason, letter.stage, letter.topic, letter.rule)
         if cause not in self._groups and len(self._groups) >= MAX_GROUPS:
@@ -72,12 +72,12 @@ class Census:
         self.ages[_age(self._now - at)] += 1
         group = self._groups.get(cause)
         if group is None:
-            group = self._groups[cause] = Group(0, at, at, letter.place)
+            group = self._groups[cause] = Group(0, at, at, letter.handle)
         group.count += 1
         group.replayed += letter.replays > 0
         group.first = min(group.first, at)
         if at >= group.last:
-            group.last, group.example = at, letter.place
+            group.last, group.example = at, letter.handle
 
     @property
     def total(self) -> int:

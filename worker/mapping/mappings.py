@@ -26,6 +26,7 @@ from worker.documents.document import Document, parse
 from worker.documents.problems import ConfigError, Problem
 from worker.mapping.compiler.calls import Target
 from worker.mapping.compiler.loop import Explainer, OnSlow, compile_explained, compile_mapping
+from worker.mapping.expressions.text_length import MAX_LENGTH, set_limit
 from worker.mapping.files.lint import claim_problems, rule_warnings
 from worker.mapping.files.reader import read_mapping
 from worker.mapping.files.rules import MappingFile
@@ -88,6 +89,7 @@ class Mappings:
         dead_letter_topic: str,
         max_call_bytes: int = MAX_CALL_BYTES,
         envelopes: bool = True,
+        text_length: int = MAX_LENGTH,
     ) -> Mappings:
         """Load every mapping file.
 
@@ -97,11 +99,13 @@ class Mappings:
             base: the directory of the file that names these.
             dead_letter_topic: the topic that no mapping may claim.
             max_call_bytes: the largest call.
+            text_length: characters that a function may make, in every expression of the process.
             envelopes: False for `batch.context: per_item`; every envelope is b"" then.
 
         Raises:
             ConfigError: with every problem of every file; warnings come along.
         """
+        set_limit(text_length)
         loading = _Loading(Mappers(mapper_path, base))
         for pattern in patterns:
             loading.read(pattern, base)
@@ -120,6 +124,12 @@ class Mappings:
     def subscriptions(self) -> list[str]:
         """Every topic to subscribe to: exact names and `^patterns$`."""
         return [topic for file in self.files for topic in file.topics]
+
+    @property
+    def event_names(self) -> frozenset[str]:
+        """The event names that rules spell out: texts of the mapping, not of any record."""
+        calls = (call for file in self.files for rule in file.rules for call in rule.calls)
+        return frozenset(call.event for call in calls if call.event is not None)
 
     def file_of(self, topic: str) -> MappingFile | None:
         """The file whose rules a topic's records go through; None if no file wants them.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from worker.core.reasons import Rejected, Stage
 from worker.core.record_reading import read_headers
 from worker.core.records import INDEX, RECORD, RULE
-from worker.pipeline.ports import DeadLetter
+from worker.dead_letters.failed_record import FailedRecord
 from worker.pipeline.wakeup import Wakeup
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class DeadLetterWriter:
         self._progress = progress
         self._telemetry = telemetry
         self._clock = clock
-        self._waiting: list[tuple[PartitionState, DeadLetter]] = []
+        self._waiting: list[tuple[PartitionState, FailedRecord]] = []
         self._changed = Wakeup()
         self.writing: set[PartitionState] = set()
         self.failure: str | None = None
@@ -92,7 +92,7 @@ class DeadLetterWriter:
         read_headers(record)  # the first time here: the thread that writes dead letters may not be the first
         if self._storm.broken or state.revoked:
             return  # neither written nor committed past: the next owner, or the next start, rejects it again
-        letter = DeadLetter(
+        letter = FailedRecord(
             record=record,
             stage=rejection.stage,
             reason=rejection.reason,
@@ -140,8 +140,8 @@ class DeadLetterWriter:
         self._waiting = [(state, letter) for state, letter in self._waiting if not state.revoked]
 
     async def _write(
-        self, some: list[tuple[PartitionState, DeadLetter]]
-    ) -> list[tuple[PartitionState, DeadLetter]]:
+        self, some: list[tuple[PartitionState, FailedRecord]]
+    ) -> list[tuple[PartitionState, FailedRecord]]:
         """Write some letters; returns those that were not acknowledged."""
         self.writing = {state for state, _ in some}
         try:

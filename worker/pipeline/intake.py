@@ -225,7 +225,7 @@ class Intake:
         self._slow[place] = times, blocked.mapper if blocked else None
         if len(self._slow) > MAX_SLOW_RECORDS:
             self._slow.popitem(last=False)
-        self._telemetry.mapping_interrupted(*place, blocked, again=times > 1)
+        self._telemetry.mapping_interrupted(*place, blocked, times)
 
     def _stop_before_slow(self, state: PartitionState, records: Slice) -> bool:
         """End a slice before or after a record that was too slow; True if it was so twice, and is rejected."""

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from worker.core.reasons import Stage
 from worker.core.records import Partition, Record
+from worker.dead_letters.failed_record import FailedRecord
 
 
 @dataclass(slots=True)
@@ -128,38 +128,13 @@ class Destination(Protocol):
         """Close the connections."""
 
 
-@dataclass(slots=True)
-class DeadLetter:
-    """A record that can never be delivered, and why (docs/decisions/0006).
-
-    Attributes:
-        record: as it was consumed.
-        stage, reason, detail, call_index, rule: as `Rejected` has them.
-        status: of the API's response, for `deliver`.
-        errors: the API's own words, redacted.
-        attempts: how often it was sent.
-        failed_at: epoch seconds.
-    """
-
-    record: Record
-    stage: Stage
-    reason: str
-    detail: str
-    failed_at: float
-    call_index: int | None = None
-    rule: str | None = None
-    status: int | None = None
-    errors: tuple[str, ...] = ()
-    attempts: int = 0
-
-
 class DeadLetters(Protocol):
     """Keeps records that can never be delivered."""
 
-    async def write(self, letters: Sequence[DeadLetter]) -> list[str | None]:
+    async def write(self, failed: Sequence[FailedRecord]) -> list[str | None]:
         """Write and wait for the broker's acknowledgement.
 
-        Returns an entry for each letter: None if all in-sync replicas have acknowledged it, else why not.
+        Returns an entry for each record: None if all in-sync replicas have acknowledged its dead letter, else why not.
         """
         ...
 

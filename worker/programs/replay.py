@@ -15,7 +15,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from worker.adapters.dead_letter_topic.replay_source import Fate, ReplaySource
+from worker.adapters.dead_letter_topic.replay_source import ReplayOutcome, ReplaySource
 from worker.adapters.dead_letter_topic.resolved_marks import ResolvedMarks
 from worker.adapters.dead_letter_topic.writer import DeadLetterTopic, NotAnsweredError
 from worker.adapters.pipelines_api.client import PipelinesApi
@@ -167,17 +167,17 @@ def _without_storms(settings: Settings) -> Settings:
 
 def _summary(
     tally: Tally,
-    marked: Counter[Fate],
+    marked: Counter[ReplayOutcome],
     failed_again: dict[str, int],
     problems: tuple[str, ...],
     *,
     finished: bool,
 ) -> Replayed:
-    left_over = tally.selected - marked[Fate.SENT] - marked[Fate.IGNORED]
+    left_over = tally.selected - marked[ReplayOutcome.SENT] - marked[ReplayOutcome.IGNORED]
     return Replayed(
         tally=tally,
-        delivered=max(0, marked[Fate.SENT] - sum(failed_again.values())),
-        ignored=marked[Fate.IGNORED],
+        delivered=max(0, marked[ReplayOutcome.SENT] - sum(failed_again.values())),
+        ignored=marked[ReplayOutcome.IGNORED],
         failed_again=failed_again,
         left_over=left_over,
         problems=problems,

@@ -140,14 +140,14 @@ class Telemetry:
         )
 
     def mapping_interrupted(
-        self, topic: str, partition: int, offset: int, blocked: Blocked | None, *, again: bool
+        self, topic: str, partition: int, offset: int, blocked: Blocked | None, times: int
     ) -> None:
         """A mapping took longer than `limits.mapping_timeout`; the second time its record is rejected."""
         log(
             logging.WARNING,
             "mapping_interrupted",
             "mapping this record took longer than limits.mapping_timeout: "
-            + ("it becomes a dead letter" if again else "it is tried once more, alone"),
+            + ("it becomes a dead letter" if times > 1 else "it is tried once more, alone"),
             mapper=blocked.mapper if blocked else None,
             topic=topic,
             partition=partition,

@@ -13,16 +13,17 @@ from hypothesis import strategies as st
 from tests.support.letters import CLUSTER, TOPIC, MemorySurvey, MemoryTopic, letter_record
 from tests.support.memory_source import MemoryRecord
 from tests.support.recorded_telemetry import RecordedTelemetry
-from worker.adapters.dead_letter_topic.headers import headers_of
-from worker.adapters.dead_letter_topic.replay_source import Fate, ReplaySource
+from worker.adapters.dead_letter_topic.replay_source import ReplayOutcome, ReplaySource
 from worker.core.reasons import Rejected, Stage
 from worker.core.records import Converter, Partition, QueuedCall, Record, RejectedRecord
+from worker.dead_letters.dead_letter import read_dead_letter
+from worker.dead_letters.failed_record import FailedRecord
 from worker.dead_letters.forecast import Admission, ReplayedLetter
-from worker.dead_letters.letter import read_letter
+from worker.dead_letters.headers import headers_of
 from worker.dead_letters.selection import Filters, LeftAlone, Selection
-from worker.dead_letters.summary import Census
+from worker.dead_letters.summary import Summary
 from worker.pipeline.pipeline import Pipeline
-from worker.pipeline.ports import CommitFailed, DeadLetter, Response, Start
+from worker.pipeline.ports import CommitFailed, Response, Start
 from worker.programs.replay import replayed as convert_replayed
 from worker.settings import Settings
 
@@ -96,7 +97,7 @@ def waiting(topic: MemoryTopic) -> list[tuple[str, int]]:
     found = []
     for log in topic.logs:
         for record in log:
-            letter = read_letter(record, CLUSTER)
+            letter = read_dead_letter(record, CLUSTER)
             if letter and survey.index.state(record.partition(), record.offset()).name == "WAITING":
                 assert letter.origin
                 found.append((letter.reason, letter.origin.offset()))
@@ -156,9 +157,9 @@ async def test_a_mark_that_fails_is_written_again_with_the_next_commit() -> None
     topic.failures = 1
     with pytest.raises(CommitFailed):
         await run.source.commit({(TOPIC, 0): 1})
-    assert (len(waiting(topic)), run.source.marked[Fate.SENT]) == (1, 0)
+    assert (len(waiting(topic)), run.source.marked[ReplayOutcome.SENT]) == (1, 0)
     await run.source.commit({(TOPIC, 0): 1})
-    assert (len(waiting(topic)), run.source.marked[Fate.SENT]) == (0, 1)
+    assert (len(waiting(topic)), run.source.marked[ReplayOutcome.SENT]) == (0, 1)
     assert run.telemetry.of("commit_failed") == [("the broker is not available",)]
     await run.source.close()
 
@@ -182,7 +183,7 @@ class Buried:
     def __init__(self, topic: MemoryTopic) -> None:
         self._topic = topic
 
-    async def write(self, letters: Sequence[DeadLetter]) -> list[str | None]:
+    async def write(self, letters: Sequence[FailedRecord]) -> list[str | None]:
         for letter in letters:
             found = headers_of(letter, CLUSTER, replaying=True)
             headers = [
@@ -236,9 +237,9 @@ async def test_what_fails_again_is_a_new_letter_with_its_history_and_is_not_read
         topic.append(letter_record(origin=("orders", 0, n), value=value, own=[("trace", b"1")]))
     run = await replayed(topic, api)
     assert len(api.bodies) == 1
-    assert run.source.marked == {Fate.SENT: 3, Fate.IGNORED: 1}
+    assert run.source.marked == {ReplayOutcome.SENT: 3, ReplayOutcome.IGNORED: 1}
     assert waiting(topic) == [("MAPPER_FAILED", 0), ("MAPPER_FAILED", 3)]
-    again = [letter for each in topic.logs[0][4:] if (letter := read_letter(each, CLUSTER))]
+    again = [letter for each in topic.logs[0][4:] if (letter := read_dead_letter(each, CLUSTER))]
     assert [letter.replays for letter in again] == [1, 1]
     assert all(letter.rule == "rules.yaml:1" for letter in again)
     await replayed(topic, api, max_replays=2)
@@ -264,7 +265,7 @@ async def test_what_the_api_refuses_again_is_a_new_letter_and_what_has_no_mappin
 def map_waiting(topic: MemoryTopic) -> list[Any]:
     """The letters that wait."""
     survey = MemorySurvey(topic)
-    letters = [read_letter(record, CLUSTER) for log in topic.logs for record in log]
+    letters = [read_dead_letter(record, CLUSTER) for log in topic.logs for record in log]
     return [
         each
         for each in letters
@@ -274,13 +275,13 @@ def map_waiting(topic: MemoryTopic) -> list[Any]:
 
 @given(st.lists(st.tuples(st.sampled_from(REASONS), st.integers(0, 1000)), min_size=1))
 def test_a_group_counts_its_letters_from_the_first_to_the_last(letters: list[tuple[str, int]]) -> None:
-    census = Census(now=2000.0)
+    summary = Summary(now=2000.0)
     for offset, (reason, at) in enumerate(letters):
-        letter = read_letter(letter_record(offset, reason=reason, failed_at=float(at)), CLUSTER)
+        letter = read_dead_letter(letter_record(offset, reason=reason, failed_at=float(at)), CLUSTER)
         assert letter
-        census.count(letter)
-    assert census.total == sum(census.ages.values()) == census.ages["under 1h"] == len(letters)
-    for cause, group in census.largest_first():
+        summary.count(letter)
+    assert summary.total == sum(summary.ages.values()) == summary.ages["under 1h"] == len(letters)
+    for cause, group in summary.largest_first():
         times = [at for reason, at in letters if reason == cause.reason]
         assert (group.count, group.first, group.last) == (len(times), min(times), max(times))
         newest = letters[int(group.example.rpartition(":")[2])]

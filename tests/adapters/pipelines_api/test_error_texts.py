@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.adapters.pipelines_api import error_texts as api_words
-from worker.adapters.pipelines_api.error_texts import errors_in, is_json
+from worker.adapters.pipelines_api import redaction
+from worker.adapters.pipelines_api.error_texts import MAX_ERRORS, errors_in, is_json
 
 SENT = orjson.dumps(
     {
@@ -127,8 +127,16 @@ def test_what_was_sent_is_redacted_and_the_apis_own_words_stay(error: str, redac
 def test_at_most_ten_errors_of_at_most_300_characters_are_kept() -> None:
     errors = said(*["must not be empty; " * 50] * 30)
 
-    assert len(errors) == api_words.MAX_ERRORS
-    assert {len(error) for error in errors} == {api_words.MAX_ERROR_CHARS}
+    assert len(errors) == MAX_ERRORS
+    assert {len(error) for error in errors} == {redaction.MAX_ERROR_CHARS}
+
+
+def test_only_so_many_words_are_looked_up_and_the_rest_is_redacted() -> None:
+    words = [f"q{chr(97 + n // 26)}{chr(97 + n % 26)}" for n in range(redaction.MAX_WORDS + 20)]
+    errors = said(*(" ".join(words[n : n + 20]) for n in range(0, len(words), 20)))
+
+    assert " ".join(errors).split()[: redaction.MAX_WORDS] == words[: redaction.MAX_WORDS]
+    assert errors[-1] == "…"
 
 
 def test_secrets_are_redacted_as_payload_is() -> None:
@@ -163,7 +171,7 @@ def test_no_word_of_a_sent_value_survives_but_the_apis_own(value: str, before: s
 
     [error] = errors_in(json.dumps({"error": f"{before}{value}{after}"}).encode(), sent) or ("",)
 
-    own = api_words._ORDINARY | {"x"}
+    own = redaction._ORDINARY | {"x"}
     left = {word for word in re.findall(r"\w+", error.lower()) if word not in own}
     assert not left & {word.lower() for word in value.split()}
 
@@ -172,5 +180,5 @@ def test_no_word_of_a_sent_value_survives_but_the_apis_own(value: str, before: s
 def test_redaction_is_total_and_bounded(error: str, value: str) -> None:
     errors = errors_in(json.dumps({"errors": [error]}).encode(), json.dumps([value]).encode())
 
-    assert all(0 < len(each) <= api_words.MAX_ERROR_CHARS for each in errors)
+    assert all(0 < len(each) <= redaction.MAX_ERROR_CHARS for each in errors)
     assert not re.search(r"[\x00-\x1f\x7f]", "".join(errors))

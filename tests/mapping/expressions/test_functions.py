@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.support.expressions import FAILED, by_library, compiled
 from worker.core import timestamps
 from worker.mapping.expressions import functions
-from worker.mapping.expressions.expression import Expression
+from worker.mapping.expressions.expression import Expression, ExpressionFailed
 
 finite = st.integers(-(10**30), 10**30) | st.floats(allow_nan=False, allow_infinity=False)
 not_numbers: st.SearchStrategy[Any] = (
@@ -162,7 +162,7 @@ def test_to_string_is_the_librarys(value: Any) -> None:
 
 
 def test_a_failure_never_quotes_the_value() -> None:
-    with pytest.raises(functions.ExpressionFailed) as failure:
+    with pytest.raises(ExpressionFailed) as failure:
         functions.epoch_seconds("secret@example.com")
     assert "secret" not in str(failure.value)
     assert failure.value.__context__ is None or failure.value.__suppress_context__

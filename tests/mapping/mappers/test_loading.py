@@ -62,7 +62,7 @@ def rejection(function: Any, **options: Any) -> Rejected:
 TRACK = {"type": "track", "userId": "u", "event": "E"}
 
 
-@pytest.mark.parametrize("nothing", [None, [], (), iter([])], ids=repr)
+@pytest.mark.parametrize("nothing", [None, [], (), iter([])], ids=["None", "list", "tuple", "iterator"])
 def test_nothing_means_not_for_customer_io(nothing: object) -> None:
     assert run(lambda _: nothing) == []
 

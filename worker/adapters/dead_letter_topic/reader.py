@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from worker.adapters.kafka.reader import KafkaReader
+from worker.dead_letters.dead_letter import DeadLetter, read_dead_letter
 from worker.dead_letters.index import Index, State
-from worker.dead_letters.letter import Letter, read_letter
 
 if TYPE_CHECKING:
     from worker.adapters.kafka.scan import Bounds, KafkaWalk
@@ -75,11 +75,11 @@ class DeadLetterReader:
         index.finish()
         return Survey(bounds, index)
 
-    def waiting(self, survey: Survey, tell: Tell) -> Iterator[Letter]:
+    def waiting(self, survey: Survey, tell: Tell) -> Iterator[DeadLetter]:
         """Walk again: every letter that waits. Raises `SourceFailed`."""
         for record in self._records(survey.bounds, tell):
             if survey.index.state(record.partition(), record.offset()) is State.WAITING:
-                letter = read_letter(record, self.cluster_id)
+                letter = read_dead_letter(record, self.cluster_id)
                 if letter is not None:
                     yield letter
 
@@ -91,20 +91,20 @@ class DeadLetterReader:
         """Walk again, step by step."""
         return self._reader.walk(self.topic, survey.bounds, patience)
 
-    def letter(self, partition: int, offset: int) -> Letter | None:
+    def letter(self, partition: int, offset: int) -> DeadLetter | None:
         """The letter at a place; None if there is none. Raises `SourceFailed`."""
         first, end = self._reader.bounds(self.topic).get(partition, (0, 0))
         if not first <= offset < end:
             return None
         record = self._reader.record((self.topic, partition), offset)
-        return None if record is None else read_letter(record, self.cluster_id)
+        return None if record is None else read_dead_letter(record, self.cluster_id)
 
-    def newest_of(self, record: tuple[Partition, int], tell: Tell) -> Letter | None:
+    def newest_of(self, record: tuple[Partition, int], tell: Tell) -> DeadLetter | None:
         """The newest letter of the record that lay at a place; walks over everything. Raises `SourceFailed`."""
         (topic, number), offset = record
         newest = None
         for each in self._records(self._reader.bounds(self.topic), tell):
-            letter = read_letter(each, self.cluster_id)
+            letter = read_dead_letter(each, self.cluster_id)
             if letter is not None and letter.topic == topic and letter.origin is not None:
                 origin = letter.origin
                 if (origin.partition(), origin.offset()) == (number, offset):

@@ -39,7 +39,7 @@ PATIENCE_SECONDS = 300.0
 """How long brokers may be away in the middle of a replay."""
 
 
-class Fate(Enum):
+class ReplayOutcome(Enum):
     """Why a letter is going to be marked."""
 
     SENT = auto()  # delivered, or written again
@@ -52,11 +52,11 @@ class Step(NamedTuple):
 
     Attributes:
         fetched: what the pipeline gets.
-        pending: partition, offset and fate of letters that are marked once everything below them is finished.
+        pending: partition, offset and outcome of letters that are marked once everything below them is finished.
     """
 
     fetched: Fetched
-    pending: list[tuple[int, int, Fate]]
+    pending: list[tuple[int, int, ReplayOutcome]]
 
 
 class ReplaySource:
@@ -72,7 +72,7 @@ class ReplaySource:
         tell: told how many offsets are finished, of how many.
 
     Attributes:
-        marked: how many letters were marked in this run, by fate.
+        marked: how many letters were marked in this run, by outcome.
     """
 
     def __init__(  # noqa: PLR0913 - what it stands between
@@ -97,9 +97,11 @@ class ReplaySource:
         self._fetching: asyncio.Future[Step] | None = None
         self._walk: KafkaWalk | None = None
         self._assignments: Assignments | None = None
-        self._pending: dict[int, deque[tuple[int, Fate]]] = {number: deque() for number in survey.bounds}
+        self._pending: dict[int, deque[tuple[int, ReplayOutcome]]] = {
+            number: deque() for number in survey.bounds
+        }
         self._committed = {number: first for number, (first, _) in survey.bounds.items()}
-        self.marked: Counter[Fate] = Counter()
+        self.marked: Counter[ReplayOutcome] = Counter()
 
     async def open(self, assignments: Assignments) -> None:
         """See `ports.Source.open`. Every partition is ours: nobody shares a replay."""
@@ -124,8 +126,8 @@ class ReplaySource:
             self._fetching = self._in_thread(self._fetch, min(limit, CHUNK))
         step = await asyncio.shield(self._fetching)
         self._fetching = None
-        for number, offset, fate in step.pending:
-            self._pending[number].append((offset, fate))
+        for number, offset, outcome in step.pending:
+            self._pending[number].append((offset, outcome))
         return step.fetched
 
     async def commit(self, offsets: Mapping[Partition, int]) -> Collection[Partition]:
@@ -171,7 +173,7 @@ class ReplaySource:
         assert self._walk is not None, "open() comes first"
         return self._walk
 
-    def _finished(self, number: int, upto: int) -> list[tuple[int, Fate]]:
+    def _finished(self, number: int, upto: int) -> list[tuple[int, ReplayOutcome]]:
         """What waits for its mark below an offset, in order."""
         found = []
         for each in self._pending[number]:
@@ -207,9 +209,9 @@ class ReplaySource:
         admitted = self._admission.admit(record)
         if admitted is not None:
             step.fetched.records.append(admitted)
-            fate = Fate.SENT if admitted.is_for_the_api else Fate.IGNORED
+            outcome = ReplayOutcome.SENT if admitted.is_for_the_api else ReplayOutcome.IGNORED
         elif self._admission.is_superseded(record):
-            fate = Fate.SUPERSEDED
+            outcome = ReplayOutcome.SUPERSEDED
         else:
             return
-        step.pending.append((record.partition(), record.offset(), fate))
+        step.pending.append((record.partition(), record.offset(), outcome))

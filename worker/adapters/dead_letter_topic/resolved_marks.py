@@ -17,7 +17,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from worker.adapters.kafka.clients import flush, make_producer
 from worker.adapters.kafka.fatal_errors import is_fatal
 from worker.adapters.kafka.properties import producer_properties
-from worker.dead_letters.letter import RESOLVED, Range, marks
+from worker.dead_letters.headers import RESOLVED, Range, marks
 from worker.pipeline.ports import CommitFailed
 
 if TYPE_CHECKING:

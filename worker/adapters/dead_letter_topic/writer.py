@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
 
-from worker.adapters.dead_letter_topic.headers import Headers, as_before, digest, headers_of, left_out
 from worker.adapters.kafka.clients import flush, make_producer
 from worker.adapters.kafka.fatal_errors import can_heal, describe, is_fatal, renewal_backoff
 from worker.adapters.kafka.properties import producer_properties
 from worker.adapters.kafka.topic_checks import look_for_dead_letter_problems
+from worker.dead_letters.headers import Headers, as_before, digest, headers_of, left_out
 from worker.pipeline.ports import SourceFailed
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from confluent_kafka import Message, Producer
 
     from worker.core.records import Record
+    from worker.dead_letters.failed_record import FailedRecord
     from worker.documents.problems import Problem
-    from worker.pipeline.ports import DeadLetter
     from worker.settings import Kafka
     from worker.telemetry.telemetry import Telemetry
 
@@ -105,7 +105,7 @@ class DeadLetterTopic:
         except KafkaException as error:
             raise NotAnsweredError(_reason(error.args[0])) from None
 
-    async def write(self, letters: Sequence[DeadLetter]) -> list[str | None]:
+    async def write(self, letters: Sequence[FailedRecord]) -> list[str | None]:
         """See `ports.DeadLetters.write`.
 
         Answers within the delivery timeout; letters that are too large have as much again for each smaller form.
@@ -140,7 +140,7 @@ class DeadLetterTopic:
 
     # Everything below runs in the thread.
 
-    def _write(self, letters: Sequence[DeadLetter]) -> list[str | None]:
+    def _write(self, letters: Sequence[FailedRecord]) -> list[str | None]:
         try:
             outcomes = self._write_all(self._connected(), letters)
         except KafkaException as error:
@@ -183,7 +183,7 @@ class DeadLetterTopic:
             self._producer = producer
         return producer
 
-    def _forms(self, letter: DeadLetter) -> Iterator[Form]:
+    def _forms(self, letter: FailedRecord) -> Iterator[Form]:
         """Ways to write a letter, each smaller than the one before; the last fits into any topic."""
         key, value = letter.record.key(), letter.record.value()
         headers = headers_of(letter, self.cluster_id, replaying=self._replaying)
@@ -196,7 +196,7 @@ class DeadLetterTopic:
         yield Form(key, None, [*headers.own, *without_value])
         yield Form(None, None, [*without_value, *left_out()])
 
-    def _write_alone(self, producer: Producer, letter: DeadLetter, forms: list[Form]) -> KafkaError | None:
+    def _write_alone(self, producer: Producer, letter: FailedRecord, forms: list[Form]) -> KafkaError | None:
         # The whole letter again first: it may have been refused for the size of the batch that it was in.
         for form in forms:
             outcome = self._produce(producer, [letter], [form])[0]
@@ -205,7 +205,7 @@ class DeadLetterTopic:
         return outcome
 
     def _produce(
-        self, producer: Producer, letters: Sequence[DeadLetter], forms: Sequence[Form]
+        self, producer: Producer, letters: Sequence[FailedRecord], forms: Sequence[Form]
     ) -> list[KafkaError | None]:
         outcomes: list[KafkaError | None] = [KafkaError(_NO_ANSWER)] * len(letters)
 

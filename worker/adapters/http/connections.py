@@ -73,8 +73,10 @@ class Connections:
     @property
     def are_out_of_descriptors(self) -> bool:
         """Whether the process has, or lately had, no file descriptor for another connection."""
-        if self._spare is None:
-            self._take_spare()
+        try:
+            os.close(os.open(os.devnull, os.O_RDONLY))
+        except OSError as error:
+            self._noticed(error)
         since = self._exhausted_at
         return since is not None and self._loop.time() - since < EXHAUSTED_SECONDS
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from worker.mapping.compiler import templates as snippets
 from worker.mapping.compiler.objects import Objects
 from worker.mapping.expressions import functions
+from worker.mapping.expressions.failures import Mismatch
 from worker.mapping.expressions.interpreter import interpret, without_kafka
 from worker.mapping.expressions.parser import Node, contains, fields_read
 
@@ -285,7 +286,7 @@ class Emission:
         source = self._local(items, at)
         self.raises = True
         with self._code.block(f"if type({source}) is not list:"):
-            self._code.line(f"raise {self._global(functions.Mismatch)}")
+            self._code.line(f"raise {self._global(Mismatch)}")
         result = self._result("[]", "mapped")
         element = self._code.name("element")
         with self._code.block(f"for {element} in {source}:"):

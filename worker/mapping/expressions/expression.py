@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from worker.mapping.compiler.emission import Emission
 from worker.mapping.compiler.objects import Objects
-from worker.mapping.expressions.functions import ExpressionFailed, Mismatch
+from worker.mapping.expressions import text_length
+from worker.mapping.expressions.failures import ExpressionFailed, Mismatch
 from worker.mapping.expressions.interpreter import interpret, without_kafka
 from worker.mapping.expressions.parser import (
     ExpressionError,
@@ -86,6 +87,7 @@ class Expression:
         Raises:
             ExpressionFailed: the event has a value that the expression cannot work with.
         """
+        text_length.begin()
         try:
             return interpret(self._node, without_kafka(event), kafka)
         except Mismatch:
@@ -113,6 +115,8 @@ class Expression:
         return self._emit(code, event, kafka, condition=True)
 
     def _emit(self, code: Code, event: str, kafka: str, *, condition: bool) -> str:
+        if text_length.makes_text(self._node):
+            code.line(f"{code.constant(text_length.begin, 'begin')}()")
         emission = Emission(code, event, kafka if self.uses_kafka else "None")
         with code.aside() as fragment:
             text = self._emitted(emission, code, event, kafka, condition=condition)

@@ -21,6 +21,8 @@ from jmespath.functions import Functions as LibraryFunctions
 from jmespath.functions import signature
 
 from worker.core import timestamps
+from worker.mapping.expressions import text_length
+from worker.mapping.expressions.failures import ExpressionFailed, Mismatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,14 +36,6 @@ _PYTHON_TYPES: dict[str, frozenset[type]] = {
     "array": frozenset({list}),
     "object": frozenset({dict}),
 }
-
-
-class ExpressionFailed(Exception):  # noqa: N818 - a verdict on a record, not a fault of the program
-    """This event has a value that the expression cannot work with. The text never quotes it."""
-
-
-class Mismatch(Exception):  # noqa: N818 - not an error: the expression's value is null
-    """A function was given null or another type than it takes."""
 
 
 def lower(text: object) -> str:
@@ -72,6 +66,8 @@ def replace(text: object, old: object, new: object) -> str:
     whole, found, instead = _text(text), _text(old), _text(new)
     if not found:
         raise ExpressionFailed("replace(): the text to replace is empty")
+    growth = len(instead) - len(found)
+    text_length.check("replace", len(whole) + whole.count(found) * growth if growth > 0 else len(whole))
     return whole.replace(found, instead)
 
 
@@ -224,8 +220,19 @@ class Functions(LibraryFunctions):  # type: ignore[misc] # the library has no ty
 
     @signature({"types": []})  # type: ignore[untyped-decorator] # theirs
     def _func_to_string(self, arg: Any) -> Any:
-        # what the library makes of them too, without a JSON encoder
-        return repr(arg) if type(arg) in (int, float) else super()._func_to_string(arg)
+        if type(arg) in (int, float):
+            return repr(arg)  # what the library makes of them too, without a JSON encoder
+        if type(arg) is str:
+            return arg
+        text_length.check("to_string", text_length.json_length(arg))
+        text = super()._func_to_string(arg)
+        text_length.check("to_string", len(text))  # characters beyond ASCII are escaped
+        return text
+
+    @signature({"types": ["string"]}, {"types": ["array-string"]})  # type: ignore[untyped-decorator] # theirs
+    def _func_join(self, separator: str, array: list[str]) -> str:
+        text_length.check("join", sum(map(len, array)) + len(separator) * max(0, len(array) - 1))
+        return separator.join(array)
 
     @signature({"types": []})  # type: ignore[untyped-decorator] # theirs
     def _func_to_number(self, arg: Any) -> Any:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from jmespath.exceptions import JMESPathTypeError
 from jmespath.visitor import Options, TreeInterpreter
 
-from worker.mapping.expressions.functions import REGISTRY, ExpressionFailed, Mismatch
+from worker.mapping.expressions.failures import ExpressionFailed, Mismatch
+from worker.mapping.expressions.functions import REGISTRY
 
 if TYPE_CHECKING:
     from worker.mapping.expressions.parser import Node

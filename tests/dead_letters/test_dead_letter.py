@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from tests.support.dlq_command import connect_headers
 from tests.support.letters import CLUSTER, FAILED_AT, TOPIC, letter_record, mark_record, read
 from tests.support.memory_source import MemoryRecord
-from worker.adapters.dead_letter_topic.headers import as_before, headers_of
 from worker.adapters.dead_letter_topic.writer import DeadLetterTopic
 from worker.core.reasons import Stage
-from worker.dead_letters.letter import RANGES_PER_MARK, marks, own_headers, read_letter, read_mark
-from worker.pipeline.ports import DeadLetter
+from worker.dead_letters.dead_letter import read_dead_letter
+from worker.dead_letters.failed_record import FailedRecord
+from worker.dead_letters.headers import RANGES_PER_MARK, as_before, headers_of, marks, own_headers, read_mark
 from worker.settings import Kafka
 from worker.telemetry.telemetry import Telemetry
 
@@ -35,7 +35,7 @@ def test_the_origin_is_the_record_as_it_came_however_often_it_failed(
 ) -> None:
     record = letter_record(3, own=own, origin=("orders", 5, 6))
     for _ in range(replays):
-        again = DeadLetter(record, Stage.DELIVER, "HTTP_400", "no", FAILED_AT + 1, status=400)
+        again = FailedRecord(record, Stage.DELIVER, "HTTP_400", "no", FAILED_AT + 1, status=400)
         found = headers_of(again, "another", replaying=True)
         headers = [*found.own, *(found.needed() if short else found.ours)]
         record.record_headers = [(name, v.encode() if isinstance(v, str) else v) for name, v in headers]
@@ -73,9 +73,9 @@ def test_a_reader_that_knows_only_kafka_connects_names_understands_ours() -> Non
 
 
 def test_what_somebody_else_wrote_is_no_letter_and_a_letter_is_never_a_mark() -> None:
-    assert read_letter(MemoryRecord((TOPIC, 0), 0), CLUSTER) is None
+    assert read_dead_letter(MemoryRecord((TOPIC, 0), 0), CLUSTER) is None
     assert read_mark(MemoryRecord((TOPIC, 0), 0)) is None
-    assert read_letter(mark_record(0, [(1, 2)]), CLUSTER) is None
+    assert read_dead_letter(mark_record(0, [(1, 2)]), CLUSTER) is None
     hidden = letter_record(own=[("dlq.resolved", b"0:0-99")])
     assert read_mark(hidden) is None
 
@@ -123,7 +123,7 @@ def test_a_letter_that_fails_again_has_a_form_that_is_hardly_larger_than_it_was(
 
 async def test_a_letter_that_fails_again_keeps_its_value_before_anything_else() -> None:
     again = DeadLetterTopic(Kafka(), Telemetry(), replaying=True)
-    letter = DeadLetter(letter_record(value=b"{}"), Stage.MAP, "MAPPER_FAILED", "it raised", FAILED_AT)
+    letter = FailedRecord(letter_record(value=b"{}"), Stage.MAP, "MAPPER_FAILED", "it raised", FAILED_AT)
     assert [form.value for form in again._forms(letter)] == [b"{}", b"{}", b"{}", None, None]
     await again.close()
 

@@ -1,0 +1,138 @@
+"""Headers of dead letters are a stranger's data: whatever they hold, reading them is total and bounded."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests.support.letters import CLUSTER, letter_record, read
+from tests.support.memory_source import MemoryRecord
+from worker.cli.dlq_list import moment
+from worker.dead_letters.dead_letter import DeadLetter, read_dead_letter
+from worker.dead_letters.headers import (
+    MAX_CODE_CHARS,
+    MAX_NUMBER,
+    MAX_SECONDS,
+    MAX_TEXT_CHARS,
+    ORIGIN,
+    RESOLVED,
+    TOPIC,
+    HeaderReader,
+    read_mark,
+)
+from worker.dead_letters.index import Index
+
+NAMES = st.sampled_from(
+    [
+        *ORIGIN,
+        "dlq.stage",
+        "dlq.reason",
+        "dlq.failed_at",
+        "dlq.replays",
+        "dlq.left_out",
+        "dlq.resolved",
+        "__connect.errors.stage",
+        "__connect.errors.exception.class.name",
+        "dlq.rule",
+        "dlq.\x1b[2Jx",
+        "other",
+    ]
+)
+ODD = st.sampled_from(
+    [
+        b"9" * 5000,
+        b"-1",
+        b"1e5",
+        b"\xff",
+        b"[/nope]",
+        b"\x1b[2J\x07",
+        b"0001-01-01T00:00:00+14:00",
+        b"\xd9\xa3",
+        b"9999-12-31T23:59:59-14:00",
+        b"253402300800000",
+        b"1795269600000000",
+        b"x" * 100_000,
+        b"0-5,3",
+        b"0:9-1",
+    ]
+)
+HEADERS = st.lists(st.tuples(NAMES, st.none() | ODD | st.binary(max_size=30)), max_size=12)
+MILLIS = st.sampled_from([-1, 0, 1_795_269_600_000, 1_795_269_600_000_000, MAX_NUMBER])
+
+
+def looked_at(letter: DeadLetter) -> list[str]:
+    """Every text that a command may print of a dead letter."""
+    moment(letter.failed_at)
+    moment(letter.happened_at)
+    texts = [letter.reason, letter.stage, letter.topic, letter.rule, letter.cluster_id]
+    return [*texts, *letter.left_out, *(text for fact in letter.facts for text in (fact.name, fact.text))]
+
+
+@given(headers=HEADERS, millis=MILLIS)
+@example(headers=[(TOPIC, b"orders"), ("dlq.failed_at", b"0001-01-01T00:00:00+14:00")], millis=-1)
+@example(headers=[(TOPIC, b"orders"), ("dlq.timestamp", b"9" * 5000)], millis=MAX_NUMBER)
+def test_whatever_a_record_holds_it_is_read_within_bounds(
+    headers: list[tuple[str, bytes | None]], millis: int
+) -> None:
+    record = MemoryRecord(("dead-letters", 0), 3, b"key", b"{}", headers, millis)
+    index = Index({0: (0, 10)})
+    index.note(record)
+    letter = read_dead_letter(record, CLUSTER)
+    if letter is None:
+        return
+    assert all(text.isprintable() and len(text) <= 10 * MAX_TEXT_CHARS for text in looked_at(letter))
+    assert len(letter.reason) <= 10 * MAX_CODE_CHARS
+    assert 0 <= letter.failed_at <= MAX_SECONDS
+    assert 0 <= letter.happened_at <= MAX_SECONDS
+    assert 0 <= letter.replays <= MAX_NUMBER
+    if letter.origin is not None:
+        assert 0 <= letter.origin.partition() <= MAX_NUMBER
+        assert 0 <= letter.origin.offset() <= MAX_NUMBER
+        assert -1 <= letter.timestamp <= MAX_NUMBER
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b"0",
+        b"0:",
+        b"0:x",
+        b"0:1-",
+        b"0:5-1",
+        b"0:-5",
+        b"-1:1",
+        b"0:1,,2",
+        b"0:" + b"9" * 5000,
+        b"\xff:1",
+        b"\xd9\xa3:1",
+        b"9223372036854775808:1",
+    ],
+)
+def test_a_mark_that_says_nothing_sensible_resolves_nothing(value: bytes) -> None:
+    record = MemoryRecord(("dead-letters", 0), 3, None, None, [(RESOLVED, value)])
+    assert read_mark(record) is None
+
+
+def test_a_mark_of_any_size_costs_no_more_than_a_mark_of_ours() -> None:
+    value = b"0:" + b",".join(b"%d" % n for n in range(100_000))
+    assert read_mark(MemoryRecord(("dead-letters", 0), 3, None, None, [(RESOLVED, value)])) is None
+
+
+def test_texts_are_cut_before_they_are_decoded_whole() -> None:
+    reader = HeaderReader([("dlq.rule", b"\xc3\xa9" * 10**6)])
+    assert reader.text("dlq.rule") == "é" * MAX_TEXT_CHARS
+
+
+def test_a_fact_is_safe_to_show_only_if_the_worker_writes_it() -> None:
+    ours = read(letter_record(own=[("__connect.errors.exception.stacktrace", b"at Ada")]))
+    shown = {fact.name: fact.safe for fact in ours.facts}
+    assert not shown.pop("__connect.errors.exception.stacktrace")
+    assert all(shown.values())
+    connect: list[tuple[str, bytes | None]] = [
+        (TOPIC, b"orders"),
+        ("__connect.errors.exception.message", b"cannot convert Ada"),
+    ]
+    [topic, message] = read(MemoryRecord(("dead-letters", 0), 3, None, None, connect)).facts
+    assert (topic.safe, message.safe) == (True, False)

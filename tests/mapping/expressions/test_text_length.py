@@ -1,0 +1,90 @@
+"""No function makes more text than the limit, and none that is refused is made first."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.expressions import FAILED, by_library, compiled
+from worker.mapping.expressions import text_length
+from worker.mapping.expressions.expression import Expression
+
+LIMIT = 1000
+
+
+@pytest.fixture
+def small_limit() -> Iterator[None]:
+    text_length.set_limit(LIMIT)
+    yield
+    text_length.set_limit(text_length.MAX_LENGTH)
+
+
+def outcome(text: str, **event: Any) -> Any:
+    expression = Expression.parse(text)
+    value = by_library(expression, event, {})
+    assert compiled(expression, event, {}) == value
+    return value
+
+
+@pytest.mark.usefixtures("small_limit")
+@pytest.mark.parametrize(
+    ("text", "event", "length"),
+    [
+        ("replace(t, 'a', 'bb')", {"t": "a" * (LIMIT // 2)}, LIMIT),
+        ("replace(t, 'a', 'bb')", {"t": "a" * (LIMIT // 2) + "b"}, None),
+        ("replace(t, t, '')", {"t": "a" * LIMIT}, 0),
+        ("replace(t, 'x', 'y')", {"t": "a" * (LIMIT + 1)}, None),
+        ("join('--', list)", {"list": ["a" * 498, "b" * 500]}, LIMIT),
+        ("join('--', list)", {"list": ["a" * 499, "b" * 500]}, None),
+        ("join('--', list)", {"list": []}, 0),
+        ("to_string(list)", {"list": ["a" * (LIMIT - 4)]}, LIMIT),
+        ("to_string(list)", {"list": ["a" * (LIMIT - 3)]}, None),
+        ("to_string(list)", {"list": ["é" * 200]}, None),
+        ("to_string(t)", {"t": "a" * (LIMIT + 1)}, LIMIT + 1),  # it is there already
+    ],
+)
+def test_a_function_makes_text_up_to_the_limit(text: str, event: dict[str, Any], length: int | None) -> None:
+    found = outcome(text, **event)
+    assert found == FAILED if length is None else len(found) == length
+
+
+@pytest.mark.usefixtures("small_limit")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "list[].replace(@, 'a', 'bb')",
+        "map(&replace(@, 'a', 'bb'), list)",
+        "list[?replace(@, 'a', 'bb') == 'c']",
+        "sort_by(list[].{t: @}, &replace(t, 'a', 'bb'))",
+        "list[].join(@, ['', '', ''])",
+        "list[].to_string([@, @])",
+    ],
+)
+def test_what_is_made_for_each_item_counts_together(text: str) -> None:
+    item = "a" * (LIMIT // 2 - 10)
+    many = 2 * text_length.ALL_TEXTS
+    assert outcome(text, list=[item] * (many // 4)) != FAILED
+    assert outcome(text, list=[item] * many) == FAILED
+    assert outcome(text, list=[item] * (many // 4)) != FAILED, "each expression begins anew"
+
+
+@pytest.mark.parametrize(
+    ("text", "event"),
+    [
+        ("replace(a, b, a)", {"a": "x" * 60_000, "b": "x"}),
+        ("join(a, list)", {"a": "x" * 10_000, "list": ["y"] * 200_000}),
+        ("list[].replace(@, 'x', @)", {"list": ["x" * 900] * 900}),
+        ("to_string([list, list, list] | [@, @, @] | [@, @, @] | [@, @, @])", {"list": ["x" * 60_000] * 10}),
+    ],
+)
+def test_what_is_refused_is_not_made(text: str, event: dict[str, Any]) -> None:
+    tracemalloc.start()
+    try:
+        assert outcome(text, **event) == FAILED
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 50_000_000

@@ -1,0 +1,331 @@
+"""The headers of a dead letter: where its record came from, and why it could not be delivered.
+
+They are written and read here and nowhere else. The names are those of Kafka Connect's dead-letter queues
+(`__connect.errors.*`), for the tools that read them, and the worker's own (`dlq.*`). They hold no value of the record
+and no id of a person.
+
+Anyone may write to the topic, so what is read is a stranger's data: `HeaderReader` returns only bounded, printable
+text, and numbers and times within their range.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from worker.core.reasons import Stage
+from worker.core.record_reading import UNREADABLE, RecordHeaders, read_headers, record_millis
+from worker.core.timestamps import from_millis
+from worker.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from worker.core.records import Record
+    from worker.dead_letters.failed_record import FailedRecord
+
+Headers = list[tuple[str, str | bytes | None]]
+
+CONNECT_PREFIX = "__connect.errors."
+TOPIC, PARTITION, OFFSET = f"{CONNECT_PREFIX}topic", f"{CONNECT_PREFIX}partition", f"{CONNECT_PREFIX}offset"
+CONNECT_STAGE = f"{CONNECT_PREFIX}stage"
+EXCEPTION_CLASS = f"{CONNECT_PREFIX}exception.class.name"
+EXCEPTION_MESSAGE = f"{CONNECT_PREFIX}exception.message"
+
+OWN_PREFIX = "dlq."
+RESOLVED = "dlq.resolved"
+"""The header that makes a record a mark: see `marks`."""
+
+LEFT_OUT = "dlq.left_out"
+"""Names what a dead letter was written without."""
+
+VALUE_BYTES = "dlq.value_bytes"
+"""The size of a value that was left out."""
+
+ORIGIN = (TOPIC, PARTITION, OFFSET, "dlq.timestamp", "dlq.cluster_id")
+"""What identifies the record. A dead letter that is replayed and fails again keeps these."""
+
+OPTIONAL = frozenset({CONNECT_STAGE, EXCEPTION_CLASS, EXCEPTION_MESSAGE, "dlq.errors", "dlq.rule"})
+"""What a dead letter that is too large is written without: texts for people. Replays and filters need the rest."""
+
+_BLOCK = (CONNECT_STAGE, EXCEPTION_CLASS, EXCEPTION_MESSAGE)
+"""The worker's headers begin with these, unless the dead letter was too large for them; `dlq.stage` is next."""
+
+_CONNECT_STAGES = {
+    Stage.DECODE: "VALUE_CONVERTER",
+    Stage.MAP: "TRANSFORMATION",
+    Stage.VALIDATE: "TRANSFORMATION",
+    Stage.DELIVER: "TASK_PUT",
+}
+"""Kafka Connect's names of stages, for the worker's."""
+
+RANGES_PER_MARK = 200
+"""Keeps a mark small enough for any topic: a range usually takes 20 bytes."""
+
+MAX_TEXT_CHARS = 1000
+"""Of a header's text that is shown: enough for every text of the worker's own."""
+
+MAX_CODE_CHARS = 64
+"""Of a reason or a stage, as contract and `Reject` bound them."""
+
+MAX_NUMBER = 2**63 - 1
+"""Kafka's offsets, partitions and timestamps are signed integers of at most 64 bits."""
+
+MAX_SECONDS = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()
+"""The last second that RFC 3339 can write. Later times come from microseconds taken for milliseconds."""
+
+_SAFE_OF_CONNECT = frozenset({TOPIC, PARTITION, OFFSET, CONNECT_STAGE, EXCEPTION_CLASS})
+"""Kafka Connect's headers that never quote a record."""
+
+_SAFE = frozenset(
+    {*ORIGIN, *OPTIONAL, LEFT_OUT, VALUE_BYTES, "dlq.value_sha256", "dlq.stage", "dlq.reason", "dlq.status"}
+    | {"dlq.call_index", "dlq.attempts", "dlq.replays", "dlq.failed_at", "dlq.worker_version"}
+)
+"""The headers that this module writes."""
+
+Range = tuple[int, int]
+"""First and last offset."""
+
+
+# Written
+
+
+class LetterHeaders(NamedTuple):
+    """A dead letter's headers.
+
+    Attributes:
+        own: the record's, as they were.
+        ours: the worker's.
+    """
+
+    own: Headers
+    ours: Headers
+
+    def needed(self) -> Headers:
+        """The worker's, without the optional ones."""
+        return [header for header in self.ours if header[0] not in OPTIONAL]
+
+
+def headers_of(failed: FailedRecord, cluster_id: str, *, replaying: bool) -> LetterHeaders:
+    """All headers of a dead letter.
+
+    Args:
+        failed: the record, and why it failed.
+        cluster_id: of the cluster that the record was read from.
+        replaying: whether the record is itself a dead letter that failed again: it keeps its first origin, and
+            `dlq.replays` goes up by one.
+    """
+    existing = read_headers(failed.record)
+    # A live record keeps Kafka Connect's headers: it may come from the dead letters of a connector.
+    live = [header for header in existing if not header[0].startswith(OWN_PREFIX)]
+    own: Headers = [*(own_headers(existing) if replaying else live)]
+    ours = {**dict(_facts(failed)), **_origin(failed.record, cluster_id), "dlq.replays": "0"}
+    left_out_before = False
+    if replaying:
+        earlier = HeaderReader(existing)
+        ours |= {name: value for name in ORIGIN if (value := earlier.unbounded(name)) is not None}
+        ours["dlq.replays"] = str((earlier.number("dlq.replays") or 0) + 1)
+        left_out_before = "headers" in earlier.left_out
+    if existing is UNREADABLE or left_out_before:
+        ours[LEFT_OUT] = "headers"
+    return LetterHeaders(own, [(name, _encoded(value)) for name, value in ours.items()])
+
+
+def as_before(record: Record) -> Headers:
+    """The headers of a dead letter that failed again, with only the count changed: it fits where it came from."""
+    existing = read_headers(record)
+    replays = HeaderReader(existing).number("dlq.replays") or 0
+    return [
+        *((name, value) for name, value in existing if name != "dlq.replays"),
+        ("dlq.replays", str(replays + 1).encode()),
+    ]
+
+
+def digest(value: bytes | None) -> Headers:
+    """What replaces a value that is left out: its size and its hash."""
+    value = value or b""
+    return [
+        (VALUE_BYTES, str(len(value)).encode()),
+        ("dlq.value_sha256", hashlib.sha256(value).hexdigest().encode()),
+    ]
+
+
+def left_out() -> Headers:
+    """Says that the record's own key and headers had to be left out too."""
+    return [(LEFT_OUT, b"key headers value")]
+
+
+def _origin(record: Record, cluster_id: str) -> dict[str, str]:
+    millis = record_millis(record)
+    time = -1 if millis is None else millis
+    values = (record.topic(), record.partition(), record.offset(), time, cluster_id)
+    return {name: str(value) for name, value in zip(ORIGIN, values, strict=True)}
+
+
+def _facts(failed: FailedRecord) -> Iterator[tuple[str, str]]:
+    yield CONNECT_STAGE, _CONNECT_STAGES[failed.stage]
+    yield EXCEPTION_CLASS, "worker.core.reasons.Rejected"
+    yield EXCEPTION_MESSAGE, f"{failed.reason}: {failed.detail}"
+    yield "dlq.stage", failed.stage.value
+    yield "dlq.reason", failed.reason
+    if failed.status is not None:
+        yield "dlq.status", str(failed.status)
+    if failed.errors:
+        yield "dlq.errors", json.dumps(failed.errors, ensure_ascii=False)
+    if failed.call_index is not None:
+        yield "dlq.call_index", str(failed.call_index)
+    if failed.rule is not None:
+        yield "dlq.rule", failed.rule
+    yield "dlq.attempts", str(failed.attempts)
+    yield "dlq.failed_at", from_millis(int(failed.failed_at * 1000))
+    yield "dlq.worker_version", __version__
+
+
+def _encoded(text: str) -> bytes:
+    """As UTF-8, with half surrogate pairs escaped: the name of a file may contain one."""
+    return text.encode("utf-8", "backslashreplace")
+
+
+# Read
+
+
+class Fact(NamedTuple):
+    """A header about the failure.
+
+    Attributes:
+        name: the header's.
+        text: its value.
+        safe: whether the worker writes this header, without data of the record; else it may quote the record, as
+            Kafka Connect's messages and stack traces do.
+    """
+
+    name: str
+    text: str
+    safe: bool
+
+
+class HeaderReader:
+    """A dead letter's headers by name; of a repeated name the last, which was added last."""
+
+    __slots__ = ("_headers",)
+
+    def __init__(self, headers: RecordHeaders) -> None:
+        self._headers: Mapping[str, bytes | None] = dict(headers)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._headers
+
+    def raw(self, name: str) -> bytes:
+        """The exact bytes; empty if there are none."""
+        return self._headers.get(name) or b""
+
+    def unbounded(self, name: str) -> str | None:
+        """The text as it is, for writing it again."""
+        value = self._headers.get(name)
+        return None if value is None else value.decode(errors="replace")
+
+    def text(self, name: str, limit: int = MAX_TEXT_CHARS) -> str | None:
+        """A printable text of at most `limit` characters."""
+        value = self._headers.get(name)
+        # Four bytes a character at most: a megabyte in a header need not be decoded for 64 characters.
+        return None if value is None else printable(value[: 4 * limit].decode(errors="replace")[:limit])
+
+    def code(self, name: str) -> str | None:
+        """A short text such as a reason or a stage."""
+        return self.text(name, MAX_CODE_CHARS)
+
+    def number(self, name: str) -> int | None:
+        """A whole number from 0 to `MAX_NUMBER`; None for anything else."""
+        return _number(self.raw(name))
+
+    def millis(self, name: str) -> int | None:
+        """Epoch milliseconds, -1 for none; None if it is not a timestamp."""
+        return -1 if self.raw(name) == b"-1" else self.number(name)
+
+    def seconds(self, name: str) -> float | None:
+        """The epoch seconds of an RFC 3339 time, clamped to the years 1970 to 9999; None if it is not one."""
+        try:
+            moment = datetime.fromisoformat(self.text(name) or "")
+            return clamped_seconds(moment.timestamp())
+        except (ValueError, OverflowError):
+            return None
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """What the dead letter was written without."""
+        return frozenset((self.text(LEFT_OUT) or "").split())
+
+    def facts(self) -> list[Fact]:
+        """The headers about the failure, with printable names and texts."""
+        safe = _SAFE if "dlq.stage" in self else _SAFE_OF_CONNECT
+        return [
+            Fact(printable(name[:MAX_TEXT_CHARS]), self.text(name) or "", safe=name in safe)
+            for name in self._headers
+            if name.startswith((OWN_PREFIX, CONNECT_PREFIX))
+        ]
+
+
+def own_headers(headers: RecordHeaders) -> RecordHeaders:
+    """The record's own headers, without the dead letter's.
+
+    The worker's are one block at the end. A record that was itself read from a connector's dead letters keeps what
+    Kafka Connect wrote. Of a dead letter that Connect wrote, all of Connect's headers go.
+    """
+    names = [name for name, _ in headers]
+    if "dlq.stage" not in names:
+        return [header for header in headers if not header[0].startswith((OWN_PREFIX, CONNECT_PREFIX))]
+    begin = names.index("dlq.stage")
+    if tuple(names[max(0, begin - 3) : begin]) == _BLOCK:
+        begin -= 3
+    return headers[:begin]
+
+
+def clamped_seconds(seconds: float) -> float:
+    """Epoch seconds within the years 1970 to 9999."""
+    return min(max(seconds, 0.0), MAX_SECONDS)
+
+
+def printable(text: str) -> str:
+    """The text with control characters escaped: they could move a terminal's cursor or start a line."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+# Marks
+
+
+def marks(partition: int, ranges: Sequence[Range]) -> list[bytes]:
+    """Values of `dlq.resolved` that say: these dead letters of a partition need nothing more.
+
+    Written as `3:0-17,19,40-44`: the partition of the dead-letter topic, then offsets in it.
+    """
+    written = [str(first) if first == last else f"{first}-{last}" for first, last in ranges]
+    pieces = [written[at : at + RANGES_PER_MARK] for at in range(0, len(written), RANGES_PER_MARK)]
+    return [f"{partition}:{','.join(piece)}".encode() for piece in pieces]
+
+
+def read_mark(record: Record) -> tuple[int, list[Range]] | None:
+    """The partition and the offsets that a mark names; None if the record is not a valid mark."""
+    headers = HeaderReader(read_headers(record))
+    if RESOLVED not in headers or TOPIC in headers:
+        return None
+    written, _, ranges = headers.raw(RESOLVED).partition(b":")
+    partition = _number(written)
+    found = [_range(each) for each in ranges.split(b",", RANGES_PER_MARK)]
+    valid = [each for each in found if each is not None]
+    return None if partition is None or len(valid) < len(found) else (partition, valid)
+
+
+def _range(written: bytes) -> Range | None:
+    first_text, dash, last_text = written.partition(b"-")
+    first = _number(first_text)
+    last = _number(last_text) if dash else first
+    return None if first is None or last is None or last < first else (first, last)
+
+
+def _number(written: bytes) -> int | None:
+    if len(written) > len(str(MAX_NUMBER)) or not written.isdigit():
+        return None
+    number = int(written)
+    return number if number <= MAX_NUMBER else None
