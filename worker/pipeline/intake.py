@@ -35,8 +35,8 @@ MAPPING_SECONDS = 0.5
 """How long records are mapped between two polls. Kafka's least `max.poll.interval.ms` is a session, so about 6 s; one
 record, which may take `limits.mapping_timeout`, comes on top."""
 
-FIRST_FETCH = 100
-"""Records of the first fetch, whose size is not known yet."""
+FIRST_RECORD_BYTES = 32_000
+"""How large a record is taken to be before any was seen: as large as a call may be."""
 
 SIZES_REMEMBERED = 32
 """So many slices after large records have ended, about a third of their size still counts."""
@@ -102,10 +102,9 @@ class Intake:
         if size <= waiting_size:
             return 0
         left = max(0, records - waiting)
-        if self._record_size:
-            left = min(left, int((size - waiting_size) / self._record_size) + 1)
-        else:
-            left = min(left, FIRST_FETCH)
+        left = min(left, int((size - waiting_size) / (self._record_size or FIRST_RECORD_BYTES)) + 1)
+        if not self._record_size:
+            left = min(left, SLICE)
         return min(left, self._fits) if self._fits else left
 
     def waiting(self) -> tuple[int, int]:
