@@ -23,8 +23,8 @@ from tests.support.recorded_telemetry import RecordedTelemetry
 from tests.support.worker_process import MAPPING, PROTOCOLS, Site, until
 from worker.adapters.dead_letter_topic.writer import DeadLetterTopic
 from worker.core.reasons import Stage
+from worker.dead_letters.failed_record import FailedRecord
 from worker.emulator import Emulator
-from worker.pipeline.ports import DeadLetter
 from worker.settings import Kafka
 
 pytestmark = pytest.mark.kafka
@@ -48,9 +48,9 @@ def guarded(tmp_path: Path, kafka_servers: str) -> Iterator[KafkaCluster]:
         cluster.kill()
 
 
-def letter(partition: int, value: bytes = b"{broken") -> DeadLetter:
+def letter(partition: int, value: bytes = b"{broken") -> FailedRecord:
     record = MemoryRecord(("orders", partition), 42, b"key", value, [], 1_700_000_000_123)
-    return DeadLetter(record, Stage.MAP, "MAPPER_FAILED", "it raised", 1_795_269_600.25)
+    return FailedRecord(record, Stage.MAP, "MAPPER_FAILED", "it raised", 1_795_269_600.25)
 
 
 @asynccontextmanager
@@ -66,7 +66,7 @@ async def writer(kafka: KafkaClient, topic: str) -> AsyncIterator[DeadLetterTopi
     await letters.close()
 
 
-async def written(letters: DeadLetterTopic, one: DeadLetter) -> None:
+async def written(letters: DeadLetterTopic, one: FailedRecord) -> None:
     async with asyncio.timeout(60):
         while await letters.write([one]) != [None]:
             pass

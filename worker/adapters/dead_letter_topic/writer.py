@@ -159,7 +159,7 @@ class DeadLetterTopic:
             self._renewal = now + self._backoff.failed(now), fatal
             self._failed_for_good = fatal
 
-    def _write_all(self, producer: Producer, letters: Sequence[DeadLetter]) -> list[KafkaError | None]:
+    def _write_all(self, producer: Producer, letters: Sequence[FailedRecord]) -> list[KafkaError | None]:
         forms = [list(self._forms(letter)) for letter in letters]
         outcomes = self._produce(producer, letters, [each[0] for each in forms])
         for index, error in enumerate(outcomes):
