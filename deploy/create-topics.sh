@@ -1,9 +1,9 @@
 #!/bin/sh
-# Makes the topics of the example configuration and the dead-letter topic, where they are missing.
+# Creates the topics of the example configuration and the dead-letter topic, unless they exist.
 #
 #   KAFKA_BOOTSTRAP_SERVERS=localhost:9092 sh deploy/create-topics.sh
 #
-# KAFKA_BIN is where Kafka's own scripts are, REPLICATION how many copies the cluster can keep.
+# KAFKA_BIN is the folder of Kafka's scripts, REPLICATION the replication factor.
 set -eu
 
 bin=${KAFKA_BIN:-/opt/kafka/bin}
@@ -20,9 +20,9 @@ for topic in orders customers devices companies storefront; do
     create "$topic"
 done
 
-# Never compacted, or letters that share a key would replace each other. Kept for 30 days: that is how long
-# there is to repair a mapping and replay. As many partitions as the topics that it keeps letters of, and room
-# for their largest record with the headers that say what was wrong with it.
+# Not compacted, because compaction would delete dead letters that share a key. Kept for 30 days, the time to fix
+# a mapping and replay. As many partitions as the source topics, and a maximum size for their largest record with
+# the headers that describe the error.
 create customerio.dead-letters \
     --config cleanup.policy=delete \
     --config retention.ms=2592000000 \

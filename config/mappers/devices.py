@@ -1,4 +1,4 @@
-"""Devices that take push messages: what a mapping rule cannot say, a function can."""
+"""A Python mapper for devices, where mapping rules are not enough."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ PLATFORMS = {"ios": "ios", "ipados": "ios", "android": "android"}
 
 
 def device_changed(event: Event) -> Call | None:
-    """A device that was registered, changed or removed.
+    """Map a device that was registered, changed or removed.
 
     Returns:
-        The call for it; None for a simulator, which is not for Customer.io.
+        The call for the device; None for a simulator, which is ignored.
 
     Raises:
-        Reject: the platform is none that takes push messages. The record is dead-lettered under this code.
+        Reject: the platform does not support push messages. The record is dead-lettered with this code.
     """
     device = event.value["device"]
     if device.get("simulator"):

@@ -13,8 +13,8 @@ from typing import IO, Any
 
 import pytest
 
-from worker.demo.events import Fate, Sample
-from worker.demo.summary import Expected, Found, differences
+from worker.demo.events import ExpectedOutcome, Sample
+from worker.demo.summary import Expected, Observed, differences
 
 DEMO = [sys.executable, "-m", "worker", "demo"]
 
@@ -48,40 +48,41 @@ def test_the_demo_adds_up_from_anywhere_and_serves_its_pages_until_interrupted(t
         demo.send_signal(signal.SIGINT)
         summary, _ = demo.communicate(timeout=60)
     assert demo.returncode == 0, summary
-    assert "Everything adds up" in summary
+    assert "All totals are as expected" in summary
     assert calls["taken"] + calls["duplicates"] >= totals["delivered"]
     assert totals["consumed"] == 4_000
 
 
-def sample(fate: Fate, calls: int, *, repeats: bool = False) -> Sample:
-    return Sample("orders", b"k", b"{}", 0, fate, calls, repeats)
+def sample(outcome: ExpectedOutcome, calls: int, *, repeats: bool = False) -> Sample:
+    return Sample("orders", b"k", b"{}", 0, outcome, calls, repeats)
 
 
-def found(**changes: int) -> Found:
+def observed(**changes: int) -> Observed:
     calls = {"taken": 2, "duplicates_different": 0, "dropped": 0, "refused": 0}
     calls |= {name: value for name, value in changes.items() if name in calls}
     totals = {"consumed": 4, "ignored": 1, "dead_letters": {"UNMATCHED": 1}} | {
         name: value for name, value in changes.items() if name == "consumed"
     }
-    return Found(totals, changes.get("letters", 1), 1.0, {"calls": calls})
+    return Observed(totals, changes.get("dead_letter_records", 1), 1.0, {"calls": calls})
 
 
 EXPECTED = Expected.of(
     [
-        sample(Fate.DELIVERED, 2),
-        sample(Fate.DELIVERED, 1, repeats=True),
-        sample(Fate.IGNORED, 0),
-        sample(Fate.DEAD_LETTERED, 0),
+        sample(ExpectedOutcome.DELIVERED, 2),
+        sample(ExpectedOutcome.DELIVERED, 1, repeats=True),
+        sample(ExpectedOutcome.IGNORED, 0),
+        sample(ExpectedOutcome.DEAD_LETTERED, 0),
     ]
 )
 
 
 def test_what_adds_up_is_no_difference() -> None:
-    assert differences(EXPECTED, found()) == []
+    assert differences(EXPECTED, observed()) == []
 
 
 @pytest.mark.parametrize(
-    "change", [{"consumed": 3}, {"letters": 0}, {"taken": 1}, {"duplicates_different": 1}, {"refused": 1}]
+    "change",
+    [{"consumed": 3}, {"dead_letter_records": 0}, {"taken": 1}, {"duplicates_different": 1}, {"refused": 1}],
 )
 def test_each_witness_can_contradict(change: dict[str, int]) -> None:
-    assert len(differences(EXPECTED, found(**change))) == 1
+    assert len(differences(EXPECTED, observed(**change))) == 1

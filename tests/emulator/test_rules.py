@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.support.values import DISGUISED
 from worker.core.reasons import Rejected
 from worker.emulator import rules
-from worker.emulator.intake import Intake, take_in
+from worker.emulator.request_body import RequestBody, parse_body
 from worker.mapping.calls.assembly import checked
 
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -54,16 +54,16 @@ def compact(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def taken_in(call: dict[str, Any], *, strict: bool) -> Intake:
+def parsed_call(call: dict[str, Any], *, strict: bool) -> RequestBody:
     endpoint = call.get("type") if call.get("type") in rules.TYPES else "batch"
     if endpoint != "batch" or "type" not in call:
-        return take_in(str(endpoint), compact(call), strict=strict)
-    return take_in("batch", compact({"batch": [call]}), strict=strict)
+        return parse_body(str(endpoint), compact(call), strict=strict)
+    return parse_body("batch", compact({"batch": [call]}), strict=strict)
 
 
 @pytest.mark.parametrize(("call", "rule"), vectors("valid.jsonl"))
 def test_what_the_documents_accept_is_accepted(call: dict[str, Any], rule: str) -> None:
-    assert taken_in(call, strict=False).refusals == []
+    assert parsed_call(call, strict=False).all_errors == []
 
 
 @pytest.mark.parametrize(("call", "rule"), vectors("valid.jsonl"))
@@ -71,15 +71,15 @@ def test_strict_mode_differs_only_in_an_identify_by_nothing_but_an_email(
     call: dict[str, Any], rule: str
 ) -> None:
     by_email = call.get("type") == "identify" and not call.get("userId") and not call.get("anonymousId")
-    assert bool(taken_in(call, strict=True).refusals) == by_email
+    assert bool(parsed_call(call, strict=True).all_errors) == by_email
 
 
 @pytest.mark.parametrize(("call", "rule"), vectors("invalid.jsonl"))
 def test_what_the_documents_refuse_is_refused_or_noticed(call: dict[str, Any], rule: str) -> None:
-    intake = taken_in(call, strict=True)
-    noticed = intake.notices + [notice for item in intake.items for notice in item.notices]
+    parsed = parsed_call(call, strict=True)
+    noticed = parsed.notices + [notice for item in parsed.items for notice in item.notices]
     assert (
-        intake.refusals or rule.startswith(ADVISORY) or any("without a" not in notice for notice in noticed)
+        parsed.all_errors or rule.startswith(ADVISORY) or any("without a" not in notice for notice in noticed)
     )
 
 
@@ -109,7 +109,7 @@ def test_no_finding_quotes_a_value(value: str) -> None:
 @given(st.binary(max_size=60))
 def test_any_bytes_are_a_body(body: bytes) -> None:
     for endpoint in ("batch", "track"):
-        assert take_in(endpoint, body, strict=True).refusals
+        assert parse_body(endpoint, body, strict=True).all_errors
 
 
 @pytest.mark.parametrize(
@@ -134,14 +134,15 @@ def test_a_call_may_be_32000_bytes_of_utf8_as_it_was_sent(size: int, refused: bo
     room = size - len(frame) + 2
     call = (frame % ("é" * (room // 2) + "x" * (room % 2))).encode()
     assert len(call) == size
-    assert bool(take_in("batch", b'{"batch":[' + call + b"]}", strict=True).refusals) is refused
+    assert bool(parse_body("batch", b'{"batch":[' + call + b"]}", strict=True).all_errors) is refused
 
 
 @pytest.mark.parametrize(("size", "refused"), [(500_000, False), (500_001, True)])
 def test_a_body_may_be_500000_bytes(size: int, refused: bool) -> None:  # noqa: FBT001 - a column of the table
     body = b'{"batch":[{"type":"identify","userId":"u1"}]'
     assert (
-        bool(take_in("batch", body + b" " * (size - len(body) - 1) + b"}", strict=True).refusals) is refused
+        bool(parse_body("batch", body + b" " * (size - len(body) - 1) + b"}", strict=True).all_errors)
+        is refused
     )
 
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from tests.support.records import converted
 from worker.core.message_id import MessageIds
 from worker.core.reasons import Rejected
-from worker.demo.events import TOPICS, Fate, Sample, sample_events
+from worker.demo.events import TOPICS, ExpectedOutcome, Sample, sample_events
 from worker.emulator import rules
-from worker.emulator.intake import take_in
+from worker.emulator.request_body import parse_body
 from worker.mapping.calls.validation import validate
 from worker.mapping.mappings import Mappings
 from worker.mapping.trying.preview import PreviewRecord
@@ -45,7 +45,9 @@ def test_the_samples_are_the_same_every_time() -> None:
     assert list(sample_events(500, until=UNTIL)) == list(sample_events(500, until=UNTIL))
 
 
-def test_every_sample_meets_its_fate_and_the_emulator_takes_every_call_of_it(mappings: Mappings) -> None:
+def test_every_sample_has_its_expected_outcome_and_the_emulator_takes_every_call_of_it(
+    mappings: Mappings,
+) -> None:
     ids = MessageIds("cluster")
     converters = {topic: mappings.converter(topic, ids) for topic in TOPICS}
     seen: dict[bytes, bytes] = {}
@@ -55,15 +57,15 @@ def test_every_sample_meets_its_fate_and_the_emulator_takes_every_call_of_it(map
         try:
             calls = [body for body, _ in converted(convert, record_of(sample, offset))]
         except Rejected:
-            assert sample.fate is Fate.DEAD_LETTERED
+            assert sample.outcome is ExpectedOutcome.DEAD_LETTERED
             continue
-        assert sample.fate is (Fate.DELIVERED if calls else Fate.IGNORED)
+        assert sample.outcome is (ExpectedOutcome.DELIVERED if calls else ExpectedOutcome.IGNORED)
         assert len(calls) == sample.calls
         if calls:
-            intake = take_in("batch", b'{"batch":[' + b",".join(calls) + b"]}", strict=True)
-            assert intake.refusals == []
-            assert [notice for item in intake.items for notice in item.notices] == []
-            ids_of = [str(item.call["messageId"]).encode() for item in intake.items if item.call]
+            parsed = parse_body("batch", b'{"batch":[' + b",".join(calls) + b"]}", strict=True)
+            assert parsed.all_errors == []
+            assert [notice for item in parsed.items for notice in item.notices] == []
+            ids_of = [str(item.call["messageId"]).encode() for item in parsed.items if item.call]
             assert sample.repeats == all(
                 seen.get(one) == body for one, body in zip(ids_of, calls, strict=True)
             )
@@ -73,7 +75,11 @@ def test_every_sample_meets_its_fate_and_the_emulator_takes_every_call_of_it(map
 def test_the_samples_hold_every_kind_of_trouble(mappings: Mappings) -> None:
     ids = MessageIds("cluster")
     reasons: Counter[str] = Counter()
-    broken = [sample for sample in sample_events(2_000, until=UNTIL) if sample.fate is Fate.DEAD_LETTERED]
+    broken = [
+        sample
+        for sample in sample_events(2_000, until=UNTIL)
+        if sample.outcome is ExpectedOutcome.DEAD_LETTERED
+    ]
     for offset, sample in enumerate(broken):
         rejected = mappings.explain(record_of(sample, offset), ids).rejected
         assert rejected is not None

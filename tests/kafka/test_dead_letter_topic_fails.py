@@ -44,6 +44,9 @@ def own_site(guarded: KafkaCluster, tmp_path: Path, emulator: Emulator) -> Itera
     site.change_property("delivery.timeout.ms", 2500)
     site.change_property("socket.timeout.ms", 2000)
     site.change_property("reconnect.backoff.max.ms", 500)
+    site.change_property(
+        "session.timeout.ms", 45_000
+    )  # a restart on a slow machine must not cost the partitions
     yield site
     leave(site)
 

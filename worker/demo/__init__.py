@@ -1,7 +1,7 @@
-"""Everything on one machine: an embedded Kafka cluster, the emulator, sample events, the worker between.
+"""The whole system in one process: an embedded Kafka cluster, sample events, the worker and the emulator.
 
-cluster.py    the embedded Kafka
-events.py     the sample events of a small shop; sending.py how they become records
-run.py        the demo;  summary.py what it says at the end
-produce.py    the sample events for a real Kafka, for ever: `python -m worker.demo.produce`
+cluster.py    the embedded Kafka cluster
+events.py     the sample events of a small shop;  sending.py produces them
+run.py        the demo;  summary.py its summary
+produce.py    produces sample events to a real Kafka continuously: `python -m worker.demo.produce`
 """

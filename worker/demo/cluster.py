@@ -1,4 +1,4 @@
-"""A Kafka inside this process: librdkafka's own mock cluster. It keeps nothing, and forgets old records."""
+"""A Kafka cluster inside this process: librdkafka's mock cluster. It stores nothing on disk and drops old records."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Self
 
 from confluent_kafka import Producer
 
-ANSWER_SECONDS = 10.0
+RESPONSE_TIMEOUT_SECONDS = 10.0
 
 
 class EmbeddedCluster:
-    """The cluster lives until it is closed.
+    """A mock cluster that runs until it is closed.
 
-    Topics appear when they are first asked for, with four partitions each. It knows consumer groups, commits
-    and idempotent producers; it knows no retention, compaction, topic settings or rights. A member of a group
-    with `group.protocol: consumer` gets its partitions in a second; a classic one waits for three more.
+    Topics are created on first use, with four partitions each. Consumer groups, commits and idempotent producers
+    are supported; retention, compaction, topic settings and ACLs are not. A group member with
+    `group.protocol: consumer` gets its partitions within a second; a classic one waits three seconds longer.
 
     Attributes:
-        bootstrap_servers: its address, for every client.
-        producer: a producer of the cluster's own, to append records with.
+        bootstrap_servers: the address for clients.
+        producer: the producer that owns the cluster, for appending records.
     """
 
     def __init__(self, brokers: int = 1) -> None:
-        # The cluster is a feature of a client: it ends with this producer.
+        # The mock cluster belongs to a client: it ends when this producer is deleted.
         self.producer = Producer(
             {
                 "test.mock.num.brokers": brokers,
@@ -32,8 +32,8 @@ class EmbeddedCluster:
                 "logger": logging.getLogger("worker.demo.cluster"),
             }
         )
-        known = self.producer.list_topics(timeout=ANSWER_SECONDS).brokers.values()
-        self.bootstrap_servers = ",".join(f"{broker.host}:{broker.port}" for broker in known)
+        brokers_found = self.producer.list_topics(timeout=RESPONSE_TIMEOUT_SECONDS).brokers.values()
+        self.bootstrap_servers = ",".join(f"{broker.host}:{broker.port}" for broker in brokers_found)
 
     def __enter__(self) -> Self:
         return self
@@ -44,10 +44,10 @@ class EmbeddedCluster:
         self.close()
 
     def create_topic(self, name: str) -> int:
-        """Let a topic appear, and answer how many partitions it has."""
-        return len(self.producer.list_topics(name, timeout=ANSWER_SECONDS).topics[name].partitions)
+        """Create a topic if it does not exist; returns its number of partitions."""
+        return len(self.producer.list_topics(name, timeout=RESPONSE_TIMEOUT_SECONDS).topics[name].partitions)
 
     def close(self) -> None:
-        """End the cluster; clients that are still connected find no broker any more."""
-        self.producer.flush(ANSWER_SECONDS)
+        """End the cluster. Clients that are still connected lose their broker."""
+        self.producer.flush(RESPONSE_TIMEOUT_SECONDS)
         del self.producer

@@ -1,6 +1,6 @@
-"""The events of a small tea shop, for the demo: the same every time, with the faults that real topics have.
+"""The events of a small tea shop, for the demo: reproducible, and with the kinds of bad records found in real topics.
 
-Every sample knows its fate, so that the demo's summary is checked against what the worker did not say.
+Every sample has its expected outcome, so the demo can check the worker's own counters against an independent count.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _LOCALES = ("de-DE", "en-GB", "fr-FR")
 _COMPANIES = ("acme", "globex", "initech", "umbrella")
 
 
-class Fate(StrEnum):
-    """What the example configuration makes of a record."""
+class ExpectedOutcome(StrEnum):
+    """The outcome of a record under the example configuration."""
 
     DELIVERED = "delivered"
     IGNORED = "ignored"
@@ -41,17 +41,17 @@ class Sample:
     """A record to produce.
 
     Attributes:
-        timestamp: when it happened, epoch milliseconds.
-        fate: what becomes of it under the example configuration.
-        calls: how many calls it becomes, if it is delivered.
-        repeats: whether the same event was produced before: its calls bear messageIds that were seen.
+        timestamp: of the event, in epoch milliseconds.
+        outcome: expected under the example configuration.
+        calls: how many calls are made from it, if it is delivered.
+        repeats: whether the same event was produced before. Its calls have the messageIds of the first one.
     """
 
     topic: str
     key: bytes | None
     value: bytes | None
     timestamp: int
-    fate: Fate = Fate.DELIVERED
+    outcome: ExpectedOutcome = ExpectedOutcome.DELIVERED
     calls: int = 1
     repeats: bool = False
     headers: list[tuple[str, str | bytes | None]] = field(default_factory=list)
@@ -60,9 +60,9 @@ class Sample:
 def sample_events(
     count: int = 4_000, *, until: datetime, interval: float = 0.5, seed: int = 2026
 ) -> Iterator[Sample]:
-    """The shop's events, oldest first, `interval` seconds apart; the last is of `until`.
+    """The shop's events, oldest first, `interval` seconds apart; the last is at `until`.
 
-    Every customer is registered before anything else is known of it, and nothing follows an erasure.
+    The registration is the first event of each customer, and an erasure the last.
     """
     shop = _Shop(random.Random(seed), seed)  # noqa: S311 - samples, not secrets
     step = int(interval * 1000)
@@ -72,10 +72,10 @@ def sample_events(
 
 
 class _Shop:
-    """Who is a customer now, and what may happen next."""
+    """The state of the shop: its current customers and their devices."""
 
-    def __init__(self, chance: random.Random, seed: int) -> None:
-        self._chance = chance
+    def __init__(self, rng: random.Random, seed: int) -> None:
+        self._rng = rng
         self._seed = seed
         self._customers: list[str] = []
         self._registered = 0
@@ -83,7 +83,7 @@ class _Shop:
         self._last_order: Sample | None = None
         self._now = 0
         self._number = 0
-        usual: list[tuple[Callable[[], Sample], int]] = [
+        weighted: list[tuple[Callable[[], Sample], int]] = [
             (self._page, 26),
             (self._product, 18),
             (self._campaign, 6),
@@ -95,30 +95,30 @@ class _Shop:
             (self._company, 3),
             (self._member, 3),
             (self._merged, 1),
-            (self._leaves, 1),
+            (self._departure, 1),
         ]
-        self._usual = [happening for happening, _ in usual]
-        self._weights = [weight for _, weight in usual]
+        self._events = [event for event, _ in weighted]
+        self._weights = [weight for _, weight in weighted]
 
     def next(self, number: int, now: int) -> Sample:
-        """What happens next: mostly business, every fortieth time a fault, every fiftieth a repetition."""
+        """The next event: usually an ordinary one, every fortieth a bad record, every fiftieth a duplicate."""
         self._number, self._now = number, now
         if len(self._customers) < 10 or number % 16 == 1:
-            return self._registers()
+            return self._registration()
         if number % 40 == 39:
-            return self._broken(number // 40)
+            return self._bad_record(number // 40)
         if number % 50 == 49 and self._last_order is not None:
             return self._produced_twice(self._last_order)
-        [happening] = self._chance.choices(self._usual, self._weights)
-        return happening()
+        [event] = self._rng.choices(self._events, self._weights)
+        return event()
 
     # --- customers ---
 
-    def _registers(self) -> Sample:
+    def _registration(self) -> Sample:
         self._registered += 1
         customer = f"cust-{self._registered:04}"
         self._customers.append(customer)
-        channel = self._chance.choice(("web", "app"))
+        channel = self._rng.choice(("web", "app"))
         return self._sample(
             "customers",
             customer,
@@ -128,9 +128,9 @@ class _Shop:
 
     def _updated(self) -> Sample:
         customer = self._customer()
-        profile = self._profile(customer) | {"newsletter": self._chance.random() < 0.7}
-        if self._chance.random() < 0.5:
-            profile["phone"] = f"+49 30 {self._chance.randrange(10**6):06}"
+        profile = self._profile(customer) | {"newsletter": self._rng.random() < 0.7}
+        if self._rng.random() < 0.5:
+            profile["phone"] = f"+49 30 {self._rng.randrange(10**6):06}"
         return self._sample("customers", customer, {"type": "customer.updated", "customer": profile})
 
     def _merged(self) -> Sample:
@@ -142,11 +142,11 @@ class _Shop:
         }
         return self._sample("customers", customer, event)
 
-    def _leaves(self) -> Sample:
-        """Half of those who leave ask for erasure; of the others only a tombstone tells."""
-        customer = self._customers.pop(self._chance.randrange(len(self._customers)))
+    def _departure(self) -> Sample:
+        """Half of the departures are erasure requests; the others are only a tombstone."""
+        customer = self._customers.pop(self._rng.randrange(len(self._customers)))
         self._devices.pop(customer, None)
-        if self._chance.random() < 0.5:
+        if self._rng.random() < 0.5:
             return self._sample(
                 "customers", customer, {"type": "customer.erased", "customer": {"id": customer}}
             )
@@ -156,12 +156,12 @@ class _Shop:
 
     def _order(self) -> Sample:
         lines: list[dict[str, Any]] = [
-            {"sku": sku, "name": name, "qty": self._chance.randint(1, 3), "price": cents / 100}
-            for sku, name, cents in self._chance.sample(_TEAS, self._chance.randint(1, 3))
+            {"sku": sku, "name": name, "qty": self._rng.randint(1, 3), "price": cents / 100}
+            for sku, name, cents in self._rng.sample(_TEAS, self._rng.randint(1, 3))
         ]
         order: dict[str, Any] = {"id": f"o-{self._number}", "lines": lines}
         order["total"] = round(sum(line["qty"] * line["price"] for line in lines), 2)
-        if self._chance.random() < 0.2:
+        if self._rng.random() < 0.2:
             order["coupon"] = "SPRING"
         customer = self._customer()
         event = {"type": "order.completed", "customer": {"id": customer}, "order": order}
@@ -170,7 +170,7 @@ class _Shop:
 
     def _order_packed(self) -> Sample:
         event = {"type": "order.packed", "order": {"id": f"o-{self._number}"}, "shelf": "B4"}
-        return self._sample("orders", self._customer(), event, fate=Fate.IGNORED)
+        return self._sample("orders", self._customer(), event, outcome=ExpectedOutcome.IGNORED)
 
     def _order_cancelled(self) -> Sample:
         customer = self._customer()
@@ -184,35 +184,35 @@ class _Shop:
         return self._sample("orders", customer, event)
 
     def _produced_twice(self, sample: Sample) -> Sample:
-        """A producer that did not see its acknowledgement produces the same event again."""
+        """A producer that missed its acknowledgement produces the same event again."""
         return Sample(sample.topic, sample.key, sample.value, self._now, repeats=True)
 
     # --- the storefront ---
 
     def _visitor(self) -> tuple[str, dict[str, Any]]:
-        """A visitor's key, and what the storefront knows of it; one of three is signed in."""
-        visitor: dict[str, Any] = {"id": f"v-{self._chance.randrange(60):02}"}
-        visitor["locale"] = self._chance.choice(_LOCALES)
-        if self._chance.random() < 0.34:
+        """A record key and the visitor in the event; one visitor in three is signed in."""
+        visitor: dict[str, Any] = {"id": f"v-{self._rng.randrange(60):02}"}
+        visitor["locale"] = self._rng.choice(_LOCALES)
+        if self._rng.random() < 0.34:
             visitor["customer_id"] = self._customer()
         return visitor.get("customer_id", visitor["id"]), visitor
 
     def _page(self) -> Sample:
         key, visitor = self._visitor()
-        title = self._chance.choice(("Home", "Teas", "Teapots", "Our story"))
+        title = self._rng.choice(("Home", "Teas", "Teapots", "Our story"))
         page = {"title": title, "url": f"https://shop.example/{title.lower().replace(' ', '-')}"}
         return self._sample("storefront", key, {"type": "page.viewed", "visitor": visitor, "page": page})
 
     def _product(self) -> Sample:
         key, visitor = self._visitor()
-        sku, name, cents = self._chance.choice(_TEAS)
+        sku, name, cents = self._rng.choice(_TEAS)
         product = {"sku": sku, "name": name, "cents": cents}
         event = {"type": "product.viewed", "occurred_at": self._now, "visitor": visitor, "product": product}
         return self._sample("storefront", key, event)
 
     def _campaign(self) -> Sample:
         key, visitor = self._visitor()
-        campaign = {"medium": self._chance.choice(("Email", "Social")), "name": "Spring"}
+        campaign = {"medium": self._rng.choice(("Email", "Social")), "name": "Spring"}
         return self._sample(
             "storefront", key, {"type": "campaign.clicked", "visitor": visitor, "campaign": campaign}
         )
@@ -221,44 +221,44 @@ class _Shop:
 
     def _device(self) -> Sample:
         customer = self._customer()
-        if customer in self._devices and self._chance.random() < 0.4:
-            gone = {"token": self._devices.pop(customer), "os": "ios"}
+        if customer in self._devices and self._rng.random() < 0.4:
+            removed = {"token": self._devices.pop(customer), "os": "ios"}
             return self._sample(
-                "devices", customer, {"type": "device.removed", "user_id": customer, "device": gone}
+                "devices", customer, {"type": "device.removed", "user_id": customer, "device": removed}
             )
-        simulator = self._chance.random() < 0.1
+        simulator = self._rng.random() < 0.1
         token = f"token-{self._number}"
         device = {"token": token, "os": "iOS", "app_version": "3.2", "simulator": simulator}
         if not simulator:
             self._devices[customer] = token
-        fate = Fate.IGNORED if simulator else Fate.DELIVERED
+        outcome = ExpectedOutcome.IGNORED if simulator else ExpectedOutcome.DELIVERED
         event = {"type": "device.registered", "user_id": customer, "device": device}
-        return self._sample("devices", customer, event, fate=fate)
+        return self._sample("devices", customer, event, outcome=outcome)
 
     def _company(self) -> Sample:
-        company = self._chance.choice(_COMPANIES)
-        about = {
+        company = self._rng.choice(_COMPANIES)
+        details = {
             "id": company,
             "name": company.title(),
-            "plan": self._chance.choice(("basic", "pro")),
+            "plan": self._rng.choice(("basic", "pro")),
             "seats": 12,
         }
-        return self._sample("companies", company, {"type": "company.updated", "company": about})
+        return self._sample("companies", company, {"type": "company.updated", "company": details})
 
     def _member(self) -> Sample:
-        company, customer = self._chance.choice(_COMPANIES), self._customer()
-        kind = self._chance.choice(("company.member_joined", "company.member_joined", "company.member_left"))
+        company, customer = self._rng.choice(_COMPANIES), self._customer()
+        kind = self._rng.choice(("company.member_joined", "company.member_joined", "company.member_left"))
         return self._sample(
             "companies", company, {"type": kind, "company": {"id": company}, "member": {"id": customer}}
         )
 
-    # --- what should not be there, and is ---
+    # --- bad records ---
 
-    def _broken(self, turn: int) -> Sample:
+    def _bad_record(self, turn: int) -> Sample:
         customer = self._customer()
         order = {"type": "order.completed", "customer": {"id": customer}, "order": {"id": "o"}}
         sku = {"sku": "x" * 500, "name": "y" * 500, "qty": 1, "price": 1}
-        faults: list[tuple[str, Any]] = [
+        bad: list[tuple[str, Any]] = [
             ("orders", b'{"type": "order.completed", "customer":'),
             ("orders", [order]),
             ("orders", {"type": "order.completed", "order": {"id": "o-1"}}),
@@ -272,20 +272,26 @@ class _Shop:
             ),
             ("companies", {"type": "company.renamed", "company": {"id": "acme"}}),
         ]
-        topic, value = faults[turn % len(faults)]
-        return self._sample(topic, customer, value, fate=Fate.DEAD_LETTERED)
+        topic, value = bad[turn % len(bad)]
+        return self._sample(topic, customer, value, outcome=ExpectedOutcome.DEAD_LETTERED)
 
-    # --- making ---
+    # --- building samples ---
 
     def _customer(self) -> str:
-        return self._chance.choice(self._customers)
+        return self._rng.choice(self._customers)
 
     def _profile(self, customer: str) -> dict[str, Any]:
         name = _NAMES[int(customer[-4:]) % len(_NAMES)]
         return {"id": customer, "name": name, "email": f"{name}.{customer}@Example.com"}
 
     def _sample(
-        self, topic: str, key: str, event: Any, *, fate: Fate = Fate.DELIVERED, calls: int = 1
+        self,
+        topic: str,
+        key: str,
+        event: Any,
+        *,
+        outcome: ExpectedOutcome = ExpectedOutcome.DELIVERED,
+        calls: int = 1,
     ) -> Sample:
         if isinstance(event, dict):
             event = {"event_id": f"e-{self._seed}-{self._number}", "occurred_at": _rfc3339(self._now)} | event
@@ -296,8 +302,8 @@ class _Shop:
             key.encode(),
             value,
             self._now,
-            fate,
-            calls if fate is Fate.DELIVERED else 0,
+            outcome,
+            calls if outcome is ExpectedOutcome.DELIVERED else 0,
             False,
             headers,
         )

@@ -1,4 +1,4 @@
-"""Produces the sample events to a real Kafka, for ever: `python -m worker.demo.produce`."""
+"""Produces the sample events to a real Kafka, continuously: `python -m worker.demo.produce`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Produce until SIGTERM or SIGINT; exit code 1 if Kafka refused a record."""
     parser = argparse.ArgumentParser(prog="python -m worker.demo.produce", description=__doc__)
     parser.add_argument("--bootstrap-servers", required=True, help="HOST:PORT of a broker")
-    parser.add_argument("--rate", type=float, default=20.0, help="records a second")
+    parser.add_argument("--rate", type=float, default=20.0, help="records per second")
     options = parser.parse_args(arguments)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def produce(producer: Producer, rate: float, stop: threading.Event) -> int:
-    """Produce `rate` records a second until `stop` is set; answers the exit code."""
+    """Produce `rate` records per second until `stop` is set; returns the exit code."""
     refused: list[str] = []
 
     def acknowledged(error: KafkaError | None, _: Message) -> None:

@@ -1,4 +1,4 @@
-"""The demo: Kafka, the emulator, sample events and the worker in one process. It reads as a story."""
+"""The demo: Kafka, the emulator, sample events and the worker in one process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from worker.adapters.kafka.clients import make_consumer
 from worker.demo.cluster import EmbeddedCluster
 from worker.demo.events import TOPICS, Sample, sample_events
 from worker.demo.sending import send
-from worker.demo.summary import Expected, Found, differences, tables
+from worker.demo.summary import Expected, Observed, differences, tables
 from worker.emulator import Emulator, Fault
 from worker.mapping.mappings import Mappings
 from worker.programs import run as app
@@ -31,68 +31,68 @@ from worker.settings import Settings, load_settings
 EMULATOR_PORT = 8090
 WORKER_PORT = 8080
 
-_PIECES = 40
-"""In so many pieces the samples are produced, so that there is something to watch."""
+_PORTIONS = 40
+"""The samples are produced in this many portions, so that the progress bars move."""
 
-_PIECE_SECONDS = 0.08
-_LOOK_SECONDS = 0.15
-_PATIENCE_SECONDS = 120.0
+_PORTION_SECONDS = 0.08
+_POLL_SECONDS = 0.15
+_TIMEOUT_SECONDS = 120.0
 
-_TROUBLE = (
+_FAULTS = (
     Fault(status=503, every=7, times=4),
     Fault(status=429, retry_after=1, every=23),
     Fault(reset=True, after=True, every=13, times=2),
 )
-"""What goes wrong on purpose: an API in trouble, one that asks for patience, answers that get lost."""
+"""Injected failures: server errors, throttling and lost responses."""
 
 
 async def run_demo(*, exit_at_end: bool, events: int = 4_000) -> int:
-    """Show everything on one machine.
+    """Run the demo.
 
     Args:
-        exit_at_end: end after the summary; else serve the pages until SIGINT or SIGTERM.
-        events: how many sample events there are.
+        exit_at_end: end after the summary; otherwise serve the pages until SIGINT or SIGTERM.
+        events: number of sample events.
 
     Returns:
-        The exit code: 0 if everything adds up.
+        The exit code: 0 if all totals are as expected.
     """
-    people = Console(stderr=True)
+    console = Console(stderr=True)
     samples = list(sample_events(events, until=datetime.now(UTC)))
     with EmbeddedCluster() as cluster:
         async with _emulator() as emulator:
             settings, mappings = _configured(cluster, emulator)
             for topic in (*TOPICS, settings.kafka.dead_letter_topic):
                 cluster.create_topic(topic)
-            _say_where(people, emulator, settings)
-            working = asyncio.create_task(app.run_worker(settings, mappings))
+            _print_addresses(console, emulator, settings)
+            worker_task = asyncio.create_task(app.run_worker(settings, mappings))
             try:
-                found = await _watch(people, working, cluster, settings, samples)
-            except DemoFailed as failure:
-                people.print(f"[bold red]{failure}[/]")
-                working.cancel()
-                await asyncio.wait([working])
+                observed = await _watch(console, worker_task, cluster, settings, samples)
+            except DemoError as failure:
+                console.print(f"[bold red]{failure}[/]")
+                worker_task.cancel()
+                await asyncio.wait([worker_task])
                 return 1
-            found.emulator = emulator.summary
+            observed.emulator = emulator.summary
             expected = Expected.of(samples)
-            Console().print(tables(expected, found))
+            Console().print(tables(expected, observed))
             if exit_at_end:
                 signal.raise_signal(signal.SIGTERM)  # the worker drains, as it does for an operator
             else:
-                people.print("\nThe pages stay until Ctrl-C.")
-            await working
-    return 1 if differences(expected, found) else 0
+                console.print("\nThe pages are served until Ctrl-C.")
+            await worker_task
+    return 1 if differences(expected, observed) else 0
 
 
-class DemoFailed(Exception):  # noqa: N818 - says what happened
-    """The demo could not be shown to its end, and why."""
+class DemoError(Exception):
+    """The demo could not be completed; the message says why."""
 
 
 @asynccontextmanager
 async def _emulator() -> AsyncIterator[Emulator]:
-    """An emulator with a network's latency, on its usual port if that is free."""
+    """An emulator with the latency of a network, on its default port if that is free."""
     emulator = Emulator(latency=0.02)
     await emulator.start(port=_free_port(EMULATOR_PORT))
-    for fault in _TROUBLE:
+    for fault in _FAULTS:
         emulator.faults.add(fault)
     try:
         yield emulator
@@ -101,11 +101,11 @@ async def _emulator() -> AsyncIterator[Emulator]:
 
 
 def _configured(cluster: EmbeddedCluster, emulator: Emulator) -> tuple[Settings, Mappings]:
-    """The packaged example, pointed at the cluster and the emulator; the environment has no say."""
+    """The packaged example, configured for the cluster and the emulator; environment variables are ignored."""
     environment = {
         "PIPELINES_API_KEY": "demo",
         "WORKER__KAFKA__BOOTSTRAP_SERVERS": cluster.bootstrap_servers,
-        # The embedded cluster answers a member of this kind at once.
+        # The embedded cluster assigns partitions without delay only with this protocol.
         "WORKER__KAFKA__PROPERTIES": '{"group.protocol": "consumer"}',
         "WORKER__PIPELINES__URL": emulator.address,
         "WORKER__HTTP__LISTEN": f"127.0.0.1:{_free_port(WORKER_PORT)}",
@@ -124,7 +124,7 @@ def _configured(cluster: EmbeddedCluster, emulator: Emulator) -> tuple[Settings,
 
 
 def _free_port(wanted: int) -> int:
-    """The usual port, or any other if somebody has it."""
+    """The default port, or any free one if it is in use."""
     for port in (wanted, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -136,89 +136,91 @@ def _free_port(wanted: int) -> int:
     raise OSError("no port is free on 127.0.0.1")
 
 
-def _say_where(people: Console, emulator: Emulator, settings: Settings) -> None:
-    people.print(f"\n[bold]{emulator.address}[/]  what arrives at Customer.io's stand-in, by person")
-    people.print(f"[bold]http://{settings.http.listen}[/]  how the worker is doing\n")
+def _print_addresses(console: Console, emulator: Emulator, settings: Settings) -> None:
+    console.print(f"\n[bold]{emulator.address}[/]  the emulator: received calls by person")
+    console.print(f"[bold]http://{settings.http.listen}[/]  the worker's status page\n")
 
 
 async def _watch(
-    people: Console,
-    working: asyncio.Task[int],
+    console: Console,
+    worker_task: asyncio.Task[int],
     cluster: EmbeddedCluster,
     settings: Settings,
     samples: Sequence[Sample],
-) -> Found:
-    """Produce the samples, show how the worker gets on with them, and return when it has finished all."""
+) -> Observed:
+    """Produce the samples and show the progress, until the worker has finished all of them."""
     started = time.monotonic()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=people) as progress:
+    with Progress(*columns, console=console) as progress:
         produced, finished = (
             progress.add_task(name, total=len(samples)) for name in ("produced", "finished")
         )
         producing = asyncio.create_task(_produce(cluster, samples, partial(progress.advance, produced)))
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
-                tell = partial(progress.update, finished)
-                status = await _finished(working, settings, len(samples), lambda count: tell(completed=count))
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
+                update = partial(progress.update, finished)
+                status = await _wait_until_finished(
+                    worker_task, settings, len(samples), lambda count: update(completed=count)
+                )
                 await producing
         except TimeoutError:
-            raise DemoFailed(f"The worker did not finish within {_PATIENCE_SECONDS:.0f} seconds.") from None
+            raise DemoError(f"The worker did not finish within {_TIMEOUT_SECONDS:.0f} seconds.") from None
         finally:
             producing.cancel()
-    letters = await asyncio.to_thread(_count, cluster, settings.kafka.dead_letter_topic)
-    return Found(status["totals"], letters, time.monotonic() - started)
+    dead_letter_records = await asyncio.to_thread(_count, cluster, settings.kafka.dead_letter_topic)
+    return Observed(status["totals"], dead_letter_records, time.monotonic() - started)
 
 
 async def _produce(
-    cluster: EmbeddedCluster, samples: Sequence[Sample], tell: Callable[[int], object]
+    cluster: EmbeddedCluster, samples: Sequence[Sample], on_progress: Callable[[int], object]
 ) -> None:
-    """Append the samples, piece by piece."""
+    """Produce the samples in portions."""
     refused: list[str] = []
-    size = -(-len(samples) // _PIECES)
+    size = -(-len(samples) // _PORTIONS)
     for first in range(0, len(samples), size):
-        piece = samples[first : first + size]
-        for sample in piece:
+        portion = samples[first : first + size]
+        for sample in portion:
             send(cluster.producer, sample, lambda error, _: refused.append(str(error)) if error else None)
         await asyncio.to_thread(cluster.producer.flush)
         if refused:
-            raise DemoFailed(f"The embedded cluster refused a record: {refused[0]}")
-        tell(len(piece))
-        await asyncio.sleep(_PIECE_SECONDS)
+            raise DemoError(f"The embedded cluster refused a record: {refused[0]}")
+        on_progress(len(portion))
+        await asyncio.sleep(_PORTION_SECONDS)
 
 
-async def _finished(
-    working: asyncio.Task[int], settings: Settings, records: int, tell: Callable[[int], object]
+async def _wait_until_finished(
+    worker_task: asyncio.Task[int], settings: Settings, records: int, on_progress: Callable[[int], object]
 ) -> dict[str, Any]:
-    """Look at the worker's own page until it has finished so many records; answers what the page says then."""
+    """Poll the worker's status until it has finished this many records; returns that status."""
     async with aiohttp.ClientSession() as session:
-        while not working.done():
+        while not worker_task.done():
             status = await _status(session, settings)
             done = status["totals"]["consumed"] - status["in_progress"]["records"] if status else 0
-            tell(done)
+            on_progress(done)
             if status and done >= records:
                 return status
-            await asyncio.sleep(_LOOK_SECONDS)
-    raise DemoFailed(f"The worker ended early, with exit code {working.result()}.")
+            await asyncio.sleep(_POLL_SECONDS)
+    raise DemoError(f"The worker exited early with code {worker_task.result()}.")
 
 
 async def _status(session: aiohttp.ClientSession, settings: Settings) -> dict[str, Any] | None:
-    """What the worker's page says; None while it is not there yet."""
+    """The worker's `/status.json`; None while the worker is starting."""
     try:
         async with session.get(f"http://{settings.http.listen}/status.json") as response:
-            said: dict[str, Any] = await response.json()
-            return said
+            status: dict[str, Any] = await response.json()
+            return status
     except aiohttp.ClientConnectionError:
         return None
 
 
 def _count(cluster: EmbeddedCluster, topic: str) -> int:
-    """How many records a topic holds."""
+    """The number of records in a topic."""
     consumer = make_consumer({"bootstrap.servers": cluster.bootstrap_servers, "group.id": "demo-counts"})
     try:
-        marks = [
+        watermarks = [
             consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)
             for number in range(cluster.create_topic(topic))
         ]
     finally:
         consumer.close()
-    return sum(high - low for low, high in marks)
+    return sum(high - low for low, high in watermarks)

@@ -1,4 +1,4 @@
-"""How a sample becomes a record."""
+"""Produces samples to Kafka."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from worker.demo.events import Sample
 def send(
     producer: Producer, sample: Sample, acknowledged: Callable[[KafkaError | None, Message], None]
 ) -> None:
-    """Hand one sample to the producer, as of now; it tells later whether Kafka has it."""
+    """Produce one sample with the current time as its timestamp; `acknowledged` is called with the result."""
     producer.produce(
         sample.topic,
         key=sample.key,

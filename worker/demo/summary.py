@@ -1,4 +1,4 @@
-"""What the demo found, in words for someone who sees the worker for the first time."""
+"""The demo's summary, for a reader who sees the worker for the first time."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from worker.demo.events import Fate, Sample
+from worker.demo.events import ExpectedOutcome, Sample
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What the samples were made to become under the example configuration.
+    """The expected totals of the samples under the example configuration.
 
     Attributes:
-        records: how many, by their fate.
-        calls: that Customer.io should have at the end: an event that was produced twice counts once.
-        repeated: calls that bear a messageId which was sent before.
+        records: number of records by outcome.
+        calls: that Customer.io should have stored at the end; an event that was produced twice counts once.
+        repeated: calls with the messageId of an earlier call.
     """
 
-    records: dict[Fate, int]
+    records: dict[ExpectedOutcome, int]
     calls: int
     repeated: int
 
@@ -31,102 +31,109 @@ class Expected:
     def of(samples: Sequence[Sample]) -> Expected:
         """Count the samples."""
         return Expected(
-            records={fate: sum(sample.fate is fate for sample in samples) for fate in Fate},
+            records={
+                outcome: sum(sample.outcome is outcome for sample in samples) for outcome in ExpectedOutcome
+            },
             calls=sum(sample.calls for sample in samples if not sample.repeats),
             repeated=sum(sample.calls for sample in samples if sample.repeats),
         )
 
 
 @dataclass(slots=True)
-class Found:
-    """What happened, from three witnesses: the worker's totals, the emulator, the dead-letter topic.
+class Observed:
+    """The actual totals from three independent sources: the worker, the emulator and the dead-letter topic.
 
     Attributes:
         totals: `totals` of the worker's `/status.json`.
-        letters: records in the dead-letter topic.
+        dead_letter_records: records in the dead-letter topic.
         seconds: from the first record to the last.
         emulator: the emulator's `/admin/summary`.
     """
 
     totals: dict[str, Any]
-    letters: int
+    dead_letter_records: int
     seconds: float
     emulator: dict[str, Any] = field(default_factory=dict)
 
     @property
     def consumed(self) -> int:
-        """Records that the worker took from Kafka."""
+        """Records that the worker read from Kafka."""
         return int(self.totals["consumed"])
 
     @property
     def ignored(self) -> int:
-        """Records that are not for Customer.io."""
+        """Records that the mapping ignores."""
         return int(self.totals["ignored"])
 
     @property
     def dead_lettered(self) -> int:
-        """Records that the worker put into the dead-letter topic."""
+        """Records that the worker counted as dead letters."""
         return sum(self.totals["dead_letters"].values())
 
     @property
     def delivered(self) -> int:
-        """Records of which every call was delivered."""
+        """Records whose calls were all delivered."""
         return self.consumed - self.ignored - self.dead_lettered
 
 
-def differences(expected: Expected, found: Found) -> list[str]:
-    """Everything that is not as it should be; empty if all is."""
-    calls = found.emulator["calls"]
+def differences(expected: Expected, observed: Observed) -> list[str]:
+    """The totals that differ from the expected ones, as sentences; empty if none does."""
+    calls = observed.emulator["calls"]
     pairs = [
-        ("records delivered", expected.records[Fate.DELIVERED], found.delivered),
-        ("records ignored", expected.records[Fate.IGNORED], found.ignored),
-        ("records dead-lettered", expected.records[Fate.DEAD_LETTERED], found.dead_lettered),
-        ("records in the dead-letter topic", expected.records[Fate.DEAD_LETTERED], found.letters),
-        ("calls at Customer.io's stand-in", expected.calls, calls["taken"]),
-        ("calls that came again with other bytes", 0, calls["duplicates_different"]),
-        ("calls that were dropped or refused", 0, calls["dropped"] + calls["refused"]),
+        ("records delivered", expected.records[ExpectedOutcome.DELIVERED], observed.delivered),
+        ("records ignored", expected.records[ExpectedOutcome.IGNORED], observed.ignored),
+        ("records dead-lettered", expected.records[ExpectedOutcome.DEAD_LETTERED], observed.dead_lettered),
+        (
+            "records in the dead-letter topic",
+            expected.records[ExpectedOutcome.DEAD_LETTERED],
+            observed.dead_letter_records,
+        ),
+        ("calls stored by the emulator", expected.calls, calls["taken"]),
+        ("duplicates with different bytes", 0, calls["duplicates_different"]),
+        ("calls dropped or refused", 0, calls["dropped"] + calls["refused"]),
     ]
-    return [f"{what}: {there:,} instead of {wanted:,}" for what, wanted, there in pairs if wanted != there]
+    return [f"{what}: {actual:,} instead of {wanted:,}" for what, wanted, actual in pairs if wanted != actual]
 
 
-def tables(expected: Expected, found: Found) -> RenderableType:
-    """The summary: what became of the records, how the calls travelled, whether it adds up."""
-    wrong = differences(expected, found)
+def tables(expected: Expected, observed: Observed) -> RenderableType:
+    """The summary: the outcomes of the records, the requests and calls, and whether all totals are as expected."""
+    wrong = differences(expected, observed)
     verdict = (
-        Text("Everything adds up: no record was lost, none was delivered under two ids.", style="bold green")
+        Text(
+            "All totals are as expected: no record was lost, and every retry reused its messageId.",
+            style="bold green",
+        )
         if not wrong
-        else Text("\n".join(["This does not add up:", *wrong]), style="bold red")
+        else Text("\n".join(["These totals are not as expected:", *wrong]), style="bold red")
     )
-    return Group("", _records(found), "", _calls(expected, found), "", verdict)
+    return Group("", _records(observed), "", _calls(expected, observed), "", verdict)
 
 
-def _records(found: Found) -> Table:
-    table = _table("What became of the records")
-    table.add_row("delivered", f"{found.delivered:,}", f"as {found.totals['delivered']:,} calls")
-    table.add_row("ignored", f"{found.ignored:,}", "the mapping says: not for Customer.io")
-    reasons = sorted(found.totals["dead_letters"].items(), key=lambda item: -item[1])
-    why = ", ".join(f"{reason} {count:,}" for reason, count in reasons)
-    table.add_row("dead-lettered", f"{found.dead_lettered:,}", why)
-    table.add_row("together: consumed", f"{found.consumed:,}", f"in {found.seconds:.1f} s", style="bold")
+def _records(observed: Observed) -> Table:
+    table = _table("Records by outcome")
+    table.add_row("delivered", f"{observed.delivered:,}", f"as {observed.totals['delivered']:,} calls")
+    table.add_row("ignored", f"{observed.ignored:,}", "the mapping does not send them")
+    reasons = sorted(observed.totals["dead_letters"].items(), key=lambda item: -item[1])
+    by_reason = ", ".join(f"{reason} {count:,}" for reason, count in reasons)
+    table.add_row("dead-lettered", f"{observed.dead_lettered:,}", by_reason)
+    table.add_row("total consumed", f"{observed.consumed:,}", f"in {observed.seconds:.1f} s", style="bold")
     return table
 
 
-def _calls(expected: Expected, found: Found) -> Table:
-    requests, calls = found.emulator["requests"], found.emulator["calls"]
+def _calls(expected: Expected, observed: Observed) -> Table:
+    requests, calls = observed.emulator["requests"], observed.emulator["calls"]
     resent = calls["duplicates"] - expected.repeated
-    table = _table("What the stand-in for Customer.io saw")
+    table = _table("Requests and calls received by the emulator")
     table.add_row("requests", f"{requests['total']:,}", f"the largest had {requests['largest_body']:,} bytes")
-    troubles = requests["total"] - requests["by_status"].get("200", 0)
-    table.add_row(
-        "of these in trouble", f"{troubles:,}", "on purpose: 503, 429, answers that got lost; all sent again"
-    )
-    table.add_row("calls stored", f"{calls['taken']:,}", f"of {calls['people']:,} people and companies")
-    table.add_row("recognised as repeated", f"{calls['duplicates']:,}", _repeats(expected.repeated, resent))
+    failures = requests["total"] - requests["by_status"].get("200", 0)
+    table.add_row("injected failures", f"{failures:,}", "503, 429 and lost responses; all retried")
+    table.add_row("calls stored", f"{calls['taken']:,}", f"for {calls['people']:,} people and companies")
+    table.add_row("duplicates recognised", f"{calls['duplicates']:,}", _repeats(expected.repeated, resent))
     return table
 
 
 def _repeats(repeated: int, resent: int) -> str:
-    return f"{repeated:,} produced twice, {resent:,} sent again after a lost answer: same id, same bytes"
+    return f"{repeated:,} produced twice, {resent:,} retried after a lost response: same id, same bytes"
 
 
 def _table(title: str) -> Table:

@@ -1,11 +1,11 @@
 """A local stand-in for the Customer.io Pipelines API, for development, demonstrations and tests.
 
-rules.py      what the API asks of a call, written independently of the worker's own validation
-intake.py     a request body taken apart without losing a byte
-api.py        what is taken, dropped or refused, and with which answer
-received.py   what is remembered of calls;  traffic.py of requests;  rate.py of their rate
-faults.py     trouble on request
-server.py     all of it as an HTTP server;  admin.py its view and switches;  page.html its page
+rules.py         the API's requirements for a call, written independently of the worker's own validation
+request_body.py  splits a request body into calls, and keeps the exact bytes of each
+api.py           decides what is accepted, dropped or refused, and the response
+received.py      stores calls;  traffic.py counts requests;  rate.py measures their rate
+faults.py        injected faults
+server.py        the HTTP server;  admin.py its `/admin` API;  page.html its page
 """
 
 from worker.emulator.api import StrictBatches

@@ -1,4 +1,4 @@
-"""What people and tests ask the emulator: what came, what was odd, what shall go wrong next."""
+"""The emulator's `/admin` API: shows what was received, and switches faults on and off."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PEOPLE_SHOWN = 200
 
 
 class Admin:
-    """The paths under `/admin`; all JSON."""
+    """The paths under `/admin`. All responses are JSON."""
 
     def __init__(
         self, received: Received, traffic: Traffic, faults: Faults, rate: RateWindow, api: Api
@@ -30,7 +30,7 @@ class Admin:
         self._api = api
 
     def add_routes(self, app: web.Application) -> None:
-        """Put the paths on the application."""
+        """Register the paths with the application."""
         app.router.add_get("/admin/calls", self._get_calls)
         app.router.add_delete("/admin/calls", self._delete_calls)
         app.router.add_get("/admin/requests", self._get_requests)
@@ -40,7 +40,7 @@ class Admin:
         app.router.add_delete("/admin/faults", self._delete_faults)
 
     def summary(self, people: int = _PEOPLE_SHOWN) -> dict[str, Any]:
-        """Everything that is counted, and the people of whom calls came last."""
+        """All counters, and the `people` who received calls most recently."""
         return {
             "requests": self._traffic.view(),
             "calls": self._calls(),
@@ -94,13 +94,13 @@ class Admin:
         return _json(self.summary(_number(request, "people", _PEOPLE_SHOWN)))
 
     async def _get_calls(self, request: web.Request) -> web.Response:
-        ask = request.query.get
+        parameter = request.query.get
         query = Query(
-            person=ask("person"),
-            type=ask("type"),
-            event=ask("event"),
-            message_id=ask("messageId"),
-            outcome=ask("outcome"),
+            person=parameter("person"),
+            type=parameter("type"),
+            event=parameter("event"),
+            message_id=parameter("messageId"),
+            outcome=parameter("outcome"),
             after=_number(request, "after", 0),
             limit=_number(request, "limit", 1_000),
         )
@@ -120,7 +120,10 @@ class Admin:
         return _json(self._faults.active())
 
     async def _post_fault(self, request: web.Request) -> web.Response:
-        """Only as application/json: a page of another origin cannot send that without asking first."""
+        """Switch a fault on.
+
+        Only application/json is accepted: a page of another origin cannot send that without a CORS preflight.
+        """
         if request.content_type != "application/json":
             return _json({"error": "Content-Type must be application/json"}, 415)
         try:

@@ -1,4 +1,4 @@
-"""Trouble on request: what a test or a curious person asks the emulator to do wrong."""
+"""Faults that a test or a user injects, to see how a client handles them."""
 
 from __future__ import annotations
 
@@ -9,24 +9,23 @@ import msgspec
 
 
 class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One kind of trouble, and for which requests.
+    """One kind of fault, and the requests that it applies to.
 
-    Without `status`, `stall`, `reset` or `truncate` a fault only delays, or replaces the real
-    answer's body.
+    Without `status`, `stall`, `reset` or `truncate` a fault only delays the real response, or replaces its body.
 
     Attributes:
-        status: the answer's status; nothing of the request is taken.
-        errors: the words of its body, as `{"meta": {"errors": [...]}}`.
-        body: the text of the answer's body instead, as it stands: a proxy's HTML page, half a JSON object.
-        retry_after: the `Retry-After` header, as it stands: seconds or a date.
+        status: of the response; no call of the request is accepted.
+        errors: the messages of its body, as `{"meta": {"errors": [...]}}`.
+        body: the whole text of the body instead, such as a proxy's HTML page or half a JSON object.
+        retry_after: the value of the `Retry-After` header: seconds or a date.
         location: the `Location` header of a redirect.
         delay: seconds before anything else happens.
-        stall: never answer; the connection stays open.
-        reset: cut the connection with a TCP reset, without an answer.
-        truncate: promise a body and close the connection within it.
-        after: do it after the calls were taken: the answer is lost, the calls are not.
-        times: for how many matching requests; None: until the faults are deleted.
-        every: only for each n-th matching request.
+        stall: never respond; the connection stays open.
+        reset: close the connection with a TCP reset, without a response.
+        truncate: announce a body, and close the connection before its end.
+        after: inject the fault after the calls were accepted: only the response is lost.
+        times: number of matching requests that it applies to; None: until the faults are deleted.
+        every: apply only to every n-th matching request.
         match: `path` of the request, or fields of one of its calls (`userId`, `anonymousId`, `groupId`,
             `event`, `type`, `messageId`), all of which must be equal. Empty: every request.
     """
@@ -47,10 +46,10 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defau
     seen: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what could never happen.
+        """Validate the values.
 
         Raises:
-            ValueError: the fault makes no sense.
+            ValueError: a value is out of range, or `match` has an unknown name.
         """
         if self.status is not None and not 200 <= self.status <= 599:
             raise ValueError("status must be from 200 to 599")
@@ -58,10 +57,10 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defau
             raise ValueError("every and times must be at least 1, delay at least 0")
         unknown = set(self.match) - _MATCHABLE
         if unknown:
-            raise ValueError(f"match takes {', '.join(sorted(_MATCHABLE))}")
+            raise ValueError(f"match may have {', '.join(sorted(_MATCHABLE))}")
 
-    def concerns(self, path: str, calls: Iterable[Mapping[str, Any]]) -> bool:
-        """Whether a request to this path with these calls is meant."""
+    def applies_to(self, path: str, calls: Iterable[Mapping[str, Any]]) -> bool:
+        """Whether a request to this path with these calls matches."""
         wanted = dict(self.match)
         if wanted.pop("path", path) != path:
             return False
@@ -74,7 +73,7 @@ _FLAGS = ("stall", "reset", "truncate", "after")
 
 
 def fault_of_json(body: bytes) -> Fault:
-    """A fault as `POST /admin/faults` takes it. Raises `ValueError` with a sentence."""
+    """Parse the body of `POST /admin/faults`. Raises `ValueError` with an explanation."""
     try:
         return _DECODER.decode(body)
     except msgspec.DecodeError as error:
@@ -82,9 +81,9 @@ def fault_of_json(body: bytes) -> Fault:
 
 
 def fault_of_header(text: str) -> Fault:
-    """A fault as the header `X-Emulator-Fault` takes it, for its own request only. Raises `ValueError`.
+    """Parse the header `X-Emulator-Fault`, a fault for its own request only. Raises `ValueError`.
 
-    Words separated by semicolons: a status, `stall`, `reset`, `truncate`, `after`, `delay=0.5`,
+    The header is a list separated by semicolons of a status, `stall`, `reset`, `truncate`, `after`, `delay=0.5`,
     `retry-after=2`; for example `503; retry-after=2`.
     """
     fields: dict[str, Any] = {}
@@ -100,34 +99,34 @@ def fault_of_header(text: str) -> Fault:
             fields["retry_after"] = value
         else:
             raise ValueError(
-                "X-Emulator-Fault takes a status, stall, reset, truncate, after, delay=S, retry-after=S"
+                "X-Emulator-Fault must be a status, stall, reset, truncate, after, delay=S, retry-after=S"
             )
     return Fault(**fields)
 
 
 class Faults:
-    """The faults that are switched on, oldest first; the first that concerns a request is its own."""
+    """The active faults, oldest first. A request gets the first fault that applies to it."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
         self.happened = 0
 
     def add(self, fault: Fault) -> None:
-        """Switch a fault on, behind those that are on already."""
+        """Switch a fault on; older ones take precedence."""
         self._faults.append(fault)
 
     def clear(self) -> None:
-        """Switch all of them off."""
+        """Switch all faults off."""
         self._faults.clear()
 
     def active(self) -> list[Fault]:
-        """Those that are still on."""
+        """The faults that are still on."""
         return list(self._faults)
 
     def next_for(self, path: str, calls: list[Mapping[str, Any]]) -> Fault | None:
-        """What happens to this request; counts it against the fault's `times` and `every`."""
+        """The fault to inject into this request; counts it for the fault's `times` and `every`."""
         for fault in self._faults:
-            if not fault.concerns(path, calls):
+            if not fault.applies_to(path, calls):
                 continue
             fault.seen += 1
             if fault.seen % fault.every:

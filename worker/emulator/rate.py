@@ -1,4 +1,4 @@
-"""How fast requests come, against the API's published limit."""
+"""The rate of requests, compared with the API's published limit."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ class RateWindow:
     """Counts requests in the sliding window that ends with the newest one.
 
     Attributes:
-        requests, per: the limit: so many requests in so many seconds (API reference: 3,000 in 3 s).
-        busiest: the most that any window held.
-        over: how many requests came when their window was full.
+        requests, per: the limit: `requests` in `per` seconds (API reference: 3,000 in 3 s).
+        busiest: the highest number of requests in any window.
+        over: number of requests beyond the limit.
     """
 
     def __init__(self, requests: int = 3_000, per: float = 3.0) -> None:
@@ -22,7 +22,7 @@ class RateWindow:
         self._arrivals: deque[float] = deque()
 
     def arrived(self, now: float) -> bool:
-        """Count a request; answers whether it is within the limit. `now` never goes back (seconds)."""
+        """Count a request; returns whether it is within the limit. `now` is a monotonic time in seconds."""
         while self._arrivals and self._arrivals[0] <= now - self.per:
             self._arrivals.popleft()
         self._arrivals.append(now)
@@ -32,6 +32,6 @@ class RateWindow:
         return within
 
     def clear(self) -> None:
-        """Start counting anew; the current window stays, since its requests did come."""
+        """Reset the counters. The current window stays, because its requests did arrive."""
         self.busiest = len(self._arrivals)
         self.over = 0

@@ -1,9 +1,9 @@
-"""What the emulator remembers: the last calls whole, everything else as counts.
+"""What the emulator stores: the latest calls in full, everything else as counters.
 
 Rules of this module:
     1. Memory is bounded: `keep_calls` and `keep_bytes` for calls, `remember` for message ids, `MAX_PEOPLE`.
-    2. Counters are whole: they never forget, whatever the ring forgot.
-    3. A call whose messageId was taken before is counted and not stored again, as the API de-duplicates.
+    2. Counters cover everything since the start, including calls that are no longer stored.
+    3. A call whose messageId was accepted before is counted but not stored again, as the API removes duplicates.
 """
 
 from __future__ import annotations
@@ -19,34 +19,34 @@ from typing import Any
 import orjson
 
 from worker.emulator import rules
-from worker.emulator.intake import Item
+from worker.emulator.request_body import Item
 
 MAX_PEOPLE = 10_000
-"""People of whom there is a line in the summary; the one unheard of for longest goes first."""
+"""How many people the summary lists; the one whose last call is oldest is dropped first."""
 
 
 class Outcome(StrEnum):
-    """What became of a call."""
+    """Whether a call was accepted."""
 
     TAKEN = "taken"
-    DROPPED = "dropped"  # answered with 200, and gone: permissive mode
-    REFUSED = "refused"  # answered with 4xx: strict mode
+    DROPPED = "dropped"  # permissive mode: the response was 200, but the call is not stored by the API
+    REFUSED = "refused"  # strict mode: the response was 4xx
 
 
 @dataclass(slots=True)
 class Entry:
-    """One call in the ring.
+    """One stored call.
 
     Attributes:
         sequence: its number since the start, from 1.
-        at: when it came, in epoch seconds.
+        at: when it arrived, in epoch seconds.
         request: the number of its request.
-        outcome, person, type, event, message_id: what the filters of `/admin/calls` look at.
+        outcome, person, type, event, message_id: the fields that `/admin/calls` can filter by.
         raw: its exact bytes.
-        errors, notices: what was found out about it.
-        deliveries: how often it came; more than 1 if a later one had the same messageId.
-        identical: whether all of those had the same bytes.
-        touched: the sequence of the newest change, for those who ask for what is new.
+        errors, notices: the findings about it.
+        deliveries: how often it arrived; more than 1 if later calls had the same messageId.
+        identical: whether all deliveries had the same bytes.
+        touched: the sequence of the newest change, for clients that poll for changes.
     """
 
     sequence: int
@@ -89,7 +89,7 @@ class Entry:
 
 @dataclass(slots=True)
 class Person:
-    """What came for one person, group or object: the counts are whole, the moments are the last."""
+    """Counts and the latest times for one person, group or object."""
 
     calls: int = 0
     types: Counter[str] = field(default_factory=Counter)
@@ -101,11 +101,11 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which entries somebody wants; None: any.
+    """A filter for entries; None matches any value.
 
     Attributes:
         after: only entries that are new or changed since this sequence.
-        limit: at most so many, the newest of those that match.
+        limit: at most this many entries, the newest of those that match.
     """
 
     person: str | None = None
@@ -117,7 +117,7 @@ class Query:
     limit: int = 1_000
 
     def matches(self, entry: Entry) -> bool:
-        """Whether this entry is wanted."""
+        """Whether this entry passes the filter."""
         return (
             entry.touched > self.after
             and self.person in (None, entry.person)
@@ -129,7 +129,7 @@ class Query:
 
 
 class Received:
-    """Everything that came, as far as memory is allowed to go."""
+    """The calls received, within the memory limits."""
 
     def __init__(self, *, keep_calls: int, keep_bytes: int, remember: int) -> None:
         self._keep_calls, self._keep_bytes, self._remember = keep_calls, keep_bytes, remember
@@ -137,50 +137,50 @@ class Received:
 
     def clear(self) -> None:
         """Forget everything, message ids too."""
-        self._ring: deque[Entry] = deque()
-        self._ring_bytes = 0
+        self._stored: deque[Entry] = deque()
+        self._stored_bytes = 0
         self._digests: OrderedDict[str, bytes] = OrderedDict()
-        self._kept_by_id: dict[str, Entry] = {}
+        self._entry_by_id: dict[str, Entry] = {}
         self.people: OrderedDict[str, Person] = OrderedDict()
         self.counts: Counter[str] = Counter()
         self.types: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.last_sequence = 0
 
-    def take(self, item: Item, *, at: float, request: int) -> None:
-        """Store a good call, or count it if its messageId was taken before."""
+    def accept(self, item: Item, *, at: float, request: int) -> None:
+        """Store a good call, or count it as a duplicate if its messageId was accepted before."""
         assert item.call is not None
         message_id = item.call.get("messageId")
         if isinstance(message_id, str) and message_id in self._digests:
-            self._count_again(message_id, item)
+            self._count_duplicate(message_id, item)
             return
         entry = self._append(item, Outcome.TAKEN, at, request)
         if entry.message_id is not None:
             self._remember_id(entry.message_id, entry)
         self.counts["taken"] += 1
         self.types[entry.type or "?"] += 1
-        self._note_person(entry, item.call)
+        self._count_person(entry, item.call)
 
-    def turn_away(self, item: Item, outcome: Outcome, *, at: float, request: int) -> None:
-        """Remember a call that was dropped or refused, and why."""
+    def refuse(self, item: Item, outcome: Outcome, *, at: float, request: int) -> None:
+        """Store a call that was dropped or refused, with the errors."""
         self._append(item, outcome, at, request)
         self.counts[outcome.value] += 1
         self.reasons.update(item.errors[:1])
 
     def entries(self, query: Query) -> list[Entry]:
         """The newest entries that match, oldest first."""
-        newest_first = (entry for entry in reversed(self._ring) if query.matches(entry))
+        newest_first = (entry for entry in reversed(self._stored) if query.matches(entry))
         return list(islice(newest_first, max(query.limit, 0)))[::-1]
 
-    def calls(self, wanted: Query | None = None) -> list[dict[str, Any]]:
-        """The calls that were taken and are still kept, decoded, in the order of their first delivery."""
-        query = replace(wanted or Query(), outcome=Outcome.TAKEN.value, limit=self._keep_calls)
+    def calls(self, query: Query | None = None) -> list[dict[str, Any]]:
+        """The accepted calls that are still stored, decoded, in the order of their first delivery."""
+        query = replace(query or Query(), outcome=Outcome.TAKEN.value, limit=self._keep_calls)
         return [orjson.loads(entry.raw) for entry in self.entries(query)]
 
     @property
     def kept(self) -> int:
-        """How many entries the ring holds."""
-        return len(self._ring)
+        """How many entries are stored."""
+        return len(self._stored)
 
     def newest_people(self, limit: int) -> Iterator[tuple[str, Person]]:
         """People by their last call, newest first."""
@@ -204,26 +204,26 @@ class Received:
             notices=item.notices,
             touched=self.last_sequence,
         )
-        self._ring.append(entry)
-        self._ring_bytes += len(entry.raw)
-        while len(self._ring) > self._keep_calls or self._ring_bytes > self._keep_bytes:
-            self._forget(self._ring.popleft())
+        self._stored.append(entry)
+        self._stored_bytes += len(entry.raw)
+        while len(self._stored) > self._keep_calls or self._stored_bytes > self._keep_bytes:
+            self._forget(self._stored.popleft())
         return entry
 
     def _forget(self, entry: Entry) -> None:
-        self._ring_bytes -= len(entry.raw)
-        if entry.message_id is not None and self._kept_by_id.get(entry.message_id) is entry:
-            del self._kept_by_id[entry.message_id]
+        self._stored_bytes -= len(entry.raw)
+        if entry.message_id is not None and self._entry_by_id.get(entry.message_id) is entry:
+            del self._entry_by_id[entry.message_id]
 
     def _remember_id(self, message_id: str, entry: Entry) -> None:
         self._digests[message_id] = _digest(entry.raw)
-        self._kept_by_id[message_id] = entry
+        self._entry_by_id[message_id] = entry
         if len(self._digests) > self._remember:
             self._digests.popitem(last=False)
 
-    def _count_again(self, message_id: str, item: Item) -> None:
+    def _count_duplicate(self, message_id: str, item: Item) -> None:
         same = self._digests[message_id] == _digest(item.raw)
-        if entry := self._kept_by_id.get(message_id):
+        if entry := self._entry_by_id.get(message_id):
             self.last_sequence += 1
             entry.touched = self.last_sequence
             entry.deliveries += 1
@@ -231,7 +231,7 @@ class Received:
         self.counts["duplicates"] += 1
         self.counts["duplicates_identical" if same else "duplicates_different"] += 1
 
-    def _note_person(self, entry: Entry, call: dict[str, Any]) -> None:
+    def _count_person(self, entry: Entry, call: dict[str, Any]) -> None:
         if entry.person is None:
             return
         person = self.people.setdefault(entry.person, Person())
@@ -243,10 +243,13 @@ class Received:
         person.types[entry.type or "?"] += 1
         person.destructive += entry.destructive
         person.last_at = entry.at
-        self._note_order(person, call.get("timestamp"))
+        self._check_order(person, call.get("timestamp"))
 
-    def _note_order(self, person: Person, timestamp: object) -> None:
-        """Compare as text: exact for callers that write every timestamp alike, as the worker does."""
+    def _check_order(self, person: Person, timestamp: object) -> None:
+        """Count a timestamp that is older than the person's last one.
+
+        Compared as text, which is exact for clients with a fixed timestamp format, such as the worker.
+        """
         if not isinstance(timestamp, str):
             return
         if timestamp < person.last_timestamp:
@@ -256,7 +259,7 @@ class Received:
 
 
 def person_of(call: dict[str, Any]) -> str | None:
-    """Whose call it is: the person's id, else the anonymous one, else the group or object."""
+    """Who the call is about: the person's id, else the anonymous id, else the group or object."""
     for name in ("userId", "anonymousId", "groupId"):
         if rules.present(call.get(name)):
             return str(call[name])

@@ -1,14 +1,13 @@
-"""What the API asks of a call, written from its reference alone.
+"""The API's requirements for a call, written from its reference only.
 
-On purpose this shares only the comparison of event names with what the worker checks: the two are checked
-against each other, so a rule that one of them got wrong shows. "API contract" is the compilation of the
-API's documents and their conflicts that both were written from; where documents disagree, the strictest
-reading holds.
+This module deliberately shares only the comparison of event names with the worker's own validation. Tests check the
+two against each other, so a rule that is wrong in one of them is found. Where the API's documents disagree, the
+strictest reading applies.
 
 Rules of this module:
-    1. An *error* is what strict mode refuses with 400 and permissive mode drops with 200.
-    2. A *notice* is what the API takes and a person should know: a name that deletes nothing.
-    3. Neither names a value of the call, only fields, limits and published words.
+    1. An *error* makes strict mode refuse the call with 400, and permissive mode drop it with 200.
+    2. A *notice* is a probable mistake that the API accepts, such as an event name that looks like a deletion.
+    3. Neither contains a value of the call, only field names, limits and documented words.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ MAX_BODY_BYTES = 500_000
 """Exact bytes of one request body (the smallest number in every reading of "500KB")."""
 
 MAX_MESSAGE_ID = 100
-"""Characters (Segment's limit, unconfirmed, so the strictest reading holds)."""
+"""Characters. Segment's limit; Customer.io does not document one, so the strictest reading applies."""
 
 TYPES = ("identify", "track", "page", "screen", "group", "alias")
 
@@ -43,7 +42,7 @@ DESTRUCTIVE_EVENTS = frozenset(
         "Object Deleted",
     }
 )
-"""Tracks that take something away or lock somebody out (API reference, Semantic events); so does an `alias`."""
+"""Track events that delete data or block a person (API reference, Semantic events). An `alias` is destructive, too."""
 
 _STRINGS = ("userId", "anonymousId", "groupId", "previousId", "event", "name", "messageId", "category")
 _OBJECTS = ("traits", "properties", "context", "integrations")
@@ -63,23 +62,23 @@ _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-
 
 @dataclass(slots=True)
 class Findings:
-    """What was found out about one call, in sentences."""
+    """The errors and notices of one call."""
 
     errors: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
 
 
 def examine(call: object, *, strict: bool) -> Findings:
-    """Everything that is wrong or odd with one decoded call; `type` must be present (see `intake`)."""
+    """All errors and notices of one decoded call; `type` must be present (see `request_body`)."""
     if not isinstance(call, dict):
         return Findings(errors=["a call must be an object"])
     if call.get("type") not in TYPES:
         return Findings(errors=[f"type must be one of {', '.join(TYPES)}"])
     findings = Findings()
-    findings.errors.extend(_shape(call))
+    findings.errors.extend(_common_fields(call))
     findings.errors.extend(_BY_TYPE[call["type"]](call))
     if strict and call["type"] == "identify" and not _person(call) and not findings.errors:
-        # Found by its email alone, which strict mode does not take.
+        # Identified by its email only, which strict mode refuses.
         findings.errors.append("userId or anonymousId is required")
     findings.errors.extend(_semantic(call))
     findings.notices.extend(_notices(call))
@@ -87,12 +86,12 @@ def examine(call: object, *, strict: bool) -> Findings:
 
 
 def present(value: object) -> bool:
-    """Whether an identity, a name or a token is there: text that is not blank (as SDKs see it)."""
+    """Whether an id, a name or a token is given: text that is not blank (as in the SDKs)."""
     return isinstance(value, str) and bool(value.strip())
 
 
 def is_date_time(value: object) -> bool:
-    """Whether this is an ISO 8601 date-time with an offset; zero to nine digits of a second (SDK tests)."""
+    """Whether this is an ISO 8601 date-time with an offset, and up to nine decimals of a second (SDK tests)."""
     if not isinstance(value, str) or not _DATE_TIME.match(value):
         return False
     try:
@@ -109,16 +108,16 @@ def trimmed_event(call: dict[str, Any]) -> str:
 
 
 def is_destructive(call: dict[str, Any]) -> bool:
-    """Whether the call takes something away that a later call does not bring back, under any reading of its name."""
+    """Whether the call deletes data or blocks a person, however its event name is written."""
     return call.get("type") == "alias" or (
         call.get("type") == "track" and comparable(trimmed_event(call)) in _DESTRUCTIVE_NAMES
     )
 
 
-# --- the shape of every call (API reference) ---
+# --- common fields of all calls (API reference) ---
 
 
-def _shape(call: dict[str, Any]) -> Iterator[str]:
+def _common_fields(call: dict[str, Any]) -> Iterator[str]:
     for name in _STRINGS:
         if call.get(name) is not None and not isinstance(call[name], str):
             yield f"{name} must be a string"
@@ -162,14 +161,14 @@ def _context(context: object) -> Iterator[str]:
 
 
 def _integrations(integrations: object) -> Iterator[str]:
-    """A switch for each destination (API reference), or its options (SDKs)."""
+    """A boolean for each destination (API reference), or an object with its options (SDKs)."""
     if isinstance(integrations, dict) and not all(
         isinstance(each, bool | dict) for each in integrations.values()
     ):
         yield "integrations must hold a boolean or an object for each destination"
 
 
-# --- what each type needs (API reference; where its versions differ, the stricter) ---
+# --- required fields of each type (API reference; the stricter version where versions differ) ---
 
 
 def _identify(call: dict[str, Any]) -> Iterator[str]:
@@ -206,11 +205,11 @@ def _group(call: dict[str, Any]) -> Iterator[str]:
 
 
 _OBJECT_TYPES = ("objectTypeId", "object_type_id")
-"""Where the reference, or the destination, looks for the type of an object."""
+"""The names that the reference and the destination use for the type of an object."""
 
 
 def _is_object_type(kind: object) -> bool:
-    """A whole number from 1 on, or its digits: the documents disagree, and the destination takes both."""
+    """A whole number of 1 or more, as a number or as text: the documents disagree, and the destination accepts both."""
     if isinstance(kind, str):
         return re.fullmatch("[1-9][0-9]*", kind) is not None
     return type(kind) is int and kind >= 1
@@ -271,7 +270,7 @@ def _device(call: dict[str, Any], properties: dict[str, Any], event: str) -> Ite
 
 
 def _devices(call: dict[str, Any], properties: dict[str, Any]) -> list[dict[str, Any]]:
-    """Both places that the documents name; the destination reads the first."""
+    """The devices in both documented places; the destination reads the first."""
     context = call.get("context")
     places = [context.get("device") if isinstance(context, dict) else None, properties.get("device")]
     return [place for place in places if isinstance(place, dict)]
@@ -292,19 +291,19 @@ def _delivery(properties: dict[str, Any]) -> Iterator[str]:
         yield f"Report Delivery Event requires properties.metric: {', '.join(sorted(_METRICS))}"
 
 
-# --- what is taken, and should be known ---
+# --- accepted, but worth a notice ---
 
 
 def _notices(call: dict[str, Any]) -> Iterator[str]:
     if "timestamp" not in call:
-        yield "without a timestamp the API takes the time of arrival"
+        yield "without a timestamp the API uses the time of arrival"
     if "messageId" not in call:
-        yield "without a messageId nothing recognises a second delivery"
+        yield "without a messageId the API cannot recognise duplicates"
     for name in _BY_SERVER:
         if name in call:
             yield f"{name} is set by the server"
     if call["type"] in ("page", "screen") and not present(call.get("name")):
-        yield "a page or screen without a name: one of the API's documents requires it"
+        yield "the page or screen has no name, which one of the API's documents requires"
     if call["type"] == "track":
         yield from _track_notices(call)
     traits = call.get("traits")
@@ -315,7 +314,7 @@ def _notices(call: dict[str, Any]) -> Iterator[str]:
 def _track_notices(call: dict[str, Any]) -> Iterator[str]:
     event = trimmed_event(call)
     if event not in _RESERVED and _looks_reserved(event):
-        yield "the event's name looks like a semantic event's but is not exactly one: the API stores an ordinary event"
+        yield "the event's name looks like a semantic event's but differs from it: the API stores an ordinary event"
     properties = call.get("properties")
     if event.startswith("Device ") and event in _RESERVED and isinstance(properties, dict):
         context = call.get("context")
@@ -327,29 +326,29 @@ _TRAITS: dict[str, type] = {"unsubscribed": bool, "cio_subscription_preferences"
 
 
 def _trait_notices(kind: str, traits: dict[str, Any]) -> Iterator[str]:
-    # What the reference types, and nobody is known to refuse: the API takes any JSON in traits.
+    # The reference documents these types, but the API is not known to refuse others: it accepts any JSON in traits.
     for name, wanted in _TRAITS.items():
         if traits.get(name) is not None and not isinstance(traits[name], wanted):
             yield f"traits.{name} should be {_WORD[wanted]}"
     if kind == "identify" and "objectId" in traits:
-        yield "an identify with traits.objectId makes a relationship"
+        yield "an identify with traits.objectId creates a relationship"
     if "createdAt" in traits and "created_at" in traits and traits["createdAt"] != traits["created_at"]:
         yield "traits.createdAt and traits.created_at differ"
 
 
-def _bag(name: str) -> frozenset[str]:
-    """A name's words without case, order and the endings of create, update, delete, suppress."""
+def _stems(name: str) -> frozenset[str]:
+    """The words of a name in lower case, as a set, without the endings of create, update, delete and suppress."""
     stems = (re.sub(r"(ed|e)$", "", word) for word in re.findall(r"[a-z]+", comparable(name)))
     return frozenset(stem for stem in stems if stem not in ("or", "the", "a"))
 
 
-_RESERVED_BAGS = frozenset(
-    {_bag(name) for name in _RESERVED}
-    | {_bag(f"Person {word}") for word in ("Deleted", "Suppressed", "Unsuppressed")}
-    | {_bag("Device Created"), _bag("Device Updated")}
+_RESERVED_STEMS = frozenset(
+    {_stems(name) for name in _RESERVED}
+    | {_stems(f"Person {word}") for word in ("Deleted", "Suppressed", "Unsuppressed")}
+    | {_stems("Device Created"), _stems("Device Updated")}
 )
 
 
-@lru_cache(maxsize=1024)  # the same few names come again and again
+@lru_cache(maxsize=1024)  # a topic has few distinct event names
 def _looks_reserved(event: str) -> bool:
-    return _bag(event) in _RESERVED_BAGS
+    return _stems(event) in _RESERVED_STEMS

@@ -1,4 +1,4 @@
-"""The emulator as an HTTP server: the API's endpoints, the page, and trouble where it was asked for."""
+"""The emulator as an HTTP server: the API's endpoints, the page and injected faults."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ import orjson
 from aiohttp import web
 
 from worker.emulator.admin import Admin
-from worker.emulator.api import Answer, Api, StrictBatches, failure
+from worker.emulator.api import Api, ApiResponse, StrictBatches, error_response
 from worker.emulator.faults import Fault, Faults, fault_of_header
-from worker.emulator.intake import ENDPOINTS, take_in
 from worker.emulator.rate import RateWindow
 from worker.emulator.received import Received
+from worker.emulator.request_body import ENDPOINTS, parse_body
 from worker.emulator.traffic import Traffic
 
-_READABLE = 16_000_000
-"""Bytes of a body that the server reads at all; beyond it answers 413. Far above the API's own limit."""
+_MAX_READ_BYTES = 16_000_000
+"""The server returns 413 for a larger body. Far above the API's own limit, which is checked after reading."""
 
 
 class Emulator:
     """A local stand-in for the Customer.io Pipelines API.
 
     Args:
-        key: the only API key that is right; None: any that is not empty.
-        strict_batches: what strict mode does with the good calls of a batch with a bad one.
-        enforce_rate_limit: answer 429 over 3,000 requests in 3 s, instead of only counting them.
-        latency: seconds before each answer.
-        keep_calls: how many of the last calls are kept whole.
-        keep_bytes: how many bytes of them at most.
-        remember: how many message ids are remembered to recognise duplicates.
+        key: the only valid API key; None: any key that is not empty is valid.
+        strict_batches: what strict mode does with the good calls of a batch that has a bad one.
+        enforce_rate_limit: return 429 over 3,000 requests in 3 s, instead of only counting them.
+        latency: seconds before each response.
+        keep_calls: how many of the latest calls are stored in full.
+        keep_bytes: how many bytes of calls are stored at most.
+        remember: how many message ids are stored to recognise duplicates.
     """
 
-    def __init__(  # noqa: PLR0913 - each is a switch of the command line
+    def __init__(  # noqa: PLR0913 - each is an option of the command
         self,
         *,
         key: str | None = None,
@@ -71,21 +71,21 @@ class Emulator:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """What `/admin/summary` shows."""
+        """The content of `/admin/summary`."""
         return self._admin.summary()
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Listen. Port 0 takes a free one.
+        """Start listening. With port 0 the system chooses a free port.
 
         Raises:
-            OSError: the address is taken or not ours.
+            OSError: the address is in use, or not an address of this machine.
         """
-        app = web.Application(client_max_size=_READABLE)
+        app = web.Application(client_max_size=_MAX_READ_BYTES)
         for endpoint in ENDPOINTS:
             app.router.add_post(f"/v1/{endpoint}", self._receive)
         app.router.add_get("/", self._page)
         self._admin.add_routes(app)
-        # Without handler_cancellation a stalled request would outlive its caller.
+        # Without handler_cancellation a stalled request would go on after its client disconnects.
         runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
         await runner.setup()
         try:
@@ -96,41 +96,41 @@ class Emulator:
         self._runner = runner
 
     async def stop(self) -> None:
-        """Close every connection, stalled ones too."""
+        """Close all connections, including stalled ones."""
         self._stopping.set()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
 
     async def _receive(self, request: web.Request) -> web.StreamResponse:
-        """The road of one request: read, take apart, trouble, answer."""
+        """Process one request: read and parse it, inject a fault if one applies, respond."""
         body = await request.read()
         strict = request.headers.get("X-Strict-Mode") == "1"
         at = time.time()
         within_limit = self.rate.arrived(time.monotonic())
-        intake = take_in(request.path.removeprefix("/v1/"), body, strict=strict)
-        calls = [item.call for item in intake.items if item.call is not None]
-        with self.traffic.request(request.path, body, intake, strict=strict, at=at) as seen:
+        parsed = parse_body(request.path.removeprefix("/v1/"), body, strict=strict)
+        calls = [item.call for item in parsed.items if item.call is not None]
+        with self.traffic.request(request.path, body, parsed, strict=strict, at=at) as seen:
             try:
                 fault = self._fault_of(request, calls)
             except ValueError as error:
-                return _respond(failure(400, [str(error)]))
+                return _respond(error_response(400, [str(error)]))
             seen.fault = fault is not None
             await asyncio.sleep(self._latency + (fault.delay if fault else 0.0))
-            if fault and not fault.after and (trouble := await self._trouble(request, fault)):
+            if fault and not fault.after and (injected := await self._inject(request, fault)):
                 seen.status = fault.status or 0
-                return trouble
+                return injected
             if self._enforce_rate_limit and not within_limit:
                 seen.status = 429
-                return _respond(failure(429, ["too many requests"]))
-            answer = self._api.answer(intake, request.headers, strict=strict, at=at, request=seen.number)
-            if fault and fault.after and (trouble := await self._trouble(request, fault)):
+                return _respond(error_response(429, ["too many requests"]))
+            response = self._api.handle(parsed, request.headers, strict=strict, at=at, request=seen.number)
+            if fault and fault.after and (injected := await self._inject(request, fault)):
                 seen.status = fault.status or 0
-                return trouble
+                return injected
             if fault and fault.body is not None:
-                answer = Answer(answer.status, fault.body.encode())
-            seen.status = answer.status
-            return _respond(answer)
+                response = ApiResponse(response.status, fault.body.encode())
+            seen.status = response.status
+            return _respond(response)
 
     def _fault_of(self, request: web.Request, calls: list[dict[str, Any]]) -> Fault | None:
         header = request.headers.get("X-Emulator-Fault")
@@ -138,8 +138,8 @@ class Emulator:
             return fault_of_header(header)
         return self.faults.next_for(request.path, list(calls))
 
-    async def _trouble(self, request: web.Request, fault: Fault) -> web.StreamResponse | None:
-        """What the fault answers; None if it only delays or rewrites the answer."""
+    async def _inject(self, request: web.Request, fault: Fault) -> web.StreamResponse | None:
+        """The fault's response; None if it only delays the real response or replaces its body."""
         if fault.stall:
             await self._stopping.wait()
         if fault.reset or fault.stall:
@@ -148,7 +148,7 @@ class Emulator:
             return await _truncate(request)
         if fault.status is None:
             return None
-        return _respond(_faulty(fault))
+        return _respond(_fault_response(fault))
 
     async def _page(self, _: web.Request) -> web.Response:
         nonce = secrets.token_urlsafe(16)
@@ -163,22 +163,22 @@ class Emulator:
         )
 
 
-async def serve(listen: str, *, ready: Callable[[str], None] = lambda _: None, **switches: Any) -> None:
-    """Run an emulator until SIGTERM or SIGINT: what the command `emulator` does.
+async def serve(listen: str, *, ready: Callable[[str], None] = lambda _: None, **options: Any) -> None:
+    """Run an emulator until SIGTERM or SIGINT, as the command `emulator` does.
 
     Args:
-        listen: `HOST:PORT`; an IPv6 host stands in brackets.
-        ready: told the address as soon as it listens.
-        switches: what `Emulator` takes.
+        listen: `HOST:PORT`; an IPv6 host must be in brackets.
+        ready: called with the address when the server listens.
+        options: arguments of `Emulator`.
 
     Raises:
         ValueError: `listen` is not an address.
-        OSError: the address is taken or not ours.
+        OSError: the address is in use, or not an address of this machine.
     """
     host, colon, port = listen.rpartition(":")
     if not colon or not port.isdigit() or int(port) > 65_535:
-        raise ValueError("an address is HOST:PORT, such as 127.0.0.1:8090")
-    emulator = Emulator(**switches)
+        raise ValueError("the address must be HOST:PORT, such as 127.0.0.1:8090")
+    emulator = Emulator(**options)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     await emulator.start(host.strip("[]"), int(port))
@@ -191,13 +191,16 @@ async def serve(listen: str, *, ready: Callable[[str], None] = lambda _: None, *
         await emulator.stop()
 
 
-def _respond(answer: Answer) -> web.Response:
+def _respond(response: ApiResponse) -> web.Response:
     return web.Response(
-        status=answer.status, body=answer.body, headers=dict(answer.headers), content_type="application/json"
+        status=response.status,
+        body=response.body,
+        headers=dict(response.headers),
+        content_type="application/json",
     )
 
 
-def _faulty(fault: Fault) -> Answer:
+def _fault_response(fault: Fault) -> ApiResponse:
     status = fault.status or 200
     headers = []
     if fault.retry_after is not None:
@@ -210,21 +213,19 @@ def _faulty(fault: Fault) -> Answer:
     if fault.location is not None:
         headers.append(("Location", fault.location))
     if fault.body is not None:
-        return Answer(status, fault.body.encode(), tuple(headers))
-    body = (
-        b"{}" if status < 300 else orjson.dumps({"meta": {"errors": fault.errors or ["a fault on request"]}})
-    )
-    return Answer(status, body, tuple(headers))
+        return ApiResponse(status, fault.body.encode(), tuple(headers))
+    body = b"{}" if status < 300 else orjson.dumps({"meta": {"errors": fault.errors or ["injected fault"]}})
+    return ApiResponse(status, body, tuple(headers))
 
 
 def _reset(request: web.Request) -> web.StreamResponse:
-    """Cut the connection with RST: with a linger of zero the kernel sends nothing else."""
+    """Close the connection with a TCP reset: with SO_LINGER at 0 seconds the kernel sends RST and discards the rest."""
     transport = request.transport
     if transport is not None:
         connection = transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.abort()
-    return web.Response(status=500)  # nobody is left to read it
+    return web.Response(status=500)  # aiohttp requires a response, but the client is disconnected
 
 
 async def _truncate(request: web.Request) -> web.StreamResponse:

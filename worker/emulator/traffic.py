@@ -1,4 +1,4 @@
-"""What the requests were like: sizes, answers, how many at a time, whether two of them shared a person."""
+"""Counts requests: sizes, statuses, how many at a time, and whether concurrent requests shared a person."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from worker.emulator.intake import Intake
 from worker.emulator.received import person_of
+from worker.emulator.request_body import RequestBody
 
 KEEP_REQUESTS = 1_000
 
@@ -22,8 +22,8 @@ class Request:
         number: from 1, in the order of arrival.
         at: epoch seconds.
         bytes: exact size of the body.
-        status: what was answered; 0 while it is unanswered, or if its connection was cut.
-        fault: whether it met a fault on request.
+        status: of the response; 0 before the response, or if the connection was cut.
+        fault: whether a fault was injected.
     """
 
     number: int
@@ -37,7 +37,7 @@ class Request:
 
 
 class Traffic:
-    """Counts requests; remembers the last `KEEP_REQUESTS`."""
+    """Counts requests; stores the last `KEEP_REQUESTS`."""
 
     def __init__(self) -> None:
         self._in_progress = 0
@@ -45,7 +45,7 @@ class Traffic:
         self.clear()
 
     def clear(self) -> None:
-        """Count anew, from request 1; those in progress go on."""
+        """Reset the counters, starting with request 1; requests in progress continue."""
         self.last: deque[Request] = deque(maxlen=KEEP_REQUESTS)
         self.total = 0
         self.bytes = 0
@@ -57,13 +57,13 @@ class Traffic:
 
     @contextmanager
     def request(
-        self, path: str, body: bytes, intake: Intake, *, strict: bool, at: float
+        self, path: str, body: bytes, parsed: RequestBody, *, strict: bool, at: float
     ) -> Iterator[Request]:
-        """One request, from its last byte to its answer."""
+        """Count one request, from its last byte to the response."""
         self.total += 1
-        request = Request(self.total, at, path, len(body), len(intake.items), strict)
+        request = Request(self.total, at, path, len(body), len(parsed.items), strict)
         self._count(request)
-        people = {person for item in intake.items if (person := person_of(item.call or {})) is not None}
+        people = {person for item in parsed.items if (person := person_of(item.call or {})) is not None}
         self.shared_a_person += any(self._people[person] for person in people)
         self._people.update(people)
         self._in_progress += 1
@@ -82,7 +82,7 @@ class Traffic:
         self.by_path[request.path] += 1
 
     def view(self) -> dict[str, Any]:
-        """The part of `/admin/summary` that is about requests."""
+        """The part of `/admin/summary` about requests."""
         return {
             "total": self.total,
             "bytes": self.bytes,

@@ -1,4 +1,4 @@
-"""From a request body to calls: sizes and duplicates are judged on exactly the bytes that were sent."""
+"""Splits a request body into calls. Sizes and duplicates are checked on the exact bytes that were sent."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Item:
 
     Attributes:
         raw: its exact bytes in the body.
-        call: what they say, with the endpoint's `type`; None if that is not an object.
-        errors: why the API does not take it; empty if it does.
-        notices: what it takes and a person should know.
+        call: the decoded call, with the endpoint's `type`; None if it is not an object.
+        errors: why the API refuses it; empty if it accepts it.
+        notices: findings that the API accepts, but that may be a mistake.
     """
 
     raw: bytes
@@ -31,13 +31,13 @@ class Item:
 
 
 @dataclass(slots=True)
-class Intake:
-    """What one body held.
+class RequestBody:
+    """The content of one body.
 
     Attributes:
-        items: its calls, in order; empty if the body itself is wrong.
-        errors: what is wrong with the body as a whole.
-        notices: what is odd about it as a whole.
+        items: its calls, in order; empty if the body itself is invalid.
+        errors: of the body as a whole.
+        notices: of the body as a whole.
     """
 
     items: list[Item] = field(default_factory=list)
@@ -45,8 +45,8 @@ class Intake:
     notices: list[str] = field(default_factory=list)
 
     @property
-    def refusals(self) -> list[str]:
-        """Every error, those of a batch's calls with their index."""
+    def all_errors(self) -> list[str]:
+        """All errors; those of a batch's calls with their index."""
         several = len(self.items) > 1
         return self.errors + [
             f"batch[{index}]: {error}" if several else error
@@ -64,28 +64,28 @@ class _Batch(msgspec.Struct):
 _BATCH = msgspec.json.Decoder(_Batch)
 
 
-def take_in(endpoint: str, body: bytes, *, strict: bool) -> Intake:
-    """Take a body of `/v1/{endpoint}` apart and examine every call in it."""
+def parse_body(endpoint: str, body: bytes, *, strict: bool) -> RequestBody:
+    """Parse a body of `/v1/{endpoint}` and check every call in it."""
     if len(body) > rules.MAX_BODY_BYTES:
-        return Intake(errors=[f"the body is larger than {rules.MAX_BODY_BYTES} bytes"])
+        return RequestBody(errors=[f"the body is larger than {rules.MAX_BODY_BYTES} bytes"])
     if endpoint == "batch":
         return _batch(body, strict=strict)
-    return Intake(items=[_item(body, endpoint, strict=strict)])
+    return RequestBody(items=[_item(body, endpoint, strict=strict)])
 
 
-def _batch(body: bytes, *, strict: bool) -> Intake:
+def _batch(body: bytes, *, strict: bool) -> RequestBody:
     try:
         batch = _BATCH.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Intake(errors=[_what_is_wrong(body)])
+        return RequestBody(errors=[_error_of(body)])
     if not batch.batch:
-        return Intake(errors=["batch must not be empty"])
-    intake = Intake(items=[_item(bytes(raw), None, strict=strict) for raw in batch.batch])
-    _examine_envelope(intake, bytes(batch.context), bytes(batch.integrations))
-    return intake
+        return RequestBody(errors=["batch must not be empty"])
+    parsed = RequestBody(items=[_item(bytes(raw), None, strict=strict) for raw in batch.batch])
+    _check_batch_context(parsed, bytes(batch.context), bytes(batch.integrations))
+    return parsed
 
 
-def _what_is_wrong(body: bytes) -> str:
+def _error_of(body: bytes) -> str:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -106,7 +106,7 @@ def _item(raw: bytes, endpoint: str | None, *, strict: bool) -> Item:
     if len(raw) > rules.MAX_CALL_BYTES:
         item.errors.append(f"the call is larger than {rules.MAX_CALL_BYTES} bytes")
     if endpoint is not None and call.setdefault("type", endpoint) != endpoint:
-        item.errors.append("type must be the endpoint's own")
+        item.errors.append("type must be that of the endpoint")
         return item
     findings = rules.examine(call, strict=strict)
     item.errors.extend(findings.errors)
@@ -114,24 +114,24 @@ def _item(raw: bytes, endpoint: str | None, *, strict: bool) -> Item:
     return item
 
 
-def _examine_envelope(intake: Intake, context: bytes, integrations: bytes) -> None:
-    """The documents' three batch rules (docs/decisions/0002) agree only if all calls say the same."""
+def _check_batch_context(body: RequestBody, context: bytes, integrations: bytes) -> None:
+    """The three documented batch rules (docs/decisions/0002) agree only if all calls have the same context."""
     default = orjson.loads(context) if context else None
     if default is not None and not isinstance(default, dict):
-        intake.errors.append("context must be an object")
-    calls = [item.call for item in intake.items if item.call is not None]
+        body.errors.append("context must be an object")
+    calls = [item.call for item in body.items if item.call is not None]
     contexts = {_canonical(call.get("context", default)) for call in calls}
     choices = {_canonical(call.get("integrations")) for call in calls}
     if len(contexts | {_canonical(default)} if context else contexts) > 1:
-        intake.notices.append("one request holds several contexts: an older batch rule keeps one of them")
+        body.notices.append("one request holds several contexts: an older batch rule keeps one of them")
     if len(choices) > 1:
-        intake.notices.append("one request holds several integrations: an older batch rule keeps one of them")
+        body.notices.append("one request holds several integrations: an older batch rule keeps one of them")
     if integrations and choices == {b"null"}:
-        intake.notices.append("top-level integrations have no effect on calls without their own")
-    named = [(item.call.get("messageId"), item.raw) for item in intake.items if item.call is not None]
+        body.notices.append("top-level integrations have no effect on calls without their own")
+    named = [(item.call.get("messageId"), item.raw) for item in body.items if item.call is not None]
     ids = {(message_id, raw) for message_id, raw in named if isinstance(message_id, str)}
     if len({message_id for message_id, _ in ids}) < len(ids):
-        intake.notices.append("two different calls of one request share a messageId: one of them is lost")
+        body.notices.append("two different calls of one request share a messageId: one of them is lost")
 
 
 def _canonical(value: object) -> bytes:
