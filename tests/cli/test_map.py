@@ -108,3 +108,11 @@ def test_it_runs_in_a_pipe_without_a_key_in_the_environment(program: Cli) -> Non
     done = program("map", "--key", "a", stdin=EVENT)
     assert (done.code, done.err) == (0, "")
     assert done.lines[0]["calls"][0]["event"] == "Order Completed"
+
+
+def test_source_prints_the_function_that_the_mapping_is_compiled_to(cli: Cli) -> None:
+    done = cli("map", "--source")
+    assert done.code == 0
+    assert done.out.startswith("# <mapping config/mappings/orders.yaml topic orders>\ndef convert(")
+    assert "'Order Completed'" in done.out
+    compile(done.out, "printed", "exec")

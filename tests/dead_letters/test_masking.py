@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from worker.dead_letters.masking import masked, shape
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=100),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=100), inner),
     max_leaves=10,
 )
 

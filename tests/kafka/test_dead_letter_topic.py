@@ -69,7 +69,7 @@ async def test_a_letter_is_the_record_byte_for_byte_and_where_it_came_from_and_w
     assert written.headers() == [
         *OWN_HEADERS,
         ("__connect.errors.stage", b"TASK_PUT"),
-        ("__connect.errors.exception.class.name", b"worker.core.model.Rejected"),
+        ("__connect.errors.exception.class.name", b"worker.core.reasons.Rejected"),
         ("__connect.errors.exception.message", b"API_REFUSED: no name"),
         ("dlq.stage", b"deliver"),
         ("dlq.reason", b"API_REFUSED"),

@@ -179,7 +179,7 @@ async def test_a_dead_letter_says_where_it_came_from_and_why_in_headers_of_fixed
     common = {
         "__connect.errors.topic": site.topic.encode(),
         "__connect.errors.partition": b"1",
-        "__connect.errors.exception.class.name": b"worker.core.model.Rejected",
+        "__connect.errors.exception.class.name": b"worker.core.reasons.Rejected",
         "dlq.attempts": b"0",
         "dlq.replays": b"0",
         "dlq.worker_version": __version__.encode(),

@@ -52,12 +52,16 @@ def map_events(
             metavar="TOPIC:PARTITION:OFFSET", help="Show step by step how one real record becomes calls."
         ),
     ] = None,
+    source: Annotated[
+        bool,
+        typer.Option("--source", help="Print the Python function that the topic's mapping is compiled to."),
+    ] = False,
     config: ConfigOption = None,
 ) -> None:
     """Show what would be sent for events, one JSON line each. Nothing is sent. Exits with 1 if any is rejected."""
     path = chosen_config(context, config)
-    if sum(map(bool, (file, from_topic, explain))) > 1:
-        raise typer.BadParameter("use only one of FILE, --from-topic and --explain")
+    if sum(map(bool, (file, from_topic, explain, source))) > 1:
+        raise typer.BadParameter("use only one of FILE, --from-topic, --explain and --source")
     if from_topic or explain:
         from worker.cli.map_kafka import map_from_kafka
 
@@ -65,8 +69,18 @@ def map_events(
     else:
         _, mappings = load(path, needs_key=False)
         topic = _chosen_topic(mappings, topic)
+        if source:
+            _print_source(mappings, topic)
+            return
         rejected = _map_lines(mappings, _records(_lines(file), topic, key, _headers(header or [])))
     raise typer.Exit(1 if rejected else 0)
+
+
+def _print_source(mappings: Mappings, topic: str) -> None:
+    from worker.core.message_id import MessageIds
+    from worker.mapping.trying.preview import PREVIEW_CLUSTER
+
+    typer.echo(mappings.source(topic, MessageIds(PREVIEW_CLUSTER)), nl=False)
 
 
 def _chosen_topic(mappings: Mappings, topic: str | None) -> str:

@@ -75,7 +75,9 @@ def _place(frame: FrameType, line: int) -> str | None:
 
 
 def _short(code: CodeType, module: str) -> str:
-    """The file, from its package's folder on: `worker/mapping/mappings.py`. Generated code has no folder."""
+    """The file, from its package's folder on: `worker/mapping/mappings.py`; the name of generated code whole."""
+    if code.co_filename.startswith("<"):
+        return code.co_filename
     parts = Path(code.co_filename).parts
     levels = module.count(".") + 1 + (parts[-1] == "__init__.py")
     return "/".join(parts[-levels:])

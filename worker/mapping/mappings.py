@@ -25,7 +25,13 @@ from worker.customerio.limits import MAX_CALL_BYTES
 from worker.documents.document import Document, parse
 from worker.documents.problems import ConfigError, Problem
 from worker.mapping.compiler.calls import Target
-from worker.mapping.compiler.loop import Explainer, OnSlow, compile_explained, compile_mapping
+from worker.mapping.compiler.loop import (
+    Explainer,
+    OnSlow,
+    compile_explained,
+    compile_mapping,
+    mapping_source,
+)
 from worker.mapping.expressions.text_length import MAX_LENGTH, set_limit
 from worker.mapping.files.lint import claim_problems, rule_warnings
 from worker.mapping.files.reader import read_mapping
@@ -158,6 +164,11 @@ class Mappings:
         if file is None:
             return None
         return compile_mapping(file, self._target(topic, ids), self._mappers, on_slow)
+
+    def source(self, topic: str, ids: MessageIds) -> str | None:
+        """The Python source that `converter` compiles; None if no file wants the topic."""
+        file = self.file_of(topic)
+        return mapping_source(file, self._target(topic, ids), self._mappers) if file else None
 
     def explain(self, record: Record, ids: MessageIds) -> Explanation:
         """What becomes of one record, and why. Slower than a converter, which does not say why."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.support.mapping_files import values
 from worker.formats.json_values import decode
-from worker.mapping.compiler.decoder import Form, form_of, parts_read, plain
+from worker.mapping.compiler.decoder import StructType, fields_used, plain, struct_type_of
 from worker.mapping.compiler.source import Code
 from worker.mapping.expressions.expression import Expression, ExpressionFailed
 
@@ -34,12 +34,12 @@ EXPRESSIONS = [
 @given(st.dictionaries(st.sampled_from(["a", "b", "c", "id", "list", "_kafka"]), values, max_size=5))
 @pytest.mark.parametrize("text", EXPRESSIONS)
 def test_an_expression_finds_the_same_in_what_is_left(text: str, event: dict[str, Any]) -> None:
-    expression, form, compiled = prepared(text)
+    expression, struct_type, compiled = prepared(text)
     value = orjson.dumps(event)
     left = decode(value)
-    if form is not None:
-        left = msgspec.json.decode(value, type=form.made)
-        assert msgspec.convert(decode(value), form.made) == left
+    if struct_type is not None:
+        left = msgspec.json.decode(value, type=struct_type.made)
+        assert msgspec.convert(decode(value), struct_type.made) == left
 
     searched = found(lambda: expression.search(decode(value), {"key": None}))
     assert found(lambda: compiled(left, {"key": None})) == searched
@@ -47,15 +47,15 @@ def test_an_expression_finds_the_same_in_what_is_left(text: str, event: dict[str
 
 
 @cache
-def prepared(text: str) -> tuple[Expression, Form | None, Callable[[Any, Any], Any]]:
+def prepared(text: str) -> tuple[Expression, StructType | None, Callable[[Any, Any], Any]]:
     """The expression, what an event is decoded to for it, and the expression as Python that reads that."""
     expression = Expression.parse(text)
-    form = form_of(parts_read(expression.node))
+    struct_type = struct_type_of(fields_used(expression.value))
     code = Code()
-    if form is not None:
-        code.forms["event"] = form
+    if struct_type is not None:
+        code.structs["event"] = struct_type
     code.line(f"return {expression.emit(code)}")
-    return expression, form, code.build("found", "event, kafka")
+    return expression, struct_type, code.build("found", "event, kafka")
 
 
 def found(find: Callable[[], Any]) -> Any:
@@ -66,9 +66,9 @@ def found(find: Callable[[], Any]) -> Any:
 
 
 def left_of(text: str, value: bytes) -> Any:
-    form = form_of(parts_read(Expression.parse(text).node))
-    assert form is not None
-    return plain(msgspec.json.decode(value, type=form.made))
+    struct_type = struct_type_of(fields_used(Expression.parse(text).value))
+    assert struct_type is not None
+    return plain(msgspec.json.decode(value, type=struct_type.made))
 
 
 def test_what_is_not_read_is_not_decoded() -> None:
@@ -99,9 +99,12 @@ NUMBERS = [
 @pytest.mark.parametrize("number", NUMBERS)
 def test_a_number_stays_what_it_is(number: str) -> None:
     value = f'{{"a": {number}, "b": {{"c": {number}}}, "d": [{number}, {{"e": {number}}}]}}'.encode()
-    form = form_of(parts_read(Expression.parse("[a.x, b.c, d[].e]").node))
-    assert form is not None
-    for left in (msgspec.json.decode(value, type=form.made), msgspec.convert(decode(value), form.made)):
+    struct_type = struct_type_of(fields_used(Expression.parse("[a.x, b.c, d[].e]").value))
+    assert struct_type is not None
+    for left in (
+        msgspec.json.decode(value, type=struct_type.made),
+        msgspec.convert(decode(value), struct_type.made),
+    ):
         assert repr(plain(left)) == repr(decode(value))
 
 
@@ -112,4 +115,4 @@ def test_a_field_may_have_any_name(name: str) -> None:
 
 @pytest.mark.parametrize("text", ["@", '"a\\\\b".c', 'a."\\n"', "@._kafka", "keys(@)"])
 def test_what_cannot_be_told_apart_is_decoded_whole(text: str) -> None:
-    assert form_of(parts_read(Expression.parse(text).node)) is None
+    assert struct_type_of(fields_used(Expression.parse(text).value)) is None

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import linecache
 import re
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.mapping_files import as_yaml, events, mapping_files
 from tests.support.mapping_reference import Reference
 from tests.support.records import TIME, record, sent
+from worker.core.faults import places
 from worker.core.message_id import MessageIds
 from worker.core.reasons import Rejected, Stage
 from worker.core.records import Converter, EncodedCall, QueuedCall, Record, RejectedRecord
@@ -128,3 +131,27 @@ def test_a_verdict_does_not_keep_the_run_alive() -> None:
     for _, verdict in rejected:
         assert (verdict.__traceback__, verdict.__context__, verdict.__cause__) == (None, None, None)
     assert len(rejected) == 3
+
+
+def test_a_fault_in_the_generated_function_names_mapping_topic_line_and_function() -> None:
+    """The key is the worker's own to read: a fault in what it runs is found in the printed source."""
+    convert = compile_mapping(read(TWO_CALLS), Target("orders", IDS), {})
+    (found,) = [place for place in traces(convert) if place.startswith("<")]
+    place = re.fullmatch(r"(<mapping \S+ topic orders>):(\d+) in convert", found)
+    assert place
+    assert "record.key()" in linecache.getline(place[1], int(place[2]))
+
+
+def traces(convert: Converter) -> list[str]:
+    """The places of a fault that ends the whole function."""
+
+    class Ended(BaseException):
+        pass
+
+    class Ending(Faulty):
+        def key(self) -> bytes | None:
+            raise Ended
+
+    with pytest.raises(Ended) as ended:
+        convert([Ending("orders", b'{"id":"b"}', b"key")], [], [])
+    return places(ended.value)

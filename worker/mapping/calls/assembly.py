@@ -11,9 +11,9 @@ from functools import cache
 from typing import Any
 
 from worker.core.reasons import Rejected, Stage
-from worker.core.timestamps import ENDS, LENGTH, SECONDS, from_datetime, rfc3339
+from worker.core.timestamps import from_datetime, rfc3339
 from worker.customerio.reference import DESTRUCTIVE_CALLS, ID_FIELDS, SEMANTIC_EVENTS
-from worker.customerio.semantic import check_event_name, check_semantic, is_object_type, reserved
+from worker.customerio.semantic import check_event_name, check_semantic, is_object_type
 from worker.mapping.calls.call import Call
 from worker.mapping.calls.specs import CALLS, CallShape, Field, Kind, Place
 from worker.mapping.calls.validation import (
@@ -24,6 +24,7 @@ from worker.mapping.calls.validation import (
     optional_identity,
     validate,
 )
+from worker.mapping.compiler.fast_paths import write_converted
 from worker.mapping.compiler.source import Code
 
 
@@ -64,33 +65,15 @@ def assembler(shape: CallShape, parameters: str) -> Callable[..., Call]:
     _write_completeness(code, shape)
     made = f"{shape.name!r}, body, message_id, ({code.constant(shape, 'shape')}, body)"
     code.line(f"return {code.constant(Call, 'call')}({made})")
-    return code.build(shape.name, parameters)
+    return code.build(shape.name, parameters, file=f"<builder {shape.name}>")
 
 
 def _write_conversion(code: Code, field: Field) -> None:
-    """Convert what was given, with a fast test for what `convert` would answer unchanged."""
+    """Convert what was given."""
     given = field.parameter
     conversion = code.constant(_CONVERSIONS[field.kind], f"convert_{field.kind}")
     converted = f"{conversion}({code.constant(field, f'{given}_field')}, {given})"
-    usual_text = f"type({given}) is str and '!' <= {given} < '\\x7f'"  # its first letter is no space
-    match field.kind:
-        case Kind.IDENTITY | Kind.EVENT_ID | Kind.TEXT:
-            code.line(f"{given} = {given} if {usual_text} else {converted}")
-        case Kind.EVENT:
-            ordinary = f"{usual_text} and not {code.constant(reserved, 'reserved')}({given})"
-            code.line(f"{given} = {given} if {ordinary} else {converted}")
-        case Kind.OBJECT:
-            code.line(f"{given} = {given} if type({given}) is dict else {converted}")
-        case Kind.TIME:
-            # What timestamps.rfc3339 does first, without a call.
-            seconds, ends = code.constant(SECONDS, "seconds"), code.constant(ENDS, "ends")
-            usual = f"{seconds}[{given}[:{LENGTH}]] + {ends}[{given}[{LENGTH}:]]"
-            with code.block("try:"):
-                code.line(f"{given} = {usual} if type({given}) is str else {converted}")
-            with code.block("except KeyError:"):
-                code.line(f"{given} = {converted}")
-        case _:
-            code.line(f"{given} = {converted}")
+    write_converted(code, field.kind, given, given, converted)
 
 
 def _write_places(code: Code, field: Field) -> None:

@@ -7,14 +7,12 @@ mappers use.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from worker.core.message_id import MessageIds
-from worker.core.timestamps import LENGTH, MILLIS, SECONDS
 from worker.customerio.limits import MAX_CALL_BYTES
 from worker.customerio.reference import PERSON_IDS
 from worker.mapping.calls.assembly import assemble, checked, convert
@@ -27,6 +25,7 @@ from worker.mapping.calls.validation import (
     identity,
     optional_identity,
 )
+from worker.mapping.compiler.fast_paths import write_converted
 from worker.mapping.compiler.records import RecordCode
 from worker.mapping.compiler.run_time import event_name, need_url, nobody, time_of
 from worker.mapping.compiler.source import Code
@@ -136,23 +135,18 @@ class CallCode:
         name = self._code.name(field.name)
         check = identity if needed else optional_identity
         arguments = f"{found}, {field.name!r}, {self._constant(self._reject_ids)}"
-        with self._code.block(f"if {usual_identity(found, self._reject_ids)}:"):
-            self._code.line(f"{name} = {found}")
-        with self._code.block("else:"):
-            self._code.line(f"{name} = {self._constant(check)}({arguments})")
+        checked_id = f"{self._constant(check)}({arguments})"
+        write_converted(self._code, field.kind, found, name, checked_id, reject_ids=self._reject_ids)
         if needed:
             self._code.remember(meaning, name)
         return Entry(field.name, name, nullable=not needed)
 
     def _text(self, field: Field, found: str) -> Entry:
         found = local(self._code, found, field.name)
-        usual = f"type({found}) is str and '!' <= {found}[:1] <= '~'"
-        checked_value = f"{self._constant(convert)}({self._constant(field)}, {found})"
-        return Entry(
-            field.name,
-            local(self._code, f"{found} if {usual} else {checked_value}", field.name),
-            nullable=True,
-        )
+        name = self._code.name(field.name)
+        converted = f"{self._constant(convert)}({self._constant(field)}, {found})"
+        write_converted(self._code, field.kind, found, name, converted)
+        return Entry(field.name, name, nullable=True)
 
     def _event_name(self, call: CallRule) -> Entry:
         if call.event_from is None:
@@ -222,25 +216,11 @@ class CallCode:
         meaning = f"time of {found}"
         known = self._code.recall(meaning)
         if known is None:
-            known = self._usual_time(found)
+            known = self._code.name("timestamp")
+            time = f"{self._constant(time_of)}({found}, record)"
+            write_converted(self._code, Kind.TIME, found, known, time)
             self._code.remember(meaning, known)
         return Entry("timestamp", known, nullable=True)
-
-    def _usual_time(self, found: str) -> str:
-        """What `timestamps.rfc3339` does first, without a call: most times stand already as they are sent."""
-        time = self._code.name("timestamp")
-        seconds, millis = self._code.constant(SECONDS, "seconds"), self._code.constant(MILLIS, "millis")
-        # Slices that are made once: those in an expression are made each time.
-        second = f"{found}[{self._code.constant(_SECOND, 'second')}]"
-        end = f"{found}[{self._code.constant(_END, 'end')}]"
-        is_second = f"type({found}) is str and {second} in {seconds}"
-        with self._code.block(f"if {is_second} and {end} in {millis}:"):
-            self._code.line(f"{time} = {found}")
-        with self._code.block(f"elif {is_second} and {end} == 'Z':"):
-            self._code.line(f"{time} = {second} + '.000Z'")
-        with self._code.block("else:"):
-            self._code.line(f"{time} = {self._constant(time_of)}({found}, record)")
-        return time
 
     def _message_id(self, call: CallRule, index: int, entries: list[Entry]) -> str:
         computed = [entry.text for entry in entries if call.event_from is not None and entry.key == "event"]
@@ -303,20 +283,3 @@ def is_needed(call: CallRule, field: Field) -> bool:
 def _static_name(call: CallRule) -> str:
     """The event name that ids are made of, where the rule says it; "" for a call that has none."""
     return call.shape.event or call.event or ""
-
-
-def usual_identity(name: str, reject_ids: Collection[str]) -> str:
-    """A fast test that only lets pass what `validation.identity` answers unchanged; most ids pass it."""
-    # With a first letter that is no space, and that no rejected text has, it is neither blank nor rejected.
-    refused = {text[:1].casefold() for text in reject_ids}
-    firsts = "".join(letter for letter in _VISIBLE if letter.casefold() not in refused)
-    # strip() answers the very same object where there is nothing to strip.
-    rarer = [f"{name}.isascii()", f"{name}.strip() is {name}"]
-    rarer += [f"len({name}) != {length}" for length in sorted({len(text) for text in reject_ids})]
-    return f"type({name}) is str and {name} and ({name}[0] in {firsts!r} or {' and '.join(rarer)})"
-
-
-_SECOND, _END = slice(LENGTH), slice(LENGTH, None)
-"""Of a time as text: down to the second, and what is behind."""
-
-_VISIBLE = "".join(map(chr, range(ord("!"), ord("~") + 1)))

@@ -30,22 +30,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
-import msgspec
-
 from worker.core.faults import unexpected
 from worker.core.reasons import Rejected, Stage
 from worker.core.record_reading import refuse_headers
 from worker.core.records import Converter, QueuedCall, Record, RejectedRecord
-from worker.formats.json_values import (
-    MAY_BE_TOO_DEEP,
-    UNDECODED,
-    check_depth,
-    decode,
-    load_object,
-    without_prefix,
-)
+from worker.formats.formats import FORMATS
 from worker.mapping.compiler.calls import CallCode, Target
-from worker.mapping.compiler.decoder import WHOLE, Parts, form_of, parts_read
+from worker.mapping.compiler.decoder import WHOLE, FieldsUsed, fields_used, struct_type_of
 from worker.mapping.compiler.records import RecordCode
 from worker.mapping.compiler.source import Code
 from worker.mapping.compiler.values import EVENT, KAFKA
@@ -95,6 +86,12 @@ def compile_explained(file: MappingFile, target: Target, mappers: Mapping[str, M
     return explain
 
 
+def mapping_source(file: MappingFile, target: Target, mappers: Mapping[str, Mapper]) -> str:
+    """The Python source that `compile_mapping` compiles: one function for values, one for tombstones."""
+    functions = _Compilation(file, target, mappers, None).functions("convert", explained=False)
+    return "\n\n".join(function.source for function in functions)
+
+
 class _Compilation:
     def __init__(
         self, file: MappingFile, target: Target, mappers: Mapping[str, Mapper], on_slow: OnSlow | None
@@ -106,11 +103,18 @@ class _Compilation:
 
     def function(self, name: str, *, explained: bool) -> Callable[..., Any]:
         """A `Converter`; if `explained`, one that has a fourth argument, and appends the matching rules' indexes."""
-        on_tombstone = _Function(self._file, self._target, self._rule_mapper, explained=explained)
+        return self.functions(name, explained=explained)[0].build()
+
+    def functions(self, name: str, *, explained: bool) -> tuple[_Function, _Function]:
+        """The function, and the one that it calls for tombstones."""
+        on_tombstone = self._function(f"{name}_tombstone", explained=explained)
         on_tombstone.write(self._matching_tombstones(), tombstones=None)
-        function = _Function(self._file, self._target, self._rule_mapper, explained=explained)
-        function.write(list(enumerate(self._file.rules)), tombstones=on_tombstone.build(f"{name}_tombstone"))
-        return function.build(name)
+        function = self._function(name, explained=explained)
+        function.write(list(enumerate(self._file.rules)), tombstones=on_tombstone.build())
+        return function, on_tombstone
+
+    def _function(self, name: str, *, explained: bool) -> _Function:
+        return _Function(self._file, self._target, self._rule_mapper, name, explained=explained)
 
     def _matching_tombstones(self) -> list[tuple[int, Rule]]:
         """A rule without `when` matches everything but tombstones."""
@@ -130,10 +134,12 @@ class _Function:
         file: MappingFile,
         target: Target,
         mapper: Callable[[Rule], MapperRule],
+        name: str,
         *,
         explained: bool,
     ) -> None:
         self._code = Code()
+        self._name = name
         self._file = file
         self._target = target
         self._mapper = mapper
@@ -141,8 +147,19 @@ class _Function:
         self._parameters = "records, calls, rejected" + (", matched" if explained else "")
         self._record = RecordCode(self._code, target.ids, target.topic)
 
-    def build(self, name: str) -> Callable[..., Any]:
-        return self._code.build(name, self._parameters, bound=True)
+    @property
+    def place(self) -> str:
+        """What tracebacks name as its file."""
+        which = "" if self._name == "convert" else f", {self._name}"
+        return f"<mapping {self._file.document.file} topic {self._target.topic}{which}>"
+
+    @property
+    def source(self) -> str:
+        """What `build` compiles."""
+        return self._code.source(self._name, self._parameters, file=self.place, bound=True)
+
+    def build(self) -> Callable[..., Any]:
+        return self._code.build(self._name, self._parameters, file=self.place, bound=True)
 
     def write(self, rules: list[tuple[int, Rule]], tombstones: Callable[..., Any] | None) -> None:
         """Write the whole body; without `tombstones` it is the one for records that have no value."""
@@ -172,23 +189,10 @@ class _Function:
             arguments = self._parameters.replace("records", "(record,)")
             code.line(f"ignored += {code.constant(tombstones, 'tombstone')}({arguments})")
             code.line("continue")
-        form = form_of(parts_of(self._file))
-        with code.block("try:"):
-            with code.block("if not value[0]:"):
-                code.line(f"value = {code.constant(without_prefix, 'without_prefix')}(value)")
-            with code.block(f"if {MAY_BE_TOO_DEEP}:"):
-                code.line(f"{code.constant(check_depth, 'check_depth')}(value)")
-            if form is not None:
-                code.forms[EVENT] = form
-                with code.block("if not value.isascii():"):
-                    code.line("value.decode()  # because text that is skipped is not looked at")
-            loads = load_object if form is None else msgspec.json.Decoder(form.made).decode
-            code.line(f"{EVENT} = {code.constant(loads, 'loads')}(value)")
-        with code.block(f"except {code.constant(UNDECODED, 'undecoded')}:"):
-            event = f"{code.constant(decode, 'decode')}(record.value())"
-            if form is not None:
-                event = f"{code.constant(msgspec.convert, 'convert')}({event}, {code.constant(form.made, 'parts')})"
-            code.line(f"{EVENT} = {event}")
+        struct = struct_type_of(fields_used_by(self._file))
+        if struct is not None:
+            code.structs[EVENT] = struct
+        FORMATS[self._file.format].emit(code, EVENT, struct.made if struct else None)
 
     def _rule(self, index: int, rule: Rule) -> bool:
         """Write one rule; False where what comes behind it can never be reached."""
@@ -263,16 +267,18 @@ class _Function:
             self._code.line("ignored += 1")
 
 
-def parts_of(file: MappingFile) -> Parts:
-    """What a file's rules read of an event; everything where a mapper gets it."""
-    parts = Parts()
+def fields_used_by(file: MappingFile) -> FieldsUsed:
+    """What a file's rules use of an event; everything where a mapper gets it."""
+    used = FieldsUsed()
     for rule in file.rules:
         if rule.mapper is not None:
             return WHOLE
-        found = [expression for call in rule.calls for expression in _expressions(call)]
-        for expression in [rule.when, *found] if rule.when else found:
-            parts.add(parts_read(expression.node))
-    return parts
+        if rule.when is not None:
+            used.add(fields_used(rule.when.condition))
+        for call in rule.calls:
+            for expression in _expressions(call):
+                used.add(fields_used(expression.value))
+    return used
 
 
 def _expressions(call: CallRule) -> Iterator[Expression]:

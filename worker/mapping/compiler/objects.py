@@ -1,6 +1,6 @@
 """Objects in generated code: which names hold one, and how Python reads their fields.
 
-An object is a dict, or a struct where it was decoded in parts (`reading.Form`). What is found out of a name is
+An object is a dict, or a struct where it was decoded to a struct (`decoder.StructType`). What is found out of a name is
 remembered in the `Code`, so that nothing is tested twice.
 """
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from worker.mapping.compiler.decoder import plain
 
 if TYPE_CHECKING:
-    from worker.mapping.compiler.decoder import Form
+    from worker.mapping.compiler.decoder import StructType
     from worker.mapping.compiler.source import Code
 
 EMPTY: dict[str, object] = {}
@@ -39,8 +39,8 @@ class Objects:
         """A name that holds `at` if that is an object, else an empty one: it can be asked for any field."""
         known = self._code.recall(_as_object(at))
         if known is None:
-            form = self._code.forms.get(at)
-            empty = self._code.constant(form.empty if form else EMPTY, "empty")
+            struct = self._code.structs.get(at)
+            empty = self._code.constant(struct.empty if struct else EMPTY, "empty")
             text = f"{at} if type({at}) is {self.type(at)} else {empty}"
             known = self._code.share(text, _NUMBERED.sub("", at))
             self._code.remember(_as_object(at), known)
@@ -48,37 +48,37 @@ class Objects:
 
     def type(self, at: str) -> str:
         """The Python type of `at` if it is an object."""
-        form = self._code.forms.get(at)
-        return self._code.constant(form.made, "parts") if form else "dict"
+        struct = self._code.structs.get(at)
+        return self._code.constant(struct.made, "struct") if struct else "dict"
 
     def field(self, name: str, at: str) -> str:
         """A Python expression for a field of `at`; null where there is none."""
-        form = self._code.forms.get(at)
-        if form is None:
+        struct = self._code.structs.get(at)
+        if struct is None:
             text = f"{self.name(at)}.get({name!r})"
         else:
-            attribute, inner = form.members[name]
+            attribute, inner = struct.members[name]
             text = f"{self.name(at)}.{attribute}"
-            self.has_form(text, inner)
+            self.has_struct(text, inner)
         return self._code.recall(text) or text
 
-    def has_form(self, text: str, form: Form | None) -> None:
-        """What this name or Python expression gives was decoded to this form."""
-        if form is not None:
-            self._code.forms[text] = form
+    def has_struct(self, text: str, struct: StructType | None) -> None:
+        """What this name or Python expression gives was decoded to this struct."""
+        if struct is not None:
+            self._code.structs[text] = struct
 
-    def same_form(self, text: str, other: str) -> None:
+    def same_struct(self, text: str, other: str) -> None:
         """What this gives was decoded as that."""
-        self.has_form(text, self._code.forms.get(other))
+        self.has_struct(text, self._code.structs.get(other))
 
     def item_of(self, text: str, items: str) -> None:
         """What this gives was decoded as an item of that."""
-        form = self._code.forms.get(items)
-        self.has_form(text, form.items if form else None)
+        struct = self._code.structs.get(items)
+        self.has_struct(text, struct.items if struct else None)
 
     def plain(self, at: str) -> str:
         """A Python expression for `at` as plain JSON, which the library takes."""
-        return f"{self._code.constant(plain, 'plain')}({at})" if at in self._code.forms else at
+        return f"{self._code.constant(plain, 'plain')}({at})" if at in self._code.structs else at
 
 
 def _as_object(name: str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import linecache
 import re
+import textwrap
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -18,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from worker.mapping.compiler.decoder import Form
+    from worker.mapping.compiler.decoder import StructType
 
-_FUNCTIONS_BUILT = itertools.count(1)
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
 _LONGEST_HINT = 24
+_WIDTH = 100
 _BUILTINS = ("type", "str", "dict", "list", "len")
 _MOST_BOUND = 200
 """How many globals are locals of the function, by default parameters: they are read faster, but each is copied at each
@@ -52,11 +53,11 @@ class Code:
     (parameters, its own locals) must not.
 
     Attributes:
-        forms: of the names, and other Python expressions, whose values were decoded in parts.
+        structs: the struct type of names, and other Python expressions, that hold structs of the fields used.
     """
 
     def __init__(self) -> None:
-        self.forms: dict[str, Form] = {}
+        self.structs: dict[str, StructType] = {}
         self._lines: list[tuple[int, str]] = []
         self._depth = 0
         self._scopes: list[dict[str, str]] = [{}]
@@ -143,28 +144,47 @@ class Code:
         self._constants[id(value)] = name
         return name
 
-    def build(self, function_name: str, parameters: str, *, bound: bool = False) -> Callable[..., Any]:
-        """Compile the function. Its source is kept for tracebacks.
+    def build(
+        self, function_name: str, parameters: str, *, file: str | None = None, bound: bool = False
+    ) -> Callable[..., Any]:
+        """Compile the function. Its source is kept, so that tracebacks show the line.
 
         Args:
             function_name: a Python identifier, which tracebacks show.
             parameters: as they stand between the parentheses of a `def`.
+            file: what tracebacks name as the file, in angle brackets; the function's own name if not given.
             bound: whether its constants are defaults of further parameters, and so locals: faster, and only for a
                 function that nobody else's keywords can reach.
         """
-        source = self.source(function_name, parameters, bound=bound)
-        file = f"<{function_name} {next(_FUNCTIONS_BUILT)}>"
+        file = file or f"<{function_name}>"
+        source = self.source(function_name, parameters, file=file, bound=bound)
         namespace = {"__name__": __name__, **self._namespace}  # so that a fault may name the function
         exec(compile(source, file, "exec"), namespace)  # noqa: S102 - the source is ours
         linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
         built: Callable[..., Any] = namespace[function_name]
         return built
 
-    def source(self, function_name: str, parameters: str, *, bound: bool = False) -> str:
-        """What `build` compiles."""
+    def source(
+        self, function_name: str, parameters: str, *, file: str | None = None, bound: bool = False
+    ) -> str:
+        """What `build` compiles; its first line names the file, so that printed lines count as in tracebacks."""
         body = self._lines or [(0, "pass")]
         names = [*_BUILTINS, *self._namespace][:_MOST_BOUND] if bound else []
         taken = [parameters] if parameters else []
-        lines = [f"def {function_name}({', '.join([*taken, *(f'{name}={name}' for name in names)])}):"]
+        lines = [
+            f"# {file}",
+            _header(function_name, ", ".join([*taken, *(f"{name}={name}" for name in names)])),
+        ]
         lines += [f"{'    ' * (depth + 1)}{text}" for depth, text in body]
         return "\n".join(lines) + "\n"
+
+
+def _header(function_name: str, parameters: str) -> str:
+    """The line with `def`, or several lines: it is read by people (`map --source`)."""
+    header = f"def {function_name}({parameters}):"
+    if len(header) <= _WIDTH:
+        return header
+    wrapped = textwrap.fill(
+        parameters, _WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8, break_long_words=False
+    )
+    return f"def {function_name}(\n{wrapped}\n):"

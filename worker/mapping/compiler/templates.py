@@ -5,10 +5,19 @@ Arguments called `name`, `at`, `first` and `second` are names in the generated f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from worker.mapping.expressions.parser import Node
+from worker.mapping.expressions.ir import Call, Literal, Node
+
+INLINE: dict[str, tuple[tuple[tuple[str, ...], ...], str]] = {
+    "lower": ((("str",),), "{0}.lower()"),
+    "upper": ((("str",),), "{0}.upper()"),
+    "trim": ((("str",),), "{0}.strip()"),
+    "length": ((("list", "str", "dict"),), "len({0})"),
+    "starts_with": ((("str",), ("str",)), "{0}.startswith({1})"),
+    "ends_with": ((("str",), ("str",)), "{0}.endswith({1})"),
+}
+"""The types that each argument may have, and the Python for it. None of these can fail on the right types."""
 
 
 def flattened(value: Any) -> list[Any] | None:
@@ -44,7 +53,7 @@ def element(index: int, at: str) -> str:
     return f"({at}[{index}] if type({at}) is list and {enough} else None)"
 
 
-def part(bounds: list[int | None], at: str) -> str:
+def part(bounds: tuple[int | None, ...], at: str) -> str:
     """A slice of a list."""
     text = ":".join("" if bound is None else str(bound) for bound in bounds)
     return f"({at}[{text}] if type({at}) is list else None)"
@@ -62,7 +71,7 @@ def equals_literal(name: str, value: Any, literal: str, *, negated: bool) -> str
 
 def typed(node: Node, name: str, types: tuple[str, ...]) -> str:
     """Python that tells whether a value has one of these types; nothing where a literal has."""
-    if node["type"] == "literal" and type(node["value"]).__name__ in types:
+    if isinstance(node, Literal) and type(node.value).__name__ in types:
         return ""
     either = " or ".join(f"type({name}) is {kind}" for kind in types)
     return f"({either})" if len(types) > 1 else either
@@ -71,10 +80,10 @@ def typed(node: Node, name: str, types: tuple[str, ...]) -> str:
 def both_ordered(left: Node, first: str, right: Node, second: str, both: str) -> list[str]:
     """The checks that one value can be less than the other, as few as the literals leave."""
     for literal, other, name in ((left, right, second), (right, left, first)):
-        if literal["type"] == "literal" and other["type"] != "literal":
-            if type(literal["value"]) is str:
+        if isinstance(literal, Literal) and not isinstance(other, Literal):
+            if type(literal.value) is str:
                 return [typed(other, name, ("str",))]
-            if type(literal["value"]) in (int, float):
+            if type(literal.value) in (int, float):
                 return [typed(other, name, ("int", "float"))]
     return [f"{both}({first}, {second})"]
 
@@ -92,3 +101,10 @@ def first_found(arguments: list[str]) -> str:
     """The first of these names whose value is not null."""
     found = "".join(f"{argument} if {argument} is not None else " for argument in arguments[:-1])
     return f"({found}{arguments[-1]})"
+
+
+def inline(call: Call, arguments: list[str]) -> str:
+    """A function of `INLINE` written out; null where an argument has a wrong type."""
+    types, template = INLINE[call.name]
+    checks = [typed(*each) for each in zip(call.arguments, arguments, types, strict=True)]
+    return guarded([check for check in checks if check], template.format(*arguments), "None")

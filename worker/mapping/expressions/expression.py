@@ -15,11 +15,12 @@ the same:
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from worker.mapping.compiler.emission import Emission
-from worker.mapping.compiler.objects import Objects
-from worker.mapping.expressions import text_length
+from worker.mapping.compiler.lower import lower
+from worker.mapping.compiler.write import write
+from worker.mapping.expressions import ir, text_length
 from worker.mapping.expressions.failures import ExpressionFailed, Mismatch
 from worker.mapping.expressions.interpreter import interpret, without_kafka
 from worker.mapping.expressions.parser import (
@@ -27,7 +28,6 @@ from worker.mapping.expressions.parser import (
     Node,
     contains,
     fields_read,
-    levels,
     parse,
     reads_headers,
     reads_whole,
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
     from worker.mapping.compiler.source import Code
 
 __all__ = ["Expression", "ExpressionError", "ExpressionFailed"]
-
-_MOST_COMPILED_LEVELS = 16
-"""Python nests no more than 20 loops; what is deeper than this runs by the library."""
 
 
 class Expression:
@@ -52,8 +49,6 @@ class Expression:
         fields: the event's top-level fields that it reads; None if it may read any.
         is_literal: whether it is the same value for every event.
     """
-
-    __slots__ = ("_node", "fields", "is_literal", "text", "uses_headers", "uses_kafka")
 
     def __init__(self, text: str, node: Node) -> None:
         self.text = text
@@ -73,10 +68,15 @@ class Expression:
         """
         return cls(text, parse(text))
 
-    @property
-    def node(self) -> Node:
-        """The tree of `syntax.parse`."""
-        return self._node
+    @cached_property
+    def value(self) -> ir.Node:
+        """What is compiled where the value is wanted."""
+        return lower(self._node)
+
+    @cached_property
+    def condition(self) -> ir.Node:
+        """What is compiled where only the truth of the value is wanted."""
+        return lower(self._node, condition=True)
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
@@ -108,35 +108,13 @@ class Expression:
             A Python expression for the value, to be evaluated once, in this block. `code.share` gives it a
             name.
         """
-        return self._emit(code, event, kafka, condition=False)
+        return self._write(code, self.value, event, kafka)
 
     def emit_condition(self, code: Code, event: str = "event", kafka: str = "kafka") -> str:
         """As `emit`, for an `if`: the Python expression is true exactly if JMESPath calls the value true."""
-        return self._emit(code, event, kafka, condition=True)
+        return self._write(code, self.condition, event, kafka)
 
-    def _emit(self, code: Code, event: str, kafka: str, *, condition: bool) -> str:
+    def _write(self, code: Code, lowered: ir.Node, event: str, kafka: str) -> str:
         if text_length.makes_text(self._node):
             code.line(f"{code.constant(text_length.begin, 'begin')}()")
-        emission = Emission(code, event, kafka if self.uses_kafka else "None")
-        with code.aside() as fragment:
-            text = self._emitted(emission, code, event, kafka, condition=condition)
-        if not emission.raises:
-            code.paste(fragment)
-            return text
-        result = code.name("condition" if condition else "value")
-        with code.block("try:"):
-            code.paste(fragment)
-            code.line(f"{result} = {text}")
-        with code.block(f"except {code.constant(Mismatch, 'mismatch')}:"):
-            code.line(f"{result} = None")
-        return result
-
-    def _emitted(self, emission: Emission, code: Code, event: str, kafka: str, *, condition: bool) -> str:
-        if levels(self._node) <= _MOST_COMPILED_LEVELS:
-            emit = emission.condition if condition else emission.value
-            return emit(self._node, event, soft=True)
-        whole = Objects(code).plain(event)
-        found = code.share(
-            f"{code.constant(self)}.search({whole}, {kafka if self.uses_kafka else None})", "found"
-        )
-        return f"({found} or {found} == 0 and {found} is not False)" if condition else found
+        return write(code, lowered, event, kafka if self.uses_kafka else "None")

@@ -15,6 +15,7 @@ from worker.core.near_matches import did_you_mean
 from worker.core.records import MAX_CALLS_PER_RECORD
 from worker.documents.document import Document, Path
 from worker.documents.problems import Problem
+from worker.formats.formats import FORMATS
 from worker.mapping.calls.specs import CALLS
 from worker.mapping.calls.validation import REJECT_IDS
 from worker.mapping.files.call_reader import CallReader
@@ -43,7 +44,6 @@ class _FileReader:
         for key in ("topics", "rules"):
             if key not in data:
                 self._report(f"`{key}` is missing", ())
-        self._choice(data, ("format",), ("json",))
         send_nulls = self._choice(data, ("nulls",), ("omit", "send")) == "send"
         return MappingFile(
             self._document,
@@ -51,6 +51,7 @@ class _FileReader:
             tuple(self._rules(data.get("rules", []), send_nulls=send_nulls)),
             self._choice(data, ("unmatched",), ("ignore", "dead_letter")) == "dead_letter",
             self._reject_ids(data),
+            self._choice(data, ("format",), tuple(FORMATS)) or "json",
         )
 
     def _topics(self, topics: Any) -> Iterator[str]:

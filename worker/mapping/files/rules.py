@@ -70,6 +70,7 @@ class MappingFile:
         rules: in order; the first that matches an event handles it.
         reject_unmatched: whether an event that no rule matches is dead-lettered, or ignored.
         reject_ids: casefolded texts that are no one's id.
+        format: how values are encoded: a key of `worker.formats.formats.FORMATS`.
     """
 
     document: Document
@@ -77,6 +78,7 @@ class MappingFile:
     rules: tuple[Rule, ...]
     reject_unmatched: bool = False
     reject_ids: frozenset[str] = REJECT_IDS
+    format: str = "json"
 
 
 def json_schema() -> dict[str, Any]:

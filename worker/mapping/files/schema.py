@@ -6,6 +6,7 @@ from typing import Any
 
 from worker.core.records import MAX_CALLS_PER_RECORD
 from worker.customerio.reference import DESTRUCTIVE_CALLS
+from worker.formats.formats import FORMATS
 from worker.mapping.calls.specs import CALLS, CallShape, Field, Kind
 
 FILE_KEYS = {
@@ -110,7 +111,7 @@ def _file_key(key: str) -> dict[str, Any]:
     texts = {"type": "array", "items": {"type": "string", "minLength": 1}}
     schemas: dict[str, dict[str, Any]] = {
         "topics": texts | {"minItems": 1, "examples": [["orders"], ["^shop\\.[a-z]+$"]]},
-        "format": {"const": "json", "default": "json"},
+        "format": {"enum": [*FORMATS], "default": "json"},
         "unmatched": {"enum": ["ignore", "dead_letter"], "default": "ignore"},
         "nulls": _NULLS | {"default": "omit"},
         "reject_ids": texts | {"default": ["null", "undefined", "none", "nan", "[object Object]"]},

@@ -1,0 +1,48 @@
+"""JSON as a format: `json_values.decode`, and the same written into generated functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from worker.formats.format import SourceWriter
+from worker.formats.json_values import (
+    MAY_BE_TOO_DEEP,
+    UNDECODED,
+    check_depth,
+    decode,
+    load_object,
+    without_prefix,
+)
+
+
+class JsonFormat:
+    """UTF-8 JSON, an object; a Schema Registry prefix in front of it is skipped."""
+
+    def decode(self, value: bytes) -> dict[str, Any]:
+        """See `Format.decode`."""
+        return decode(value)
+
+    def emit(self, code: SourceWriter, event: str, struct_type: type | None) -> None:
+        """See `Format.emit`. A value that the quick way refuses is decoded again by `decode`, which says why."""
+        loads = load_object if struct_type is None else msgspec.json.Decoder(struct_type).decode
+        code.line("encoded = value")
+        with code.block("try:"):
+            with code.block("if not value[0]:"):
+                code.line(f"value = {code.constant(without_prefix, 'without_prefix')}(value)")
+            with code.block(f"if {MAY_BE_TOO_DEEP}:"):
+                code.line(f"{code.constant(check_depth, 'check_depth')}(value)")
+            if struct_type is not None:
+                with code.block("if not value.isascii():"):
+                    code.line("value.decode()  # because text that is skipped is not looked at")
+            code.line(f"{event} = {code.constant(loads, 'loads')}(value)")
+        with code.block(f"except {code.constant(UNDECODED, 'undecoded')}:"):
+            whole = f"{code.constant(decode, 'decode')}(encoded)"
+            if struct_type is not None:
+                convert, made = (
+                    code.constant(msgspec.convert, "convert"),
+                    code.constant(struct_type, "struct"),
+                )
+                whole = f"{convert}({whole}, {made})"
+            code.line(f"{event} = {whole}")

@@ -1,0 +1,86 @@
+"""The fast path of each kind of field, for rules and for builders alike.
+
+Most values can be sent as they stand. A fast path is a test, written into the generated function, that only such
+values pass; every other value goes to the function that converts the field or refuses it. A test may fail for a value
+that is right, but must never pass for one that conversion would change or refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from worker.core.timestamps import LENGTH, MILLIS, SECONDS
+from worker.customerio.semantic import reserved
+from worker.mapping.calls.specs import Kind
+
+if TYPE_CHECKING:
+    from worker.mapping.compiler.source import Code
+
+_SECOND, _END = slice(LENGTH), slice(LENGTH, None)
+"""Of a time as text: down to the second, and the rest. Made once: one in an expression is made each time."""
+
+_VISIBLE = "".join(map(chr, range(ord("!"), ord("~") + 1)))
+
+_TEXT = "type({0}) is str and '!' <= {0} < '\\x7f'"
+"""The first letter is visible ASCII, so the text is not blank: Python compares texts letter by letter."""
+
+_OBJECT = "type({0}) is dict"
+
+
+def write_converted(  # noqa: PLR0913 - the field, the names, the way out
+    code: Code, kind: Kind, given: str, into: str, converted: str, *, reject_ids: Collection[str] = ()
+) -> None:
+    """Write statements that convert a value, with the fast path of its kind.
+
+    Args:
+        code: the function under construction.
+        kind: of the field.
+        given: the name that holds the value.
+        into: the name that shall hold what is sent; may be `given`.
+        converted: a Python expression that converts the value, evaluated where the fast path does not apply.
+        reject_ids: casefolded texts that are no ids, where the conversion refuses these.
+    """
+    if kind is Kind.TIME:
+        _write_time(code, given, into, converted)
+        return
+    test = _test(code, kind, given, reject_ids)
+    code.line(f"{into} = {given} if {test} else {converted}" if test else f"{into} = {converted}")
+
+
+def _test(code: Code, kind: Kind, given: str, reject_ids: Collection[str]) -> str | None:
+    """The test of a kind of field as a Python expression; None for a kind that has no fast path."""
+    match kind:
+        case Kind.IDENTITY if reject_ids:
+            return _identity(given, reject_ids)
+        case Kind.IDENTITY | Kind.EVENT_ID | Kind.TEXT:
+            return _TEXT.format(given)
+        case Kind.EVENT:
+            return f"{_TEXT.format(given)} and not {code.constant(reserved, 'reserved')}({given})"
+        case Kind.OBJECT:
+            return _OBJECT.format(given)
+    return None
+
+
+def _identity(given: str, reject_ids: Collection[str]) -> str:
+    """An id whose first letter is visible, and begins no rejected text, is neither blank nor rejected."""
+    refused = {text[:1].casefold() for text in reject_ids}
+    firsts = "".join(letter for letter in _VISIBLE if letter.casefold() not in refused)
+    # strip() returns the same object where there is nothing to strip.
+    rarer = [f"{given}.isascii()", f"{given}.strip() is {given}"]
+    rarer += [f"len({given}) != {length}" for length in sorted({len(text) for text in reject_ids})]
+    return f"type({given}) is str and {given} and ({given}[0] in {firsts!r} or {' and '.join(rarer)})"
+
+
+def _write_time(code: Code, given: str, into: str, converted: str) -> None:
+    """What `timestamps.rfc3339` does first, without a call: most times stand already as they are sent."""
+    seconds, millis = code.constant(SECONDS, "seconds"), code.constant(MILLIS, "millis")
+    second = f"{given}[{code.constant(_SECOND, 'second')}]"
+    end = f"{given}[{code.constant(_END, 'end')}]"
+    is_second = f"type({given}) is str and {second} in {seconds}"
+    with code.block(f"if {is_second} and {end} in {millis}:"):
+        code.line(f"{into} = {given}")
+    with code.block(f"elif {is_second} and {end} == 'Z':"):
+        code.line(f"{into} = {second} + '.000Z'")
+    with code.block("else:"):
+        code.line(f"{into} = {converted}")

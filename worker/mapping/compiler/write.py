@@ -1,0 +1,321 @@
+"""From the intermediate representation of an expression to Python source.
+
+What is written are statements, and a Python expression for the value. The rules that keep this correct:
+
+- Values are exact JSON types (`dict`, `list`, `str`, `int`, `float`, `bool`, None), so types are compared
+  by `is`.
+- A Python expression that is returned has no side effects and cannot raise. Whatever may raise (a call that
+  could meet a fault) is a statement, so that faults are met in the order in which the library meets them.
+- What the library evaluates only under a condition is written aside and pasted under that condition.
+"""
+
+from __future__ import annotations
+
+import keyword
+from typing import TYPE_CHECKING, Any, assert_never
+
+from worker.mapping.compiler import templates
+from worker.mapping.compiler.lower import NEVER_A_MISMATCH
+from worker.mapping.compiler.objects import Objects
+from worker.mapping.expressions import functions, ir
+from worker.mapping.expressions.failures import Mismatch
+from worker.mapping.expressions.interpreter import interpret, without_kafka
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from worker.mapping.compiler.source import Code, Fragment
+    from worker.mapping.expressions.parser import Node as Syntax
+
+_PLAIN = (type(None), bool, int, float, str)
+
+
+def write(code: Code, lowered: ir.Node, event: str, kafka: str) -> str:
+    """Write a whole expression; returns a Python expression for its value, to be evaluated once, in this block.
+
+    Args:
+        code: the function under construction.
+        lowered: what `lower` made of the expression.
+        event: the name that holds the event.
+        kafka: the name that holds `_kafka`; None as text where the expression does not read it.
+    """
+    writer = _Writer(code, event, kafka)
+    with code.aside() as fragment:
+        text = writer.value(lowered, event)
+    if not writer.raises:
+        code.paste(fragment)
+        return text
+    result = code.name("value")
+    with code.block("try:"):
+        code.paste(fragment)
+        code.line(f"{result} = {text}")
+    with code.block(f"except {code.constant(Mismatch, 'mismatch')}:"):
+        code.line(f"{result} = None")
+    return result
+
+
+class _Writer:
+    """Writes one expression into one `Code`.
+
+    Attributes:
+        raises: whether a statement was written that can raise `Mismatch`.
+    """
+
+    def __init__(self, code: Code, event: str, kafka: str) -> None:
+        self.raises = False
+        self._code = code
+        self._event = event
+        self._kafka = kafka
+        self._objects = Objects(code)
+        self._objects.known(event)
+        if kafka != "None":
+            self._objects.known(kafka)
+
+    def value(self, node: ir.Node, at: str) -> str:
+        """Write a node that is evaluated on the value that `at` names.
+
+        Returns:
+            A Python expression, to be evaluated at most once and before the block ends.
+        """
+        meaning = f"{node} at {at}"
+        text = self._code.recall(meaning) or self._write(node, at)
+        if _is_name(text):
+            self._code.remember(meaning, text)
+        return text
+
+    def _write(self, node: ir.Node, at: str) -> str:  # noqa: C901, PLR0911, PLR0912 - one line each
+        match node:
+            case ir.Current():
+                return self._current(at)
+            case ir.Kafka():
+                return self._kafka
+            case ir.Field():
+                return self._objects.field(node.name, at)
+            case ir.Literal():
+                return self._literal(node.value)
+            case ir.Element():
+                return self._element(node, at)
+            case ir.Slice():
+                return templates.part(node.bounds, at)
+            case ir.Path():
+                return self._path(node, at)
+            case ir.Select():
+                return self._select(node, at)
+            case ir.Equal():
+                return self._equal(node, at)
+            case ir.Order():
+                return self._order(node, at)
+            case ir.Truth():
+                return templates.truth(self._local(node.value, at))
+            case ir.Not():
+                return f"(not {self.value(node.condition, at)})"
+            case ir.Logic():
+                return self._logic(node, at)
+            case ir.Call():
+                return self._call(node, at)
+            case ir.Map():
+                return self._map(node, at)
+            case ir.Library():
+                return self._library(node, at)
+            case ir.Flatten():
+                return f"{self._global(templates.flattened)}({self.value(node.value, at)})"
+            case ir.Projection():
+                return self._projection(node, at)
+        assert_never(node)
+
+    # Names
+
+    def _local(self, node: ir.Node, at: str) -> str:
+        """A name that holds the node's value."""
+        return self._named(self.value(node, at), _hint(node))
+
+    def _atom(self, node: ir.Node, at: str) -> str:
+        """A name or literal text: Python that may be repeated."""
+        if isinstance(node, ir.Literal) and type(node.value) is str:
+            return self._literal(node.value)
+        return self._local(node, at)
+
+    def _named(self, text: str, hint: str) -> str:
+        if _is_name(text):
+            return text
+        name = self._code.share(text, hint)
+        self._objects.same_struct(name, text)
+        return name
+
+    def _global(self, value: object) -> str:
+        return self._code.constant(value, getattr(value, "__name__", "constant"))
+
+    # Paths
+
+    def _current(self, at: str) -> str:
+        if at != self._event or at in self._code.structs:
+            return at
+        visible = self._code.share(
+            f'{at} if "_kafka" not in {at} else {self._global(without_kafka)}({at})', "whole"
+        )
+        self._objects.known(visible)
+        return visible
+
+    def _literal(self, value: Any) -> str:
+        return repr(value) if isinstance(value, _PLAIN) else self._code.constant(value, "literal")
+
+    def _element(self, node: ir.Element, at: str) -> str:
+        text = templates.element(node.index, at)
+        self._objects.item_of(text, at)
+        return text
+
+    def _path(self, node: ir.Path, at: str) -> str:
+        *steps, last = node.steps
+        for step in steps:
+            at = self._local(step, at)
+        return self.value(last, at)
+
+    def _select(self, node: ir.Select, at: str) -> str:
+        if node.reads_fields:
+            self._objects.name(at)
+        with self._code.aside() as fragment:
+            values = [self.value(item, at) for item in node.items]
+        if node.names is None:
+            display = f"[{', '.join(values)}]"
+        else:
+            pairs = zip(node.names, values, strict=True)
+            display = f"{{{', '.join(f'{name!r}: {value}' for name, value in pairs)}}}"
+        if self._objects.is_known(at):
+            self._code.paste(fragment)
+            return display
+        if not fragment:
+            return f"({display} if {at} is not None else None)"
+        result = self._result("None")
+        with self._code.block(f"if {at} is not None:"):
+            self._code.paste(fragment)
+            self._code.line(f"{result} = {display}")
+        return result
+
+    def _result(self, text: str, hint: str = "result") -> str:
+        """A name of its own, for a value that is decided by the statements that follow."""
+        name = self._code.name(hint)
+        self._code.line(f"{name} = {text}")
+        return name
+
+    # Logic
+
+    def _equal(self, node: ir.Equal, at: str) -> str:
+        if isinstance(node.right, ir.Literal):
+            value = node.right.value
+            name, literal = self._local(node.left, at), self._literal(value)
+            return templates.equals_literal(name, value, literal, negated=node.negated)
+        first, second = self._local(node.left, at), self._local(node.right, at)
+        same = f"({first} == {second} and (type({first}) is bool) is (type({second}) is bool))"
+        return f"(not {same})" if node.negated else same
+
+    def _order(self, node: ir.Order, at: str) -> str:
+        first, second = self._atom(node.left, at), self._atom(node.right, at)
+        checks = templates.both_ordered(node.left, first, node.right, second, self._global(templates.ordered))
+        otherwise = "False" if node.is_condition else "None"
+        return templates.guarded(checks, f"{first} {node.operator} {second}", otherwise)
+
+    def _logic(self, node: ir.Logic, at: str) -> str:
+        """All operands but the first are written aside: they are evaluated under a condition."""
+        first, *others = node.operands
+        text = self.value(first, at)
+        operands = [self._aside(operand, at) for operand in others]
+        if node.is_condition and not any(fragment for fragment, _ in operands):
+            texts = [text, *(operand for _, operand in operands)]
+            return f"({(' and ' if node.conjunction else ' or ').join(texts)})"
+        result = self._result(text, "holds" if node.is_condition else "result")
+        goes_on = result if node.is_condition else templates.truth(result)
+        for fragment, operand in operands:
+            with self._code.block(f"if {goes_on}:" if node.conjunction else f"if not {goes_on}:"):
+                self._code.paste(fragment)
+                self._code.line(f"{result} = {operand}")
+        return result
+
+    def _aside(self, node: ir.Node, at: str) -> tuple[Fragment, str]:
+        with self._code.aside() as fragment:
+            text = self.value(node, at)
+        return fragment, text
+
+    # Functions
+
+    def _call(self, node: ir.Call, at: str) -> str:
+        if node.name == "not_null":
+            return templates.first_found([self._local(argument, at) for argument in node.arguments])
+        arguments = [self._atom(argument, at) for argument in node.arguments]
+        if node.inline:
+            return templates.inline(node, arguments)
+        self.raises |= node.name not in NEVER_A_MISMATCH
+        call: Callable[..., Any] = functions.caller(node.name)
+        return self._code.share(f"{self._global(call)}({', '.join(arguments)})", node.name)
+
+    def _map(self, node: ir.Map, at: str) -> str:
+        source = self._local(node.items, at)
+        self.raises = True
+        with self._code.block(f"if type({source}) is not list:"):
+            self._code.line(f"raise {self._global(Mismatch)}")
+        result = self._result("[]", "mapped")
+        element = self._code.name("element")
+        with self._code.block(f"for {element} in {source}:"):
+            self._code.line(f"{result}.append({self.value(node.each, element)})")
+        return result
+
+    def _library(self, node: ir.Library, at: str) -> str:
+        self.raises = True
+        call = self._interpreted(node.syntax, self._current(at), self._kafka)
+        return self._code.share(call, "interpreted")
+
+    def _interpreted(self, syntax: Syntax, at: str, kafka: str) -> str:
+        arguments = f"{self._code.constant(syntax, 'syntax')}, {self._objects.plain(at)}, {kafka}"
+        return f"{self._global(interpret)}({arguments})"
+
+    # Projections
+
+    def _projection(self, node: ir.Projection, at: str) -> str:
+        source = self._local(node.source, at)
+        result = self._result("None", "items")
+        kind, items = ("dict", f"{source}.values()") if node.kind == "values" else ("list", source)
+        with self._code.block(f"if type({source}) is {kind}:"):
+            self._code.line(f"{result} = []")
+            self._loop(node, result, source, items)
+        return result
+
+    def _loop(self, node: ir.Projection, result: str, source: str, items: str) -> None:
+        """Visit every item. Where objects are expected, a list with anything else is left to the library as a whole."""
+        item = self._code.name("element")
+        self._objects.item_of(item, source)
+        if node.kind == "flat" and not node.of_objects:
+            items = f"{self._global(templates.flattened)}({items})"
+        with self._code.block(f"for {item} in {items}:"):
+            if node.of_objects:
+                self.raises |= node.again_calls
+                with self._code.block(f"if type({item}) is not {self._objects.type(item)}:"):
+                    self._code.line(f"{result} = {self._interpreted(node.again, source, 'None')}")
+                    self._code.line("break")
+                self._objects.known(item)
+            if node.condition is None:
+                self._append(node.each, result, item)
+                return
+            with self._code.block(f"if {self.value(node.condition, item)}:"):
+                self._append(node.each, result, item)
+
+    def _append(self, each: ir.Node, result: str, item: str) -> None:
+        text = self.value(each, item)
+        if self._objects.is_known(item) and isinstance(each, ir.Select | ir.Current):  # never null
+            self._code.line(f"{result}.append({text})")
+            return
+        found = self._named(text, "found")
+        with self._code.block(f"if {found} is not None:"):
+            self._code.line(f"{result}.append({found})")
+
+
+def _is_name(text: str) -> bool:
+    return text.isidentifier() and not keyword.iskeyword(text)
+
+
+def _hint(node: ir.Node) -> str:
+    """What to call a node's value."""
+    match node:
+        case ir.Field() | ir.Call():
+            return node.name
+        case ir.Path():
+            return _hint(node.steps[-1])
+    return "value"
