@@ -154,7 +154,7 @@ class Library:
 
     Attributes:
         syntax: the tree for it.
-        uses: the same lowered, or its parts: these values are used whole.
+        uses: the same lowered, or what it is made of: these values are used whole.
     """
 
     syntax: Syntax
