@@ -10,14 +10,16 @@ Use it so:
 from __future__ import annotations
 
 import glob
+import traceback
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from worker.core.message_id import MessageIds
+from worker.core.near_matches import did_you_mean
 from worker.core.reasons import Rejected
 from worker.core.records import Converter, QueuedCall, Record
 from worker.customerio import catalog
@@ -51,6 +53,8 @@ class Explanation:
         rejected: why the record can never be delivered; None if it can.
         sizes: the exact bytes of each call.
         warnings: what the API takes and is probably not meant.
+        traceback: of the exception that a Python mapper raised, with its message, which may quote the record; None if
+            none did.
     """
 
     rule: str | None = None
@@ -59,6 +63,7 @@ class Explanation:
     rejected: Rejected | None = None
     sizes: list[int] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    traceback: str | None = None
 
 
 class Mappings:
@@ -84,6 +89,7 @@ class Mappings:
         self._max_call_bytes = max_call_bytes
         self._envelopes = envelopes
         self._explained: tuple[str, MessageIds, Explainer] | None = None
+        self._raised: BaseException | None = None
 
     @classmethod
     def load(  # noqa: PLR0913 - what worker.yaml says of mappings; all but the first by name
@@ -149,6 +155,14 @@ class Mappings:
             raise ConfigError([Problem(f"the topic '{topic}' is claimed by {names}", found[1].document.file)])
         return found[0] if found else None
 
+    def unknown_topic(self, topic: str) -> str | None:
+        """What to say of a topic that no file names, with what was probably meant; None if a file does."""
+        if self.file_of(topic) is not None:
+            return None
+        known = self.subscriptions
+        hint = did_you_mean(topic, known) or f"there are: {', '.join(known)}"
+        return f"no mapping names the topic '{topic}' ({hint})"
+
     def converter(self, topic: str, ids: MessageIds, on_slow: OnSlow | None = None) -> Converter | None:
         """What turns a topic's records into calls; compiled here, so keep it.
 
@@ -176,18 +190,31 @@ class Mappings:
         if file is None:
             return Explanation(ignored="no mapping file names the topic")
         explain = self._explainer(file, record.topic(), ids)
+        self._raised = None
         try:
             index, calls = explain(record)
         except Rejected as rejected:
-            return Explanation(rule=rejected.rule, rejected=rejected)
+            return Explanation(rule=rejected.rule, rejected=rejected, traceback=self._traceback())
         if index is None:
-            return Explanation(ignored="no rule matched")
+            return Explanation(ignored="tombstone" if record.value() is None else "no rule matched")
         return _explanation(file.rules[index].at, calls)
+
+    def _traceback(self) -> str | None:
+        """Of what a mapper raised just now, from its own first line on."""
+        if self._raised is None:
+            return None
+        error, self._raised = self._raised, None
+        frames = error.__traceback__.tb_next if error.__traceback__ else None
+        return "".join(traceback.format_exception(type(error), error, frames))
+
+    def _keep(self, error: BaseException) -> None:
+        self._raised = error
 
     def _explainer(self, file: MappingFile, topic: str, ids: MessageIds) -> Explainer:
         """Compiled once for all records of a topic that are asked about one after the other."""
         if self._explained is None or self._explained[:2] != (topic, ids):
-            compiled = compile_explained(file, self._target(topic, ids), self._mappers)
+            mappers = {name: replace(each, on_error=self._keep) for name, each in self._mappers.items()}
+            compiled = compile_explained(file, self._target(topic, ids), mappers)
             self._explained = (topic, ids, compiled)
         return self._explained[2]
 

@@ -70,11 +70,14 @@ class Mapper:
         name: as the rule says it: `module:function`, or an entry point's name.
         function: takes an `Event`.
         folders: what its file is named relative to, in details of rejections.
+        on_error: called with each unexpected exception that the function raises, whose message may quote the record:
+            only for commands that show local data to its owner.
     """
 
     name: str
     function: Callable[[Event], Answer]
     folders: tuple[Path, ...] = ()
+    on_error: Callable[[BaseException], None] | None = None
 
     def calls(
         self,
@@ -114,6 +117,8 @@ class Mapper:
         except BaseException as error:  # noqa: BLE001 - what user code raises costs one record, even SystemExit
             # Only the kind of exception: the message of a KeyError is a key of the event.
             detail = f"{self._place(error)}: {type_name(error)}"
+            if self.on_error is not None:
+                self.on_error(error)
             raise Rejected(Stage.MAP, "MAPPER_FAILED", detail) from None
         seconds = perf_counter() - started
         if on_slow and seconds > SLOW_SECONDS:
