@@ -147,10 +147,27 @@ def test_times_go_there_and_back(millis: int) -> None:
     assert functions.epoch_seconds(functions.rfc3339(millis)) == millis // 1000
 
 
-NO_NUMBERS = "nan inf -Infinity 1e999 12x 1_000 +5 .5 5. 05 -05 0x10 1e 1.e5 - ٣".split()
+NO_NUMBERS = [
+    "nan",
+    "inf",
+    "-Infinity",
+    "1e999",
+    "12x",
+    "1_000",
+    "+5",
+    ".5",
+    "5.",
+    "05",
+    "-05",
+    "0x10",
+    "1e",
+    "1.e5",
+    "-",
+    "٣",
+]
 
 
-@pytest.mark.parametrize("text", [*NO_NUMBERS, "", " 5", "5\n", "1 000"])
+@pytest.mark.parametrize("text", [*NO_NUMBERS, "05", "-05", "", " 5", "5\n", "1 000"])
 def test_text_that_is_no_number_in_json_is_null(text: str) -> None:
     assert outcome("to_number(a)", a=text) is None
 

@@ -2,7 +2,7 @@
 
 Behind the command `test`:
 
-    fixtures = read_fixtures(Path(name).read_bytes(), name)      # raises ConfigError
+    fixtures = read_fixtures(read_file(name), name)      # raises ConfigError
     results = [run_fixture(mappings, fixture) for fixture in fixtures]
     for result in results:
         print(result.fixture.at, result.fixture.name, "passed" if result.passed else result.diff)
