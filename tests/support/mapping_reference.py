@@ -106,10 +106,10 @@ class Reference:
         values["timestamp"] = record_time(record) if time is None else as_time(time)
         for name in ("userId", "anonymousId", "groupId", "previousId"):
             optional_identity(values.get(name), name, self._file.reject_ids)
-        body = assemble(call.shape, values).body
-        body = checked(body, allow={call.shape.name}, reject_ids=self._file.reject_ids)
+        body = assemble(call.spec, values).body
+        body = checked(body, allow={call.spec.name}, reject_ids=self._file.reject_ids)
         named = call.fields.keys() & {"userId", "anonymousId"}
-        if call.shape.person_must_be_found and named and not named & body.keys():
+        if call.spec.person_must_be_found and named and not named & body.keys():
             raise Rejected(Stage.VALIDATE, "MISSING_ID", "The rule names a person who was not found.")
         if "groupId" in call.fields and "groupId" not in body:
             raise Rejected(Stage.VALIDATE, "MISSING_ID", "The rule names a group that was not found.")

@@ -86,6 +86,7 @@ VERBS: list[tuple[Callable[[Telemetry], None], str, float]] = [
         1,
     ),
     (lambda t: t.records_lost("a", 0, 9), 'records_lost_total{topic="a"}', 9),
+    (lambda t: t.partition_restarted("a", 0), 'partitions_restarted_total{topic="a"}', 1),
     (lambda t: t.calls_delivered(4), "calls_delivered_total", 4),
     (lambda t: t.batch_closed("full", 5, 700), 'batch_calls_sum{why="full"}', 5),
     (lambda t: t.batch_closed("full", 5, 700), 'batch_size_bytes_sum{why="full"}', 700),

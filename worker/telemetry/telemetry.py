@@ -100,6 +100,17 @@ class Telemetry:
             count=n,
         )
 
+    def partition_restarted(self, topic: str, partition: int) -> None:
+        """The partition is another log than the one that was read and committed: it is read from its beginning."""
+        self._measure.partitions_restarted.add(1, {"topic": topic})
+        log(
+            logging.ERROR,
+            "partition_restarted",
+            "the topic was deleted and created anew, or its log was cut: reading it from its beginning",
+            topic=topic,
+            partition=partition,
+        )
+
     def mapper_was_slow(self, name: str, seconds: float) -> None:
         """A Python mapper blocked the worker for longer than a second."""
         self._measure.mappers_slow.add(1, {"mapper": name})

@@ -20,7 +20,7 @@ from worker import Call
 from worker.core.reasons import Rejected
 from worker.customerio.reference import DESTRUCTIVE_CALLS
 from worker.mapping.calls.assembly import assemble, checked, checked_call
-from worker.mapping.calls.specs import CALLS, CallShape, Field, Kind
+from worker.mapping.calls.specs import CALLS, CallSpec, Field, Kind
 from worker.mapping.calls.validation import REJECT_IDS
 
 
@@ -65,13 +65,13 @@ def values_for(field: Field) -> st.SearchStrategy[Any]:
 
 
 @st.composite
-def shapes_and_values(draw: st.DrawFn) -> tuple[CallShape, dict[str, Any]]:
-    shape = draw(st.sampled_from(list(CALLS.values())))
+def specs_and_values(draw: st.DrawFn) -> tuple[CallSpec, dict[str, Any]]:
+    spec = draw(st.sampled_from(list(CALLS.values())))
     values = {}
-    for name, field in shape.fields.items():
-        if field.required or name in {*shape.one_of, "name"} or draw(st.booleans()):
+    for name, field in spec.fields.items():
+        if field.required or name in {*spec.one_of, "name"} or draw(st.booleans()):
             values[name] = draw(values_for(field))
-    return shape, values
+    return spec, values
 
 
 def outcome(make: Callable[[], Any]) -> Any:
@@ -84,36 +84,36 @@ def outcome(make: Callable[[], Any]) -> Any:
 
 
 @settings(max_examples=300)
-@given(shapes_and_values())
-def test_what_is_written_out_for_a_shape_does_what_the_shape_says(
-    drawn: tuple[CallShape, dict[str, Any]],
+@given(specs_and_values())
+def test_what_is_written_out_for_a_spec_does_what_the_spec_says(
+    drawn: tuple[CallSpec, dict[str, Any]],
 ) -> None:
-    shape, values = drawn
+    spec, values = drawn
     before = repr(values)
 
     def by_builder() -> tuple[dict[str, Any], str | None]:
-        needed = {field.parameter: values.get(name) for name, field in shape.fields.items() if field.required}
-        given_ = {shape.fields[name].parameter: value for name, value in values.items()}
-        call: Call = getattr(worker, shape.name)(**needed | given_)
+        needed = {field.parameter: values.get(name) for name, field in spec.fields.items() if field.required}
+        given_ = {spec.fields[name].parameter: value for name, value in values.items()}
+        call: Call = getattr(worker, spec.name)(**needed | given_)
         return call.body, call.event_id
 
     def assembled() -> tuple[dict[str, Any], str | None]:
-        call = assemble(shape, values)
+        call = assemble(spec, values)
         return call.body, call.event_id
 
-    plainly = outcome(lambda: plainly_assembled(shape, values))
+    plainly = outcome(lambda: plainly_assembled(spec, values))
     assert outcome(assembled) == outcome(by_builder) == plainly
     assert repr(values) == before
 
 
 @settings(max_examples=300)
 @given(
-    shapes_and_values(),
+    specs_and_values(),
     st.sampled_from([frozenset(), DESTRUCTIVE_CALLS, frozenset({"delete_user"})]),
     st.sampled_from([REJECT_IDS, frozenset(), frozenset({"u", "5"})]),
 )
 def test_an_untouched_call_is_found_to_be_what_a_look_at_all_of_it_finds(
-    drawn: tuple[CallShape, dict[str, Any]], allow: frozenset[str], reject_ids: frozenset[str]
+    drawn: tuple[CallSpec, dict[str, Any]], allow: frozenset[str], reject_ids: frozenset[str]
 ) -> None:
     try:
         call = assemble(*drawn)
@@ -245,7 +245,7 @@ def test_a_call_is_a_value_like_any_other() -> None:
         hash(call)
 
 
-def test_what_a_builder_makes_is_in_the_order_of_its_shape() -> None:
+def test_what_a_builder_makes_is_in_the_order_of_its_spec() -> None:
     given_: dict[str, Any] = {
         "timestamp": 0,
         "context": {"ip": "1"},

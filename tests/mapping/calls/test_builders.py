@@ -59,14 +59,14 @@ def value_for(field: Field) -> st.SearchStrategy[Any]:  # noqa: PLR0911 - one an
 @st.composite
 def arguments(draw: st.DrawFn, name: str) -> dict[str, Any]:
     """Whatever a builder may be given: all that it needs, and some of the rest."""
-    shape = CALLS[name]
-    given_ = {field.parameter: draw(value_for(field)) for field in shape.fields.values() if field.required}
-    if shape.one_of:
-        first = shape.fields[draw(st.sampled_from(shape.one_of))]
+    spec = CALLS[name]
+    given_ = {field.parameter: draw(value_for(field)) for field in spec.fields.values() if field.required}
+    if spec.one_of:
+        first = spec.fields[draw(st.sampled_from(spec.one_of))]
         given_[first.parameter] = draw(value_for(first))
-    if shape.name_or_url:
+    if spec.name_or_url:
         given_["name"] = "Home"
-    for field in shape.fields.values():
+    for field in spec.fields.values():
         if field.parameter not in given_ and draw(st.booleans()):
             given_[field.parameter] = draw(st.none() | value_for(field))
     return given_
@@ -125,8 +125,8 @@ def test_no_keyword_reaches_what_a_builder_is_made_of(name: str) -> None:
 def test_the_package_offers_a_builder_for_every_call_and_nothing_undocumented() -> None:
     assert set(worker.__all__) == {"Call", "Event", "Reject", *CALLS}
     assert all(inspect.getdoc(getattr(worker, name)) for name in worker.__all__)
-    assert {name for name, shape in CALLS.items() if shape.event} == SEMANTIC_EVENTS.keys()
-    assert {name for name, shape in CALLS.items() if shape.destructive} == DESTRUCTIVE_CALLS
+    assert {name for name, spec in CALLS.items() if spec.event} == SEMANTIC_EVENTS.keys()
+    assert {name for name, spec in CALLS.items() if spec.destructive} == DESTRUCTIVE_CALLS
 
 
 def test_a_device_is_in_both_places_beside_what_was_there() -> None:

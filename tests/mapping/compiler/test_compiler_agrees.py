@@ -91,6 +91,6 @@ def test_whatever_a_converter_emits_is_valid(data: Any, drawn: list[Any]) -> Non
         assert len(encoded) == len(file.rules[index].calls)
         for (body, _), rule in zip(sent(encoded, of), file.rules[index].calls, strict=True):
             call = orjson.loads(body)
-            assert checked(call, allow={rule.shape.name}, reject_ids=file.reject_ids) == call
+            assert checked(call, allow={rule.spec.name}, reject_ids=file.reject_ids) == call
             assert call["messageId"]
             assert call["timestamp"].endswith("Z")

@@ -122,9 +122,9 @@ def test_a_word_where_a_choice_belongs_is_a_warning() -> None:
 
 def test_the_schema_is_a_schema_and_describes_every_key() -> None:
     Draft202012Validator.check_schema(json_schema())
-    for shape in CALLS.values():
-        described = json_schema()["$defs"][f"call_{shape.name}"]["properties"]
-        assert all(described[name]["description"] for name in shape.fields)
+    for spec in CALLS.values():
+        described = json_schema()["$defs"][f"call_{spec.name}"]["properties"]
+        assert all(described[name]["description"] for name in spec.fields)
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("config/mappings/*.yaml")), ids=lambda path: path.stem)

@@ -1,6 +1,6 @@
 """From the values that a mapping found to a call: checked, converted, put where they belong.
 
-What the builders run, and what the code that the rule compiler generates says inline.
+Builders run it. Rules compiled by `compiler.calls` do the same inline, with the same fast paths.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from worker.core.timestamps import from_datetime, rfc3339
 from worker.customerio.reference import DESTRUCTIVE_CALLS, ID_FIELDS, SEMANTIC_EVENTS
 from worker.customerio.semantic import check_event_name, check_semantic, is_object_type
 from worker.mapping.calls.call import Call
-from worker.mapping.calls.specs import CALLS, CallShape, Field, Kind, Place
+from worker.mapping.calls.specs import CALLS, CallSpec, Field, Kind, Place
 from worker.mapping.calls.validation import (
     REJECT_IDS,
     TYPED_TRAITS,
@@ -28,44 +28,44 @@ from worker.mapping.compiler.fast_paths import write_converted
 from worker.mapping.compiler.source import Code
 
 
-def assemble(shape: CallShape, values: Mapping[str, Any]) -> Call:
-    """A call of this shape with these values, by the names of its fields; None is as if it were not there.
+def assemble(spec: CallSpec, values: Mapping[str, Any]) -> Call:
+    """A call of this spec with these values, by the names of its fields; None is as if it were not there.
 
     Raises:
         Rejected: with stage `validate`: what `convert` raises, `MISSING_ID` or `MISSING_FIELD`.
     """
-    return _assembler(shape.name)(*map(values.get, shape.fields))
+    return _assembler(spec.name)(*map(values.get, spec.fields))
 
 
 @cache
 def _assembler(name: str) -> Callable[..., Call]:
-    """The assembler of a shape that takes all its fields, in the shape's order."""
+    """The assembler of a spec that takes all its fields, in the spec's order."""
     parameters = ", ".join(field.parameter for field in CALLS[name].fields.values())
     return assembler(CALLS[name], parameters)
 
 
-def assembler(shape: CallShape, parameters: str) -> Callable[..., Call]:
-    """A function that makes calls of one shape, written out for it; None is as if it were not given.
+def assembler(spec: CallSpec, parameters: str) -> Callable[..., Call]:
+    """A function that makes calls of one spec, written out for it; None is as if it were not given.
 
     It raises what `assemble` raises.
 
     Args:
-        shape: what it makes.
-        parameters: as they stand in its `def`: `Field.parameter` of each field of the shape.
+        spec: what it makes.
+        parameters: as they stand in its `def`: `Field.parameter` of each field of the spec.
     """
     code = Code()
-    event = f", 'event': {shape.event!r}" if shape.event else ""
-    code.line(f"body = {{'type': {shape.type!r}{event}}}")
-    for field in shape.fields.values():  # in the shape's order, which is the order of what is sent
+    event = f", 'event': {spec.event!r}" if spec.event else ""
+    code.line(f"body = {{'type': {spec.type!r}{event}}}")
+    for field in spec.fields.values():  # in the spec's order, which is the order of what is sent
         with code.block(f"if {field.parameter} is not None:"):
             _write_conversion(code, field)
             with code.block(f"if {field.parameter} is not None:"):  # a blank text is none
                 _write_places(code, field)
-    _write_stand_in(code, shape)
-    _write_completeness(code, shape)
-    made = f"{shape.name!r}, body, message_id, ({code.constant(shape, 'shape')}, body)"
+    _write_stand_in(code, spec)
+    _write_completeness(code, spec)
+    made = f"{spec.name!r}, body, message_id, ({code.constant(spec, 'spec')}, body)"
     code.line(f"return {code.constant(Call, 'call')}({made})")
-    return code.build(shape.name, parameters, file=f"<builder {shape.name}>")
+    return code.build(spec.name, parameters, file=f"<builder {spec.name}>")
 
 
 def _write_conversion(code: Code, field: Field) -> None:
@@ -84,27 +84,27 @@ def _write_places(code: Code, field: Field) -> None:
             code.line(f"{code.constant(put, 'put')}(body, {place!r}, {field.parameter})")
 
 
-def _write_stand_in(code: Code, shape: CallShape) -> None:
-    if shape.fallback is None:
+def _write_stand_in(code: Code, spec: CallSpec) -> None:
+    if spec.fallback is None:
         return
-    source, text = shape.fallback
-    stand_in = shape.fields[source].parameter if source else repr(text)
+    source, text = spec.fallback
+    stand_in = spec.fields[source].parameter if source else repr(text)
     with code.block("if user_id is None and anonymous_id is None:"):
         code.line(f"body['anonymousId'] = {stand_in}")
 
 
-def _write_completeness(code: Code, shape: CallShape) -> None:
+def _write_completeness(code: Code, spec: CallSpec) -> None:
     """Ask `_check_complete` what is missing, if something is."""
-    missing = [f"{field.parameter} is None" for field in shape.fields.values() if field.required]
-    if shape.one_of:
-        nobody = " and ".join(f"{shape.fields[name].parameter} is None" for name in shape.one_of)
+    missing = [f"{field.parameter} is None" for field in spec.fields.values() if field.required]
+    if spec.one_of:
+        nobody = " and ".join(f"{spec.fields[name].parameter} is None" for name in spec.one_of)
         missing.append(f"({nobody})")
-    if shape.name_or_url:
+    if spec.name_or_url:
         missing.append("name is None")
-    found = ", ".join(f"{field.name!r}: {field.parameter}" for field in shape.fields.values())
+    found = ", ".join(f"{field.name!r}: {field.parameter}" for field in spec.fields.values())
     with code.block(f"if {' or '.join(missing)}:"):
         code.line(
-            f"{code.constant(_check_complete, 'check_complete')}({code.constant(shape, 'shape')}, {{{found}}})"
+            f"{code.constant(_check_complete, 'check_complete')}({code.constant(spec, 'spec')}, {{{found}}})"
         )
 
 
@@ -215,17 +215,17 @@ def checked_call(
     """
     if call.untouched is None:
         return checked(call.body, allow=allow, reject_ids=reject_ids)
-    shape, body = call.untouched
+    spec, body = call.untouched
     for field in ID_FIELDS:
         if field in body and body[field].strip().casefold() in reject_ids:
             return checked(body, allow=allow, reject_ids=reject_ids)
-    if shape.name_or_url and "name" not in body:  # but properties.url, which may have changed
+    if spec.name_or_url and "name" not in body:  # but properties.url, which may have changed
         return checked(body, allow=allow, reject_ids=reject_ids)
     if "context" in body or "integrations" in body:
         check_shared(body)
-    if shape.type in TYPED_TRAITS:
+    if spec.type in TYPED_TRAITS:
         check_traits(body)
-    if shape.name in _ACTED_ON:
+    if spec.name in _ACTED_ON:
         check_semantic(body, allow)
     return body.copy()  # because a mapper may return the same call again
 
@@ -246,15 +246,15 @@ def put(body: dict[str, Any], place: Place, value: Any) -> None:
     body[key] = value
 
 
-def _check_complete(shape: CallShape, found: Mapping[str, Any]) -> None:
-    for name, field in shape.fields.items():
+def _check_complete(spec: CallSpec, found: Mapping[str, Any]) -> None:
+    for name, field in spec.fields.items():
         if field.required and found[name] is None:
             reason = "MISSING_ID" if field.kind is Kind.IDENTITY else "MISSING_FIELD"
-            raise Rejected(Stage.VALIDATE, reason, f"{shape.name} needs {name}.")
-    if shape.one_of and all(found[name] is None for name in shape.one_of):
-        raise Rejected(Stage.VALIDATE, "MISSING_ID", f"{shape.name} needs {' or '.join(shape.one_of)}.")
-    if shape.name_or_url and found["name"] is None and not (found["properties"] or {}).get("url"):
-        raise Rejected(Stage.VALIDATE, "MISSING_FIELD", f"{shape.name} needs name, or properties.url.")
+            raise Rejected(Stage.VALIDATE, reason, f"{spec.name} needs {name}.")
+    if spec.one_of and all(found[name] is None for name in spec.one_of):
+        raise Rejected(Stage.VALIDATE, "MISSING_ID", f"{spec.name} needs {' or '.join(spec.one_of)}.")
+    if spec.name_or_url and found["name"] is None and not (found["properties"] or {}).get("url"):
+        raise Rejected(Stage.VALIDATE, "MISSING_FIELD", f"{spec.name} needs name, or properties.url.")
 
 
 def as_time(value: object, field: str = "timestamp") -> str:

@@ -4,7 +4,7 @@
 
 Each takes what the API takes, in snake case, and gives a `Call`. Whole numbers become text where an id is
 needed. What can never be delivered is refused at once, with the line of the mapper that asked for it.
-`shapes.CALLS` says what each call takes and where it goes; what a builder does is written from there, by the
+`specs.CALLS` says what each call takes and where it goes; what a builder does is written from there, by the
 decorator `builder`.
 """
 
@@ -71,7 +71,7 @@ Builder = TypeVar("Builder", bound=Callable[..., Call])
 def builder(declared: Builder) -> Builder:
     """The builder of the call that a function is named after.
 
-    It takes what the function declares, with `Common` in full, and does what the call's shape says: its body is written
+    It takes what the function declares, with `Common` in full, and does what the call's spec says: its body is written
     by `assembly.assembler`.
     """
     own = [each for each in signature(declared).parameters.values() if each.kind is not Parameter.VAR_KEYWORD]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from worker.mapping.calls.specs import CallShape
+from worker.mapping.calls.specs import CallSpec
 
 
 class Call:  # noqa: PLW1641 - without a hash, because it may change
@@ -14,7 +14,7 @@ class Call:  # noqa: PLW1641 - without a hash, because it may change
         name: what it is called in rules and `allow`, such as `delete_device`.
         body: the call in the API's own shape, without its messageId. Whoever asks for it may change it.
         event_id: the event's own unique id, if the mapper gave one.
-        untouched: the shape by which the body was assembled and the body, as long as nobody but the assembler has had
+        untouched: the spec by which the body was assembled and the body, as long as nobody but the assembler has had
             it in hands; None from then on. What was checked while it was assembled still holds for the body's own
             texts. It need not hold for the objects in it: they may be the mapper's.
     """
@@ -27,7 +27,7 @@ class Call:  # noqa: PLW1641 - without a hash, because it may change
         name: str,
         body: dict[str, Any],
         event_id: str | None = None,
-        untouched: tuple[CallShape, dict[str, Any]] | None = None,
+        untouched: tuple[CallSpec, dict[str, Any]] | None = None,
     ) -> None:
         self.name = name
         self._body = body

@@ -78,7 +78,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class CallShape:
+class CallSpec:
     """One call: what it takes, and what of it must be there.
 
     Attributes:
@@ -148,7 +148,7 @@ _OBJECT = _property("objectId", Kind.IDENTITY, required=True)
 _OBJECT_TYPE = _property("objectTypeId", Kind.OBJECT_TYPE)
 
 
-def _shape(  # noqa: PLR0913 - a row of the table has these columns
+def _spec(  # noqa: PLR0913 - a row of the table has these columns
     name: str,
     *fields: Field,
     type_: str = "track",
@@ -156,10 +156,10 @@ def _shape(  # noqa: PLR0913 - a row of the table has these columns
     fallback: tuple[str | None, str | None] | None = None,
     person_must_be_found: bool = False,
     name_or_url: bool = False,
-) -> CallShape:
+) -> CallSpec:
     # What goes into an object comes after the object itself.
     in_order = sorted((*fields, *_COMMON), key=lambda field: any(len(place) > 1 for place in field.places))
-    return CallShape(
+    return CallSpec(
         name,
         type_,
         SEMANTIC_EVENTS.get(name),
@@ -171,11 +171,11 @@ def _shape(  # noqa: PLR0913 - a row of the table has these columns
     )
 
 
-CALLS: dict[str, CallShape] = {
-    shape.name: shape
-    for shape in (
-        _shape("identify", _USER, _ANONYMOUS, _TRAITS, type_="identify", one_of=PERSON_IDS),
-        _shape(
+CALLS: dict[str, CallSpec] = {
+    spec.name: spec
+    for spec in (
+        _spec("identify", _USER, _ANONYMOUS, _TRAITS, type_="identify", one_of=PERSON_IDS),
+        _spec(
             "track",
             _USER,
             _ANONYMOUS,
@@ -186,7 +186,7 @@ CALLS: dict[str, CallShape] = {
             one_of=(*PERSON_IDS, "groupId"),
             person_must_be_found=True,
         ),
-        _shape(
+        _spec(
             "page",
             _USER,
             _ANONYMOUS,
@@ -197,7 +197,7 @@ CALLS: dict[str, CallShape] = {
             one_of=PERSON_IDS,
             name_or_url=True,
         ),
-        _shape(
+        _spec(
             "screen",
             _USER,
             _ANONYMOUS,
@@ -208,7 +208,7 @@ CALLS: dict[str, CallShape] = {
             one_of=PERSON_IDS,
             name_or_url=True,
         ),
-        _shape(
+        _spec(
             "group",
             _USER,
             _ANONYMOUS,
@@ -219,17 +219,17 @@ CALLS: dict[str, CallShape] = {
             type_="group",
             person_must_be_found=True,
         ),
-        _shape("alias", _KNOWN_USER, _field("previousId", Kind.IDENTITY, required=True), type_="alias"),
-        _shape("delete_user", _KNOWN_USER, _PROPERTIES),
-        _shape("suppress_user", _KNOWN_USER, _PROPERTIES),
-        _shape("unsuppress_user", _KNOWN_USER, _PROPERTIES),
-        _shape("create_or_update_device", _KNOWN_USER, _PROPERTIES, _TOKEN, _DEVICE_TYPE),
-        _shape("delete_device", _KNOWN_USER, _PROPERTIES, _TOKEN, _DEVICE_TYPE),
-        _shape("delete_relationship", _KNOWN_USER, _PROPERTIES, _OBJECT, _OBJECT_TYPE),
-        _shape(
+        _spec("alias", _KNOWN_USER, _field("previousId", Kind.IDENTITY, required=True), type_="alias"),
+        _spec("delete_user", _KNOWN_USER, _PROPERTIES),
+        _spec("suppress_user", _KNOWN_USER, _PROPERTIES),
+        _spec("unsuppress_user", _KNOWN_USER, _PROPERTIES),
+        _spec("create_or_update_device", _KNOWN_USER, _PROPERTIES, _TOKEN, _DEVICE_TYPE),
+        _spec("delete_device", _KNOWN_USER, _PROPERTIES, _TOKEN, _DEVICE_TYPE),
+        _spec("delete_relationship", _KNOWN_USER, _PROPERTIES, _OBJECT, _OBJECT_TYPE),
+        _spec(
             "delete_object", _USER, _ANONYMOUS, _PROPERTIES, _OBJECT, _OBJECT_TYPE, fallback=(None, NOBODY)
         ),
-        _shape(
+        _spec(
             "report_delivery_event",
             _USER,
             _ANONYMOUS,
@@ -244,7 +244,7 @@ CALLS: dict[str, CallShape] = {
             # What the official mobile SDKs do: without an id the call is dropped.
             fallback=("deliveryId", None),
         ),
-        _shape(
+        _spec(
             "report_content_event",
             _USER,
             _ANONYMOUS,
@@ -261,7 +261,7 @@ CALLS: dict[str, CallShape] = {
 }
 """Every call by its name.
 
-To make a call of a shape: `type`, then `event` (the shape's, or the field's), then each field that is found
+To make a call of a spec: `type`, then `event` (the spec's, or the field's), then each field that is found
 at each of its places, in order. A field that goes inside `properties`, `traits` or `context` goes into a copy
 of the object that the mapping gives for it, over a key of that name.
 """

@@ -17,7 +17,7 @@ from worker.customerio.limits import MAX_CALL_BYTES
 from worker.customerio.reference import PERSON_IDS
 from worker.mapping.calls.assembly import assemble, checked, convert
 from worker.mapping.calls.encoding import envelope, refuse, refuse_size
-from worker.mapping.calls.specs import CallShape, Field, Kind
+from worker.mapping.calls.specs import CallSpec, Field, Kind
 from worker.mapping.calls.validation import (
     TYPED_TRAITS,
     check_shared,
@@ -79,9 +79,9 @@ class CallCode:
     # Calls that are written out
 
     def _written_out(self, call: CallRule, index: int) -> str:
-        shape = call.shape
-        entries = [Entry("type", repr(shape.type))]
-        for name, field in shape.fields.items():
+        spec = call.spec
+        entries = [Entry("type", repr(spec.type))]
+        for name, field in spec.fields.items():
             if field.kind is Kind.EVENT:
                 entries.append(self._event_name(call))
             elif name in call.fields and field.kind not in {Kind.TIME, Kind.EVENT_ID}:
@@ -97,28 +97,28 @@ class CallCode:
     def _field(self, call: CallRule, field: Field) -> Entry:
         given = call.fields[field.name]
         if field.kind is Kind.OBJECT:
-            return self._object(call.shape, field, given)
+            return self._object(call.spec, field, given)
         found = emit_value(self._code, given, omit=True)
         if field.kind is Kind.IDENTITY:
             return self._identity(field, found.text, needed=is_needed(call, field))
         return self._text(field, found.text)
 
-    def _object(self, shape: CallShape, field: Field, given: Any) -> Entry:
+    def _object(self, spec: CallSpec, field: Field, given: Any) -> Entry:
         found = emit_value(self._code, given, omit=self._omits(field))
         nullable = not isinstance(given, dict)
         if nullable:
             with self._code.block(f"if {found.text} is not None and type({found.text}) is not dict:"):
                 self._code.line(f"{self._constant(convert)}({self._constant(field)}, {found.text})")
         if field.name == "traits":
-            self._check_traits(shape, found.text, given)
+            self._check_traits(spec, found.text, given)
         return Entry(field.name, found.text, nullable=nullable)
 
-    def _check_traits(self, shape: CallShape, traits: str, given: Any) -> None:
+    def _check_traits(self, spec: CallSpec, traits: str, given: Any) -> None:
         """Check the traits that Customer.io itself reads, where these may be among them."""
-        if isinstance(given, dict) and given.keys().isdisjoint(TYPED_TRAITS[shape.type]):
+        if isinstance(given, dict) and given.keys().isdisjoint(TYPED_TRAITS[spec.type]):
             return
-        check = f"{self._constant(check_traits)}({{'type': {shape.type!r}, 'traits': {traits}}})"
-        if shape.type != "identify":
+        check = f"{self._constant(check_traits)}({{'type': {spec.type!r}, 'traits': {traits}}})"
+        if spec.type != "identify":
             self._code.line(check)
             return
         there = "" if isinstance(given, dict) else f"{traits} and "
@@ -161,15 +161,15 @@ class CallCode:
         people = [entry for entry in entries if entry.key in wanted]
         if people and all(entry.nullable for entry in people):
             with self._code.block(f"if {' is None and '.join(entry.text for entry in people)} is None:"):
-                self._code.line(f"{self._constant(nobody)}({call.shape.name!r}, {sorted(wanted)!r})")
-        if call.shape.name_or_url:
+                self._code.line(f"{self._constant(nobody)}({call.spec.name!r}, {sorted(wanted)!r})")
+        if call.spec.name_or_url:
             self._named(call, entries)
 
     def _named(self, call: CallRule, entries: list[Entry]) -> None:
         """Refuse a page or screen with neither a name nor `properties.url`."""
         texts = {entry.key: entry for entry in entries}
         name, properties = texts.get("name"), texts.get("properties")
-        arguments = f"{call.shape.name!r}, {properties.text if properties else None}"
+        arguments = f"{call.spec.name!r}, {properties.text if properties else None}"
         check = f"{self._constant(need_url)}({arguments})"
         if name is None:
             self._code.line(check)
@@ -181,17 +181,17 @@ class CallCode:
 
     def _assembled(self, call: CallRule, index: int) -> str:
         entries = []
-        for name in call.shape.fields:
+        for name in call.spec.fields:
             if name in call.fields and name not in {"timestamp", "messageId"}:
-                omit = self._omits(call.shape.fields[name])
+                omit = self._omits(call.spec.fields[name])
                 entries.append(Entry(name, emit_value(self._code, call.fields[name], omit=omit).text))
-        if "event" in call.shape.fields:
+        if "event" in call.spec.fields:
             entries.append(self._event_name(call))
         time = self._time(call)
         values = emit_object(self._code, [*entries, time], "values")
         body = self._code.name("call")
-        assembled = f"{self._constant(assemble)}({self._constant(call.shape)}, {values}).body"
-        allow = self._constant(frozenset({call.shape.name}))
+        assembled = f"{self._constant(assemble)}({self._constant(call.spec)}, {values}).body"
+        allow = self._constant(frozenset({call.spec.name}))
         reject_ids = self._constant(self._reject_ids)
         self._code.line(
             f"{body} = {self._constant(checked)}({assembled}, allow={allow}, reject_ids={reject_ids})"
@@ -199,7 +199,7 @@ class CallCode:
         if wanted := wanted_people(call):
             missing = " and ".join(f"{name!r} not in {body}" for name in sorted(wanted))
             with self._code.block(f"if {missing}:"):
-                self._code.line(f"{self._constant(nobody)}({call.shape.name!r}, {sorted(wanted)!r})")
+                self._code.line(f"{self._constant(nobody)}({call.spec.name!r}, {sorted(wanted)!r})")
         self._code.line(f"{body}['messageId'] = {self._message_id(call, index, entries)}")
         return body
 
@@ -225,9 +225,9 @@ class CallCode:
     def _message_id(self, call: CallRule, index: int, entries: list[Entry]) -> str:
         computed = [entry.text for entry in entries if call.event_from is not None and entry.key == "event"]
         if computed:
-            by_record = self._record.message_id_by_name(call.shape.type, computed[0], index)
+            by_record = self._record.message_id_by_name(call.spec.type, computed[0], index)
         else:
-            by_record = self._record.message_id(call.shape.type, _static_name(call), index)
+            by_record = self._record.message_id(call.spec.type, _static_name(call), index)
         if "messageId" not in call.fields:
             return by_record
         found = emit_value(self._code, call.fields["messageId"], omit=True).text
@@ -236,7 +236,7 @@ class CallCode:
         )
         event_id = local(self._code, check, "event_id")
         name = computed[0] if computed else repr(_static_name(call))
-        by_event = f"{self._constant(MessageIds.for_event)}({event_id}, {call.shape.type!r}, {name}, {index})"
+        by_event = f"{self._constant(MessageIds.for_event)}({event_id}, {call.spec.type!r}, {name}, {index})"
         return f"{by_event} if {event_id} is not None else {by_record}"
 
     def _encode(self, call: str) -> str:
@@ -256,22 +256,22 @@ class CallCode:
 
 def is_plain(call: CallRule) -> bool:
     """Whether a call can be written out: each field that is given has one place, at the top."""
-    if call.shape.event:
+    if call.spec.event:
         return False
-    given = [call.shape.fields[name] for name in call.fields]
+    given = [call.spec.fields[name] for name in call.fields]
     return all(len(field.places) == 1 for field in given if field.kind is not Kind.EVENT_ID)
 
 
 def has_envelope(call: CallRule) -> bool:
     """Whether a call may have context or integrations."""
-    into = {place[0] for name in call.fields for place in call.shape.fields[name].places}
+    into = {place[0] for name in call.fields for place in call.spec.fields[name].places}
     return not into.isdisjoint({"context", "integrations"})
 
 
 def wanted_people(call: CallRule) -> frozenset[str]:
     """Of which of the ids that a rule names at least one must be found."""
-    shape: CallShape = call.shape
-    wanted = PERSON_IDS if shape.person_must_be_found else shape.one_of
+    spec: CallSpec = call.spec
+    wanted = PERSON_IDS if spec.person_must_be_found else spec.one_of
     return frozenset(wanted) & call.fields.keys()
 
 
@@ -282,4 +282,4 @@ def is_needed(call: CallRule, field: Field) -> bool:
 
 def _static_name(call: CallRule) -> str:
     """The event name that ids are made of, where the rule says it; "" for a call that has none."""
-    return call.shape.event or call.event or ""
+    return call.spec.event or call.event or ""

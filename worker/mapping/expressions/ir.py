@@ -154,7 +154,7 @@ class Library:
 
     Attributes:
         syntax: the tree for it.
-        uses: the same lowered, or its parts: these values are used whole.
+        uses: the same lowered, or what it is made of: these values are used whole.
     """
 
     syntax: Syntax
@@ -192,25 +192,9 @@ class Projection:
 
 
 Node = (
-    Current
-    | Kafka
-    | Literal
-    | Field
-    | Element
-    | Slice
-    | Path
-    | Select
-    | Equal
-    | Order
-    | Truth
-    | Not
-    | Logic
-    | Call
-    | Map
-    | Library
-    | Flatten
-    | Projection
-)
+    Current | Kafka | Literal | Field | Element | Slice | Path | Select | Equal | Order
+    | Truth | Not | Logic | Call | Map | Library | Flatten | Projection
+)  # fmt: skip
 
 
 def operands(node: Node) -> tuple[Node, ...]:

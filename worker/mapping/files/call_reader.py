@@ -13,7 +13,7 @@ from worker.customerio.semantic import check_event_name, reserved
 from worker.documents.document import Document, Path
 from worker.documents.problems import Problem
 from worker.mapping.calls.assembly import convert
-from worker.mapping.calls.specs import CALLS, CallShape, Field, Kind
+from worker.mapping.calls.specs import CALLS, CallSpec, Field, Kind
 from worker.mapping.calls.validation import check_shared, check_traits
 from worker.mapping.expressions.expression import Expression, ExpressionError
 from worker.mapping.expressions.parser import UNQUOTED_NAME
@@ -52,21 +52,21 @@ class CallReader:
     def call(self, given: dict[str, Any], path: Path, others: Collection[str] = ()) -> CallRule | None:
         """The call that a mapping with `call` gives; keys in `others` are somebody else's."""
         name = given["call"]
-        shape = CALLS.get(name) if isinstance(name, str) else None
-        if shape is None:
+        spec = CALLS.get(name) if isinstance(name, str) else None
+        if spec is None:
             hint = _semantic_hint(str(name)) or did_you_mean(str(name), CALLS) or f"one of {', '.join(CALLS)}"
             self._report(f"there is no call '{name}'", (*path, "call"), hint=hint)
             return None
         own = {key: value for key, value in given.items() if key not in others and key != "call"}
-        self._known_keys(shape, own, path, others)
-        event, event_from = self._event(shape, own, path)
+        self._known_keys(spec, own, path, others)
+        event, event_from = self._event(spec, own, path)
         fields = {
-            key: self._field(shape.fields[key], value, (*path, key))
+            key: self._field(spec.fields[key], value, (*path, key))
             for key, value in own.items()
-            if key in shape.fields and key != "event"
+            if key in spec.fields and key != "event"
         }
-        self._check_known(shape, fields, path)
-        call = CallRule(shape, path, event, event_from, fields)
+        self._check_known(spec, fields, path)
+        call = CallRule(spec, path, event, event_from, fields)
         self._complete(call, own)
         return call
 
@@ -94,21 +94,19 @@ class CallReader:
             )
             return None
 
-    def _known_keys(self, shape: CallShape, own: dict[str, Any], path: Path, others: Collection[str]) -> None:
-        known = {*shape.fields, *(("event_from",) if "event" in shape.fields else ())}
+    def _known_keys(self, spec: CallSpec, own: dict[str, Any], path: Path, others: Collection[str]) -> None:
+        known = {*spec.fields, *(("event_from",) if "event" in spec.fields else ())}
         for key in own:
             if key in known:
                 continue
-            meant = _MEANT.get((shape.name, key)) or closest(key, {*known, *others})
+            meant = _MEANT.get((spec.name, key)) or closest(key, {*known, *others})
             hint = f"did you mean '{meant}'?" if meant else f"it takes {', '.join(sorted(known))}"
             if key in RULE_KEYS:
                 hint = "it belongs to the rule"
-            self._report(f"{shape.name} takes no '{key}'", (*path, key), key=True, hint=hint)
+            self._report(f"{spec.name} takes no '{key}'", (*path, key), key=True, hint=hint)
 
-    def _event(
-        self, shape: CallShape, own: dict[str, Any], path: Path
-    ) -> tuple[str | None, Expression | None]:
-        if "event" not in shape.fields:
+    def _event(self, spec: CallSpec, own: dict[str, Any], path: Path) -> tuple[str | None, Expression | None]:
+        if "event" not in spec.fields:
             return None, None
         if "event" in own and "event_from" in own:
             self._report("`event` and `event_from` exclude each other", (*path, "event_from"), key=True)
@@ -190,12 +188,12 @@ class CallReader:
         if converted is None:
             self._report(f"`{field.name}` must not be blank", path)
 
-    def _check_known(self, shape: CallShape, fields: dict[str, Value], path: Path) -> None:
+    def _check_known(self, spec: CallSpec, fields: dict[str, Value], path: Path) -> None:
         """Check what stands in the file itself as a call is checked; each key alone, so that its place is known."""
         for name in ("traits", "context", "integrations"):
             given = fields.get(name)
             for key, value in _known_items(given) if isinstance(given, dict) else ():
-                part = {"type": shape.type, name: {key: value}}
+                part = {"type": spec.type, name: {key: value}}
                 try:
                     check_shared(part)
                     check_traits(part)
@@ -204,16 +202,16 @@ class CallReader:
 
     def _complete(self, call: CallRule, own: dict[str, Any]) -> None:
         """What a call cannot do without must at least be named."""
-        shape, at = call.shape, (*call.path, "call")
-        for name, field in shape.fields.items():
+        spec, at = call.spec, (*call.path, "call")
+        for name, field in spec.fields.items():
             if field.required and name not in own and field.kind is not Kind.EVENT:
-                self._report(f"{shape.name} needs `{name}`", at)
-        if shape.one_of and not any(name in own for name in shape.one_of):
-            self._report(f"{shape.name} needs {' or '.join(f'`{name}`' for name in shape.one_of)}", at)
+                self._report(f"{spec.name} needs `{name}`", at)
+        if spec.one_of and not any(name in own for name in spec.one_of):
+            self._report(f"{spec.name} needs {' or '.join(f'`{name}`' for name in spec.one_of)}", at)
         properties = call.fields.get("properties")
         without_url = properties is None or (isinstance(properties, dict) and "url" not in properties)
-        if shape.name_or_url and "name" not in own and without_url:
-            self._report(f"{shape.name} needs `name`, or `properties` with `url`", at)
+        if spec.name_or_url and "name" not in own and without_url:
+            self._report(f"{spec.name} needs `name`, or `properties` with `url`", at)
 
     def _at(self, path: Path) -> Any:
         value = self._document.data

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from worker.customerio.semantic import INTERNAL_EVENT
-from worker.mapping.calls.specs import CALLS, CallShape, Field, Kind
+from worker.mapping.calls.specs import CALLS, CallSpec, Field, Kind
 from worker.mapping.expressions.parser import UNQUOTED_NAME
 
 _COMMON = {"context", "integrations", "timestamp", "messageId", "anonymousId", "properties"}
-_SEMANTIC = {shape.event: shape for shape in CALLS.values() if shape.event}
+_SEMANTIC = {spec.event: spec for spec in CALLS.values() if spec.event}
 
 
 def example_rule(event: dict[str, Any]) -> str | None:
@@ -26,8 +26,8 @@ def example_rule(event: dict[str, Any]) -> str | None:
     """
     if event["name"] == INTERNAL_EVENT:
         return None
-    shape = _SEMANTIC.get(event["name"])
-    lines = _semantic(shape) if shape else _track(event)
+    spec = _SEMANTIC.get(event["name"])
+    lines = _semantic(spec) if spec else _track(event)
     return "\n".join([f"- when: type == '{_type(event['name'])}'", *(f"  {line}" for line in lines), ""])
 
 
@@ -36,11 +36,11 @@ def _type(name: str) -> str:
     return ".".join(re.findall(r"[a-z0-9]+", name.lower()))
 
 
-def _semantic(shape: CallShape) -> Iterator[str]:
-    yield f"call: {shape.name}"
-    for field in shape.fields.values():
+def _semantic(spec: CallSpec) -> Iterator[str]:
+    yield f"call: {spec.name}"
+    for field in spec.fields.values():
         if field.required or field.name not in _COMMON:
-            optional = "" if field.required or field.name in shape.one_of else "   # optional"
+            optional = "" if field.required or field.name in spec.one_of else "   # optional"
             yield f"{field.name}: {_source(field)}{optional}"
 
 

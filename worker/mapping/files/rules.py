@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from worker.documents.document import Document, Path
-from worker.mapping.calls.specs import CallShape
+from worker.mapping.calls.specs import CallSpec
 from worker.mapping.calls.validation import REJECT_IDS
 from worker.mapping.expressions.expression import Expression
 from worker.mapping.files.schema import mapping_schema
@@ -23,14 +23,14 @@ class CallRule:
     """One call that a rule makes.
 
     Attributes:
-        shape: what the call takes and where it goes.
+        spec: what the call takes and where it goes.
         path: where it stands in the file.
         event: the literal event name of a `track`.
         event_from: the expression that finds it instead.
-        fields: what the file gives for each field of the shape, except `event`.
+        fields: what the file gives for each field of the spec, except `event`.
     """
 
-    shape: CallShape
+    spec: CallSpec
     path: Path
     event: str | None = None
     event_from: Expression | None = None

@@ -7,7 +7,7 @@ from typing import Any
 from worker.core.records import MAX_CALLS_PER_RECORD
 from worker.customerio.reference import DESTRUCTIVE_CALLS
 from worker.formats.formats import FORMATS
-from worker.mapping.calls.specs import CALLS, CallShape, Field, Kind
+from worker.mapping.calls.specs import CALLS, CallSpec, Field, Kind
 
 FILE_KEYS = {
     "topics": "Which topics these rules are for: exact names, or patterns ^...$ (both anchors, no "
@@ -79,7 +79,7 @@ _FIELD_EXAMPLES: dict[str, list[Any]] = {
 CALL_KEYS = {
     "call": RULE_KEYS["call"],
     "event_from": _FIELD_MEANINGS["event_from"],
-    **{name: _FIELD_MEANINGS.get(name, "") for shape in CALLS.values() for name in shape.fields},
+    **{name: _FIELD_MEANINGS.get(name, "") for spec in CALLS.values() for name in spec.fields},
 }
 """What a call takes, over all calls, and what it means."""
 
@@ -101,7 +101,7 @@ def mapping_schema() -> dict[str, Any]:
         "$defs": {
             "value": _any_value(),
             "call_name": {"enum": list(CALLS)},
-            **{f"call_{name}": _call(shape) for name, shape in CALLS.items()},
+            **{f"call_{name}": _call(spec) for name, spec in CALLS.items()},
             "rule": _rule(),
         },
     }
@@ -184,19 +184,19 @@ def _one_of_calls() -> dict[str, Any]:
     }
 
 
-def _call(shape: CallShape) -> dict[str, Any]:
-    properties: dict[str, Any] = {"call": {"const": shape.name}}
-    for name, field in shape.fields.items():
+def _call(spec: CallSpec) -> dict[str, Any]:
+    properties: dict[str, Any] = {"call": {"const": spec.name}}
+    for name, field in spec.fields.items():
         properties[name] = _field(field)
-    named = [name for name, field in shape.fields.items() if field.required and name != "event"]
+    named = [name for name, field in spec.fields.items() if field.required and name != "event"]
     schema: dict[str, Any] = {"properties": properties, "required": ["call", *named]}
     choices = []
-    if "event" in shape.fields:
+    if "event" in spec.fields:
         properties["event_from"] = _EXPRESSION | _words("event_from")
         choices.append({"oneOf": [{"required": ["event"]}, {"required": ["event_from"]}]})
-    if shape.one_of:
-        choices.append({"anyOf": [{"required": [name]} for name in shape.one_of]})
-    if shape.name_or_url:
+    if spec.one_of:
+        choices.append({"anyOf": [{"required": [name]} for name in spec.one_of]})
+    if spec.name_or_url:
         choices.append({"anyOf": [{"required": ["name"]}, {"required": ["properties"]}]})
     return schema | ({"allOf": choices} if choices else {})
 
