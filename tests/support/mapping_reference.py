@@ -41,6 +41,15 @@ class Reference:
         self._file = file
         self._ids = ids
 
+    def outcome(self, record: Record) -> list[EncodedCall] | set[Stage]:
+        """The calls; or the stages of all that is wrong with the record."""
+        try:
+            return self.convert(record)
+        except ManyRejected as rejected:
+            return rejected.stages
+        except Rejected as rejected:
+            return {rejected.stage}
+
     def convert(self, record: Record) -> list[EncodedCall]:
         value = record.value()
         event = {} if value is None else decode(value)
