@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from worker.mapping.mappers import import_path
 from worker.mapping.mappers.import_path import add_to_path, is_standard_function, name_clashes
 
 
 @pytest.fixture(autouse=True)
 def same_path_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(import_path, "_ADDED", [])
 
 
 def test_folders_come_after_everything_else_in_their_order_and_the_newest_first(tmp_path: Path) -> None:
