@@ -20,7 +20,7 @@ from worker.mapping.expressions.text import text_of
 from worker.mapping.files.rules import CallRule, MappingFile, Rule, Value
 from worker.mapping.kafka_fields import kafka_fields
 from worker.mapping.mappings import Explanation, Mappings
-from worker.mapping.trying.missing import missing_part
+from worker.mapping.trying.missing import missing_part, type_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,13 @@ class Condition:
 
     Attributes:
         whole: the part, and its value.
-        sides: the two sides of a comparison, a function's arguments, or the value itself.
+        sides: the two sides of a comparison, a function's arguments, or the value itself; without literals.
+        note: why a comparison of these types never holds; None where that is not so.
     """
 
     whole: Found
     sides: tuple[Found, ...]
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +179,9 @@ class _Seen:
         return Found(value.text, found, missing)
 
     def _condition(self, node: dict[str, Any]) -> Condition:
-        return Condition(self._part(node), tuple(map(self._part, _sides(node))))
+        sides = [(each["type"] == "literal", self._part(each)) for each in _sides(node)]
+        note = _note(node["value"], *(side for _, side in sides)) if node["type"] == "comparator" else None
+        return Condition(self._part(node), tuple(side for is_literal, side in sides if not is_literal), note)
 
     def _part(self, node: dict[str, Any]) -> Found:
         return self.found(Expression(text_of(node), node))
@@ -207,9 +211,24 @@ def _sides(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
         case "comparator":
             yield from node["children"]
         case "function_expression":
-            yield from (child for child in node["children"] if child["type"] not in {"expref", "literal"})
+            yield from (child for child in node["children"] if child["type"] != "expref")
         case "not_expression":
             for part in _conditions(node["children"][0]):
                 yield from _sides(part)
         case _:
             yield node
+
+
+def _note(operator: str, left: Found, right: Found) -> str | None:
+    """Why two values of these types are never equal, or have no order."""
+    types = [_NUMBER if each in _NUMBERS else each for each in (type_of(left.value), type_of(right.value))]
+    if left.value is None or right.value is None:
+        return None
+    if operator in {"eq", "ne"}:
+        return None if types[0] == types[1] else f"{types[0]} is never equal to {types[1]}"
+    has_order = types[0] == types[1] and types[0] in {_NUMBER, "text"}
+    return None if has_order else f"{types[0]} and {types[1]} have no order"
+
+
+_NUMBER = "a number"
+_NUMBERS = frozenset({"a whole number", "a fraction"})
