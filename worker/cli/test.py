@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -176,5 +177,5 @@ def _print_coverage(mappings: Mappings, results: Sequence[FixtureResult]) -> Non
     typer.echo(f"{rules - len(missed)} of {rules} rules are covered", err=True)
     if missed:
         print_line(f"no fixture reaches: {', '.join(missed)}", err=True)
-    for each in never_filled(mappings, results):
-        print_line(f"no fixture fills {each.field} at {each.at}: {each.text}", err=True)
+    for file, fields in groupby(never_filled(mappings, results), lambda each: each.file):
+        print_line(f"{file}: no fixture fills {', '.join(map(str, fields))}", err=True)

@@ -15,7 +15,6 @@ import typer
 from worker.cli.lines import print_line
 from worker.cli.streams import output_is_gone
 from worker.core.record_reading import UNREADABLE, read_headers
-from worker.mapping.trying.preview import answer
 
 if TYPE_CHECKING:
     from worker.core.message_id import MessageIds
@@ -70,7 +69,7 @@ class Outcomes:
     def print_count(self, what: str, *, always: bool) -> None:
         """Print the counts to standard error; of a single record only if `always`."""
         total = self._counts.total()
-        if always or total > 1:
+        if (always or total > 1) and not output_is_gone():
             counts = f"{self._counts['sent']} sent as {self._calls:,} call{'' if self._calls == 1 else 's'}"
             counts += f", {self._counts['ignored']:,} ignored, {self._counts['rejected']:,} rejected"
             typer.echo(f"{total:,} {what}{'' if total == 1 else 's'}: {counts}", err=True)
@@ -85,6 +84,8 @@ def outcome(explanation: Explanation) -> str:
 
 def print_verdicts(mapped: MappedRecords) -> int:
     """Print what becomes of each record; returns how many were rejected."""
+    from worker.mapping.trying.preview import answer
+
     outcomes = Outcomes()
     for record in mapped:
         explanation = mapped.mappings.explain(record, mapped.ids)

@@ -161,8 +161,10 @@ class Mappings:
         if self.file_of(topic) is not None:
             return None
         known = self.subscriptions
-        hint = did_you_mean(topic, known) or f"there are: {', '.join(known)}"
-        return f"no mapping names the topic '{topic}' ({hint})"
+        hint = did_you_mean(topic, known)
+        return f"no mapping names the topic '{topic}'; there are: {', '.join(known)}" + (
+            f" ({hint})" if hint else ""
+        )
 
     def converter(self, topic: str, ids: MessageIds, on_slow: OnSlow | None = None) -> Converter | None:
         """What turns a topic's records into calls; compiled here, so keep it.

@@ -20,14 +20,24 @@ class Unfilled(NamedTuple):
     """An expression of a rule that fixtures reach, and that finds nothing in any of them.
 
     Attributes:
-        at: where it stands, as `file:line:column`.
+        file: the mapping file.
+        line, column: where it stands.
         field: which field of the call it is for.
-        text: the expression.
     """
 
-    at: str
+    file: str
+    line: int
+    column: int
     field: str
-    text: str
+
+    @property
+    def at(self) -> str:
+        """Where it stands, as `file:line:column`."""
+        return f"{self.file}:{self.line}:{self.column}"
+
+    def __str__(self) -> str:
+        """The field and its place, for a list of those of one file."""
+        return f"{self.field} ({self.line}:{self.column})"
 
 
 def rules_never_hit(mappings: Mappings, results: Iterable[FixtureResult]) -> list[str]:
@@ -74,4 +84,4 @@ def _expressions(mappings: Mappings, reached: set[str]) -> Iterable[Unfilled]:
                     if isinstance(value, Expression) and not value.is_literal:
                         line, column = document.position((*call.path, *path))
                         field = ".".join(map(str, path))
-                        yield Unfilled(f"{document.file}:{line}:{column}", field, value.text)
+                        yield Unfilled(document.file, line, column, field)
