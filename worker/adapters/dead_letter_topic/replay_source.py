@@ -33,6 +33,9 @@ T = TypeVar("T")
 CHUNK = 500
 """Records of one fetch, at most: they are mapped while the loop waits."""
 
+SESSION_SECONDS = 45.0
+"""Letters are read without a group; this is as long as the session of a worker is by default."""
+
 PATIENCE_SECONDS = 300.0
 """How long brokers may be away in the middle of a replay."""
 
@@ -147,6 +150,11 @@ class ReplaySource:
         self._committed |= {number: upto for (_, number), upto in offsets.items()}
         self._tell(self._done(), self._at_work.total)
         return ()
+
+    @property
+    def session_timeout(self) -> float:
+        """See `ports.Source.session_timeout`: sending stops when no mark could be written for this long."""
+        return SESSION_SECONDS
 
     async def confirm(self) -> None:
         """See `ports.Source.confirm`: letters are read without a group."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DEFAULT_SESSION_SECONDS = 45
-"""The default of librdkafka's `session.timeout.ms` (classic) and of the broker's `group.consumer.session.timeout.ms`."""
+"""The default of librdkafka's `session.timeout.ms` and of the brokers' `group.consumer.session.timeout.ms`."""
 
 _SESSION = "consumer.session.timeout.ms"
 """The group's own setting; a broker that has none for the group reports its `group.consumer.session.timeout.ms`."""
