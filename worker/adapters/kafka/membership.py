@@ -196,7 +196,7 @@ class Membership:
         """Start reading deferred partitions whose topic is no longer refused.
 
         Raises:
-            KafkaException: the brokers do not answer.
+            KafkaException: the brokers do not respond.
         """
         if not self._deferred:
             return

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from confluent_kafka import ConsumerGroupState, KafkaException
 
 from worker.adapters.kafka.clients import make_admin
+from worker.adapters.kafka.timeouts import RESPONSE_SECONDS
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -63,5 +64,7 @@ class Presence:
         self._asked_at = now
         self._admin = self._admin or make_admin(self._properties)
         self._admin.poll(0)  # hands its log lines over
-        responses: dict[str, Future[Any]] = self._admin.describe_consumer_groups([self._group_id])
+        responses: dict[str, Future[Any]] = self._admin.describe_consumer_groups(
+            [self._group_id], request_timeout=RESPONSE_SECONDS
+        )
         return responses[self._group_id]

@@ -49,7 +49,7 @@ def kafka_problems(kafka: Kafka, subscriptions: Sequence[str]) -> list[Problem]:
             hint = "see security.protocol, sasl.* and ssl.* in kafka.properties"
             return [Problem(f"kafka: {_own_words(refused)}", hint=hint)]
         hint = f"kafka.bootstrap_servers is {kafka.bootstrap_servers}"
-        return [Problem(f"no broker answers: {error.args[0].str()}", hint=hint)]
+        return [Problem(f"no broker responds: {error.args[0].str()}", hint=hint)]
     exact = [each for each in subscriptions if not each.startswith("^")]
     missing = [Problem(f"{NO_SUCH_TOPIC}: {name}") for name in missing_topics(metadata, exact)]
     return missing + dead_letter_problems(kafka, subscriptions, small_is_wrong=True)
@@ -150,7 +150,7 @@ def _judge(
 def _settings(admin: AdminClient, topics: Iterable[str]) -> dict[str, dict[str, str]]:
     resources = [ConfigResource(ResourceType.TOPIC, topic) for topic in dict.fromkeys(topics)]
     responses: dict[ConfigResource, Any] = admin.describe_configs(resources, request_timeout=RESPONSE_SECONDS)
-    wait_for(responses.values())
+    wait_for(responses.values(), RESPONSE_SECONDS)
     return {
         resource.name: {entry.name: str(entry.value) for entry in response.result().values()}
         for resource, response in responses.items()
