@@ -174,11 +174,12 @@ mapping_files = st.fixed_dictionaries(
 
 
 def as_yaml(value: Any) -> str:
-    """The values as YAML in flow style, with words unquoted, as people write them."""
+    """The values as YAML in flow style, with words unquoted, as people write them; each rule has a line of its own."""
     if isinstance(value, dict):
         return f"{{{', '.join(f'{as_yaml(key)}: {as_yaml(item)}' for key, item in value.items())}}}"
     if isinstance(value, list):
-        return f"[{', '.join(map(as_yaml, value))}]"
+        lines = ",\n".join(map(as_yaml, value))
+        return f"[{lines}]"
     if isinstance(value, str) and value.isidentifier() and value != "null":
         return value
     return json.dumps(value)
