@@ -89,7 +89,7 @@ _common = {
     "timestamp": _times_given,
     "messageId": _identities,
 }
-_envelopes = {
+_contexts = {
     "context": st.dictionaries(st.sampled_from(["ip", "p", "active"]), _structures, max_size=2)
     | _found_objects,
     "integrations": st.dictionaries(st.sampled_from(["All", "p"]), st.booleans() | _structures, max_size=2),
@@ -97,7 +97,7 @@ _envelopes = {
 
 
 def _call(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
-    rarely = st.fixed_dictionaries({}, optional=_envelopes)
+    rarely = st.fixed_dictionaries({}, optional=_contexts)
     plain = st.fixed_dictionaries(required, optional=optional | _common)
     return plain | st.builds(lambda call, more: {**call, **more}, plain, rarely)
 

@@ -73,13 +73,13 @@ class Mappings:
         warnings: list[Problem],
         *,
         max_call_bytes: int = MAX_CALL_BYTES,
-        envelopes: bool = True,
+        batch_contexts: bool = True,
     ) -> None:
         self.files = list(files)
         self.warnings = warnings
         self._mappers = mappers
         self._max_call_bytes = max_call_bytes
-        self._envelopes = envelopes
+        self._batch_contexts = batch_contexts
         self._explaining: tuple[str, MessageIds, Converter] | None = None
 
     @classmethod
@@ -91,7 +91,7 @@ class Mappings:
         base: Path,
         dead_letter_topic: str,
         max_call_bytes: int = MAX_CALL_BYTES,
-        envelopes: bool = True,
+        batch_contexts: bool = True,
         text_length: int = MAX_LENGTH,
     ) -> Mappings:
         """Load every mapping file.
@@ -103,7 +103,7 @@ class Mappings:
             dead_letter_topic: the topic that no mapping may claim.
             max_call_bytes: the largest call.
             text_length: characters that a function may make, in every expression of the process.
-            envelopes: False for `batch.context: per_item`; every envelope is b"" then.
+            batch_contexts: False for `batch.context: per_item`, where every batch context is b"".
 
         Raises:
             ConfigError: with every problem of every file; warnings come along.
@@ -120,7 +120,7 @@ class Mappings:
             loading.mappers,
             loading.problems,
             max_call_bytes=max_call_bytes,
-            envelopes=envelopes,
+            batch_contexts=batch_contexts,
         )
 
     @property
@@ -188,7 +188,7 @@ class Mappings:
         return self._explaining[2]
 
     def _target(self, topic: str, ids: MessageIds) -> Target:
-        return Target(topic, ids, self._max_call_bytes, self._envelopes)
+        return Target(topic, ids, self._max_call_bytes, self._batch_contexts)
 
 
 def _explanation(queued: list[QueuedCall]) -> Explanation:
