@@ -23,6 +23,7 @@ from worker.core.records import Converter, QueuedCall, Record
 from worker.customerio import catalog
 from worker.customerio.limits import MAX_CALL_BYTES
 from worker.documents.document import Document, parse
+from worker.documents.files import read_file
 from worker.documents.problems import ConfigError, Problem
 from worker.mapping.compiler.calls import Target
 from worker.mapping.compiler.loop import (
@@ -215,7 +216,7 @@ class _Loading:
     def __init__(self, mappers: Mappers) -> None:
         self.files: list[MappingFile] = []
         self.mappers: dict[str, Mapper] = {}
-        self.problems: list[Problem] = []
+        self.problems: list[Problem] = list(mappers.clashes.values())
         self._loader = mappers
         self._seen: set[Path] = set()
 
@@ -230,10 +231,7 @@ class _Loading:
 
     def _file(self, path: Path) -> None:
         try:
-            document = parse(path.read_bytes(), str(path))
-        except OSError as error:
-            self.problems.append(Problem(f"cannot be read: {error.strerror}", str(path)))
-            return
+            document = parse(read_file(path), str(path))
         except ConfigError as error:
             self.problems.extend(error.problems)
             return
@@ -244,12 +242,17 @@ class _Loading:
 
     def _load_mappers(self, file: MappingFile) -> None:
         for rule in file.rules:
-            if rule.mapper is None or rule.mapper in self.mappers:
+            if rule.mapper is None or rule.mapper in self.mappers or self._clashes(rule.mapper):
                 continue
             try:
                 self.mappers[rule.mapper] = self._loader.load(rule.mapper)
             except MapperProblem as problem:
                 self.problems.append(_mapper_problem(file.document, (*rule.path, "mapper"), problem))
+
+    def _clashes(self, mapper: str) -> bool:
+        """Whether its module cannot be imported because of its name, which is a problem already."""
+        module, colon, _ = mapper.partition(":")
+        return bool(colon) and module.partition(".")[0] in self._loader.clashes
 
     def check(self, dead_letter_topic: str) -> None:
         """What can be said once every file has been read."""
@@ -273,4 +276,4 @@ def _files(pattern: str, base: Path) -> Iterator[Path]:
     found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - keeps the name as the user wrote it
     if not found:
         found = sorted(glob.glob(str(base / pattern), recursive=True))  # noqa: PTH207 - the same
-    return (path for path in map(Path, found) if path.is_file())
+    return (path for path in map(Path, found) if not path.is_dir())
