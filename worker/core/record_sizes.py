@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 FIRST_RECORD_BYTES = 1_048_588
 """The size assumed before any record was seen: the largest that topics take by default (`message.max.bytes` of
 Kafka's brokers)."""
@@ -41,10 +43,8 @@ class RecordSizes:
         return max(2 * value_bytes, known)
 
     def fitting(self, room: int) -> int:
-        """How many further records may be fetched into `room` bytes: as many as fit, and the one that fills it up.
+        """How many further records may be fetched into `room` bytes: as many as fit, and one that fills it up.
 
         None where there is no room; otherwise at least one, or a record larger than the limit would never be read.
         """
-        if room <= 0:
-            return 0
-        return int(room // max(1.0, self.estimate)) + 1
+        return 0 if room <= 0 else math.ceil(room / max(1.0, self.estimate))
