@@ -10,7 +10,6 @@ import typer
 
 from worker.cli.map_input import STANDARD_INPUT, read_values, records_of
 from worker.cli.options import ConfigOption, chosen_config, coordinates, is_coordinates, load
-from worker.cli.verdicts import MappedRecords, print_verdicts
 
 if TYPE_CHECKING:
     from worker.core.message_id import MessageIds
@@ -89,6 +88,8 @@ def map_events(
             _print_source(mappings, topic)
             return
         records, ids = _from_input(file, topic, key, header or [], raw=raw)
+    from worker.cli.verdicts import MappedRecords, print_verdicts
+
     mapped = MappedRecords(mappings, records, ids, of_kafka=bool(at or from_topic))
     if diff is not None:
         from worker.cli.map_diff import old_mappings, print_differences

@@ -151,7 +151,13 @@ class _Seen:
             return TriedRule(rule.at, None, matches=not self._kafka["tombstone"])
         found = self.found(rule.when)
         conditions = tuple(map(self._condition, _conditions(rule.when.node)))
-        return TriedRule(rule.at, rule.when.text, is_true(found.value), found.failed, conditions)
+        return TriedRule(
+            rule.at,
+            rule.when.text,
+            found.failed is None and rule.when.holds(self._event, self._kafka),
+            found.failed,
+            conditions,
+        )
 
     def fields(self, call: CallRule) -> Iterator[FieldValue]:
         if call.event is not None:
@@ -189,11 +195,6 @@ class _Seen:
     def _at(self, path: Path) -> str:
         line, column = self._file.document.position(path)
         return f"{self._file.document.file}:{line}:{column}"
-
-
-def is_true(value: Any) -> bool:
-    """Whether JMESPath calls a value true: 0 is."""
-    return not (value is None or value is False or value in ("", [], {}))
 
 
 def _conditions(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
