@@ -84,7 +84,7 @@ class Telemetry:
     def records_lost(self, topic: str, partition: int, n: int) -> None:
         """`n` offsets after the committed one no longer exist: Kafka deleted them before they were read."""
         self._totals.lost += n
-        self._measure.records_lost.add(n, {"topic": topic})
+        self._measure.records_lost.add(n, topic)
         log(
             logging.ERROR,
             "records_lost",
@@ -96,7 +96,7 @@ class Telemetry:
 
     def partition_restarted(self, topic: str, partition: int) -> None:
         """The partition is another log than the one that was read and committed: it is read from its beginning."""
-        self._measure.partitions_restarted.add(1, {"topic": topic})
+        self._measure.partitions_restarted.add(1, topic)
         log(
             logging.ERROR,
             "partition_restarted",
@@ -173,7 +173,8 @@ class Telemetry:
         count(self._totals.requests, outcome)
         self._totals.request_bytes += size
         self._measure.request_duration.record(seconds, {"status": outcome})
-        self._measure.request_bytes.add(size, outcome)
+        self._measure.request_bytes.add(size, {"status": outcome})
+        self._measure.requests_finished.add(1)
         if self._providers.tracing:
             self._providers.tracing.request_finished(status, failure)
 
@@ -251,6 +252,7 @@ class Telemetry:
 
     def partitions_assigned(self, partitions: Sequence[Partition]) -> None:
         """This member owns these partitions now."""
+        self._measure.start_topics({topic for topic, _ in partitions})
         self._partitions_changed("assigned", partitions, logging.INFO, "partitions were assigned")
 
     def partitions_revoked(self, partitions: Sequence[Partition]) -> None:
@@ -286,7 +288,7 @@ class Telemetry:
 
     def fetch_stalled(self, topic: str, partition: int) -> None:
         """Nothing was fetched of a partition that has records to read, and room; it was started again."""
-        self._measure.fetches_stalled.add(1, {"topic": topic})
+        self._measure.fetches_stalled.add(1, topic)
         message = "nothing was fetched of a partition that has records to read: it was started again"
         log(logging.ERROR, "fetch_stalled", message, topic=topic, partition=partition)
 
