@@ -415,3 +415,24 @@ def test_every_counter_with_other_labels_has_a_total_beside_it(telemetry: Teleme
                 f"{name.removesuffix('_bytes')}_overall{'_bytes' if name.endswith('_bytes') else ''}_total"
             )
             assert re.search(rf"^pipelines_worker_{total}\W", text, re.MULTILINE), name
+
+
+def test_rules_that_match_nothing_are_logged_once_and_shown_until_they_match(
+    telemetry: Telemetry, caplog: pytest.LogCaptureFixture
+) -> None:
+    telemetry.rules_known("a", ["m.yaml:3", "m.yaml:7"])
+    for _ in range(3):
+        telemetry.records_consumed(500, "a")
+        telemetry.records_ignored(400, "a")
+        telemetry.rules_matched("a", {"m.yaml:3", None})
+
+    assert events(caplog) == ["rule_matched_nothing"]
+    assert fields(caplog) == {"rule": "m.yaml:7", "topic": "a", "records": 1000}
+    status = telemetry.status()
+    assert status["unmatched_rules"] == [{"rule": "m.yaml:7", "topic": "a", "records": 1500}]
+    assert status["topics"] == [{"topic": "a", "consumed": 1500, "ignored": 1200, "ignored_share": 0.8}]
+    assert metric(telemetry, 'records_ignored_share{topic="a"}') == 0.8
+    assert telemetry.awaits_matches()
+    telemetry.rules_matched("a", {"m.yaml:7"})
+    assert telemetry.status()["unmatched_rules"] == []
+    assert not telemetry.awaits_matches()

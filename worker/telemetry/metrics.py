@@ -18,6 +18,7 @@ from worker.telemetry.counters import PREFIX, Tally, TotalledCounter
 
 if TYPE_CHECKING:
     from worker.core.records import Partition
+    from worker.core.rule_use import TopicUse
 
 MakeHistogram = Callable[..., Histogram]
 
@@ -255,6 +256,16 @@ def register_gauges(meter: Meter, observe: Callable[[], Observation]) -> None:
         "1 while fetching waits because enough is in progress.",
         lambda now: [Point(int(now.paused))],
     )
+
+
+def register_ignored_share(meter: Meter, topics: Mapping[str, TopicUse]) -> None:
+    """Measure at each export which share of each topic's records was ignored."""
+
+    def callback(_: CallbackOptions) -> Iterable[Point]:
+        return [Point(use.ignored_share, {"topic": topic}) for topic, use in list(topics.items())]
+
+    meaning = "Share of a topic's records, from 0 to 1, that was ignored since the process started."
+    meter.create_observable_gauge(f"{PREFIX}.records.ignored_share", [callback], "", meaning)
 
 
 def _by_partition(values: Mapping[Partition, float]) -> list[Point]:
