@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.dead_letters.masking import masked, shape
+from worker.dead_letters.masking import CUT, MAX_LEVELS, cut, masked, shape
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=100),
@@ -39,7 +39,9 @@ def test_numbers_are_masked_however_small() -> None:
         ({"status": "Ada called again about her order"}, {"status": "xxx xxxxxx xxxxx xxxxx xxx xxxxx"}),
         ({"status": "x" * 33}, {"status": "x" * 33}),
         ({"status": "a" * 33}, {"status": "x" * 33}),
-        ({"ada.lovelace": True}, {"xxx.xxxxxxxx": True}),
+        ({"ada.lovelace": True, "ada-lovelace": 1}, {"xxx.xxxxxxxx": True, "xxx-xxxxxxxx": "9"}),
+        ({"born": "1815-12-10T00:00:00Z"}, {"born": "9999-99-99x99:99:99x"}),
+        ({"at": "2026-11-21T10:00:00Z"}, {"at": "2026-11-21T10:00:00Z"}),
         ({"op": "c", "status": "paid"}, {"op": "c", "status": "paid"}),
     ],
 )
@@ -47,6 +49,15 @@ def test_only_one_short_word_of_a_code_field_and_a_date_with_a_time_are_shown(
     event: dict[str, Any], shown: dict[str, Any]
 ) -> None:
     assert masked(event) == shown
+
+
+def test_values_are_cut_where_they_nest_deeper_than_python_recurses() -> None:
+    nested: Any = 1
+    for _ in range(100_000):
+        nested = [nested]
+    shown = orjson.dumps(masked(cut({"deep": nested}))).decode()
+    assert shown.count("[") == MAX_LEVELS - 1
+    assert CUT in shown
 
 
 def test_texts_of_the_mapping_are_shown() -> None:

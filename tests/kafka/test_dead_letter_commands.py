@@ -103,15 +103,23 @@ async def test_no_letter_that_somebody_else_wrote_ends_a_command(
         site.kafka.append(site.letters, 0, [event("happened")], key=b"key", headers=headers)
     for mark in (b"0:" + b"9" * 5000, b"\xff", b"0:5-1", b"99999999999:0", b"0:-1"):
         site.kafka.append(site.letters, 0, [None], headers=[("dlq.resolved", mark)])
+    deep = b'{"type": "happened", "person": "p", "x": ' + b"[" * 900 + b'"\xc2\x9b31m"' + b"]" * 900 + b"}"
+    written = dict(letter_record(origin=(site.topic, 0, 50), value=deep).headers() or [])
+    site.kafka.append(site.letters, 0, [deep], key=b"key", headers=list(written.items()))
     # As Kafka Connect does, which keeps the original's time, in whatever unit its producer wrote it.
     connect: Headers = [*connect_headers(site.topic, 0, 99)]
     site.kafka.append(site.letters, 0, [event("happened")], headers=connect, timestamp=NOW * 1000)
-    letters = len(ODD_FACTS) + 1
+    letters = len(ODD_FACTS) + 2
     assert sum((await dlq.waiting()).values()) == letters
-    places = [*range(len(ODD_FACTS)), len(ODD_FACTS) + 5]
+    places = [*range(len(ODD_FACTS)), len(ODD_FACTS) + 5, len(ODD_FACTS) + 6]
     for done in [await dlq("list"), *[await dlq("show", f"{site.letters}:0:{n}") for n in places]]:
         assert done.code == 0, done.err
         assert done.out.replace("\n", "").isprintable(), repr(done.out)
+    revealed = await dlq("show", f"{site.letters}:0:{len(ODD_FACTS) + 5}", "--reveal")
+    assert revealed.code == 0, revealed.err
+    assert revealed.out.replace("\n", "").isprintable()
+    assert (await dlq("replay", "--dry-run", "--rate", "9" * 400)).code == 2
+    assert (await dlq("list", "--since", "9" * 400 + "d")).code == 2
     assert (await dlq("show", f"{site.letters}:99999999999999999999:1")).code == 2
     assert (await dlq("show", f"{site.letters}:0:99999999999999999999")).code == 2
     code, table = await dlq.replayed("--allow-stale", "--include-replayed")

@@ -26,6 +26,21 @@ async def test_what_is_there_is_delivered_in_order_and_committed_with_either_gro
     assert site.ledger.repeated == 0
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_committed_offset_beyond_the_end_is_not_caught_up(
+    site: Site, kafka: KafkaClient, protocol: str
+) -> None:
+    site.change("kafka", properties=PROTOCOLS[protocol])
+    for _ in range(3):
+        site.produce(10)
+        for number, end in enumerate(site.ends()):
+            kafka.commit(site.group, (site.topic, number), end + 1000)
+        assert await site.run_job() == 0
+        assert site.committed() == site.ends()
+    assert len(site.workers[0].told("partition_restarted")) == 2
+    site.ledger.check()
+
+
 async def test_several_topics_and_a_pattern_are_caught_up_with_and_what_is_empty_counts(
     site: Site, kafka: KafkaClient
 ) -> None:

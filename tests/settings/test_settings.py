@@ -151,6 +151,8 @@ WRONG = [
     ("kafka:\n  properties:\n    group.id: x", 3, 15, "is set by the worker", "kafka.group_id"),
     ("kafka:\n  properties:\n    enable.auto.commit: true", 3, 25, "is set by the worker", None),
     ("kafka:\n  properties:\n    enable.auto.offset.store: true", 3, 31, "is set by the worker", None),
+    ("kafka:\n  properties:\n    oauth_cb: f", 3, 15, "is a Python object", "kafka.auth"),
+    ("kafka:\n  properties:\n    default.topic.config: x", 3, 27, "is a Python object", "kafka.auth"),
     ("kafka:\n  properties:\n    auto.offset.reset: latest", 3, 24, "is set by the worker", "start_from"),
     ("kafka:\n  properties:\n    isolation.level: x", 3, 22, "is set by the worker", "read_committed"),
     ("kafka:\n  properties:\n    enable.idempotence: false", 3, 25, "is set by the worker", None),

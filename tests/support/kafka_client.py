@@ -96,6 +96,14 @@ class KafkaClient:
         finally:
             consumer.close()
 
+    def commit(self, group: str, partition: Partition, offset: int) -> None:
+        """Commit for a group that has no members, as an administrator does."""
+        consumer = Consumer({"bootstrap.servers": self.servers, "group.id": group})
+        try:
+            consumer.commit(offsets=[TopicPartition(*partition, offset)], asynchronous=False)
+        finally:
+            consumer.close()
+
     def read(self, topic: str, n: int, partition: int = 0) -> list[Message]:
         """The first records of a partition."""
         consumer = Consumer({"bootstrap.servers": self.servers, "group.id": "reader"})

@@ -27,10 +27,13 @@ PROPERTIES = """
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners=PLAINTEXT://127.0.0.1:{port},PASSWORD://127.0.0.1:{password_port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},PASSWORD://127.0.0.1:{password_port}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PASSWORD:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
+sasl.enabled.mechanisms=PLAIN
+listener.name.password.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule \\
+  required user_worker="right";
 log.dirs={directory}/logs
 num.partitions=1
 auto.create.topics.enable=false
@@ -83,6 +86,7 @@ class KafkaCluster:
 
     Attributes:
         bootstrap_servers: its address, the same after a restart.
+        password_servers: the address where the user `worker` needs the password `right` (SASL PLAIN).
         directory: what it writes goes here; its own log is `server.log`.
     """
 
@@ -90,11 +94,17 @@ class KafkaCluster:
         self.directory = directory
         self._process: subprocess.Popen[bytes] | None = None
         self._properties = directory / "server.properties"
-        port, controller_port = _free_ports(2)
+        port, controller_port, password_port = _free_ports(3)
         self.bootstrap_servers = f"127.0.0.1:{port}"
+        self.password_servers = f"127.0.0.1:{password_port}"
         directory.mkdir(parents=True, exist_ok=True)
         self._properties.write_text(
-            PROPERTIES.format(port=port, controller_port=controller_port, directory=directory)
+            PROPERTIES.format(
+                port=port,
+                controller_port=controller_port,
+                password_port=password_port,
+                directory=directory,
+            )
         )
         self._format()
 

@@ -22,12 +22,33 @@ from worker.mapping.kafka_fields import kafka_fields, record_time
 _ABSENT = object()
 
 
+class ManyRejected(Exception):  # noqa: N818 - what a record is, not a fault of the program
+    """All that is wrong with a call. A converter stops at the first fault that it meets, in an order of its own.
+
+    Attributes:
+        stages: of the faults.
+    """
+
+    def __init__(self, faults: list[Rejected]) -> None:
+        super().__init__(", ".join(map(str, faults)))
+        self.stages = {fault.stage for fault in faults}
+
+
 class Reference:
     """Converts records by interpreting a mapping file. No mappers."""
 
     def __init__(self, file: MappingFile, ids: MessageIds) -> None:
         self._file = file
         self._ids = ids
+
+    def outcome(self, record: Record) -> list[EncodedCall] | set[Stage]:
+        """The calls; or the stages of all that is wrong with the record."""
+        try:
+            return self.convert(record)
+        except ManyRejected as rejected:
+            return rejected.stages
+        except Rejected as rejected:
+            return {rejected.stage}
 
     def convert(self, record: Record) -> list[EncodedCall]:
         value = record.value()
@@ -58,11 +79,33 @@ class Reference:
         event: dict[str, Any],
         kafka: dict[str, Any],
     ) -> EncodedCall:
-        values = {}
+        values: dict[str, Any] = {}
+        faults: list[Rejected] = []
         for name, given in call.fields.items():
             send_nulls = rule.send_nulls and name in {"properties", "traits"}
-            found = self._value(given, event, kafka, send_nulls=send_nulls)
+            try:
+                found = self._value(given, event, kafka, send_nulls=send_nulls)
+            except Rejected as fault:
+                faults.append(fault)
+                found = _ABSENT
             values[name] = None if found is _ABSENT else found
+        try:
+            encoded = self._encoded(call, values, index, record, event, kafka)
+        except Rejected as fault:
+            faults.append(fault)
+        if faults:
+            raise ManyRejected(faults)
+        return encoded
+
+    def _encoded(
+        self,
+        call: CallRule,
+        values: dict[str, Any],
+        index: int,
+        record: Record,
+        event: dict[str, Any],
+        kafka: dict[str, Any],
+    ) -> EncodedCall:
         if call.event_from is not None:
             values["event"] = self._search(call.event_from, event, kafka)
         elif call.event is not None:

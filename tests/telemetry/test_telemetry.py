@@ -86,6 +86,7 @@ VERBS: list[tuple[Callable[[Telemetry], None], str, float]] = [
         1,
     ),
     (lambda t: t.records_lost("a", 0, 9), 'records_lost_total{topic="a"}', 9),
+    (lambda t: t.partition_restarted("a", 0), 'partitions_restarted_total{topic="a"}', 1),
     (lambda t: t.calls_delivered(4), "calls_delivered_total", 4),
     (lambda t: t.batch_closed("full", 5, 700), 'batch_calls_sum{why="full"}', 5),
     (lambda t: t.batch_closed("full", 5, 700), 'batch_size_bytes_sum{why="full"}', 700),
@@ -171,16 +172,15 @@ async def test_another_thread_gets_what_the_event_loop_observes(telemetry: Telem
 
     telemetry.observe(observe)
 
-    assert (await asyncio.to_thread(telemetry.observation)).in_progress_records == 5
+    assert (await asyncio.to_thread(telemetry.status))["in_progress"]["records"] == 5
     telemetry.shutdown()
 
 
 def test_after_shutdown_the_last_observation_stands(telemetry: Telemetry) -> None:
     telemetry.observe(lambda: Observation(in_flight_requests=3))
     telemetry.shutdown()
-    telemetry.observe = None  # type: ignore[assignment, method-assign]
 
-    assert telemetry.observation().in_flight_requests == 3
+    assert telemetry.status()["in_flight_requests"] == 3
 
 
 @given(st.lists(st.text(max_size=70) | st.from_regex(r"[A-Z][A-Z0-9_]{0,63}", fullmatch=True), max_size=20))

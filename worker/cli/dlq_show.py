@@ -19,7 +19,7 @@ from worker.core.records import Partition
 from worker.dead_letters.dead_letter import DeadLetter
 from worker.dead_letters.headers import printable
 from worker.dead_letters.index import State
-from worker.dead_letters.masking import masked, shape
+from worker.dead_letters.masking import cut, masked, shape
 from worker.dead_letters.runbook import entry_for
 from worker.dead_letters.selection import Filters, Selection
 from worker.mapping.mappings import Explanation, Mappings
@@ -107,7 +107,8 @@ def _print_value(value: bytes | None, *, reveal: bool) -> None:
         typer.echo(f"    (not JSON: line {fault.lineno}, column {fault.colno})")
         typer.echo(f"    {_bytes(value, reveal=reveal)}")
         return
-    _print_json(decoded if reveal else masked(decoded))
+    shown = cut(decoded)
+    _print_json(shown if reveal else masked(shown))
 
 
 def _print_forecast(letter: DeadLetter, settings: Settings, mappings: Mappings, *, reveal: bool) -> None:
@@ -142,8 +143,9 @@ def _print_explanation(explanation: Explanation, masked_but: Collection[str] | N
 
 
 def _print_json(value: Any) -> None:
-    for line in orjson.dumps(value, option=orjson.OPT_INDENT_2).decode().splitlines():
-        typer.echo(f"    {line}")
+    # By line feeds only: other separators that `splitlines` knows are escaped as the control characters that they are.
+    for line in orjson.dumps(value, option=orjson.OPT_INDENT_2).decode().split("\n"):
+        typer.echo(f"    {printable(line)}")
 
 
 def _bytes(value: bytes | None, *, reveal: bool) -> str:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 OnSlow = Callable[[str, float], None]
 
+MAX_CONVERTERS = 200
+"""Compiled mappings that are kept: one for each source topic and each cluster that dead letters claim to come from."""
+
 
 @dataclass(slots=True)
 class Tally:
@@ -186,6 +189,9 @@ class Admission:
     def _converter(self, cluster_id: str, topic: str) -> Converter | None:
         source = (cluster_id, topic)
         if source not in self._converters:
+            if len(self._converters) >= MAX_CONVERTERS:
+                self._converters.clear()
+                self._ids.clear()
             ids = self._ids_of(cluster_id)
             self._converters[source] = self._mappings.converter(topic, ids, self._on_slow)
         return self._converters[source]

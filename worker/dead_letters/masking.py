@@ -12,13 +12,18 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?", re.ASCII)
+_TIME = re.compile(
+    r"\d{4}-\d{2}-\d{2}[T ](?!00:00(:00(\.0+)?)?(Z|[+-]|$))\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?",
+    re.ASCII,
+)
+"""A date with a time. Midnight is not one: that is how many programs write a birth date."""
+
 _ULID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}", re.ASCII)
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,31}", re.ASCII)
 """One short word, such as `order.completed`."""
 
-_KEY = re.compile(r"[A-Za-z_$][A-Za-z_$-]{0,39}[0-9]{0,2}", re.ASCII)
-"""What the name of a field looks like. Without dots, which addresses and names such as `ada.lovelace` have."""
+_KEY = re.compile(r"[A-Za-z_$][A-Za-z_$]{0,39}[0-9]?", re.ASCII)
+"""What the name of a field looks like. Without dots and dashes, as in `ada.lovelace`, and without numbers."""
 
 _EMPTY_WORDS = frozenset({"", "null", "undefined", "none", "nan", "[object object]", "true", "false", "n/a"})
 _CODES = frozenset(
@@ -27,12 +32,27 @@ _CODES = frozenset(
 )
 """Fields, in lower case, that hold a program's code."""
 
+MAX_LEVELS = 100
+"""Of nested objects and lists that are shown: deeper ones are cut. JSON can nest deeper than Python recurses."""
+
+CUT = "..."
+"""Stands for what is nested deeper than `MAX_LEVELS`."""
+
 _MAX_CHARS = 200
 """Of a text's shape: a longer one shows nothing more."""
 
 
+def cut(value: Any, levels: int = MAX_LEVELS) -> Any:
+    """Decoded JSON without what is nested deeper than `levels`."""
+    if isinstance(value, dict):
+        return {key: cut(each, levels - 1) for key, each in value.items()} if levels else CUT
+    if isinstance(value, list):
+        return [cut(each, levels - 1) for each in value] if levels else CUT
+    return value
+
+
 def masked(value: Any, field: str = "", own_texts: Collection[str] = ()) -> Any:
-    """Decoded JSON with everything masked that could identify a person.
+    """Decoded JSON, nested no deeper than `MAX_LEVELS`, with everything masked that could identify a person.
 
     Args:
         value: the decoded value.

@@ -35,6 +35,12 @@ MAPPING_SECONDS = 0.5
 """How long records are mapped between two polls. Kafka's least `max.poll.interval.ms` is a session, so about 6 s; one
 record, which may take `limits.mapping_timeout`, comes on top."""
 
+FIRST_RECORD_BYTES = 32_000
+"""How large a record is taken to be before any was seen: as large as a call may be."""
+
+SIZES_REMEMBERED = 32
+"""So many slices after large records have ended, about a third of their size still counts."""
+
 MAX_SLOW_RECORDS = 1000
 """So many records are remembered as too slow: a record may come again when a rebalance overtakes its dead letter."""
 
@@ -84,6 +90,7 @@ class Intake:
         self._backlog = Backlog()
         self._spent = 0.0
         self._fits = 0
+        self._record_size = 0.0
 
     # What waits
 
@@ -95,6 +102,9 @@ class Intake:
         if size <= waiting_size:
             return 0
         left = max(0, records - waiting)
+        left = min(left, int((size - waiting_size) / (self._record_size or FIRST_RECORD_BYTES)) + 1)
+        if not self._record_size:
+            left = min(left, SLICE)
         return min(left, self._fits) if self._fits else left
 
     def waiting(self) -> tuple[int, int]:
@@ -168,6 +178,9 @@ class Intake:
     ) -> None:
         size = self._queue(state, calls) + sum([len(record.value() or b"") for record in records])
         state.accept(records[-1].offset() + 1, len(records), size)
+        # Large ones count at once, and are forgotten slowly.
+        mean = size / len(records)
+        self._record_size = max(mean, self._record_size + (mean - self._record_size) / SIZES_REMEMBERED)
         self._reject(state, records, rejected)
         self._telemetry.records_consumed(len(records), state.partition[0])
 

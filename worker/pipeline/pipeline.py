@@ -27,6 +27,7 @@ from worker.core.records import Converter, Partition
 from worker.core.retry import CircuitBreaker
 from worker.core.storm import StormBreaker
 from worker.mapping.time_limit import Blocked, TimeLimit
+from worker.pipeline.caught_up import CaughtUp
 from worker.pipeline.committing import FAILING, Committer
 from worker.pipeline.dead_lettering import STORM, DeadLetterWriter
 from worker.pipeline.delivery import Delivery
@@ -76,7 +77,6 @@ class Pipeline:
         self._settings = settings
         self._telemetry = telemetry
         self._clock = clock
-        self._ends: dict[Partition, int] = {}
         self._lanes = Lanes(
             max_bytes=settings.batch.max_bytes,
             max_calls=settings.batch.max_calls,
@@ -133,6 +133,7 @@ class Pipeline:
         self._stop_asked = asyncio.Event()
         self._halted = asyncio.Event()
         self._caught_up = asyncio.Event()
+        self._ends = CaughtUp()
 
     # Life
 
@@ -209,7 +210,9 @@ class Pipeline:
 
     async def _consume(self) -> None:
         while True:
-            await self._intake.accept(await self._source.fetch(self._fetch_limit()))
+            fetched = await self._source.fetch(self._fetch_limit())
+            self._ends.fetched(fetched)
+            await self._intake.accept(fetched)
             self._commit_early_if_crowded()
 
     def _fetch_limit(self) -> int:
@@ -285,15 +288,7 @@ class Pipeline:
         """Caught up, or never to be: for `--until-caught-up`."""
         if self._breaker.hold or (self._storm.broken and self._dead_lettering.is_idle):
             self._halted.set()
-        if (
-            self._joined
-            and self._source.is_complete
-            and all(
-                state.offsets.next_offset >= self._ends[partition]
-                and state.offsets.committed == state.offsets.next_offset
-                for partition, state in self._lanes.partitions.items()
-            )
-        ):
+        if self._joined and self._source.is_complete and self._ends.holds(self._lanes.partitions.values()):
             self._caught_up.set()
 
     # Rebalances
@@ -304,7 +299,7 @@ class Pipeline:
         self._committer.succeeded()
         for partition, start in starts.items():
             self._lanes.assign(partition, start.offset, start.committed)
-            self._ends[partition] = start.end
+            self._ends.assigned(partition, start)
 
     async def revoked(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         """See `ports.Assignments`.
@@ -338,7 +333,7 @@ class Pipeline:
     def _forget(self, states: list[PartitionState]) -> None:
         for state in states:
             self._lanes.forget(state)
-            self._ends.pop(state.partition, None)
+            self._ends.forget(state.partition)
         self._dead_lettering.drop_revoked()
         self._progress.notify()
 

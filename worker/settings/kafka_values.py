@@ -25,6 +25,11 @@ _OWN = {
 
 _OWN_PREFIX = "enable.auto."
 
+_PYTHON_ONLY = frozenset(
+    ["logger", "on_commit", "on_delivery", "opaque", "default_topic_conf", "default.topic.config"]
+)
+"""What the Python client takes as functions or objects, beside all that ends in `_cb`: a file cannot hold them."""
+
 
 def _topic_name(value: Any) -> str:
     if not isinstance(value, str) or not is_topic_name(value):
@@ -70,6 +75,11 @@ def _property_name(name: str) -> str:
         raise InvalidValueError("is set by the worker", "the worker commits and stores offsets itself")
     if name in _OWN:
         raise InvalidValueError("is set by the worker", _OWN[name])
+    if name in _PYTHON_ONLY or name.endswith("_cb"):
+        raise InvalidValueError(
+            "is a Python object, which a file cannot hold",
+            "for tokens set kafka.auth; every other property is a key",
+        )
     return name
 
 

@@ -75,7 +75,8 @@ class Kafka(Section):
         default="earliest",
         description="Where to start in a partition without a committed offset: earliest, latest, or a point in "
         "time (RFC 3339). If the committed offset is below the log's start, the worker continues at the "
-        "earliest record and counts the lost ones.",
+        "earliest record and counts the lost ones. With latest, the group commits the ends at its first start; "
+        "topics and partitions created after that are read from their beginning.",
         examples=["earliest", "latest", "2026-11-21T10:00:00Z"],
     )
     properties: Properties = Field(

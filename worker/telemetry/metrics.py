@@ -121,6 +121,11 @@ class Instruments:
             "{record}",
             "Offsets that Kafka had deleted before the worker read them, by topic.",
         )
+        self.partitions_restarted = counter(
+            f"{PREFIX}.partitions.restarted",
+            "{partition}",
+            "Partitions read from their beginning because the topic was created anew or its log was cut, by topic.",
+        )
 
     def _make_for_requests(self, counter: MakeCounter, histogram: MakeHistogram) -> None:
         self.batch_calls = histogram(

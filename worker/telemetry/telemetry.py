@@ -7,19 +7,19 @@ passes through here: arguments are numbers, topics, upper-case reasons, and reda
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from worker.telemetry.logs import LogRateLimiter, log
 from worker.telemetry.metrics import Instruments, Observation, register_gauges
+from worker.telemetry.observer import Observer
 from worker.telemetry.opentelemetry import Providers
+from worker.telemetry.status import status_of
 from worker.telemetry.totals import Totals, count
 from worker.version import __version__
 
@@ -33,9 +33,6 @@ __all__ = ["Observation", "Telemetry", "Totals"]
 _REASON = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 _MAX_REASONS = 200
 """Distinct reasons used as labels; the rest is `OTHER`. Mappers choose their own codes, and each is a time series."""
-
-_OBSERVATION_SECONDS = 1.0
-"""How long an exporter's thread waits for the event loop's answer; then it exports the last one."""
 
 
 class Telemetry:
@@ -61,13 +58,10 @@ class Telemetry:
         self._rate_limiter = LogRateLimiter(clock)
         self._reasons: set[str] = set()
         self._held: tuple[str, int, float] | None = None
-        self._observe: Callable[[], Observation] = Observation
-        self._observed = Observation()
-        self._observing_thread: int | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._observer = Observer()
         self._providers = Providers(settings, version)
         self._measure = Instruments(self._providers.meter)
-        register_gauges(self._providers.meter, self.observation)
+        register_gauges(self._providers.meter, self._observer.current)
 
     # Records
 
@@ -98,6 +92,17 @@ class Telemetry:
             topic=topic,
             partition=partition,
             count=n,
+        )
+
+    def partition_restarted(self, topic: str, partition: int) -> None:
+        """The partition is another log than the one that was read and committed: it is read from its beginning."""
+        self._measure.partitions_restarted.add(1, {"topic": topic})
+        log(
+            logging.ERROR,
+            "partition_restarted",
+            "the topic was deleted and created anew, or its log was cut: reading it from its beginning",
+            topic=topic,
+            partition=partition,
         )
 
     def mapper_was_slow(self, name: str, seconds: float) -> None:
@@ -318,49 +323,15 @@ class Telemetry:
 
     def observe(self, callback: Callable[[], Observation]) -> None:
         """Take the current state from `callback`, which is called in this thread only."""
-        self._observe = callback
-        self._observing_thread = threading.get_ident()
-        try:
-            self._loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self._loop = None
-
-    def observation(self) -> Observation:
-        """The current state; in an exporter's thread the event loop's answer, or its last one if it is busy."""
-        if self._observing_thread in {None, threading.get_ident()}:
-            self._observed = self._observe()
-        elif self._loop and not self._loop.is_closed():
-            self._observe_on_loop(self._loop)
-        return self._observed
+        self._observer.observe(callback)
 
     def totals(self) -> Totals:
         """Everything counted since the process started; a copy."""
         return Totals(**asdict(self._totals))
 
     def status(self) -> dict[str, Any]:
-        """What the status page shows, as plain JSON values; freshness and ages in seconds."""
-        now = self.observation()
-        partitions = sorted(now.lag.keys() | now.oldest_undelivered.keys())
-        return {
-            "version": self._version,
-            "now": time.time(),
-            "started_at": self._started_at,
-            "totals": asdict(self._totals),
-            "in_progress": {"records": now.in_progress_records, "bytes": now.in_progress_bytes},
-            "in_flight_requests": now.in_flight_requests,
-            "oldest_undelivered": max(now.oldest_undelivered.values(), default=0.0),
-            "hold": now.hold,
-            "paused": now.paused,
-            "partitions": [
-                {
-                    "topic": topic,
-                    "partition": number,
-                    "lag": now.lag.get((topic, number), 0),
-                    "oldest_undelivered": now.oldest_undelivered.get((topic, number), 0.0),
-                }
-                for topic, number in partitions
-            ],
-        }
+        """What the status page shows, as plain JSON values."""
+        return status_of(self._version, self._started_at, self._totals, self._observer.current())
 
     def prometheus(self) -> bytes:
         """The metrics in Prometheus' text format 0.0.4."""
@@ -368,21 +339,8 @@ class Telemetry:
 
     def shutdown(self) -> None:
         """Export what is left; waits a few seconds for a collector that does not respond. Idempotent."""
-        self.observation()
-        self._loop, self._observing_thread = None, -1
+        self._observer.stop()
         self._providers.shutdown()
-
-    def _observe_on_loop(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Call the callback on the event loop: it reads state that only that thread may touch."""
-        done = threading.Event()
-
-        def observe() -> None:
-            self._observed = self._observe()
-            done.set()
-
-        with suppress(RuntimeError):  # the loop was closed meanwhile
-            loop.call_soon_threadsafe(observe)
-            done.wait(_OBSERVATION_SECONDS)
 
     def _partitions_changed(
         self, change: str, partitions: Sequence[Partition], level: int, message: str

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 
+import pytest
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 
+from worker.adapters.kafka.commit_notes import CommitNote, parse_note
 from worker.adapters.kafka.properties import (
     CONSUMER_ONLY,
     PRODUCER_ONLY,
@@ -16,7 +18,9 @@ from worker.adapters.kafka.properties import (
     is_cooperative,
     producer_properties,
 )
-from worker.settings import Kafka, Memory
+from worker.adapters.kafka.property_checks import property_problems
+from worker.adapters.kafka.reader import share_out
+from worker.settings import Kafka, Memory, Settings
 
 
 def test_a_property_that_only_one_kind_of_client_knows_goes_to_that_one_only() -> None:
@@ -69,3 +73,47 @@ def test_what_librdkafka_repeats_is_kept_back() -> None:
         logging.LogRecord("", 40, "", 0, "%s [%s] %s", ("FAIL-test", "rdkafka", "x"), None) for _ in range(9)
     ]
     assert [logger.filter(line) is not False for line in lines] == [True, *[False] * 8]
+
+
+@pytest.mark.parametrize(
+    ("properties", "named"),
+    [
+        ({"message.max.bytes": "9000000"}, None),
+        ({"receive.message.max.bytes": "5000000"}, None),
+        ({"receive.message.max.bytes": "500000"}, None),
+        ({"fetch.max.bytes": "500000"}, None),
+        ({"max.partition.fetch.bytes": "3000000"}, None),
+        ({"linger.ms": "60000"}, None),
+        ({"delivery.timeout.ms": "3"}, None),
+        (
+            {"message.max.bytes": "9000000", "receive.message.max.bytes": "5000000"},
+            "receive.message.max.bytes",
+        ),
+        ({"session.timeout.ms": "600000"}, "session.timeout.ms"),
+        ({"max.in.flight": "10"}, "max.in.flight"),
+    ],
+)
+def test_defaults_give_way_and_what_does_not_go_together_is_named_by_the_users_key(
+    properties: dict[str, str], named: str | None
+) -> None:
+    found = [str(each) for each in property_problems(Settings(kafka=Kafka(properties=properties)))]
+    assert len(found) == (0 if named is None else 1), found
+    assert named is None or found[0].startswith(f"kafka.properties.{named}: ")
+
+
+def test_shares_are_even_and_what_one_lacks_the_others_give() -> None:
+    assert share_out(12, {0: 10, 1: 1, 2: 0, 3: 4}) == {0: 7, 1: 1, 2: 0, 3: 4}
+    assert share_out(100, {0: 10, 1: 1}) == {0: 10, 1: 1}
+    assert sum(share_out(1, {0: 10, 1: 10}).values()) == 1
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "x", "[]", '{"topic_id": 1, "latest_at": true}', '{"latest_at": -1}']
+)
+def test_commit_metadata_of_other_programs_says_nothing(text: str | None) -> None:
+    assert parse_note(text) == CommitNote()
+
+
+def test_a_commit_note_is_read_as_it_was_written() -> None:
+    for note in (CommitNote(), CommitNote("abc"), CommitNote("abc", 1_700_000_000_000), CommitNote(None, 5)):
+        assert parse_note(note.text()) == note

@@ -14,7 +14,7 @@ from tests.support.mapping_files import as_yaml, events, mapping_files
 from tests.support.mapping_reference import Reference
 from tests.support.records import TIME, converted, record, sent
 from worker.core.message_id import MessageIds
-from worker.core.reasons import Rejected
+from worker.core.reasons import Rejected, Stage
 from worker.core.records import EncodedCall, Record
 from worker.documents.document import parse
 from worker.documents.problems import ConfigError, Problem
@@ -39,7 +39,7 @@ def read(data: Any) -> MappingFile:
     return file
 
 
-def outcome(convert: Callable[[Record], list[EncodedCall]], of: Record) -> Any:
+def outcome(convert: Callable[[Record], list[EncodedCall]], of: Record) -> list[EncodedCall] | Stage:
     try:
         return convert(of)
     except Rejected as rejected:
@@ -61,7 +61,8 @@ def test_a_generated_converter_equals_the_plain_interpreter(
 
     for event in drawn:
         of = record(event, key=key, of_headers=with_headers, millis=millis)
-        assert outcome(partial(converted, convert), of) == outcome(reference.convert, of)
+        found, expected = outcome(partial(converted, convert), of), reference.outcome(of)
+        assert found in expected if isinstance(expected, set) else found == expected
 
 
 @settings(max_examples=150, deadline=None)

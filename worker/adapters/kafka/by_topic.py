@@ -49,4 +49,6 @@ def look_up_by_topic(
         else:
             starts.found.update(of_topic.found)
             starts.lost.update(of_topic.lost)
+            starts.notes.update(of_topic.notes)
+            starts.restarted.extend(of_topic.restarted)
     return starts, refused

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from worker.core.records import Partition
 
-_NOT_KNOWN = {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._SSL}  # noqa: SLF001 - the same
+NOT_KNOWN = {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._SSL}  # noqa: SLF001 - the same
 _NOT_ALLOWED = {KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED}
 _NO_TOPIC = {
     KafkaError.UNKNOWN_TOPIC_OR_PART,
@@ -49,7 +49,7 @@ class Troubles:
         code = error.code()
         if code == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - the same
             self.unreachable()
-        elif code in _NOT_KNOWN:
+        elif code in NOT_KNOWN:
             self._current["KAFKA_AUTHENTICATION"] = error.str()
         elif code in _NOT_ALLOWED or (code == KafkaError.TOPIC_AUTHORIZATION_FAILED and not topic):
             self._current["KAFKA_NOT_AUTHORIZED"] = error.str()

@@ -11,10 +11,13 @@ from worker.adapters.kafka.client_errors import ONE_TOPIC
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from worker.adapters.kafka.commit_notes import CommitNote
     from worker.core.records import Partition
 
 
-def commit(consumer: Consumer, offsets: Mapping[Partition, int]) -> dict[Partition, KafkaError | None]:
+def commit(
+    consumer: Consumer, offsets: Mapping[Partition, int], notes: Mapping[Partition, CommitNote]
+) -> dict[Partition, KafkaError | None]:
     """Commit these offsets and wait for the coordinator's answer.
 
     Returns:
@@ -26,7 +29,7 @@ def commit(consumer: Consumer, offsets: Mapping[Partition, int]) -> dict[Partiti
     if not offsets:
         return {}
     try:
-        answers = consumer.commit(offsets=_at(offsets), asynchronous=False)
+        answers = consumer.commit(offsets=_at(offsets, notes), asynchronous=False)
     except KafkaException as error:
         if error.args[0].code() not in ONE_TOPIC:
             raise
@@ -37,7 +40,7 @@ def commit(consumer: Consumer, offsets: Mapping[Partition, int]) -> dict[Partiti
             partition: outcome
             for topic in topics
             for partition, outcome in commit(
-                consumer, {each: offset for each, offset in offsets.items() if each[0] == topic}
+                consumer, {each: offset for each, offset in offsets.items() if each[0] == topic}, notes
             ).items()
         }
     for answer in answers:
@@ -46,5 +49,10 @@ def commit(consumer: Consumer, offsets: Mapping[Partition, int]) -> dict[Partiti
     return {(answer.topic, answer.partition): answer.error for answer in answers}
 
 
-def _at(offsets: Mapping[Partition, int]) -> list[TopicPartition]:
-    return [TopicPartition(topic, number, offset) for (topic, number), offset in offsets.items()]
+def _at(offsets: Mapping[Partition, int], notes: Mapping[Partition, CommitNote]) -> list[TopicPartition]:
+    return [
+        TopicPartition(topic, number, offset, notes[topic, number].text())
+        if (topic, number) in notes
+        else TopicPartition(topic, number, offset)
+        for (topic, number), offset in offsets.items()
+    ]

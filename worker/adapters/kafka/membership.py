@@ -26,8 +26,7 @@ from confluent_kafka import OFFSET_END, Consumer, KafkaException, Message, Topic
 
 from worker.adapters.kafka.by_topic import look_up_by_topic
 from worker.adapters.kafka.commits import commit
-from worker.adapters.kafka.start_offsets import Starts, look_up, offsets_at
-from worker.pipeline.ports import Start
+from worker.adapters.kafka.start_offsets import Starts, offsets_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -35,9 +34,10 @@ if TYPE_CHECKING:
     from confluent_kafka import KafkaError
 
     from worker.adapters.kafka.client_errors import Troubles
+    from worker.adapters.kafka.commit_notes import CommitNote
+    from worker.adapters.kafka.start_offsets import StartOffsets
     from worker.adapters.kafka.teller import Teller
     from worker.core.records import Partition
-    from worker.settings import Kafka
 
 LOOK_UPS_SECONDS = 30.0
 """How long an assignment may wait for its start offsets; then the member joins anew, and polls meanwhile."""
@@ -57,12 +57,18 @@ class Membership:
     """
 
     def __init__(
-        self, consumer: Consumer, kafka: Kafka, teller: Teller, troubles: Troubles, *, cooperative: bool
+        self,
+        consumer: Consumer,
+        starts: StartOffsets,
+        teller: Teller,
+        troubles: Troubles,
+        *,
+        cooperative: bool,
     ) -> None:
         self.joined = False
         self.failure: Exception | None = None
         self._consumer = consumer
-        self._kafka = kafka
+        self._starts = starts
         self._teller = teller
         self._troubles = troubles
         self._cooperative = cooperative
@@ -71,6 +77,7 @@ class Membership:
         self._began: dict[Partition, int] = {}
         self._ends: dict[Partition, int] = {}
         self._committed: dict[Partition, int] = {}
+        self._notes: dict[Partition, CommitNote] = {}
         self._moved: set[Partition] = set()
         self._set_aside: set[Partition] = set()
         self._paused = False
@@ -90,6 +97,7 @@ class Membership:
     def joined_without_partitions(self) -> None:
         """It turned out otherwise than by a callback that the group knows us and has nothing for us."""
         self.joined = True
+        self._starts.group_began()
         self._teller.assigned(Starts({}, {}))
 
     def rejoin_if_needed(self) -> None:
@@ -199,11 +207,22 @@ class Membership:
             for key in _keys([place])
         }
 
-    def begin_again(self, partition: Partition, first: int) -> None:
-        """The log ends before what we had read: it was cut or made anew, and is read from its beginning."""
-        end = offsets_at(self._consumer, [partition], OFFSET_END)[partition]
-        self._teller.lost([partition])
-        self._teller.assigned(Starts({partition: Start(first, None, end)}, {}))
+    def topic_ids(self) -> dict[str, str]:
+        """The ids of the topics whose partitions are ours, as far as they are known."""
+        notes = {topic: self._notes[topic, number] for topic, number in self._owned}
+        return {topic: note.topic_id for topic, note in notes.items() if note.topic_id is not None}
+
+    def begin_again(self, partitions: Sequence[Partition]) -> None:
+        """These are other logs than those that were read (cut, or of a new topic): read them from their beginning.
+
+        Raises:
+            KafkaException: a broker did not answer; nothing has changed then.
+        """
+        starts = self._starts.beginnings(partitions, self._notes)
+        self.read_from({each: start.offset for each, start in starts.found.items()})
+        self._teller.lost(partitions)
+        self._own(starts)
+        self._teller.assigned(starts)
 
     # Commits
 
@@ -235,7 +254,7 @@ class Membership:
             self._commit({each: self._committed[each] for each in self.owned})
 
     def _commit(self, offsets: Mapping[Partition, int]) -> dict[Partition, KafkaError | None]:
-        outcomes = commit(self._consumer, offsets)
+        outcomes = commit(self._consumer, offsets, self._notes)
         self._committed.update({each: offsets[each] for each, error in outcomes.items() if error is None})
         for (topic, _), error in outcomes.items():
             if error is not None:
@@ -268,13 +287,11 @@ class Membership:
             if starts is None:
                 self._rejoining = True
                 starts = Starts({}, {})
+            if not partitions:
+                self._starts.group_began()
             self._take_up(starts)
         except Exception as error:  # noqa: BLE001 - raised by the fetch instead
             self.failure = error
-
-    def _ask_brokers(self, partitions: Sequence[Partition]) -> Starts:
-        begin = self._kafka.start_timestamp
-        return look_up(self._consumer, partitions, self._kafka.start_from if begin is None else begin)
 
     def _look_up(self, partitions: list[Partition]) -> Starts | None:
         deadline = time.monotonic() + LOOK_UPS_SECONDS
@@ -288,7 +305,9 @@ class Membership:
         return None
 
     def _look_up_once(self, partitions: Sequence[Partition]) -> Starts:
-        starts, refused = look_up_by_topic(self._ask_brokers, partitions)
+        starts, refused = look_up_by_topic(
+            lambda some: self._starts.look_up(some, self._subscriptions), partitions
+        )
         self._set_aside |= {each for each in partitions if each[0] in refused}
         self._set_aside -= starts.found.keys()
         for topic, error in refused.items():
@@ -328,6 +347,7 @@ class Membership:
             self._teller.assigned(starts)
 
     def _own(self, starts: Starts) -> None:
+        self._notes |= starts.notes
         for partition, start in starts.found.items():
             self._owned[partition] = object()
             self._ends[partition] = start.end

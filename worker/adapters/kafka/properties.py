@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from worker.telemetry.logs import LogRateLimiter
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from worker.settings import Kafka, Memory
 
 CONSUMER_ONLY = frozenset(
@@ -100,6 +102,30 @@ DELIVERY_TIMEOUT_MS = 30_000
 LARGEST_LETTER_BYTES = 100_000_000
 """The client's own limit must never be what refuses a letter: the topic's is what counts."""
 
+FETCH_OVERHEAD_BYTES = 512
+"""librdkafka wants `receive.message.max.bytes` to be larger than `fetch.max.bytes` by this much."""
+
+MESSAGE_MAX_BYTES = 1_000_000
+"""librdkafka's default of `message.max.bytes`, which `fetch.max.bytes` must not be below."""
+
+READER_FETCH = {
+    "fetch.message.max.bytes": 100_000,
+    "fetch.max.bytes": MESSAGE_MAX_BYTES,
+    "queued.min.messages": 2_000,
+    "queued.max.messages.kbytes": 4_000,
+}
+"""Fetched sizes are compressed ones: dead letters of one kind grow tenfold, in a process that should stay small.
+
+A record larger than these still comes: brokers send at least one."""
+
+ALIASES = {
+    "max.partition.fetch.bytes": "fetch.message.max.bytes",
+    "message.timeout.ms": "delivery.timeout.ms",
+    "queue.buffering.max.ms": "linger.ms",
+    "compression.codec": "compression.type",
+}
+"""Two names of one property: a default under the one must not stand beside the user's value under the other."""
+
 
 def consumer_properties(kafka: Kafka, memory: Memory) -> dict[str, Any]:
     """The consumer's configuration, without callbacks."""
@@ -118,7 +144,17 @@ def consumer_properties(kafka: Kafka, memory: Memory) -> dict[str, Any]:
     }
     if not is_kip848(user):
         defaults["partition.assignment.strategy"] = "cooperative-sticky"
-    own = {
+    return {**_yielding(defaults, user), **user, **_own_of_consumers(kafka)}
+
+
+def reader_properties(kafka: Kafka, memory: Memory) -> dict[str, Any]:
+    """The configuration of a consumer that joins no group and stays small, without callbacks."""
+    user = {name: value for name, value in kafka.properties.items() if name not in PRODUCER_ONLY}
+    return {**consumer_properties(kafka, memory), **_yielding(READER_FETCH, user)}
+
+
+def _own_of_consumers(kafka: Kafka) -> dict[str, Any]:
+    return {
         "bootstrap.servers": kafka.bootstrap_servers,
         "group.id": kafka.group_id,
         "enable.auto.commit": False,
@@ -128,7 +164,41 @@ def consumer_properties(kafka: Kafka, memory: Memory) -> dict[str, Any]:
         # A position that is out of range is told as an event, never skipped over in silence.
         "auto.offset.reset": "error",
     }
-    return {**defaults, **user, **own}
+
+
+def _yielding(defaults: Mapping[str, Any], user: Mapping[str, str]) -> dict[str, Any]:
+    """The worker's defaults without those that the user sets, the others changed to go with the user's values.
+
+    librdkafka refuses some values beside others. Where two values of the user's do not go together, it says so.
+    """
+    given = {ALIASES.get(name, name) for name in user}
+    fitted = {name: value for name, value in defaults.items() if name not in given}
+    if "fetch.max.bytes" in defaults:
+        _fit_fetches(fitted, user)
+    if "linger.ms" in fitted:
+        timeout = user.get("message.timeout.ms") or user.get("delivery.timeout.ms")
+        if timeout is not None and timeout.isdecimal() and 0 < int(timeout) <= fitted["linger.ms"]:
+            fitted["linger.ms"] = 0
+    return fitted
+
+
+def _fit_fetches(fitted: dict[str, Any], user: Mapping[str, str]) -> None:
+    most = _number(user, "receive.message.max.bytes", LARGEST_LETTER_BYTES) - FETCH_OVERHEAD_BYTES
+    if "fetch.max.bytes" in fitted:
+        least = _number(user, "message.max.bytes", 0)
+        fitted["fetch.max.bytes"] = max(least, min(most, fitted["fetch.max.bytes"]))
+    largest = fitted.get("fetch.max.bytes", _number(user, "fetch.max.bytes", MESSAGE_MAX_BYTES))
+    if largest < MESSAGE_MAX_BYTES and "message.max.bytes" not in user:
+        fitted["message.max.bytes"] = max(1000, largest)
+    if "fetch.wait.max.ms" in fitted:
+        timeout = _number(user, "socket.timeout.ms", 60_000)
+        fitted["fetch.wait.max.ms"] = min(fitted["fetch.wait.max.ms"], max(5, timeout - 1000))
+
+
+def _number(user: Mapping[str, str], name: str, default: int) -> int:
+    """A whole number that the user set; what is none is left to librdkafka, which refuses it by name."""
+    value = user.get(name, "")
+    return int(value) if value.isdecimal() else default
 
 
 def producer_properties(kafka: Kafka) -> dict[str, Any]:
@@ -140,10 +210,13 @@ def producer_properties(kafka: Kafka) -> dict[str, Any]:
         "linger.ms": 5,
         "compression.type": "lz4",
     }
-    if "message.timeout.ms" not in user:
-        defaults["delivery.timeout.ms"] = DELIVERY_TIMEOUT_MS
+    if not user.keys() & {"message.timeout.ms", "delivery.timeout.ms"}:
+        linger = _number(user, "linger.ms", _number(user, "queue.buffering.max.ms", 0))
+        defaults["delivery.timeout.ms"] = max(
+            DELIVERY_TIMEOUT_MS, linger + DELIVERY_TIMEOUT_MS if linger else 0
+        )
     own = {"bootstrap.servers": kafka.bootstrap_servers, "acks": "all", "enable.idempotence": True}
-    return {**defaults, **user, **own}
+    return {**_yielding(defaults, user), **user, **own}
 
 
 def admin_properties(kafka: Kafka) -> dict[str, Any]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaException
 
-from worker.adapters.kafka.clients import make_consumer, make_producer
+from worker.adapters.kafka.clients import make_admin, make_consumer, make_producer
 from worker.adapters.kafka.properties import (
     CONSUMER_ONLY,
     PRODUCER_ONLY,
+    admin_properties,
     consumer_properties,
     producer_properties,
+    reader_properties,
 )
 from worker.core.near_matches import did_you_mean
 
@@ -33,6 +35,7 @@ _OFTEN_USED = {
 _UNKNOWN = re.compile(r'No such configuration property: "([^"]+)"')
 _OUTSIDE = re.compile(r'Configuration property "([^"]+)" value .* is outside allowed range (\S+)')
 _INVALID = re.compile(r'Invalid value (?:".*" )?for configuration property "([^"]+)"')
+_NAMED = re.compile(r"`([a-z.]+)`")
 
 
 class Refusal(NamedTuple):
@@ -47,10 +50,13 @@ def property_problems(settings: Settings) -> list[Problem]:
     """The properties that librdkafka refuses, one after the other as it names them. Connects to nothing."""
     clients = (
         (make_consumer, consumer_properties(settings.kafka, settings.memory)),
+        (make_consumer, reader_properties(settings.kafka, settings.memory)),
+        (make_admin, admin_properties(settings.kafka)),
         (make_producer, producer_properties(settings.kafka)),
     )
+    user = settings.kafka.properties
     found = dict.fromkeys(
-        refusal for make, properties in clients for refusal in _refusals(make, dict(properties))
+        refusal for make, properties in clients for refusal in _refusals(make, dict(properties), user)
     )
     return [_problem(settings, refusal) for refusal in found]
 
@@ -60,7 +66,9 @@ def _problem(settings: Settings, refusal: Refusal) -> Problem:
     return settings.problem_at(("kafka", "properties", *name), refusal.message, refusal.hint)
 
 
-def _refusals(make: Callable[..., Any], properties: dict[str, Any]) -> Iterator[Refusal]:
+def _refusals(
+    make: Callable[..., Any], properties: dict[str, Any], user: Mapping[str, str]
+) -> Iterator[Refusal]:
     del properties["bootstrap.servers"]
     while True:
         try:
@@ -71,13 +79,13 @@ def _refusals(make: Callable[..., Any], properties: dict[str, Any]) -> Iterator[
             if isinstance(made, Consumer):
                 made.close()
             return
-        refusal = _translated(text)
+        refusal = _translated(text, user)
         yield refusal
         if properties.pop(refusal.name, None) is None:
             return
 
 
-def _translated(text: str) -> Refusal:
+def _translated(text: str, user: Mapping[str, str]) -> Refusal:
     """What librdkafka says, without the value: that may be a secret."""
     if unknown := _UNKNOWN.search(text):
         hint = did_you_mean(unknown[1], CONSUMER_ONLY | PRODUCER_ONLY | _OFTEN_USED)
@@ -86,4 +94,5 @@ def _translated(text: str) -> Refusal:
         return Refusal(invalid[1], "librdkafka does not take this value")
     if outside := _OUTSIDE.search(text):
         return Refusal(outside[1], f"must be within {outside[2]}")
-    return Refusal("", f"librdkafka does not take them together: {text}")
+    named = next((name for name in _NAMED.findall(text) if name in user), "")
+    return Refusal(named, f"librdkafka does not take them together: {text}")

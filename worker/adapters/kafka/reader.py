@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
@@ -16,7 +16,7 @@ from confluent_kafka import (
 )
 
 from worker.adapters.kafka.clients import make_consumer
-from worker.adapters.kafka.properties import consumer_properties
+from worker.adapters.kafka.properties import reader_properties
 from worker.adapters.kafka.scan import KafkaWalk
 from worker.adapters.kafka.start_offsets import offsets_at
 from worker.pipeline.ports import SourceFailed
@@ -29,16 +29,6 @@ if TYPE_CHECKING:
 ANSWER_SECONDS = 10.0
 """How long a broker may take to answer, or to send the next record."""
 
-SMALL_APPETITE = {
-    "fetch.message.max.bytes": 100_000,
-    "fetch.max.bytes": 1_000_000,
-    "queued.min.messages": 2_000,
-    "queued.max.messages.kbytes": 4_000,
-}
-"""Fetched sizes are compressed ones: dead letters of one kind grow tenfold, in a process that should stay small.
-
-A record larger than these still comes: brokers send at least one."""
-
 _EOF = KafkaError._PARTITION_EOF  # noqa: SLF001 - the client's public name for its own code
 
 
@@ -50,10 +40,8 @@ class KafkaReader:
     """
 
     def __init__(self, settings: Settings) -> None:
-        properties = consumer_properties(settings.kafka, settings.memory)
-        properties |= SMALL_APPETITE
         try:
-            self._consumer = make_consumer(properties)
+            self._consumer = make_consumer(reader_properties(settings.kafka, settings.memory))
         except KafkaException as error:
             raise SourceFailed(error.args[0].str()) from None
 
@@ -73,17 +61,41 @@ class KafkaReader:
             message = next(self._until_the_end({partition}), None)
         return message if message is not None and message.offset() == offset else None
 
-    def latest(self, topic: str, limit: int) -> Iterator[Record]:
-        """At most `limit` of the newest records, in order within each partition. Raises `SourceFailed`."""
+    def latest(self, topic: str, limit: int) -> list[Record]:
+        """The newest `limit` records, or all if there are fewer, in order within each partition.
+
+        Raises:
+            SourceFailed: no such topic, or the brokers do not answer.
+        """
+        bounds = {number: span for number, span in self.bounds(topic).items() if span[0] < span[1]}
+        read: dict[int, list[Record]] = {number: [] for number in bounds}
+        starts = {number: end for number, (_, end) in bounds.items()}
+        missing = limit
+        while missing > 0 and any(starts[number] > first for number, (first, _) in bounds.items()):
+            wanted = share_out(
+                missing, {number: starts[number] - first for number, (first, _) in bounds.items()}
+            )
+            for number, count in wanted.items():
+                if count:
+                    part = self._between(topic, number, starts[number] - count, starts[number])
+                    read[number] = part + read[number]
+                    starts[number] -= count
+            # Transaction markers and compaction leave offsets without records: then more offsets are needed.
+            missing = limit - sum(map(len, read.values()))
+        return [record for number in sorted(read) for record in read[number]]
+
+    def _between(self, topic: str, number: int, first: int, end: int) -> list[Record]:
+        """The records of a partition from one offset up to another."""
+        records: list[Record] = []
         with _failing():
-            partitions = self._partitions(topic)
-            share = -(-limit // len(partitions))
-            starts = [self._start(partition, share) for partition in partitions]
-            self._consumer.assign(starts)
-            for count, message in enumerate(self._until_the_end(set(partitions)), start=1):
-                yield message
-                if count == limit:
-                    return
+            self._consumer.assign([TopicPartition(topic, number, first)])
+            for record in self._until_the_end({(topic, number)}):
+                if record.offset() >= end:
+                    break
+                records.append(record)
+                if record.offset() == end - 1:
+                    break
+        return records
 
     def bounds(self, topic: str) -> Bounds:
         """Each partition's first offset, and its read_committed end. Raises `SourceFailed`."""
@@ -104,10 +116,6 @@ class KafkaReader:
             raise SourceFailed(f"no such topic, or no right to see it: {topic}")
         return [(topic, number) for number in sorted(metadata.partitions)]
 
-    def _start(self, partition: Partition, share: int) -> TopicPartition:
-        low, high = self._consumer.get_watermark_offsets(TopicPartition(*partition), timeout=ANSWER_SECONDS)
-        return TopicPartition(*partition, max(low, high - share))
-
     def _until_the_end(self, partitions: set[Partition]) -> Iterator[Record]:
         """Records until each partition has ended, or none came for a while."""
         while partitions:
@@ -121,6 +129,16 @@ class KafkaReader:
                 partitions.discard((message.topic() or "", message.partition() or 0))
             else:
                 raise SourceFailed(error.str())
+
+
+def share_out(limit: int, available: Mapping[int, int]) -> dict[int, int]:
+    """How much to take of each, evenly, at most `limit` together; who has less leaves the rest to the others."""
+    shares = dict.fromkeys(available, 0)
+    left = limit
+    for place, number in enumerate(sorted(available, key=lambda each: available[each])):
+        shares[number] = min(available[number], -(-left // (len(available) - place)))
+        left -= shares[number]
+    return shares
 
 
 @contextmanager

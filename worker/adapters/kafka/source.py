@@ -27,8 +27,9 @@ from worker.adapters.kafka.properties import (
     is_kip848,
 )
 from worker.adapters.kafka.stalls import StallDetector, start_stalled_again
-from worker.adapters.kafka.start_offsets import offsets_at
+from worker.adapters.kafka.start_offsets import StartOffsets, offsets_at
 from worker.adapters.kafka.teller import Teller
+from worker.adapters.kafka.topic_ids import TopicIds
 from worker.pipeline.ports import CommitFailed, Fetched, SourceFailed
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ class KafkaSource:
         self._aside_at = 0.0
         self._noted_at = 0.0
         self._out_of_range: dict[Partition, int] = {}
+        self._topic_ids = TopicIds(admin_properties(kafka))
         self._presence: Presence | None = None
         self._polled: list[Message] = []
         self._stalls = StallDetector()
@@ -238,7 +240,11 @@ class KafkaSource:
             self._presence = Presence(admin_properties(self._kafka), self._kafka.group_id)
         cooperative = is_cooperative(self._properties)
         self._membership = Membership(
-            self._consumer, self._kafka, self._teller, self._troubles, cooperative=cooperative
+            self._consumer,
+            StartOffsets(self._consumer, self._kafka, self._topic_ids.of),
+            self._teller,
+            self._troubles,
+            cooperative=cooperative,
         )
 
     def _subscribe(self, metadata: ClusterMetadata) -> None:
@@ -312,6 +318,7 @@ class KafkaSource:
             read = [each.topic() for each in fetched.records]
             self._troubles.allowed({*read, *(topic for topic, _ in fetched.positions)})
         self._read_from_the_start(membership, fetched)
+        self._watch_topics(membership, fetched)
         membership.rejoin_if_needed()
         self._note_ends(membership)
         self._find_stalls(membership, paused=limit <= 0)
@@ -356,17 +363,34 @@ class KafkaSource:
                 continue
             try:
                 first = offsets_at(self._consumer, [partition], OFFSET_BEGINNING)[partition]
-                membership.read_from({partition: first})
                 if reached > first:
-                    membership.begin_again(partition, first)
-                    fetched.records = [each for each in fetched.records if _partition(each) != partition]
+                    self._begin_again(membership, [partition], fetched)
                     continue
+                membership.read_from({partition: first})
             except KafkaException as error:
                 self._on_error(error.args[0])
                 self._out_of_range[partition] = reached  # the next fetch tries again
                 return
             fetched.positions[partition] = first
             self._teller.records_lost(partition, first - reached)
+
+    def _begin_again(self, membership: Membership, partitions: list[Partition], fetched: Fetched) -> None:
+        membership.begin_again(partitions)
+        again = set(partitions)
+        fetched.records = [each for each in fetched.records if _partition(each) not in again]
+        for partition in again:
+            fetched.positions.pop(partition, None)
+            self._out_of_range.pop(partition, None)
+
+    def _watch_topics(self, membership: Membership, fetched: Fetched) -> None:
+        """A topic that was deleted and created anew is another topic: what is committed and read says nothing of it."""
+        for topic in self._topic_ids.changed(membership.topic_ids()):
+            try:
+                self._begin_again(
+                    membership, [each for each in membership.owned if each[0] == topic], fetched
+                )
+            except KafkaException as error:
+                self._on_error(error.args[0])  # the next answer says it again
 
     def _check(self, membership: Membership, *, paused: bool) -> None:
         """Ask now and then what no callback tells."""

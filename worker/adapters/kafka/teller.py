@@ -84,6 +84,8 @@ class Teller:
     async def _assigned(self, starts: Starts) -> None:
         for (topic, number), n in starts.lost.items():
             self._telemetry.records_lost(topic, number, n)
+        for topic, number in starts.restarted:
+            self._telemetry.partition_restarted(topic, number)
         self._telemetry.partitions_assigned(list(starts.found))
         self._assignments.assigned(starts.found)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
-from worker.adapters.kafka.client_errors import missing_topics
+from worker.adapters.kafka.client_errors import NOT_KNOWN, missing_topics
 from worker.adapters.kafka.clients import make_admin
 from worker.adapters.kafka.properties import admin_properties
 from worker.documents.problems import Problem
@@ -18,10 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from confluent_kafka.admin import AdminClient
+    from confluent_kafka.admin._metadata import ClusterMetadata
 
     from worker.settings import Kafka
 
 ANSWER_SECONDS = 10.0
+
+STEP_SECONDS = 1.0
+"""How long to wait before looking whether the login was refused."""
 
 LETTER_BYTES = 2048
 """What a dead letter is larger than its record: our headers, without the API's own words."""
@@ -37,9 +42,14 @@ _NEVER_ANSWERED = {
 
 def kafka_problems(kafka: Kafka, subscriptions: Sequence[str]) -> list[Problem]:
     """Everything that is wrong with the brokers, the source topics and the dead-letter topic. Blocks."""
+    errors: list[KafkaError] = []
+    admin = make_admin({**admin_properties(kafka), "error_cb": errors.append})
     try:
-        metadata = _admin(kafka).list_topics(timeout=ANSWER_SECONDS)
+        metadata = _wait_for_metadata(admin, errors)
     except KafkaException as error:
+        if refused := next((each for each in errors if each.code() in NOT_KNOWN), None):
+            hint = "see security.protocol, sasl.* and ssl.* in kafka.properties"
+            return [Problem(f"kafka: {_own_words(refused)}", hint=hint)]
         hint = f"kafka.bootstrap_servers is {kafka.bootstrap_servers}"
         return [Problem(f"no broker answers: {error.args[0].str()}", hint=hint)]
     exact = [each for each in subscriptions if not each.startswith("^")]
@@ -47,6 +57,31 @@ def kafka_problems(kafka: Kafka, subscriptions: Sequence[str]) -> list[Problem]:
         Problem(f"no such topic, or no right to see it: {name}") for name in missing_topics(metadata, exact)
     ]
     return missing + dead_letter_problems(kafka, subscriptions, small_is_wrong=True)
+
+
+def _wait_for_metadata(admin: AdminClient, errors: list[KafkaError]) -> ClusterMetadata:
+    """Ask what the cluster has; a refused login is noticed at once, where the answer would be awaited in vain.
+
+    Raises:
+        KafkaException: no broker answered in time, or they refuse the login.
+    """
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while True:
+        try:
+            metadata: ClusterMetadata = admin.list_topics(timeout=STEP_SECONDS)
+        except KafkaException:
+            admin.poll(0)  # hands out what the client noticed meanwhile
+            if time.monotonic() > deadline or any(error.code() in NOT_KNOWN for error in errors):
+                raise
+        else:
+            return metadata
+
+
+def _own_words(error: KafkaError) -> str:
+    """What the client says, without the address of the connection before it."""
+    text = error.str()
+    at = text.find("uthentication failed")
+    return text[at - 1 :] if at > 0 else text
 
 
 def dead_letter_problems(

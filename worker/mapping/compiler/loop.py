@@ -236,9 +236,8 @@ class _Function:
             code.line("ignored += 1")
             code.line("continue")
         key = self._record.key()
-        call = f'({key}, body + b",", record, index, envelope, {rule.at!r})'
         with code.block("for index, (body, envelope) in enumerate(made):"):
-            code.line(f"calls.append({call})")
+            code.line(f"calls.append({_queued(key, 'body', 'index', 'envelope', rule)})")
 
     def _written(self, rule: Rule) -> None:
         """Calls that the rule describes, queued once all are encoded."""
@@ -251,8 +250,7 @@ class _Function:
             encoded.append(writer.call(call, index))
         key = self._record.key()
         queued = [
-            f'({key}, {body} + b",", record, {index}, {envelope}, {rule.at!r})'
-            for index, (body, envelope) in enumerate(encoded)
+            _queued(key, body, str(index), envelope, rule) for index, (body, envelope) in enumerate(encoded)
         ]
         # Appending is cheapest for one; several are put into a list first, so that all are queued or none.
         code.line(
@@ -265,6 +263,11 @@ class _Function:
             self._code.line(f"{self._code.constant(refuse_unmatched, 'refuse_unmatched')}()")
         else:
             self._code.line("ignored += 1")
+
+
+def _queued(key: str, body: str, index: str, envelope: str, rule: Rule) -> str:
+    """A `QueuedCall` as Python, made of Python expressions."""
+    return f'({key}, {body} + b",", record, {index}, {envelope}, {rule.at!r})'
 
 
 def fields_used_by(file: MappingFile) -> FieldsUsed:

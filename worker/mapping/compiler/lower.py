@@ -7,27 +7,7 @@ A function that is given a wrong type makes the *whole* expression null. Where n
 from __future__ import annotations
 
 from worker.mapping.compiler.templates import INLINE
-from worker.mapping.expressions.ir import (
-    Call,
-    Current,
-    Element,
-    Equal,
-    Field,
-    Flatten,
-    Kafka,
-    Library,
-    Literal,
-    Logic,
-    Map,
-    Node,
-    Not,
-    Order,
-    Path,
-    Projection,
-    Select,
-    Slice,
-    Truth,
-)
+from worker.mapping.expressions import ir
 from worker.mapping.expressions.parser import Node as Syntax
 from worker.mapping.expressions.parser import contains, fields_read, levels
 
@@ -42,41 +22,41 @@ _ORDER = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 _NULL_OF_NULL = frozenset({"field", "index", "slice", "multi_select_dict", "multi_select_list"})
 
 
-def lower(expression: Syntax, *, condition: bool = False) -> Node:
+def lower(expression: Syntax, *, condition: bool = False) -> ir.Node:
     """The representation of a whole expression: of its value, or of whether that is true."""
     lowered = (_condition if condition else _value)(expression, soft=True)
     if levels(expression) <= _MOST_COMPILED_LEVELS:
         return lowered
-    by_library = Library(expression, (lowered,))
-    return Truth(by_library) if condition else by_library
+    by_library = ir.Library(expression, (lowered,))
+    return ir.Truth(by_library) if condition else by_library
 
 
-def _value(node: Syntax, *, soft: bool = False) -> Node:  # noqa: C901, PLR0911, PLR0912 - one line each
+def _value(node: Syntax, *, soft: bool = False) -> ir.Node:  # noqa: C901, PLR0911, PLR0912 - one line each
     children = node["children"]
     match node["type"]:
         case "current" | "identity":
-            return Current()
+            return ir.Current()
         case "kafka":
-            return Kafka()
+            return ir.Kafka()
         case "field":
-            return Field(node["value"])
+            return ir.Field(node["value"])
         case "literal":
-            return Literal(node["value"])
+            return ir.Literal(node["value"])
         case "index":
-            return Element(node["value"])
+            return ir.Element(node["value"])
         case "slice":
-            return Slice(tuple(children))
+            return ir.Slice(tuple(children))
         case "subexpression" | "index_expression" | "pipe":
             return _path(children, soft=soft)
         case "multi_select_dict":
             values = tuple(_value(pair["children"][0]) for pair in children)
-            return Select(tuple(pair["value"] for pair in children), values, bool(fields_read(node)))
+            return ir.Select(tuple(pair["value"] for pair in children), values, bool(fields_read(node)))
         case "multi_select_list":
-            return Select(None, tuple(map(_value, children)), bool(fields_read(node)))
+            return ir.Select(None, tuple(map(_value, children)), bool(fields_read(node)))
         case "comparator":
             return _comparison(node, soft=soft, condition=False)
         case "not_expression":
-            return Not(_condition(children[0]))
+            return ir.Not(_condition(children[0]))
         case "and_expression" | "or_expression":
             return _logic(node, soft=soft, condition=False)
         case "function_expression":
@@ -84,73 +64,73 @@ def _value(node: Syntax, *, soft: bool = False) -> Node:  # noqa: C901, PLR0911,
         case "expref":
             return _value(children[0])
         case "flatten":
-            return Flatten(_value(children[0], soft=soft))
+            return ir.Flatten(_value(children[0], soft=soft))
         case _:
             return _projection(node, soft=soft)
 
 
-def _condition(node: Syntax, *, soft: bool = False) -> Node:
+def _condition(node: Syntax, *, soft: bool = False) -> ir.Node:
     match node["type"]:
         case "comparator":
             return _comparison(node, soft=soft, condition=True)
         case "not_expression":
-            return Not(_condition(node["children"][0]))
+            return ir.Not(_condition(node["children"][0]))
         case "and_expression" | "or_expression":
             return _logic(node, soft=soft, condition=True)
         case "function_expression" if soft and node["value"] in _BOOLEAN:
             return _call(node, soft=True)
         case _:
-            return Truth(_value(node, soft=soft))
+            return ir.Truth(_value(node, soft=soft))
 
 
-def _path(children: list[Syntax], *, soft: bool) -> Path:
+def _path(children: list[Syntax], *, soft: bool) -> ir.Path:
     first, *others, last = children
     soft_start = soft and all(child["type"] in _NULL_OF_NULL for child in [*others, last])
-    return Path((_value(first, soft=soft_start), *map(_value, others), _value(last, soft=soft)))
+    return ir.Path((_value(first, soft=soft_start), *map(_value, others), _value(last, soft=soft)))
 
 
-def _comparison(node: Syntax, *, soft: bool, condition: bool) -> Node:
+def _comparison(node: Syntax, *, soft: bool, condition: bool) -> ir.Node:
     left, right = node["children"]
     if node["value"] in _ORDER:
         soft = soft and not (_calls(left) and _calls(right))
         first, second = _value(left, soft=soft), _value(right, soft=soft)
-        return Order(_ORDER[node["value"]], first, second, condition)
+        return ir.Order(_ORDER[node["value"]], first, second, condition)
     if left["type"] == "literal":
         left, right = right, left
     negated = node["value"] == "ne"
     # Only where null is never equal does null make the condition false, as a wrong type does.
     never_null = condition and not negated and right["type"] == "literal" and right["value"] is not None
-    return Equal(_value(left, soft=soft and never_null), _value(right), negated)
+    return ir.Equal(_value(left, soft=soft and never_null), _value(right), negated)
 
 
-def _logic(node: Syntax, *, soft: bool, condition: bool) -> Logic:
+def _logic(node: Syntax, *, soft: bool, condition: bool) -> ir.Logic:
     conjunction = node["type"] == "and_expression"
     *others, last = node["children"]
     lowered = _condition if condition else _value
     soft_everywhere = soft and conjunction  # null && x is null; null || x is x
     operands = [lowered(child, soft=soft_everywhere) for child in others]
-    return Logic(conjunction, (*operands, lowered(last, soft=soft)), condition)
+    return ir.Logic(conjunction, (*operands, lowered(last, soft=soft)), condition)
 
 
-def _call(node: Syntax, *, soft: bool) -> Node:
+def _call(node: Syntax, *, soft: bool) -> ir.Node:
     name, children = node["value"], node["children"]
     if name == "map":
-        return Map(_value(children[0]), _value(children[1]))
+        return ir.Map(_value(children[0]), _value(children[1]))
     if contains(node, "expref"):
-        return Library(node, tuple(map(_value, children)))
+        return ir.Library(node, tuple(map(_value, children)))
     alone = sum(map(_calls, children)) <= 1 and name not in NEVER_A_MISMATCH
     arguments = tuple(_value(child, soft=soft and alone) for child in children)
-    return Call(name, arguments, soft and name in INLINE)
+    return ir.Call(name, arguments, soft and name in INLINE)
 
 
-def _projection(node: Syntax, *, soft: bool) -> Projection:
+def _projection(node: Syntax, *, soft: bool) -> ir.Projection:
     base, each, *condition = node["children"]
     kind = "values" if node["type"] == "value_projection" else "items"
     same: Syntax = {"type": "identity", "children": []}
     if node["type"] == "projection" and base["type"] == "flatten":
         kind, base, same = "flat", base["children"][0], {"type": "flatten", "children": [same]}
     again = {**node, "children": [same, each, *condition]}
-    return Projection(
+    return ir.Projection(
         _value(base, soft=soft),
         _value(each),
         _condition(condition[0]) if condition else None,

@@ -192,25 +192,9 @@ class Projection:
 
 
 Node = (
-    Current
-    | Kafka
-    | Literal
-    | Field
-    | Element
-    | Slice
-    | Path
-    | Select
-    | Equal
-    | Order
-    | Truth
-    | Not
-    | Logic
-    | Call
-    | Map
-    | Library
-    | Flatten
-    | Projection
-)
+    Current | Kafka | Literal | Field | Element | Slice | Path | Select | Equal | Order
+    | Truth | Not | Logic | Call | Map | Library | Flatten | Projection
+)  # fmt: skip
 
 
 def operands(node: Node) -> tuple[Node, ...]:

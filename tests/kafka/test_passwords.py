@@ -1,0 +1,31 @@
+"""`check --connect` says in the client's own words that a password is wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.kafka_cluster import KafkaCluster
+from worker.adapters.kafka.topic_checks import kafka_problems
+from worker.settings import Kafka
+
+pytestmark = pytest.mark.kafka
+
+
+def test_a_wrong_password_is_told_in_the_words_of_the_client_and_a_right_one_is_none(
+    own_kafka: KafkaCluster,
+) -> None:
+    assert "Authentication failed: Invalid username or password" in found(own_kafka, "wrong-password")[0]
+    assert "wrong-password" not in str(found(own_kafka, "wrong-password"))
+    assert [each for each in found(own_kafka, "right") if "uthentication" in each] == []
+    assert found(own_kafka, "right")[0].startswith("no such topic")
+
+
+def found(cluster: KafkaCluster, password: str) -> list[str]:
+    properties = {
+        "security.protocol": "SASL_PLAINTEXT",
+        "sasl.mechanism": "PLAIN",
+        "sasl.username": "worker",
+        "sasl.password": password,
+    }
+    settings = Kafka(bootstrap_servers=cluster.password_servers, properties=properties)
+    return [str(each) for each in kafka_problems(settings, ["orders"])]

@@ -1,0 +1,36 @@
+"""The status page's data."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from worker.telemetry.metrics import Observation
+    from worker.telemetry.totals import Totals
+
+
+def status_of(version: str, started_at: float, totals: Totals, now: Observation) -> dict[str, Any]:
+    """What the status page shows, as plain JSON values; freshness and ages in seconds."""
+    partitions = sorted(now.lag.keys() | now.oldest_undelivered.keys())
+    return {
+        "version": version,
+        "now": time.time(),
+        "started_at": started_at,
+        "totals": asdict(totals),
+        "in_progress": {"records": now.in_progress_records, "bytes": now.in_progress_bytes},
+        "in_flight_requests": now.in_flight_requests,
+        "oldest_undelivered": max(now.oldest_undelivered.values(), default=0.0),
+        "hold": now.hold,
+        "paused": now.paused,
+        "partitions": [
+            {
+                "topic": topic,
+                "partition": number,
+                "lag": now.lag.get((topic, number), 0),
+                "oldest_undelivered": now.oldest_undelivered.get((topic, number), 0.0),
+            }
+            for topic, number in partitions
+        ],
+    }
