@@ -33,7 +33,8 @@ from worker.mapping.compiler.loop import (
     mapping_source,
 )
 from worker.mapping.expressions.text_length import MAX_LENGTH, set_limit
-from worker.mapping.files.lint import claim_problems, rule_warnings
+from worker.mapping.files.lint.claims import claim_problems
+from worker.mapping.files.lint.rules import rule_warnings
 from worker.mapping.files.reader import read_mapping
 from worker.mapping.files.rules import MappingFile
 from worker.mapping.files.topics import matches
@@ -254,11 +255,8 @@ class _Loading:
     def check(self, dead_letter_topic: str) -> None:
         """What can be said once every file has been read."""
         self.problems.extend(claim_problems(self.files, dead_letter_topic))
-        # Of rules that could not be read whole, nothing can be said for certain.
-        wrong = {problem.file for problem in self.problems if not problem.warning}
         for file in self.files:
-            if file.document.file not in wrong:
-                self.problems.extend(rule_warnings(file))
+            self.problems.extend(rule_warnings(file))
         self.problems.sort(key=lambda problem: (problem.file or "", problem.line or 0, problem.column or 0))
 
 

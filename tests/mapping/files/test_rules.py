@@ -17,7 +17,7 @@ from worker.documents.document import parse
 from worker.documents.problems import Problem
 from worker.mapping.calls.specs import CALLS
 from worker.mapping.calls.validation import REJECT_IDS
-from worker.mapping.files.lint import rule_warnings
+from worker.mapping.files.lint.rules import rule_warnings
 from worker.mapping.files.reader import read_mapping
 from worker.mapping.files.rules import MappingFile, json_schema
 from worker.mapping.files.schema import FILE_KEYS, RULE_KEYS

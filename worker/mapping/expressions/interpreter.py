@@ -36,14 +36,14 @@ def interpret(node: Node, value: Any, kafka: Any) -> Any:
         ExpressionFailed: a function was given a value that it cannot work with.
     """
     try:
-        return _Interpreter(kafka).visit(node, value)
+        return Interpreter(kafka).visit(node, value)
     except JMESPathTypeError:
         raise Mismatch from None  # its text quotes the value
     except RecursionError:
         raise ExpressionFailed("the event nests too deeply for this expression") from None
 
 
-class _Interpreter(TreeInterpreter):  # type: ignore[misc] # the library has no types
+class Interpreter(TreeInterpreter):  # type: ignore[misc] # the library has no types
     """The library's interpreter for the trees of `syntax`."""
 
     def __init__(self, kafka: Any) -> None:
