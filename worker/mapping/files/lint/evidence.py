@@ -174,8 +174,8 @@ def _as_type(value: Any, kind: str) -> str | None:
 
 def _replaced(spot: Spot, node: Node, watched: Watched) -> Iterator[Problem]:
     for index, child in enumerate(node["children"][1:]):
-        if child["type"] != "literal":
-            continue
+        if child["type"] != "literal" or node["children"][index]["type"] == "and_expression":
+            continue  # `a && b || c` chooses between b and c
         replaced = [
             value
             for value in watched.operands[id(node), index]

@@ -1,4 +1,4 @@
-"""What may be wrong with rules that can be read: what never matches, what only looks like a known event."""
+"""Rules that are never reached; event names and properties that only look like the catalogue's."""
 
 from __future__ import annotations
 
@@ -21,12 +21,10 @@ def rule_warnings(file: MappingFile) -> Iterator[Problem]:
 
 
 def _never_reached(file: MappingFile) -> Iterator[Problem]:
-    """Rules that never match, because an earlier one does or because nothing does."""
-    for index, rule in enumerate(file.rules):
-        if rule.when is not None and rule.when.is_literal and not _is_true(rule.when):
-            yield _warning(file, rule, "this rule never matches: its `when` is never true")
-            continue
-        for earlier in file.rules[:index]:
+    """Rules that never match, because an earlier one does."""
+    whole = [rule for rule in file.rules if not _is_broken(file, rule)]
+    for index, rule in enumerate(whole):
+        for earlier in whole[:index]:
             if _always_first(earlier, rule):
                 line = earlier.at.rpartition(":")[2]
                 message = f"this rule can never match: the one in line {line} always does"
@@ -34,18 +32,18 @@ def _never_reached(file: MappingFile) -> Iterator[Problem]:
                 break
 
 
+def _is_broken(file: MappingFile, rule: Rule) -> bool:
+    """Whether the rule's condition could not be read."""
+    return rule.when is None and "when" in file.document.data["rules"][rule.path[-1]]
+
+
 def _always_first(earlier: Rule, rule: Rule) -> bool:
     if earlier.when is None:
         # What a rule without `when` leaves to others are tombstones, of which only _kafka tells.
         return rule.when is None or not rule.when.uses_kafka
     if earlier.when.is_literal:
-        return _is_true(earlier.when)
+        return False  # a finding of its own
     return rule.when is not None and rule.when.text.split() == earlier.when.text.split()
-
-
-def _is_true(when: Expression) -> bool:
-    value = when.search({}, {})
-    return bool(value) or (value == 0 and value is not False)
 
 
 def _warning(file: MappingFile, rule: Rule, message: str) -> Problem:
