@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from jmespath.exceptions import JMESPathTypeError
 from jmespath.visitor import Options, TreeInterpreter
 
+from worker.mapping.expressions.equality import same
 from worker.mapping.expressions.failures import ExpressionFailed, Mismatch
 from worker.mapping.expressions.functions import REGISTRY
 
@@ -45,6 +46,12 @@ def interpret(node: Node, value: Any, kafka: Any) -> Any:
 
 class Interpreter(TreeInterpreter):  # type: ignore[misc] # the library has no types
     """The library's interpreter for the trees of `syntax`."""
+
+    COMPARATOR_FUNC: ClassVar[dict[str, Any]] = {
+        **TreeInterpreter.COMPARATOR_FUNC,
+        "eq": same,
+        "ne": lambda one, other: not same(one, other),
+    }
 
     def __init__(self, kafka: Any) -> None:
         super().__init__(_OPTIONS)
