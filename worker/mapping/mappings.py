@@ -228,7 +228,7 @@ class _Loading:
         self._seen: set[Path] = set()
 
     def read(self, pattern: str, base: Path) -> None:
-        found = list(_files(pattern, base))
+        found = list(mapping_paths(pattern, base))
         if not found:
             self.problems.append(Problem(f"no mapping file matches '{pattern}'", hint="see `mappings`"))
         for path in found:
@@ -275,7 +275,7 @@ def _mapper_problem(document: Document, path: tuple[str | int, ...], problem: Ma
     return document.problem(f"{problem.message}{where}", path, hint=problem.hint)
 
 
-def _files(pattern: str, base: Path) -> Iterator[Path]:
+def mapping_paths(pattern: str, base: Path) -> Iterator[Path]:
     """The files that a pattern means, seen from the current directory, or else from `base`."""
     found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - keeps the name as the user wrote it
     if not found:

@@ -91,11 +91,6 @@ def test_a_rule_behind_one_that_matches_everything_is_a_warning_unless_it_is_abo
     )
 
 
-def test_a_condition_that_is_never_true_is_a_warning() -> None:
-    assert "never matches" in warnings("  - {when: '`false`', call: identify, userId: id}\n")[0]
-    assert not warnings("  - {when: '`0`', call: identify, userId: id}\n")
-
-
 def test_an_event_name_close_to_a_documented_one_is_a_warning_with_a_suggestion() -> None:
     told = warnings("  - {call: track, event: order_completed, userId: id}\n")
     assert "did you mean 'Order Completed'?" in told[0]

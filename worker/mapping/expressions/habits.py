@@ -39,7 +39,11 @@ def _arithmetic(name: str) -> _Meant:
             how = "concat(a, b)" if functions.arity("concat") is not None else "join('', [a, b])"
             return f"{operator} joins no texts here: write {how}; numbers are added by add(a, b)"
         sides = _sides(found, text)
-        texts = " concat(a, b) for texts" if functions.arity("concat") is not None else " join('', [a, b]) for texts"
+        texts = (
+            " concat(a, b) for texts"
+            if functions.arity("concat") is not None
+            else " join('', [a, b]) for texts"
+        )
         return f"write {name}({sides})" + (f", or{texts}" if operator == "+" else "")
 
     return meant
@@ -60,7 +64,9 @@ def _dashed(found: re.Match[str], text: str) -> str:
     *before, name = text[start:end].split(".")
     path = ".".join([*before, f'"{name}"'])
     if start == 0 and end == len(text):
-        return f"a name with dashes is written {path}" if before else f"a name with dashes is written '{path}'"
+        return (
+            f"a name with dashes is written {path}" if before else f"a name with dashes is written '{path}'"
+        )
     return f"a name with dashes is written {path}; numbers are subtracted by subtract(a, b)"
 
 
@@ -158,4 +164,3 @@ def habit(text: str, position: int) -> tuple[int, str] | None:
 def _start(match: re.Match[str]) -> int:
     """Where the habit's own characters begin."""
     return match.start() + len(match[0]) - len(match[0].lstrip())
-

@@ -58,9 +58,11 @@ class Interpreter(TreeInterpreter):  # type: ignore[misc] # the library has no t
         self._kafka = kafka
 
     def visit_kafka(self, _node: Node, _value: Any) -> Any:
+        """What `_kafka` is."""
         return self._kafka
 
     def visit_or_expression(self, node: Node, value: Any) -> Any:
+        """The first of several operands that is true, or the last."""
         result = None
         for child in node["children"]:
             result = self.visit(child, value)
@@ -69,6 +71,7 @@ class Interpreter(TreeInterpreter):  # type: ignore[misc] # the library has no t
         return result
 
     def visit_and_expression(self, node: Node, value: Any) -> Any:
+        """The first of several operands that is false, or the last."""
         result = None
         for child in node["children"]:
             result = self.visit(child, value)
@@ -77,6 +80,7 @@ class Interpreter(TreeInterpreter):  # type: ignore[misc] # the library has no t
         return result
 
     def visit_comparator(self, node: Node, value: Any) -> Any:
+        """Null where text is compared with a number."""
         try:
             return super().visit_comparator(node, value)
         except TypeError:  # text against a number: the library lets Python's error through

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import re
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from jmespath import ast, exceptions
@@ -186,16 +187,17 @@ class _PositionedParser(_Parser):
     def _expression(self, binding_power: int = 0) -> Node:
         token = self._lookahead_token(0)
         self._advance()
-        left: Node = getattr(self, f"_token_nud_{token['type']}", self._error_nud_token)(token)
+        begin: Any = getattr(self, f"_token_nud_{token['type']}", self._error_nud_token)
+        left: Node = begin(token)
         left.setdefault("start", token["start"])
         while binding_power < self.BINDING_POWER[self._current_token()]:
             operator = self._lookahead_token(0)
-            led = getattr(self, f"_token_led_{operator['type']}", None)
-            if led is None:
-                self._error_led_token(operator)
+            go_on: Callable[[Node], Node] | None = getattr(self, f"_token_led_{operator['type']}", None)
+            if go_on is None:
+                return left  # the caller reports a token that does not belong here
             self._advance()
             start = left["start"] if operator["type"] in _NO_OPERATORS else operator["start"]
-            left = led(left)
+            left = go_on(left)
             left.setdefault("start", start)
         return left
 

@@ -16,8 +16,8 @@ from worker.mapping.calls.assembly import convert
 from worker.mapping.calls.specs import CALLS, CallSpec, Field, Kind
 from worker.mapping.calls.validation import check_shared, check_traits
 from worker.mapping.expressions.expression import Expression, ExpressionError
-from worker.mapping.expressions.parser import UNQUOTED_NAME
 from worker.mapping.expressions.habits import habit
+from worker.mapping.expressions.parser import UNQUOTED_NAME
 from worker.mapping.files.rules import CallRule, Value
 from worker.mapping.files.schema import RULE_KEYS
 
@@ -84,12 +84,13 @@ class CallReader:
         try:
             return Expression.parse(text)
         except ExpressionError as error:
-            position, hint = habit(text, error.position) or (error.position, _hint_for(bare))
+            known = habit(text, error.position)
+            at, hint = known if known else (error.position, _hint_for(bare))
             self._problems.append(
                 self._document.problem(
                     f"`{_shortened(bare)}` is not an expression: {error.message}",
                     path,
-                    offset=position,
+                    offset=at,
                     hint=hint,
                 )
             )

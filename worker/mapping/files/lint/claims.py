@@ -45,5 +45,3 @@ def overlap(one: str, other: str) -> bool:
 
 def _topic_path(file: MappingFile, topic: str) -> tuple[str, int]:
     return ("topics", file.document.data["topics"].index(topic))
-
-

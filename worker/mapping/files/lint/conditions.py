@@ -76,7 +76,8 @@ def _hint(node: Node) -> str | None:
     comparisons = [child for child in children if child["type"] == "comparator" and child["value"] == "ne"]
     if children and len(comparisons) == len(children):
         return "join them with &&"
-    if node["type"] == "and_expression" and len(node["children"]) > 1:
+    wanted = node["children"] if node["type"] == "and_expression" else []
+    if wanted and all(child["type"] == "comparator" and child["value"] != "ne" for child in wanted):
         return "for either of them write ||"
     return None
 

@@ -20,7 +20,14 @@ from worker.mapping.expressions.parser import Node
 from worker.mapping.files.lint.misspelt import misspelt
 from worker.mapping.files.lint.spots import Spot, rules_of, walk
 
-_TYPES = {str: "a string", bool: "a boolean", int: "a number", float: "a number", list: "a list", dict: "an object"}
+_TYPES = {
+    str: "a string",
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    list: "a list",
+    dict: "an object",
+}
 
 
 @dataclass(slots=True)
@@ -140,7 +147,9 @@ def _misspelt(spot: Spot, node: Node, objects: list[dict[str, Any]]) -> Iterator
 
 def _never_that_type(spot: Spot, node: Node, sides: list[tuple[Any, Any]]) -> Iterator[Problem]:
     kinds = {
-        (_TYPES[type(left)], _TYPES[type(right)]) for left, right in sides if left is not None and right is not None
+        (_TYPES[type(left)], _TYPES[type(right)])
+        for left, right in sides
+        if left is not None and right is not None
     }
     if not kinds or any(left == right for left, right in kinds):
         return

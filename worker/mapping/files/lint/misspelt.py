@@ -24,7 +24,9 @@ def _folded(name: str) -> str:
 
 
 def _one_letter(one: str, other: str) -> bool:
-    start = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    start = next(
+        (at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
     left, right = one[start:], other[start:]
     if len(one) == len(other):
         replaced = left[1:] == right[1:] and left[0].isalpha() and right[0].isalpha()

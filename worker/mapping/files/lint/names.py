@@ -139,4 +139,3 @@ def joined_hint(words: str) -> str:
 
 def _is_true(value: Any) -> bool:
     return bool(value) or (value == 0 and value is not False)
-

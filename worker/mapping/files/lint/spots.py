@@ -50,7 +50,9 @@ def calls_of(document: Document) -> Iterator[tuple[int, Path, dict[str, Any]]]:
     for index, rule in rules_of(document):
         path: Path = ("rules", index)
         calls = rule.get("calls")
-        inner = [((*path, "calls", at), call) for at, call in enumerate(calls if isinstance(calls, list) else [])]
+        inner = [
+            ((*path, "calls", at), call) for at, call in enumerate(calls if isinstance(calls, list) else [])
+        ]
         for at, call in [(path, rule), *inner]:
             if isinstance(call, dict) and isinstance(call.get("call"), str) and call["call"] in CALLS:
                 yield index, at, call

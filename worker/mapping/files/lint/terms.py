@@ -78,7 +78,11 @@ def term_key(node: Node) -> str:
 
 def _bare(node: Node) -> Any:
     children = [] if node["type"] == "slice" else [_bare(child) for child in node["children"]]
-    return node["type"], repr(node.get("value")), str(node["children"]) if node["type"] == "slice" else children
+    return (
+        node["type"],
+        repr(node.get("value")),
+        str(node["children"]) if node["type"] == "slice" else children,
+    )
 
 
 def term_uses(node: Node) -> dict[str, tuple[Node, set[str], list[Any]]]:
@@ -88,7 +92,9 @@ def term_uses(node: Node) -> dict[str, tuple[Node, set[str], list[Any]]]:
     return uses
 
 
-def _gather(node: Node, use: str, literals: list[Any], uses: dict[str, tuple[Node, set[str], list[Any]]]) -> None:
+def _gather(
+    node: Node, use: str, literals: list[Any], uses: dict[str, tuple[Node, set[str], list[Any]]]
+) -> None:
     kind = node["type"]
     if kind == "comparator":
         how = "order" if node["value"] in _ORDERING else "equal"
@@ -126,7 +132,7 @@ def domain(node: Node, ways: set[str], literals: Sequence[Any], topics: Sequence
     values = _values(ways, literals)
     wanted = str if key in _KAFKA_TEXTS else int if key in _KAFKA_NUMBERS else _TYPES.get(str(name))
     if wanted is not None:
-        values = [value for value in [*values, *_some(wanted)] if _is(value, wanted)]
+        values = [value for value in [*values, *_SOME[wanted]] if _is(value, wanted)]
         values = [value for value in values if name not in _HOLDS or _HOLDS[name](value)]
     if key in _KAFKA_TEXTS:
         values.append(None)
@@ -146,10 +152,15 @@ def _values(ways: set[str], literals: Sequence[Any]) -> list[Any]:
     return values
 
 
-def _some(wanted: type) -> list[Any]:
-    return {str: ["", "\x00other"], list: [[], [None]], dict: [{}, {"": None}], bool: [False, True]}.get(
-        wanted, [0, 1, 2]
-    )
+_SOME: dict[type, list[Any]] = {
+    str: ["", "\x00other"],
+    list: [[], [None]],
+    dict: [{}, {"": None}],
+    bool: [False, True],
+    int: [0, 1, 2],
+    float: [0, 1, 2],
+}
+"""Some values of each type, true ones and false ones."""
 
 
 def _is(value: Any, wanted: type) -> bool:
