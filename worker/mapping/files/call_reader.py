@@ -84,14 +84,13 @@ class CallReader:
         try:
             return Expression.parse(text)
         except ExpressionError as error:
-            known = habit(text, error.position)
-            at, hint = known if known else (error.position, _hint_for(bare))
+            at, meant = habit(text, error.position) or (error.position, _hint_for(bare))
             self._problems.append(
                 self._document.problem(
                     f"`{_shortened(bare)}` is not an expression: {error.message}",
                     path,
                     offset=at,
-                    hint=hint,
+                    hint=meant,
                 )
             )
             return None
