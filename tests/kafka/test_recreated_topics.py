@@ -20,7 +20,7 @@ def world(request: pytest.FixtureRequest, kafka: KafkaClient) -> KafkaWorld:
     return KafkaWorld(kafka, group_protocol="consumer", topic_metadata_refresh_interval_ms="200")
 
 
-async def test_a_topic_created_anew_with_more_records_than_were_read_is_read_from_its_beginning(
+async def test_a_recreated_topic_that_is_longer_than_what_was_read_is_read_from_its_beginning(
     world: KafkaWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(topic_ids, "WATCH_SECONDS", 0.2)
@@ -39,7 +39,7 @@ async def test_a_topic_created_anew_with_more_records_than_were_read_is_read_fro
     await member.source.close()
 
 
-async def test_an_offset_committed_for_the_deleted_topic_means_nothing_in_the_new_one(
+async def test_an_offset_committed_for_the_deleted_topic_is_not_used_for_the_new_one(
     world: KafkaWorld,
 ) -> None:
     topic = world.client.create_topic()

@@ -34,7 +34,7 @@ def world(request: pytest.FixtureRequest) -> World:
             return KafkaWorld(request.getfixturevalue("kafka"), group_protocol="consumer")
 
 
-async def test_every_record_comes_once_in_order_and_the_end_is_told(world: World) -> None:
+async def test_every_record_is_fetched_once_in_order_and_the_end_is_reported(world: World) -> None:
     topic = world.create_topic()
     world.append(topic, 0, 300)
     world.append(topic, 2, 50)
@@ -46,7 +46,7 @@ async def test_every_record_comes_once_in_order_and_the_end_is_told(world: World
     await member.source.close()
 
 
-async def test_an_assignment_says_where_it_starts_and_ends(world: World) -> None:
+async def test_an_assignment_reports_where_it_starts_and_ends(world: World) -> None:
     topic = world.create_topic()
     world.append(topic, 1, 7)
     member = await joined(world, topic)
@@ -56,7 +56,7 @@ async def test_an_assignment_says_where_it_starts_and_ends(world: World) -> None
     await member.source.close()
 
 
-async def test_no_fetch_brings_more_than_its_limit(world: World) -> None:
+async def test_no_fetch_returns_more_than_its_limit(world: World) -> None:
     topic = world.create_topic()
     world.append(topic, 0, 30)
     member = await joined(world, topic)
@@ -65,7 +65,7 @@ async def test_no_fetch_brings_more_than_its_limit(world: World) -> None:
     await member.source.close()
 
 
-async def test_a_restart_goes_on_at_what_was_committed(world: World) -> None:
+async def test_a_restart_continues_at_the_committed_offset(world: World) -> None:
     topic = world.create_topic()
     world.append(topic, 0, 10)
     first = await joined(world, topic)
@@ -79,7 +79,7 @@ async def test_a_restart_goes_on_at_what_was_committed(world: World) -> None:
     await second.source.close()
 
 
-async def test_closing_commits_what_the_pipeline_answers(world: World) -> None:
+async def test_closing_commits_what_the_pipeline_returns(world: World) -> None:
     topic = world.create_topic()
     world.append(topic, 3, 5)
     member = await joined(world, topic)
@@ -90,7 +90,7 @@ async def test_closing_commits_what_the_pipeline_answers(world: World) -> None:
     assert world.committed((topic, 3)) == 5
 
 
-async def test_a_second_member_takes_over_where_the_first_let_go(world: World) -> None:
+async def test_a_second_member_continues_where_the_first_stopped(world: World) -> None:
     topic = world.create_topic()
     for number in range(4):
         world.append(topic, number, 5)
@@ -116,7 +116,7 @@ async def test_partitions_come_back_when_a_member_leaves(world: World) -> None:
     await first.source.close()
 
 
-async def test_without_room_nothing_comes_and_nothing_is_lost(world: World) -> None:
+async def test_without_room_nothing_is_fetched_and_nothing_is_lost(world: World) -> None:
     topic = world.create_topic()
     world.append(topic, 0, 100)
     member = await joined(world, topic)
@@ -131,7 +131,7 @@ async def test_without_room_nothing_comes_and_nothing_is_lost(world: World) -> N
     await member.source.close()
 
 
-async def test_what_was_read_does_not_come_again_however_often_there_is_no_room(world: World) -> None:
+async def test_records_are_not_fetched_again_however_often_there_is_no_room(world: World) -> None:
     topic = world.create_topic()
     for number in (0, 1):
         world.append(topic, number, 20)
@@ -148,7 +148,7 @@ async def test_what_was_read_does_not_come_again_however_often_there_is_no_room(
     await member.source.close()
 
 
-async def test_latest_skips_what_was_there_before(world: World) -> None:
+async def test_latest_skips_existing_records(world: World) -> None:
     topic = world.create_topic()
     world.append(topic, 0, 10)
     member = await joined(world, topic, start_from="latest")
@@ -174,7 +174,7 @@ async def test_a_point_in_time_starts_at_its_first_record(world: World) -> None:
     await member.source.close()
 
 
-async def test_a_topic_that_does_not_exist_fails_at_once(world: World) -> None:
+async def test_a_missing_topic_fails_immediately(world: World) -> None:
     with pytest.raises(SourceFailed, match="no-such-topic"):
         await joined(world, "no-such-topic")
 
@@ -188,7 +188,7 @@ async def test_a_pattern_that_matches_nothing_joins_without_partitions(world: Wo
 
 # The fake in memory reports such a commit as a fault of the pipeline.
 @pytest.mark.parametrize("world", ["embedded", CLASSIC, KIP848], indirect=True)
-async def test_a_commit_after_the_partition_was_given_up_changes_nothing(world: World) -> None:
+async def test_a_commit_after_the_partition_was_revoked_changes_nothing(world: World) -> None:
     topic = world.create_topic()
     member = await joined(world, topic)
     await member.source.commit({("another-topic", 0): 3})

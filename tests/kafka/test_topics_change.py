@@ -72,7 +72,7 @@ async def written(letters: DeadLetterTopic, one: FailedRecord) -> None:
             pass
 
 
-async def test_a_dead_letter_topic_that_was_made_anew_with_fewer_partitions_takes_letters(
+async def test_a_dead_letter_topic_that_was_recreated_with_fewer_partitions_takes_dead_letters(
     kafka: KafkaClient,
 ) -> None:
     topic = kafka.create_topic(3)
@@ -88,7 +88,7 @@ async def test_a_dead_letter_topic_that_was_made_anew_with_fewer_partitions_take
     assert kafka.end(topic, 0) == 1
 
 
-async def test_a_dead_letter_topic_whose_limit_is_lowered_takes_smaller_letters(kafka: KafkaClient) -> None:
+async def test_a_dead_letter_topic_whose_limit_is_lowered_takes_smaller_dead_letters(kafka: KafkaClient) -> None:
     topic = kafka.create_topic()
     async with writer(kafka, topic) as letters:
         large = letter(0, random.Random(1).randbytes(50_000))
@@ -101,7 +101,7 @@ async def test_a_dead_letter_topic_whose_limit_is_lowered_takes_smaller_letters(
     assert values[-1] is None
 
 
-async def test_a_producer_that_may_no_longer_write_at_all_is_made_anew_when_it_may(
+async def test_a_producer_that_lost_its_rights_is_replaced_once_they_are_granted_again(
     guarded: KafkaCluster,
 ) -> None:
     kafka = KafkaClient(guarded.bootstrap_servers)
@@ -122,7 +122,7 @@ async def test_a_producer_that_may_no_longer_write_at_all_is_made_anew_when_it_m
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-async def test_a_topic_whose_rights_are_taken_away_waits_and_the_others_go_on(
+async def test_a_topic_whose_rights_are_revoked_waits_and_the_others_continue(
     guarded: KafkaCluster, tmp_path: Path, emulator: Emulator, protocol: str
 ) -> None:
     site, other = two_topics(guarded, tmp_path, emulator, protocol)
@@ -151,7 +151,7 @@ async def test_a_topic_whose_rights_are_taken_away_waits_and_the_others_go_on(
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-async def test_a_topic_that_is_deleted_keeps_no_other_waiting(
+async def test_a_deleted_topic_does_not_delay_others(
     own_kafka: KafkaCluster, tmp_path: Path, emulator: Emulator, protocol: str
 ) -> None:
     site, other = two_topics(own_kafka, tmp_path, emulator, protocol)

@@ -20,7 +20,7 @@ from worker.programs.run import Worker
 pytestmark = pytest.mark.kafka
 
 
-async def test_a_broker_that_goes_away_before_the_dead_letter_topic_was_checked_is_waited_for(
+async def test_run_waits_for_a_broker_that_goes_away_before_the_dead_letter_topic_was_checked(
     tmp_path: Path, own_kafka: KafkaCluster, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(topic_checks, "RESPONSE_SECONDS", 0.5)
