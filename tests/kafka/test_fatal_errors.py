@@ -1,4 +1,4 @@
-"""Clients that fail for good: another is made in their place, or the worker ends."""
+"""Kafka clients in a terminal state are replaced, or the worker ends."""
 
 from __future__ import annotations
 

@@ -41,7 +41,9 @@ async def test_the_position_moves_past_transaction_markers_and_aborted_records(w
 
 
 @pytest.mark.essential
-async def test_records_deleted_by_retention_above_the_committed_offset_are_reported_as_lost(classic: KafkaWorld) -> None:
+async def test_records_deleted_by_retention_above_the_committed_offset_are_reported_as_lost(
+    classic: KafkaWorld,
+) -> None:
     topic = classic.client.create_topic()
     classic.client.append(topic, 0, [b"{}"] * 20)
     first = await joined(classic, topic)
@@ -179,7 +181,7 @@ async def test_the_source_waits_for_a_broker_that_restarts(own_kafka: KafkaClust
 
 
 async def until_paused(member: Member) -> None:
-    """Have no room for longer than it takes to pause."""
+    """Leave no room until the partitions are paused."""
     begun = time.monotonic()
     await until(lambda: time.monotonic() - begun > 1.3, member, limit=0)
 

@@ -1,4 +1,4 @@
-"""`check --connect` says in the client's own words that a password is wrong."""
+"""`check --connect` reports a wrong password with the client's own message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A topic that is deleted and created anew under its name is another topic: it is read from its beginning."""
+"""A topic that is deleted and created again under its name is read from its beginning."""
 
 from __future__ import annotations
 

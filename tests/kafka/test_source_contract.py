@@ -1,4 +1,4 @@
-"""One suite for three Kafkas: what simulations assume about a source holds for the real one too."""
+"""One suite for three implementations: what the simulations assume about a source is true of a real Kafka too."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.source_worlds import KafkaWorld, Member, MemoryWorld, World, 
 from worker.pipeline.ports import CommitFailed, SourceFailed
 
 T0 = int(time.time() * 1000) - 3_600_000
-"""An hour ago: records much older than that would be deleted by the topic's retention."""
+"""An hour ago: the topic's retention would delete records that are much older."""
 
 
 MEMORY = pytest.param("memory", marks=pytest.mark.essential)
@@ -98,7 +98,7 @@ async def test_a_second_member_continues_where_the_first_stopped(world: World) -
     await until(lambda: len(first.records) == 20, first)
     first.assignments.answers = dict.fromkeys(partitions(topic), 3)
     second = await joined_beside(world, topic, first)
-    # Both are ours and theirs alone, and what was revoked starts again at the answer.
+    # No partition has two owners, and revoked ones continue at the offset that `revoked` returned.
     assert first.owned | second.owned == partitions(topic)
     assert first.owned & second.owned == set()
     assert {second.assignments.starts[each].offset for each in second.owned} == {3}
@@ -140,7 +140,7 @@ async def test_records_are_not_fetched_again_however_often_there_is_no_room(worl
     for _ in range(2):
         for _ in range(24):  # long enough for the partitions to be paused
             await member.fetch(0)
-        await member.fetch(10)  # they go on, and there is nothing
+        await member.fetch(10)  # resumed, with nothing to read
     world.append(topic, 0, 1)
     world.append(topic, 1, 1)
     await until(lambda: all(20 in member.offsets((topic, number)) for number in (0, 1)), member)
@@ -169,7 +169,7 @@ async def test_a_point_in_time_starts_at_its_first_record(world: World) -> None:
     member = await joined(world, topic, start_from=begin)
     await until(lambda: len(member.records) == 5, member)
     assert member.offsets((topic, 0)) == [5, 6, 7, 8, 9]
-    # Where no record is as late as that, a partition starts at its end.
+    # A partition whose records are all older starts at its end.
     assert member.assignments.starts[topic, 1].offset == 0
     await member.source.close()
 
@@ -186,7 +186,7 @@ async def test_a_pattern_that_matches_nothing_joins_without_partitions(world: Wo
     await member.source.close()
 
 
-# The fake in memory reports such a commit as a fault of the pipeline.
+# The in-memory fake treats such a commit as a bug in the pipeline.
 @pytest.mark.parametrize("world", ["embedded", CLASSIC, KIP848], indirect=True)
 async def test_a_commit_after_the_partition_was_revoked_changes_nothing(world: World) -> None:
     topic = world.create_topic()
@@ -209,7 +209,7 @@ async def test_the_fake_fails_commits_on_request() -> None:
 
 
 async def joined_beside(world: World, topic: str, first: Member) -> Member:
-    """A second member, as soon as the group has shared the partitions evenly."""
+    """A second member, once the group has divided the partitions evenly."""
     second = Member(world.source(topic))
     await second.source.open(second.assignments)
     await until(lambda: len(first.owned) == len(second.owned) == 2, first, second)

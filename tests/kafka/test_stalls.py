@@ -1,4 +1,4 @@
-"""No partition stands still in silence: pauses across rebalances, and what differs from what was asked for."""
+"""No partition stalls unnoticed: pauses across rebalances, and a client whose state differs from the worker's."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def test_a_partition_that_has_records_and_does_not_advance_is_restarted_an
     await until(lambda: member.owned == partitions(topic), member)
     world.append(topic, 1, 2)
     await until(lambda: len(member.records) == 2, member)
-    # The client and the worker disagree, by whatever fault: it is paused, and the worker does not know.
+    # The client is paused without the worker knowing it, as some fault may cause.
     source(member)._consumer.pause([TopicPartition(topic, 1)])
     world.append(topic, 1, 3)
     await until(lambda: bool(world.telemetry.of("fetch_stalled")), member)

@@ -26,7 +26,7 @@ async def test_a_worker_stopped_for_longer_than_its_session_sends_no_calls_of_lo
         site.change("kafka", properties={"group.protocol": "consumer"})
         set_session_timeout(kafka, site.group, 3000)
     site.change("batch", max_calls=10)
-    # Requests wait for their turn, so many are ready to go when the process wakes.
+    # Requests wait for the rate limit, so several are ready to be sent when the process continues.
     site.change("rate_limit", requests=1, per="1s")
     first = await site.started()
     site.produce(400)

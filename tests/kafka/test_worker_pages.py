@@ -1,4 +1,4 @@
-"""What a running worker tells: its pages over HTTP, and its log; nothing of people, payload or keys."""
+"""What a running worker reports over HTTP and in its log, without personal data, payload or keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bad input on a real Kafka: each record gets the right dead letter, or none, and disturbs nothing else."""
+"""Bad input on a real Kafka: each record gets the right dead letter, or none, and affects no other record."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def why(letter: Message) -> tuple[str | None, str | None]:
 
 
 def check_privacy(letters: list[Message]) -> None:
-    """No header of ours says anything of a person, nor what the record held."""
+    """None of the worker's headers contains personal data or payload."""
     for letter in letters:
         ours = [value for _, value in headers(letter)[-20:] if value is not None]
         for private in (PERSON.encode(), TEXT.encode()):

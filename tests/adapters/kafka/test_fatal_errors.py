@@ -1,4 +1,4 @@
-"""Which errors are terminal states, and which of these another client would meet again."""
+"""Which errors are terminal states, and which of them a new client would run into again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FATAL = KafkaError._FATAL
 
 
 def consumer_error(code: int) -> KafkaError:
-    """As librdkafka words a consumer's fatal error."""
+    """A consumer's fatal error in librdkafka's words."""
     return KafkaError(
         FATAL, f"Fatal error: {KafkaError(code).str()}: ConsumerGroupHeartbeat fatal error: ..."
     )

@@ -1,4 +1,4 @@
-"""Each property reaches the clients that know it, and none that does not."""
+"""Each property is given to the clients that know it, and to no other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a partition counts as standing still."""
+"""When a partition counts as stalled."""
 
 from __future__ import annotations
 
