@@ -27,9 +27,10 @@ from worker.documents.files import read_file
 from worker.documents.problems import ConfigError, Problem
 from worker.formats.formats import FORMATS
 from worker.mapping.compiler.calls import Target
-from worker.mapping.compiler.loop import OnSlow, compile_mapping, mapping_source
+from worker.mapping.compiler.loop import OnNoCall, OnSlow, compile_mapping, mapping_source
 from worker.mapping.expressions.text_length import MAX_LENGTH, set_limit
-from worker.mapping.files.lint import claim_problems, rule_warnings
+from worker.mapping.files.lint.claims import claim_problems
+from worker.mapping.files.lint.rules import rule_warnings
 from worker.mapping.files.reader import read_mapping
 from worker.mapping.files.rules import MappingFile
 from worker.mapping.files.topics import matches
@@ -146,13 +147,25 @@ class Mappings:
             raise ConfigError([Problem(f"the topic '{topic}' is claimed by {names}", found[1].document.file)])
         return found[0] if found else None
 
-    def converter(self, topic: str, ids: MessageIds, on_slow: OnSlow | None = None) -> Converter | None:
+    def conditional_rules(self, topic: str) -> list[str]:
+        """The topic's rules that have a `when`, as `file:line`."""
+        file = self.file_of(topic)
+        return [rule.at for rule in file.rules if rule.when is not None] if file else []
+
+    def converter(
+        self,
+        topic: str,
+        ids: MessageIds,
+        on_slow: OnSlow | None = None,
+        on_no_call: OnNoCall | None = None,
+    ) -> Converter | None:
         """What turns a topic's records into calls; compiled here, so keep it.
 
         Args:
             topic: the topic's name.
             ids: of the cluster that the topic is in.
             on_slow: told of a mapper that took over a second.
+            on_no_call: called for each record that a rule matched and made no call of.
 
         Returns:
             See `model.Converter`; None if no file wants the topic.
@@ -160,7 +173,7 @@ class Mappings:
         file = self.file_of(topic)
         if file is None:
             return None
-        return compile_mapping(file, self._target(topic, ids), self._mappers, on_slow)
+        return compile_mapping(file, self._target(topic, ids), self._mappers, on_slow, on_no_call)
 
     def source(self, topic: str, ids: MessageIds) -> str | None:
         """The Python source that `converter` compiles; None if no file wants the topic."""
@@ -227,7 +240,7 @@ class _Loading:
         self._seen: set[Path] = set()
 
     def read(self, pattern: str, base: Path) -> None:
-        found = list(_files(pattern, base))
+        found = list(mapping_paths(pattern, base))
         if not found:
             self.problems.append(Problem(f"no mapping file matches '{pattern}'", hint="see `mappings`"))
         for path in found:
@@ -263,11 +276,8 @@ class _Loading:
     def check(self, dead_letter_topic: str) -> None:
         """What can be said once every file has been read."""
         self.problems.extend(claim_problems(self.files, dead_letter_topic))
-        # Of rules that could not be read whole, nothing can be said for certain.
-        wrong = {problem.file for problem in self.problems if not problem.warning}
         for file in self.files:
-            if file.document.file not in wrong:
-                self.problems.extend(rule_warnings(file))
+            self.problems.extend(rule_warnings(file))
         self.problems.sort(key=lambda problem: (problem.file or "", problem.line or 0, problem.column or 0))
 
 
@@ -277,7 +287,7 @@ def _mapper_problem(document: Document, path: tuple[str | int, ...], problem: Ma
     return document.problem(f"{problem.message}{where}", path, hint=problem.hint)
 
 
-def _files(pattern: str, base: Path) -> Iterator[Path]:
+def mapping_paths(pattern: str, base: Path) -> Iterator[Path]:
     """The files that a pattern means, seen from the current directory, or else from `base`."""
     found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - keeps the name as the user wrote it
     if not found:
