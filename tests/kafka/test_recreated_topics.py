@@ -29,7 +29,7 @@ async def test_a_recreated_topic_that_is_longer_than_what_was_read_is_read_from_
     member = await joined(world, topic)
     await until(lambda: len(member.records) == 5, member)
     await member.source.commit({(topic, 0): 5})
-    create_anew(world.client, topic)
+    recreate(world.client, topic)
     world.append(topic, 0, 20)
     await until(lambda: member.offsets((topic, 0))[-20:] == list(range(20)), member)
     assert (topic, 0) in world.telemetry.of("partition_restarted")
@@ -50,7 +50,7 @@ async def test_an_offset_committed_for_the_deleted_topic_is_not_used_for_the_new
     await first.source.close()
     old = committed(world, topic)
     assert parse_note(old.metadata).topic_id is not None
-    create_anew(world.client, topic)
+    recreate(world.client, topic)
     world.append(topic, 0, 20)
     commit(world, old)
     second = await joined(world, topic)
@@ -65,7 +65,7 @@ async def test_an_offset_committed_for_the_deleted_topic_is_not_used_for_the_new
     await third.source.close()
 
 
-def create_anew(client: KafkaClient, topic: str) -> None:
+def recreate(client: KafkaClient, topic: str) -> None:
     client.delete_topic(topic)
     while topic in client.admin.list_topics(timeout=SECONDS).topics:
         pass

@@ -274,7 +274,7 @@ async def test_a_mapper_that_misbehaves_costs_its_own_record_only(
     site.ledger.check()
 
 
-async def test_a_call_that_the_api_refuses_is_told_in_its_words_without_values_and_the_record_once(
+async def test_a_refused_call_is_dead_lettered_once_with_the_apis_redacted_message(
     site: Site, kafka: KafkaClient, emulator: Emulator
 ) -> None:
     site.mapping = MAPPING.format(topic=site.topic)
