@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from worker.adapters.dead_letter_topic.writer import DeadLetterTopic, NotAnsweredError
+from worker.adapters.dead_letter_topic.writer import DeadLetterTopic, TopicUnknownError
 from worker.adapters.http.server import HttpServer, ListenFailed
 from worker.adapters.kafka.source import KafkaSource
 from worker.adapters.pipelines_api.client import PipelinesApi
@@ -117,7 +117,7 @@ class Worker:
         while True:
             try:
                 problems = await self.dead_letters.check(self._mappings.subscriptions)
-            except NotAnsweredError as error:
+            except TopicUnknownError as error:
                 self._unchecked = str(error)
                 self.telemetry.source_failed(self._unchecked.partition(":")[0])
                 await asyncio.sleep(RETRY_SECONDS)
