@@ -1,4 +1,4 @@
-"""The handbook for three in the morning knows every word that the worker says."""
+"""`docs/operations.md` explains every reason, alert and metric of the worker."""
 
 from __future__ import annotations
 

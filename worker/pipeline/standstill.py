@@ -1,9 +1,9 @@
-"""After the process stood still, nothing is sent until Kafka has said that the partitions are still its own.
+"""After the process was suspended, sends nothing until Kafka has confirmed that it still owns its partitions.
 
-A process that was stopped (SIGSTOP, a suspended or paused machine) for longer than its session has lost its partitions.
-It does not know that when it goes on: requests that waited for their turn would go out behind what the new owner has
-sent. So each request is preceded by a look at the clock, and a gap asks for a confirmation. Two clocks are compared,
-because a suspended machine's monotonic clock stands still with it.
+A process that is suspended (SIGSTOP, a paused container or machine) for longer than its session loses its partitions,
+but does not know it when it resumes: waiting requests would be sent after newer ones from the new owner. So the clock
+is checked before each request, and after a gap the group membership is confirmed first. Two clocks are checked, because
+the monotonic clock does not advance while a machine is suspended.
 """
 
 from __future__ import annotations
@@ -20,25 +20,27 @@ if TYPE_CHECKING:
     from worker.pipeline.send_permit import SendPermit
 
 UNCONFIRMED = "MEMBERSHIP_UNCONFIRMED"
-"""Why nothing is sent after a standstill."""
+"""The reason for withholding the permit after a standstill; also a reason of `/readyz`."""
 
 SHARE = 3
-"""One part in so many of the session may pass without a turn of the loop: the last heartbeat was that much earlier."""
+"""A gap of more than a third of the session timeout is a standstill. Kafka advises heartbeats at a third of the session
+timeout, so the last heartbeat may be one third old when the gap begins: no session can expire in a shorter gap."""
 
 RETRY_SECONDS = 0.5
+"""How long to wait before asking again if Kafka does not confirm."""
 
 
 class StandstillGuard:
-    """Withholds the permit after a standstill.
+    """Withholds the permit after a standstill until Kafka confirms the partitions.
 
     Args:
-        source: confirms.
-        permit: withheld.
+        source: asks Kafka for the confirmation.
+        permit: withheld until then.
         session_timeout: seconds after which another member may own the partitions.
         clock: epoch seconds.
 
     Attributes:
-        unconfirmed: whether the process stood still and Kafka has not confirmed since.
+        unconfirmed: whether there was a standstill that Kafka has not confirmed yet.
     """
 
     def __init__(
@@ -53,7 +55,7 @@ class StandstillGuard:
         self.unconfirmed = False
 
     def notice(self) -> None:
-        """Look at the clocks: called each time before something is sent."""
+        """Check the clocks for a gap. Called before each request."""
         seen, self._seen = self._seen, self._clocks()
         if any(now - before > self._limit for before, now in zip(seen, self._seen, strict=True)):
             self._standstills += 1
@@ -61,9 +63,9 @@ class StandstillGuard:
             self._permit.withhold(UNCONFIRMED)
 
     async def run(self) -> None:
-        """Look at the clocks while nothing is sent, and have standstills confirmed."""
+        """Check the clocks while nothing is sent, and get standstills confirmed."""
         while True:
-            await asyncio.sleep(self._limit / 4)
+            await asyncio.sleep(self._limit / 4)  # an idle worker's checks must be closer together than a gap
             self.notice()
             while self.unconfirmed:
                 await self._confirm()
@@ -72,9 +74,10 @@ class StandstillGuard:
         standstills = self._standstills
         try:
             await self._source.confirm()
-        except CommitFailed:  # the partitions are lost, or Kafka is away: the next poll tells
+        except CommitFailed:  # the partitions are lost, which the next poll reports, or Kafka is unavailable
             await asyncio.sleep(RETRY_SECONDS)
             return
+        # Another standstill during the confirmation makes it worthless.
         self.notice()
         if standstills == self._standstills:
             self.unconfirmed = False
