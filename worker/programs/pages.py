@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LOOP_TIMEOUT_SECONDS = 1.0
-"""How long an endpoint waits for the event loop before it returns the last known state. Kubernetes probes time out after
-a second by default: a longer wait would look like no response."""
+"""How long an endpoint waits for the event loop before it returns the last known state. Probes of Kubernetes
+time out after a second by default: a longer wait would look like no response."""
 
 HEARTBEAT_SECONDS = 0.5
 """How often the event loop records that it is running; fine enough for limits of seconds, cheap for an idle loop."""

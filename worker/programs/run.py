@@ -270,7 +270,7 @@ def _tune_garbage_collection() -> None:
     Modules and compiled mappings live as long as the process, so they are frozen, which excludes them from collections.
     Records and calls contain no reference cycles; reference counting frees them. With CPython's default threshold of
     700 to 2,000 new objects there would be a collection for every few slices of records, with 50,000 there is one for
-    every several thousand records. Of these, every 20th includes the middle generation, and every 100th of those the old.
+    several thousand records. Every 20th of these includes the middle generation, every 100th of those the old one.
     """
     gc.collect()
     gc.freeze()
