@@ -65,9 +65,11 @@ test-wheel: build
 	ln -s "$$(build/wheel/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/worker" build/wheel/tree/worker
 	cd build/wheel/tree && ../venv/bin/python $(PYTEST) -m "not slow and not checkout"
 
-# docs/api.md, from docstrings.
+# What is generated and committed: docs/api.md from docstrings, and the JSON Schemas for editors.
 docs: setup
 	$(BIN)/python docs/write_api.py
+	$(BIN)/pipelines-worker schema worker > config/schemas/worker.json
+	$(BIN)/pipelines-worker schema mapping > config/schemas/mapping.json
 
 # After a change of the dependencies in pyproject.toml.
 lock: setup

@@ -28,6 +28,7 @@ from typing import Any, Protocol
 import orjson
 import pytest
 
+from worker.documents.files import read_file
 from worker.mapping.mappings import Mappings
 from worker.mapping.trying.fixtures import Fixture, read_fixtures, run_fixture
 from worker.mapping.trying.preview import PreviewRecord, map_event
@@ -108,7 +109,7 @@ class FixtureFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """Create a test for each fixture."""
-        for fixture in read_fixtures(self.path.read_bytes(), str(self.path)):
+        for fixture in read_fixtures(read_file(self.path), str(self.path)):
             yield FixtureTest.from_parent(self, name=fixture.name, fixture=fixture)
 
 

@@ -218,7 +218,7 @@ async def test_a_scan_ends_at_its_end_offsets_past_markers_and_deleted_records(k
     kafka.append_in_transaction(topic, [b"aborted"], commit=False)
     settings = Settings(kafka=Kafka(bootstrap_servers=kafka.servers, dead_letter_topic=topic))
 
-    def walked() -> list[bytes | None]:
+    def scanned() -> list[bytes | None]:
         with open_dead_letters(settings) as reader:
             survey = reader.survey(lambda *_: None)
             kafka.delete_before(topic, 0, 60)
@@ -228,4 +228,4 @@ async def test_a_scan_ends_at_its_end_offsets_past_markers_and_deleted_records(k
             assert progress[-1] == (survey.bounds[0][1], survey.bounds[0][1])
             return found
 
-    assert await asyncio.to_thread(walked) == [b"%d" % n for n in range(60, 101)]
+    assert await asyncio.to_thread(scanned) == [b"%d" % n for n in range(60, 101)]

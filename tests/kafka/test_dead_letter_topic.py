@@ -166,7 +166,7 @@ async def test_a_missing_topic_is_returned_as_a_reason(kafka: KafkaClient) -> No
 
 
 async def test_brokers_that_do_not_respond_are_returned_as_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dead_letter_topic, "METADATA_SECONDS", 0.2)
+    monkeypatch.setattr(dead_letter_topic, "RESPONSE_SECONDS", 0.2)
     telemetry = RecordedTelemetry()
     settings = Kafka(bootstrap_servers="127.0.0.1:1", properties={"delivery.timeout.ms": "500"})
     nowhere = DeadLetterTopic(settings, cast("Any", telemetry))

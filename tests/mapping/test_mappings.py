@@ -39,9 +39,9 @@ def test_each_topic_has_a_converter_and_others_have_none(tmp_path: Path) -> None
     assert mappings.subscriptions == ["a", "^b-[0-9]+$", "c"]
     convert = mappings.converter("b-12", IDS)
     assert convert is not None
-    ((body, envelope),) = converted(convert, record({"id": "u"}, topic="b-12"))
+    ((body, context),) = converted(convert, record({"id": "u"}, topic="b-12"))
     assert orjson.loads(body)["userId"] == "u"
-    assert envelope == b""
+    assert context == b""
     assert mappings.converter("b-x", IDS) is None
 
 

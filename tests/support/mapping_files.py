@@ -89,7 +89,7 @@ _common = {
     "timestamp": _times_given,
     "messageId": _identities,
 }
-_envelopes = {
+_contexts = {
     "context": st.dictionaries(st.sampled_from(["ip", "p", "active"]), _structures, max_size=2)
     | _found_objects,
     "integrations": st.dictionaries(st.sampled_from(["All", "p"]), st.booleans() | _structures, max_size=2),
@@ -97,7 +97,7 @@ _envelopes = {
 
 
 def _call(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
-    rarely = st.fixed_dictionaries({}, optional=_envelopes)
+    rarely = st.fixed_dictionaries({}, optional=_contexts)
     plain = st.fixed_dictionaries(required, optional=optional | _common)
     return plain | st.builds(lambda call, more: {**call, **more}, plain, rarely)
 
@@ -174,11 +174,12 @@ mapping_files = st.fixed_dictionaries(
 
 
 def as_yaml(value: Any) -> str:
-    """The values as YAML in flow style, with words unquoted, as people write them."""
+    """The values as YAML in flow style, with words unquoted, as people write them; each rule has a line of its own."""
     if isinstance(value, dict):
         return f"{{{', '.join(f'{as_yaml(key)}: {as_yaml(item)}' for key, item in value.items())}}}"
     if isinstance(value, list):
-        return f"[{', '.join(map(as_yaml, value))}]"
+        lines = ",\n".join(map(as_yaml, value))
+        return f"[{lines}]"
     if isinstance(value, str) and value.isidentifier() and value != "null":
         return value
     return json.dumps(value)

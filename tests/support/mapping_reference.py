@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.support.plain_assembly import plainly_assembled
 from worker.core.message_id import MessageIds
 from worker.core.reasons import Rejected, Stage
 from worker.core.records import EncodedCall, Record
 from worker.formats.json_values import decode
-from worker.mapping.calls.assembly import as_time, assemble, checked
-from worker.mapping.calls.encoding import encode, envelope
+from worker.mapping.calls.assembly import as_time, checked
+from worker.mapping.calls.encoding import batch_context, encode
 from worker.mapping.calls.validation import optional_identity
 from worker.mapping.expressions.expression import Expression, ExpressionFailed
 from worker.mapping.files.rules import CallRule, MappingFile, Rule
@@ -115,7 +116,7 @@ class Reference:
         values["timestamp"] = record_time(record) if time is None else as_time(time)
         for name in ("userId", "anonymousId", "groupId", "previousId"):
             optional_identity(values.get(name), name, self._file.reject_ids)
-        body = assemble(call.spec, values).body
+        body, _ = plainly_assembled(call.spec, values)
         body = checked(body, allow={call.spec.name}, reject_ids=self._file.reject_ids)
         named = call.fields.keys() & {"userId", "anonymousId"}
         if call.spec.person_must_be_found and named and not named & body.keys():
@@ -129,7 +130,7 @@ class Reference:
             body["messageId"] = self._ids.for_record(*place, type_, name, index)
         else:
             body["messageId"] = self._ids.for_event(event_id, type_, name, index)
-        return encode(body), envelope(body)
+        return encode(body), batch_context(body)
 
     def _value(self, given: Any, event: dict[str, Any], kafka: dict[str, Any], *, send_nulls: bool) -> Any:
         match given:

@@ -55,10 +55,17 @@ def run_fixtures(
     raise typer.Exit(0 if all(result.passed for result in results) else 1)
 
 
+def fixture_files(paths: Sequence[Path]) -> list[Path]:
+    """The files of fixtures in these files and folders."""
+    return list(_files(paths))
+
+
 def _files(paths: Sequence[Path]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
-            yield from sorted(each for each in path.rglob("*") if each.suffix in {".yaml", ".yml"})
+            yield from sorted(
+                each for each in path.rglob("*") if each.suffix in {".yaml", ".yml"} and not each.is_dir()
+            )
         elif path.exists():
             yield path
 
@@ -77,12 +84,13 @@ def run_all(mappings: Mappings, paths: Sequence[Path]) -> list[FixtureResult]:
 
 def _read(files: Sequence[Path]) -> list[Fixture]:
     """The fixtures of all files. Raises ConfigError with the problems of all files."""
+    from worker.documents.files import read_file
     from worker.mapping.trying.fixtures import read_fixtures
 
     fixtures, problems = [], []
     for file in files:
         try:
-            fixtures += read_fixtures(file.read_bytes(), str(file))
+            fixtures += read_fixtures(read_file(file), str(file))
         except ConfigError as error:
             problems += error.problems
     if problems:

@@ -118,7 +118,7 @@ def _configured(cluster: EmbeddedCluster, emulator: Emulator) -> tuple[Settings,
         base=settings.base,
         dead_letter_topic=settings.kafka.dead_letter_topic,
         max_call_bytes=settings.batch.max_call_bytes,
-        envelopes=settings.batch.context == "partition",
+        batch_contexts=settings.batch.context == "partition",
     )
     return settings, mappings
 

@@ -3,7 +3,7 @@
 This reads the part of YAML 1.2 that configuration needs: one document, the core schema's scalars, no tags, no anchors,
 no aliases, no duplicate keys, text keys. Anything else is a problem with line and column, and all are reported at once.
 
-    document = parse(Path("config/worker.yaml").read_bytes(), "config/worker.yaml")   # raises ConfigError
+    document = parse(read_file("config/worker.yaml"), "config/worker.yaml")   # raises ConfigError
     document.data["kafka"]["group_id"]
     document.problem("that group exists", ("kafka", "group_id"), hint="choose another")
 """

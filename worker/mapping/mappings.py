@@ -19,24 +19,22 @@ import orjson
 
 from worker.core.message_id import MessageIds
 from worker.core.reasons import Rejected
-from worker.core.records import Converter, QueuedCall, Record
+from worker.core.records import BODY, RULE, Converter, QueuedCall, Record, RejectedRecord
 from worker.customerio import catalog
 from worker.customerio.limits import MAX_CALL_BYTES
 from worker.documents.document import Document, parse
+from worker.documents.files import read_file
 from worker.documents.problems import ConfigError, Problem
+from worker.formats.formats import FORMATS
 from worker.mapping.compiler.calls import Target
-from worker.mapping.compiler.loop import (
-    Explainer,
-    OnSlow,
-    compile_explained,
-    compile_mapping,
-    mapping_source,
-)
+from worker.mapping.compiler.loop import OnSlow, compile_mapping, mapping_source
 from worker.mapping.expressions.text_length import MAX_LENGTH, set_limit
-from worker.mapping.files.lint import claim_problems, rule_warnings
+from worker.mapping.files.lint.claims import claim_problems
+from worker.mapping.files.lint.rules import rule_warnings
 from worker.mapping.files.reader import read_mapping
 from worker.mapping.files.rules import MappingFile
 from worker.mapping.files.topics import matches
+from worker.mapping.kafka_fields import kafka_fields
 from worker.mapping.mappers.loading import Mapper, MapperProblem, Mappers
 
 
@@ -76,14 +74,14 @@ class Mappings:
         warnings: list[Problem],
         *,
         max_call_bytes: int = MAX_CALL_BYTES,
-        envelopes: bool = True,
+        batch_contexts: bool = True,
     ) -> None:
         self.files = list(files)
         self.warnings = warnings
         self._mappers = mappers
         self._max_call_bytes = max_call_bytes
-        self._envelopes = envelopes
-        self._explained: tuple[str, MessageIds, Explainer] | None = None
+        self._batch_contexts = batch_contexts
+        self._explaining: tuple[str, MessageIds, Converter] | None = None
 
     @classmethod
     def load(  # noqa: PLR0913 - what worker.yaml says of mappings; all but the first by name
@@ -94,7 +92,7 @@ class Mappings:
         base: Path,
         dead_letter_topic: str,
         max_call_bytes: int = MAX_CALL_BYTES,
-        envelopes: bool = True,
+        batch_contexts: bool = True,
         text_length: int = MAX_LENGTH,
     ) -> Mappings:
         """Load every mapping file.
@@ -106,7 +104,7 @@ class Mappings:
             dead_letter_topic: the topic that no mapping may claim.
             max_call_bytes: the largest call.
             text_length: characters that a function may make, in every expression of the process.
-            envelopes: False for `batch.context: per_item`; every envelope is b"" then.
+            batch_contexts: False for `batch.context: per_item`, where every batch context is b"".
 
         Raises:
             ConfigError: with every problem of every file; warnings come along.
@@ -123,7 +121,7 @@ class Mappings:
             loading.mappers,
             loading.problems,
             max_call_bytes=max_call_bytes,
-            envelopes=envelopes,
+            batch_contexts=batch_contexts,
         )
 
     @property
@@ -175,38 +173,48 @@ class Mappings:
         file = self.file_of(record.topic())
         if file is None:
             return Explanation(ignored="no mapping file names the topic")
-        explain = self._explainer(file, record.topic(), ids)
-        try:
-            index, calls = explain(record)
-        except Rejected as rejected:
-            return Explanation(rule=rejected.rule, rejected=rejected)
-        if index is None:
-            return Explanation(ignored="no rule matched")
-        return _explanation(file.rules[index].at, calls)
+        calls: list[QueuedCall] = []
+        rejected: list[RejectedRecord] = []
+        self._explaining_converter(file, record.topic(), ids)([record], calls, rejected)
+        if rejected:
+            ((_, verdict),) = rejected
+            return Explanation(rule=verdict.rule, rejected=verdict)
+        return _explanation(calls) if calls else _nothing_sent(file, record)
 
-    def _explainer(self, file: MappingFile, topic: str, ids: MessageIds) -> Explainer:
-        """Compiled once for all records of a topic that are asked about one after the other."""
-        if self._explained is None or self._explained[:2] != (topic, ids):
-            compiled = compile_explained(file, self._target(topic, ids), self._mappers)
-            self._explained = (topic, ids, compiled)
-        return self._explained[2]
+    def _explaining_converter(self, file: MappingFile, topic: str, ids: MessageIds) -> Converter:
+        """Return the topic's converter; it is kept, since `explain` is often called for one topic in a row."""
+        if self._explaining is None or self._explaining[:2] != (topic, ids):
+            compiled = compile_mapping(file, self._target(topic, ids), self._mappers)
+            self._explaining = (topic, ids, compiled)
+        return self._explaining[2]
 
     def _target(self, topic: str, ids: MessageIds) -> Target:
-        return Target(topic, ids, self._max_call_bytes, self._envelopes)
+        return Target(topic, ids, self._max_call_bytes, self._batch_contexts)
 
 
-def _explanation(rule: str, queued: list[QueuedCall]) -> Explanation:
-    bodies = [with_comma[:-1] for _, with_comma, *_ in queued]
+def _explanation(queued: list[QueuedCall]) -> Explanation:
+    bodies = [each[BODY][:-1] for each in queued]  # without the comma
     calls = [orjson.loads(body) for body in bodies]
     return Explanation(
-        rule=rule,
+        rule=queued[0][RULE],
         calls=calls,
-        ignored=None if calls else "the mapper returned nothing",
         sizes=[len(body) for body in bodies],
         warnings=[
-            f"call {index}: {said}" for index, call in enumerate(calls) for said in catalog.warnings(call)
+            f"call {index}: {warning}"
+            for index, call in enumerate(calls)
+            for warning in catalog.warnings(call)
         ],
     )
+
+
+def _nothing_sent(file: MappingFile, record: Record) -> Explanation:
+    """Explain a record without calls: no rule matched, or the mapper of the rule that matched returned none."""
+    value = record.value()
+    event = {} if value is None else FORMATS[file.format].decode(value)
+    for rule in file.rules:
+        if value is not None if rule.when is None else rule.when.holds(event, kafka_fields(record)):
+            return Explanation(rule=rule.at, ignored="the mapper returned nothing")
+    return Explanation(ignored="no rule matched")
 
 
 class _Loading:
@@ -215,12 +223,12 @@ class _Loading:
     def __init__(self, mappers: Mappers) -> None:
         self.files: list[MappingFile] = []
         self.mappers: dict[str, Mapper] = {}
-        self.problems: list[Problem] = []
+        self.problems: list[Problem] = list(mappers.clashes.values())
         self._loader = mappers
         self._seen: set[Path] = set()
 
     def read(self, pattern: str, base: Path) -> None:
-        found = list(_files(pattern, base))
+        found = list(mapping_paths(pattern, base))
         if not found:
             self.problems.append(Problem(f"no mapping file matches '{pattern}'", hint="see `mappings`"))
         for path in found:
@@ -230,10 +238,7 @@ class _Loading:
 
     def _file(self, path: Path) -> None:
         try:
-            document = parse(path.read_bytes(), str(path))
-        except OSError as error:
-            self.problems.append(Problem(f"cannot be read: {error.strerror}", str(path)))
-            return
+            document = parse(read_file(path), str(path))
         except ConfigError as error:
             self.problems.extend(error.problems)
             return
@@ -244,21 +249,23 @@ class _Loading:
 
     def _load_mappers(self, file: MappingFile) -> None:
         for rule in file.rules:
-            if rule.mapper is None or rule.mapper in self.mappers:
+            if rule.mapper is None or rule.mapper in self.mappers or self._clashes(rule.mapper):
                 continue
             try:
                 self.mappers[rule.mapper] = self._loader.load(rule.mapper)
             except MapperProblem as problem:
                 self.problems.append(_mapper_problem(file.document, (*rule.path, "mapper"), problem))
 
+    def _clashes(self, mapper: str) -> bool:
+        """Whether its module cannot be imported because of its name, which is a problem already."""
+        module, colon, _ = mapper.partition(":")
+        return bool(colon) and module.partition(".")[0] in self._loader.clashes
+
     def check(self, dead_letter_topic: str) -> None:
         """What can be said once every file has been read."""
         self.problems.extend(claim_problems(self.files, dead_letter_topic))
-        # Of rules that could not be read whole, nothing can be said for certain.
-        wrong = {problem.file for problem in self.problems if not problem.warning}
         for file in self.files:
-            if file.document.file not in wrong:
-                self.problems.extend(rule_warnings(file))
+            self.problems.extend(rule_warnings(file))
         self.problems.sort(key=lambda problem: (problem.file or "", problem.line or 0, problem.column or 0))
 
 
@@ -268,9 +275,9 @@ def _mapper_problem(document: Document, path: tuple[str | int, ...], problem: Ma
     return document.problem(f"{problem.message}{where}", path, hint=problem.hint)
 
 
-def _files(pattern: str, base: Path) -> Iterator[Path]:
+def mapping_paths(pattern: str, base: Path) -> Iterator[Path]:
     """The files that a pattern means, seen from the current directory, or else from `base`."""
     found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - keeps the name as the user wrote it
     if not found:
         found = sorted(glob.glob(str(base / pattern), recursive=True))  # noqa: PTH207 - the same
-    return (path for path in map(Path, found) if path.is_file())
+    return (path for path in map(Path, found) if not path.is_dir())

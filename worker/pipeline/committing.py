@@ -26,17 +26,15 @@ class Committer:
         source: commits to Kafka.
         lanes: the partitions and their finished offsets.
         permit: withheld when commits have failed for too long.
-        may_fail_for: seconds after which another member may own these partitions.
 
     Attributes:
         failing_since: when commits began to fail; None if the last one succeeded.
     """
 
-    def __init__(self, source: Source, lanes: Lanes, permit: SendPermit, *, may_fail_for: float) -> None:
+    def __init__(self, source: Source, lanes: Lanes, permit: SendPermit) -> None:
         self._source = source
         self._lanes = lanes
         self._permit = permit
-        self._may_fail_for = may_fail_for
         self._hurried = asyncio.Event()
         self.failing_since: float | None = None
 
@@ -88,5 +86,5 @@ class Committer:
         now = asyncio.get_running_loop().time()
         if self.failing_since is None:
             self.failing_since = now
-        if now - self.failing_since > self._may_fail_for:
+        if now - self.failing_since > self._source.session_timeout:
             self._permit.withhold(FAILING)

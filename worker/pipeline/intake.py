@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from worker.core.reasons import Rejected, Stage
+from worker.core.record_sizes import RecordSizes
 from worker.core.records import Converter, MappingInterrupted, QueuedCall, Record, RejectedRecord
 from worker.mapping.time_limit import Slice, TimeLimit
 from worker.pipeline.backlog import Backlog
@@ -35,12 +36,6 @@ SLICE_SECONDS = 0.01
 MAPPING_SECONDS = 0.5
 """How long records are mapped between two polls. `max.poll.interval.ms` cannot be below the session timeout, for which
 brokers allow 6 s or more by default; one more record may take `limits.mapping_timeout` on top."""
-
-FIRST_RECORD_BYTES = 32_000
-"""The assumed size of a record before any was seen: the size limit of a call."""
-
-SIZE_DECAY_SLICES = 32
-"""The estimated size of a record decays to about a third in this many slices after large records have ended."""
 
 MAX_SLOW_RECORDS = 1000
 """The number of slow records kept in memory: a record is fetched again if a rebalance comes before its dead letter is
@@ -91,7 +86,7 @@ class Intake:
         self._backlog = Backlog()
         self._spent = 0.0
         self._fits = 0
-        self._record_size = 0.0
+        self._record_sizes = RecordSizes()
 
     # Backlog
 
@@ -108,14 +103,8 @@ class Intake:
         if self._backlog.is_ready:
             return 0
         waiting, waiting_size = self._backlog.weight()
-        if size <= waiting_size:
-            return 0
-        # As many as the memory limits leave, by the estimated size of a record.
-        left = max(0, records - waiting)
-        left = min(left, int((size - waiting_size) / (self._record_size or FIRST_RECORD_BYTES)) + 1)
-        if not self._record_size:
-            left = min(left, SLICE)
-        # No more than can be mapped before the next poll, by the measured cost.
+        room = size - self._record_sizes.expected(waiting, waiting_size)
+        left = max(0, min(records - waiting, self._record_sizes.fitting(room)))
         return min(left, self._fits) if self._fits else left
 
     def waiting(self) -> tuple[int, int]:
@@ -194,9 +183,7 @@ class Intake:
     ) -> None:
         size = self._queue(state, calls) + sum([len(record.value() or b"") for record in records])
         state.accept(records[-1].offset() + 1, len(records), size)
-        # The estimate rises at once and falls slowly, so that a fetch rarely exceeds the memory limit.
-        mean = size / len(records)
-        self._record_size = max(mean, self._record_size + (mean - self._record_size) / SIZE_DECAY_SLICES)
+        self._record_sizes.seen(len(records), size)
         self._reject(state, records, rejected)
         self._telemetry.records_consumed(len(records), state.partition[0])
 

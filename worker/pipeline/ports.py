@@ -64,6 +64,11 @@ class Source(Protocol):
         """Whether all assigned partitions are being read; False while the topic of one is missing or forbidden."""
         ...
 
+    @property
+    def session_timeout(self) -> float:
+        """Seconds without contact after which another member may own the partitions; final once `open` returns."""
+        ...
+
     async def open(self, assignments: Assignments) -> None:
         """Subscribe. Raises `SourceFailed` if that can never work."""
 

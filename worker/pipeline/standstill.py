@@ -1,9 +1,9 @@
-"""After the process was suspended, sends nothing until Kafka has confirmed that it still owns its partitions.
+"""After the process stood still, nothing is sent until Kafka has confirmed that this member still owns its partitions.
 
-A process that is suspended (SIGSTOP, a paused container or machine) for longer than its session loses its partitions,
-but does not know it when it resumes: waiting requests would be sent after newer ones from the new owner. So the clock
-is checked before each request, and after a gap the group membership is confirmed first. Two clocks are checked, because
-the monotonic clock does not advance while a machine is suspended.
+A process that was stopped (SIGSTOP, a suspended or paused machine) for longer than its session has lost its partitions,
+but does not know it when it continues. Requests that were waiting for their turn would go out after what the new owner
+has already sent. So the clocks are compared before each request, and a gap requires a confirmation. Two clocks are used
+because the monotonic clock of a suspended machine stops with it.
 """
 
 from __future__ import annotations
@@ -20,50 +20,47 @@ if TYPE_CHECKING:
     from worker.pipeline.send_permit import SendPermit
 
 UNCONFIRMED = "MEMBERSHIP_UNCONFIRMED"
-"""The reason for withholding the permit after a standstill; also a reason of `/readyz`."""
+"""The reason why nothing is sent after a standstill, in `/readyz` too."""
 
 SHARE = 3
-"""A gap of more than a third of the session timeout is a standstill. Kafka advises heartbeats at a third of the session
-timeout, so the last heartbeat may be one third old when the gap begins: no session can expire in a shorter gap."""
+"""A third of the session may pass without a turn of the event loop. The last heartbeat was up to one interval before
+that, and Kafka recommends an interval of at most a third of the session: that leaves one third to spare."""
 
 RETRY_SECONDS = 0.5
-"""How long to wait before asking again if Kafka does not confirm."""
+"""The delay between two attempts to have ownership confirmed."""
 
 
 class StandstillGuard:
     """Withholds the permit after a standstill until Kafka confirms the partitions.
 
     Args:
-        source: asks Kafka for the confirmation.
+        source: confirms ownership; its session timeout says how long a standstill may last.
         permit: withheld until then.
-        session_timeout: seconds after which another member may own the partitions.
         clock: epoch seconds.
 
     Attributes:
         unconfirmed: whether there was a standstill that Kafka has not confirmed yet.
     """
 
-    def __init__(
-        self, source: Source, permit: SendPermit, session_timeout: float, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, source: Source, permit: SendPermit, clock: Callable[[], float]) -> None:
         self._source = source
         self._permit = permit
-        self._limit = session_timeout / SHARE
         self._clock = clock
         self._standstills = 0
         self._seen = self._clocks()
         self.unconfirmed = False
 
     def notice(self) -> None:
-        """Check the clocks for a gap. Called before each request."""
+        """Compare the clocks with the last time; called before each request."""
         seen, self._seen = self._seen, self._clocks()
-        if any(now - before > self._limit for before, now in zip(seen, self._seen, strict=True)):
+        limit = self._limit
+        if any(now - before > limit for before, now in zip(seen, self._seen, strict=True)):
             self._standstills += 1
             self.unconfirmed = True
             self._permit.withhold(UNCONFIRMED)
 
     async def run(self) -> None:
-        """Check the clocks while nothing is sent, and get standstills confirmed."""
+        """Compare the clocks while nothing is sent, and have ownership confirmed after a standstill."""
         while True:
             await asyncio.sleep(self._limit / 4)  # an idle worker's checks must be closer together than a gap
             self.notice()
@@ -74,7 +71,7 @@ class StandstillGuard:
         standstills = self._standstills
         try:
             await self._source.confirm()
-        except CommitFailed:  # the partitions are lost, which the next poll reports, or Kafka is unavailable
+        except CommitFailed:  # the partitions are lost, or Kafka is unreachable: the next poll finds out
             await asyncio.sleep(RETRY_SECONDS)
             return
         # Another standstill during the confirmation makes it worthless.
@@ -82,6 +79,10 @@ class StandstillGuard:
         if standstills == self._standstills:
             self.unconfirmed = False
             self._permit.restore(UNCONFIRMED)
+
+    @property
+    def _limit(self) -> float:
+        return self._source.session_timeout / SHARE
 
     def _clocks(self) -> tuple[float, float]:
         return asyncio.get_running_loop().time(), self._clock()

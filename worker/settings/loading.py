@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 from worker.core.near_matches import did_you_mean
 from worker.documents.document import Document, parse
 from worker.documents.document import Path as KeyPath
+from worker.documents.files import read_file
 from worker.documents.interpolation import interpolate
 from worker.documents.problems import ConfigError, Problem
 from worker.settings.tree import Settings
@@ -24,6 +25,7 @@ from worker.settings.warnings import warnings_about
 PREFIX = "WORKER__"
 """Environment variables that override a key: `WORKER__SECTION__KEY`."""
 
+_NO_FILE = "`pipelines-worker init` writes one to start with; --config chooses another"
 _API_KEY: KeyPath = ("pipelines", "api_key")
 _KEY_VARIABLE = "PIPELINES_API_KEY"
 _AS_JSON: dict[KeyPath, type] = {("kafka", "properties"): dict, ("mapper_path",): list, ("mappings",): list}
@@ -42,7 +44,7 @@ def load_settings(path: str | Path, environ: Mapping[str, str], *, needs_key: bo
         ConfigError: with every problem, each at its line and column or its variable's name. It never repeats a
             value. `SettingsError` where enough is valid to check the mappings too.
     """
-    sources = _Sources(parse(_read(path), str(path)), _overrides(environ))
+    sources = _Sources(parse(read_file(path, missing=_NO_FILE), str(path)), _overrides(environ))
     values = sources.values(environ)
     settings = sources.validated(values)
     if needs_key and not str(_section(values, "pipelines").get("api_key") or "").strip():
@@ -68,17 +70,6 @@ class SettingsError(ConfigError):
 
 def _failure(problems: list[Problem], remaining: Settings | None) -> ConfigError:
     return SettingsError(problems, remaining) if remaining else ConfigError(problems)
-
-
-def _read(path: str | Path) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except FileNotFoundError:
-        hint = "`pipelines-worker init` writes one to start with; --config chooses another"
-        raise ConfigError([Problem("no such file", str(path), hint=hint)]) from None
-    except (OSError, ValueError) as error:
-        said = error.strerror if isinstance(error, OSError) else "not a valid file name"
-        raise ConfigError([Problem(f"cannot be read: {said}", str(path))]) from None
 
 
 def _overrides(environ: Mapping[str, str]) -> dict[KeyPath, tuple[str, str]]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.support.values import json_objects
 from worker.core.reasons import Rejected
 from worker.customerio.limits import MAX_CALL_BYTES
-from worker.mapping.calls.encoding import encode, envelope
+from worker.mapping.calls.encoding import batch_context, encode
 
 
 def endless() -> dict[str, Any]:
@@ -63,10 +63,10 @@ def test_the_size_is_counted_in_bytes_exactly(spare: int) -> None:
 
 
 @given(json_objects, json_objects)
-def test_an_envelope_is_the_members_that_a_batch_repeats(
+def test_a_batch_context_is_the_members_that_a_request_repeats(
     context: dict[str, Any], integrations: dict[str, Any]
 ) -> None:
-    text = envelope({"type": "track", "integrations": integrations, "context": context})
+    text = batch_context({"type": "track", "integrations": integrations, "context": context})
     members = orjson.loads(b"{%b}" % text)
     assert members == {
         key: value for key, value in (("context", context), ("integrations", integrations)) if value
@@ -74,13 +74,13 @@ def test_an_envelope_is_the_members_that_a_batch_repeats(
 
 
 @given(st.permutations([("a", 1), ("b", {"y": 1, "x": 2}), ("c", None)]))
-def test_equal_contexts_have_equal_envelopes(items: list[tuple[str, Any]]) -> None:
-    assert envelope({"context": dict(items)}) == b'"context":{"a":1,"b":{"x":2,"y":1},"c":null}'
+def test_equal_contexts_have_equal_batch_contexts(items: list[tuple[str, Any]]) -> None:
+    assert batch_context({"context": dict(items)}) == b'"context":{"a":1,"b":{"x":2,"y":1},"c":null}'
 
 
-def test_without_context_and_integrations_the_envelope_is_empty() -> None:
-    assert envelope({"type": "track", "context": {}}) == b""
+def test_without_context_and_integrations_the_batch_context_is_empty() -> None:
+    assert batch_context({"type": "track", "context": {}}) == b""
 
 
-def test_integrations_alone_are_an_envelope_too() -> None:
-    assert envelope({"type": "track", "integrations": {"All": False}}) == b'"integrations":{"All":false}'
+def test_integrations_alone_make_a_batch_context_too() -> None:
+    assert batch_context({"type": "track", "integrations": {"All": False}}) == b'"integrations":{"All":false}'

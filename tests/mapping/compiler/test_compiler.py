@@ -352,12 +352,12 @@ def test_a_call_over_the_limit_rejects_the_record() -> None:
     assert rejection(TRACK, fits).reason == "CALL_TOO_LARGE"
 
 
-def test_calls_with_the_same_context_have_the_same_envelope() -> None:
+def test_calls_with_the_same_context_have_the_same_batch_context() -> None:
     rules = "  - {call: identify, userId: id, context: {ip: ip, locale: l}, integrations: {All: true}}\n"
     ((_, one),) = convert(rules, record({"id": "u", "ip": "10.0.0.1", "l": "en"}))
     ((_, other),) = convert(rules, record({"l": "en", "ip": "10.0.0.1", "id": "v"}))
     assert one == other == b'"context":{"ip":"10.0.0.1","locale":"en"},"integrations":{"All":true}'
-    assert convert(rules, record({"id": "u"}), envelopes=False)[0][1] == b""
+    assert convert(rules, record({"id": "u"}), batch_contexts=False)[0][1] == b""
     assert convert(IDENTIFY, record({"id": "u"}))[0][1] == b""
 
 

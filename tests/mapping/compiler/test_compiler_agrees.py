@@ -15,12 +15,12 @@ from tests.support.mapping_reference import Reference
 from tests.support.records import TIME, converted, record, sent
 from worker.core.message_id import MessageIds
 from worker.core.reasons import Rejected, Stage
-from worker.core.records import EncodedCall, Record
+from worker.core.records import RULE, EncodedCall, QueuedCall, Record
 from worker.documents.document import parse
 from worker.documents.problems import ConfigError, Problem
 from worker.mapping.calls.assembly import checked
 from worker.mapping.compiler.calls import Target
-from worker.mapping.compiler.loop import compile_explained, compile_mapping
+from worker.mapping.compiler.loop import compile_mapping
 from worker.mapping.files.reader import read_mapping
 from worker.mapping.files.rules import MappingFile
 
@@ -72,19 +72,18 @@ def test_whatever_a_converter_emits_is_valid(data: Any, drawn: list[Any]) -> Non
         file = read(data)
     except ConfigError:
         return
-    explain = compile_explained(file, Target("orders", IDS), {})
+    convert = compile_mapping(file, Target("orders", IDS), {})
+    rules = {rule.at: rule for rule in file.rules}
 
     for event in drawn:
         of = record(event)
-        try:
-            index, encoded = explain(of)
-        except Rejected:
+        queued: list[QueuedCall] = []
+        convert([of], queued, [])
+        if not queued:
             continue
-        if index is None:
-            assert encoded == []
-            continue
-        assert len(encoded) == len(file.rules[index].calls)
-        for (body, _), rule in zip(sent(encoded, of), file.rules[index].calls, strict=True):
+        calls = rules[queued[0][RULE]].calls
+        assert len(queued) == len(calls)
+        for (body, _), rule in zip(sent(queued, of), calls, strict=True):
             call = orjson.loads(body)
             assert checked(call, allow={rule.spec.name}, reject_ids=file.reject_ids) == call
             assert call["messageId"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from typing import Any
 
@@ -146,9 +147,43 @@ def test_times_go_there_and_back(millis: int) -> None:
     assert functions.epoch_seconds(functions.rfc3339(millis)) == millis // 1000
 
 
-@given(text=st.sampled_from(["nan", "inf", "-Infinity", "1e999", "12x", ""]))
+NO_NUMBERS = [
+    "nan",
+    "inf",
+    "-Infinity",
+    "1e999",
+    "12x",
+    "1_000",
+    "+5",
+    ".5",
+    "5.",
+    "05",
+    "-05",
+    "0x10",
+    "1e",
+    "1.e5",
+    "-",
+    "٣",
+]
+
+
+@pytest.mark.parametrize("text", [*NO_NUMBERS, "05", "-05", "", " 5", "5\n", "1 000"])
 def test_text_that_is_no_number_in_json_is_null(text: str) -> None:
     assert outcome("to_number(a)", a=text) is None
+
+
+@pytest.mark.parametrize("text", ["0", "-0", "12", "-1.50", "1e3", "1.25E-2", "123456789012345678901"])
+def test_text_that_is_a_number_in_json_is_that_number(text: str) -> None:
+    assert outcome("to_number(a)", a=text) == json.loads(text)
+
+
+@given(text=st.text("0123456789+-.eE_ ", max_size=6))
+def test_to_number_takes_what_json_takes(text: str) -> None:
+    try:
+        number = json.loads(text) if text == text.strip() else None
+    except ValueError:
+        number = None
+    assert outcome("to_number(a)", a=text) == (None if number in (math.inf, -math.inf) else number)
 
 
 @pytest.mark.parametrize("text", ["contains('abc', `1`)", "merge(`{}`, `1`)", "merge(`{}`, `[[1, 2]]`)"])

@@ -80,10 +80,10 @@ def test_one_call_returned_twice_is_two_calls() -> None:
 
 
 @pytest.mark.parametrize("said", [b'"context":{"ip":"1"}', b""])
-def test_a_context_is_said_in_the_envelope_where_envelopes_are_wanted(said: bytes) -> None:
+def test_a_call_has_a_batch_context_only_where_the_target_wants_them(said: bytes) -> None:
     in_context = track("E", user_id="u", context={"ip": "1"})
-    mapper = rule(lambda _: [in_context, track("E", user_id="u")], envelopes=bool(said))
-    assert [envelope for _, envelope in mapper.calls(record({}), {})] == [said, b""]
+    mapper = rule(lambda _: [in_context, track("E", user_id="u")], batch_contexts=bool(said))
+    assert [context for _, context in mapper.calls(record({}), {})] == [said, b""]
 
 
 def test_a_call_that_cannot_be_sent_is_named_by_its_index() -> None:

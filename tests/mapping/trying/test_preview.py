@@ -9,13 +9,13 @@ import pytest
 
 from tests.support.records import record
 from worker.documents.problems import ConfigError
+from worker.mapping.expressions.equality import same
 from worker.mapping.mappings import Mappings
 from worker.mapping.trying.fixtures import (
     FixtureResult,
     read_fixtures,
     rules_never_hit,
     run_fixture,
-    same,
     updated,
 )
 from worker.mapping.trying.preview import map_event

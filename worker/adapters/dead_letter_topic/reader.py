@@ -16,7 +16,7 @@ from worker.dead_letters.dead_letter import DeadLetter, read_dead_letter
 from worker.dead_letters.index import Index, State
 
 if TYPE_CHECKING:
-    from worker.adapters.kafka.scan import Bounds, KafkaWalk
+    from worker.adapters.kafka.scan import Bounds, KafkaScan
     from worker.core.records import Partition, Record
     from worker.settings import Settings
 
@@ -87,9 +87,9 @@ class DeadLetterReader:
         """Scan again for all records. Raises `SourceFailed`."""
         return self._records(survey.bounds, on_progress)
 
-    def scan(self, survey: Survey, timeout: float) -> KafkaWalk:
+    def scan(self, survey: Survey, timeout: float) -> KafkaScan:
         """Begin another scan, to be continued step by step; it fails after `timeout` seconds without a broker."""
-        return self._reader.walk(self.topic, survey.bounds, timeout)
+        return self._reader.scan(self.topic, survey.bounds, timeout)
 
     def letter(self, partition: int, offset: int) -> DeadLetter | None:
         """The dead letter at a position; None if there is none. Raises `SourceFailed`."""
@@ -112,10 +112,10 @@ class DeadLetterReader:
         return newest
 
     def _records(self, bounds: Bounds, on_progress: OnProgress) -> Iterator[Record]:
-        scan = self._reader.walk(self.topic, bounds, BROKER_TIMEOUT_SECONDS)
+        scan = self._reader.scan(self.topic, bounds, BROKER_TIMEOUT_SECONDS)
         while scan.left:
             yield from scan.take(RECORDS_PER_STEP).records
-            on_progress(scan.walked, scan.total)
+            on_progress(scan.scanned, scan.total)
 
 
 @contextmanager

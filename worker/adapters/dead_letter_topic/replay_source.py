@@ -16,13 +16,14 @@ from contextlib import suppress
 from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from worker.adapters.kafka.timeouts import IDLE_SECONDS
 from worker.dead_letters.offset_set import ranges
 from worker.pipeline.ports import CommitFailed, Fetched, Start
 
 if TYPE_CHECKING:
     from worker.adapters.dead_letter_topic.reader import DeadLetterReader, Survey
     from worker.adapters.dead_letter_topic.resolved_marks import ResolvedMarks
-    from worker.adapters.kafka.scan import KafkaWalk
+    from worker.adapters.kafka.scan import KafkaScan
     from worker.core.records import Partition, Record
     from worker.dead_letters.forecast import Forecast
     from worker.pipeline.ports import Assignments
@@ -33,8 +34,8 @@ T = TypeVar("T")
 MAX_FETCH = 500
 """Records of one fetch. They are mapped during the fetch, in a thread, and the pipeline waits for all of them."""
 
-IDLE_SECONDS = 0.05
-"""How long a fetch waits before it returns nothing: the pipeline calls it in a loop."""
+SESSION_SECONDS = 45.0
+"""The default session timeout of a worker. A replay joins no group, but has to stop sending after some limit."""
 
 BROKER_TIMEOUT_SECONDS = 300.0
 """How long brokers may be unavailable during a replay before it ends: long enough for a rolling restart."""
@@ -96,7 +97,7 @@ class ReplaySource:
         self._on_progress = on_progress
         self._thread = ThreadPoolExecutor(1, "replay")
         self._fetching: asyncio.Future[Step] | None = None
-        self._scan: KafkaWalk | None = None
+        self._scan: KafkaScan | None = None
         self._assignments: Assignments | None = None
         self._pending: dict[int, deque[tuple[int, ReplayOutcome]]] = {
             number: deque() for number in survey.bounds
@@ -153,6 +154,11 @@ class ReplaySource:
         self._on_progress(self._done(), self._open_scan.total)
         return ()
 
+    @property
+    def session_timeout(self) -> float:
+        """See `ports.Source.session_timeout`: sending stops when no mark could be written for this long."""
+        return SESSION_SECONDS
+
     async def confirm(self) -> None:
         """See `ports.Source.confirm`. Without a group there is no membership to lose."""
 
@@ -161,9 +167,8 @@ class ReplaySource:
         if self._assignments is not None:
             partitions = [(self._reader.topic, number) for number in self._survey.bounds]
             finished = await self._assignments.revoked(partitions)
-            with suppress(
-                CommitFailed
-            ):  # already logged; the next replay sends these again with the same ids
+            # A failure is already logged; the next replay sends these again with the same ids.
+            with suppress(CommitFailed):
                 await self.commit(finished)
         self._thread.shutdown(wait=True)
         self._marks.close()
@@ -174,7 +179,7 @@ class ReplaySource:
         return self._scan is not None and not self._scan.left
 
     @property
-    def _open_scan(self) -> KafkaWalk:
+    def _open_scan(self) -> KafkaScan:
         assert self._scan is not None, "open() comes first"
         return self._scan
 

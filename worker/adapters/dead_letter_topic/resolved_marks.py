@@ -17,6 +17,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from worker.adapters.kafka.clients import flush, make_producer
 from worker.adapters.kafka.fatal_errors import is_fatal
 from worker.adapters.kafka.properties import producer_properties
+from worker.adapters.kafka.timeouts import DELIVERY_MARGIN_SECONDS
 from worker.dead_letters.headers import RESOLVED, Range, marks
 from worker.pipeline.ports import CommitFailed
 
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from confluent_kafka import Message
 
     from worker.settings import Kafka
-
-MARGIN_SECONDS = 5.0
-"""How much later than its delivery timeout the client may report a failure: it checks timeouts once a second."""
 
 
 class ResolvedMarks:
@@ -40,7 +38,7 @@ class ResolvedMarks:
         self._topic = kafka.dead_letter_topic
         self._properties = producer_properties(kafka)
         timeout = self._properties.get("delivery.timeout.ms") or self._properties["message.timeout.ms"]
-        self._flush_timeout = int(timeout) / 1000 + MARGIN_SECONDS
+        self._flush_timeout = int(timeout) / 1000 + DELIVERY_MARGIN_SECONDS
         self._thread = ThreadPoolExecutor(1, "resolved-marks")
         self._producer: Producer | None = None
 
@@ -87,5 +85,5 @@ class ResolvedMarks:
         if flush(producer, self._flush_timeout):
             # Purged, the client sends none of them later: after this method a mark is acknowledged or failed.
             producer.purge()
-            flush(producer, MARGIN_SECONDS)
+            flush(producer, DELIVERY_MARGIN_SECONDS)
             failures.append(KafkaError(KafkaError._MSG_TIMED_OUT))  # noqa: SLF001 - documented name

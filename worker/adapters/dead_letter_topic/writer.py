@@ -18,6 +18,7 @@ from confluent_kafka import KafkaError, KafkaException
 from worker.adapters.kafka.clients import flush, make_producer
 from worker.adapters.kafka.fatal_errors import can_heal, describe, is_fatal, renewal_backoff
 from worker.adapters.kafka.properties import producer_properties
+from worker.adapters.kafka.timeouts import DELIVERY_MARGIN_SECONDS, RESPONSE_SECONDS
 from worker.adapters.kafka.topic_checks import look_for_dead_letter_problems
 from worker.dead_letters.headers import Headers, all_left_out, digest, headers_of, with_replay_counted
 from worker.pipeline.ports import SourceFailed
@@ -37,14 +38,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-METADATA_SECONDS = 10.0
-"""How long a write waits for the topic's metadata, which says how many partitions it has."""
-
 METADATA_AGE_SECONDS = 60.0
 """How old that metadata may be: partitions may be added to the topic while the worker runs."""
-
-MARGIN_SECONDS = 5.0
-"""How much later than its delivery timeout the client may report a failure: it checks timeouts once a second."""
 
 PARTITION_ANY = -1
 """Chooses the partition by the key (librdkafka's `RD_KAFKA_PARTITION_UA`)."""
@@ -86,7 +81,7 @@ class DeadLetterTopic:
         self._replaying = replaying
         self._properties = producer_properties(kafka)
         timeout = self._properties.get("delivery.timeout.ms") or self._properties["message.timeout.ms"]
-        self._flush_timeout = int(timeout) / 1000 + MARGIN_SECONDS
+        self._flush_timeout = int(timeout) / 1000 + DELIVERY_MARGIN_SECONDS
         self._thread = ThreadPoolExecutor(1, "dead-letters")
         self._producer: Producer | None = None
         self._partitions = 0
@@ -182,7 +177,7 @@ class DeadLetterTopic:
             self._renewal = None
         producer = self._producer or make_producer(self._properties)
         if self._producer is None or time.monotonic() - self._partitions_at > METADATA_AGE_SECONDS:
-            found = producer.list_topics(self._topic, timeout=METADATA_SECONDS).topics[self._topic]
+            found = producer.list_topics(self._topic, timeout=RESPONSE_SECONDS).topics[self._topic]
             if found.error is not None:
                 raise KafkaException(found.error)
             self._partitions = len(found.partitions)
@@ -229,7 +224,7 @@ class DeadLetterTopic:
                 outcomes[index] = refused.args[0]
         if flush(producer, self._flush_timeout):
             producer.purge()
-            flush(producer, MARGIN_SECONDS)
+            flush(producer, DELIVERY_MARGIN_SECONDS)
         return outcomes
 
     def _enqueue(self, producer: Producer, record: Record, variant: Variant, delivered: Delivered) -> None:
@@ -247,7 +242,7 @@ class DeadLetterTopic:
                     headers=list(variant.headers),
                 )
             except BufferError:  # the client's queue is full: wait until it has sent some
-                flush(producer, MARGIN_SECONDS)
+                flush(producer, DELIVERY_MARGIN_SECONDS)
             else:
                 return
 

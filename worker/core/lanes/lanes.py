@@ -131,11 +131,11 @@ class Lanes:
             chunk.finish()
         if not batch.frees:
             return
-        finished: dict[PartitionState, dict[OrderKey, None]] = {}  # keys in order, each once
+        finished: dict[PartitionState, list[OrderKey]] = {}
         for chunk in batch.chunks:
-            finished.setdefault(chunk.state, {}).update(dict.fromkeys([call[KEY] for call in chunk.calls]))
+            finished.setdefault(chunk.state, []).extend([call[KEY] for call in chunk.calls])
         for state, keys in finished.items():
-            if unblocked := state.keys.free(keys):
+            if unblocked := state.keys.free(dict.fromkeys(keys)):  # each key once, in order
                 self._unblock(state, unblocked)
 
     def without_revoked(self, batch: Batch) -> Batch:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 from worker.core.reasons import Rejected, Stage
@@ -15,7 +14,7 @@ from worker.core.timestamps import from_datetime, rfc3339
 from worker.customerio.reference import DESTRUCTIVE_CALLS, ID_FIELDS, SEMANTIC_EVENTS
 from worker.customerio.semantic import check_event_name, check_semantic, is_object_type
 from worker.mapping.calls.call import Call
-from worker.mapping.calls.specs import CALLS, CallSpec, Field, Kind, Place
+from worker.mapping.calls.specs import CallSpec, Field, Kind, Place
 from worker.mapping.calls.validation import (
     REJECT_IDS,
     TYPED_TRAITS,
@@ -28,26 +27,10 @@ from worker.mapping.compiler.fast_paths import write_converted
 from worker.mapping.compiler.source import Code
 
 
-def assemble(spec: CallSpec, values: Mapping[str, Any]) -> Call:
-    """A call of this spec with these values, by the names of its fields; None is as if it were not there.
-
-    Raises:
-        Rejected: with stage `validate`: what `convert` raises, `MISSING_ID` or `MISSING_FIELD`.
-    """
-    return _assembler(spec.name)(*map(values.get, spec.fields))
-
-
-@cache
-def _assembler(name: str) -> Callable[..., Call]:
-    """The assembler of a spec that takes all its fields, in the spec's order."""
-    parameters = ", ".join(field.parameter for field in CALLS[name].fields.values())
-    return assembler(CALLS[name], parameters)
-
-
 def assembler(spec: CallSpec, parameters: str) -> Callable[..., Call]:
     """A function that makes calls of one spec, written out for it; None is as if it were not given.
 
-    It raises what `assemble` raises.
+    It raises `Rejected` with stage `validate`: what `convert` raises, `MISSING_ID` or `MISSING_FIELD`.
 
     Args:
         spec: what it makes.

@@ -39,12 +39,12 @@ def encode(call: Mapping[str, Any], *, max_bytes: int = MAX_CALL_BYTES) -> bytes
     return body
 
 
-def envelope(call: Mapping[str, Any]) -> bytes:
-    """The call's context and integrations as a batch repeats them (`model.EncodedCall`).
+def batch_context(call: Mapping[str, Any]) -> bytes:
+    """The call's context and integrations as a request repeats them (`records.EncodedCall`).
 
     b"" where it has neither, or only empty ones.
     """
-    if "context" not in call and "integrations" not in call:  # most have neither
+    if "context" not in call and "integrations" not in call:  # most calls have neither
         return b""
     shared = {key: call[key] for key in ("context", "integrations") if call.get(key)}
     return orjson.dumps(shared, option=orjson.OPT_SORT_KEYS | _OPTIONS)[1:-1] if shared else b""

@@ -33,7 +33,7 @@ from typing import Any
 from worker.core.faults import unexpected
 from worker.core.reasons import Rejected, Stage
 from worker.core.record_reading import refuse_headers
-from worker.core.records import Converter, QueuedCall, Record, RejectedRecord
+from worker.core.records import Converter
 from worker.formats.formats import FORMATS
 from worker.mapping.compiler.calls import CallCode, Target
 from worker.mapping.compiler.decoder import WHOLE, FieldsUsed, fields_used, struct_type_of
@@ -46,11 +46,8 @@ from worker.mapping.kafka_fields import kafka_fields
 from worker.mapping.mappers.loading import Mapper
 from worker.mapping.mappers.mapper_rule import MapperRule
 
-Explainer = Callable[[Record], tuple[int | None, list[QueuedCall]]]
-"""Answers the index of the rule that matched, None if none did, and the record's calls. Raises `Rejected`."""
-
 OnSlow = Callable[[str, float], None]
-"""Told of a mapper that took over a second, by its name, and how many seconds."""
+"""Called when a mapper took over a second, with its name and the seconds."""
 
 
 def compile_mapping(
@@ -59,7 +56,7 @@ def compile_mapping(
     mappers: Mapping[str, Mapper],
     on_slow: OnSlow | None = None,
 ) -> Converter:
-    """The converter of one topic.
+    """Compile the converter of one topic.
 
     Args:
         file: the rules.
@@ -67,102 +64,39 @@ def compile_mapping(
         mappers: the functions that the rules name.
         on_slow: see `OnSlow`.
     """
-    return _Compilation(file, target, mappers, on_slow).function("convert", explained=False)
-
-
-def compile_explained(file: MappingFile, target: Target, mappers: Mapping[str, Mapper]) -> Explainer:
-    """As `compile_mapping`, but for one record at a time, and what is answered says which rule matched."""
-    convert = _Compilation(file, target, mappers, None).function("explain", explained=True)
-
-    def explain(record: Record) -> tuple[int | None, list[QueuedCall]]:
-        calls: list[QueuedCall] = []
-        rejected: list[RejectedRecord] = []
-        matched: list[int] = []
-        convert([record], calls, rejected, matched)
-        for _, verdict in rejected:
-            raise verdict
-        return (matched[0] if matched else None), calls
-
-    return explain
+    return _ConverterCode(file, target, mappers, on_slow).build()
 
 
 def mapping_source(file: MappingFile, target: Target, mappers: Mapping[str, Mapper]) -> str:
-    """The Python source that `compile_mapping` compiles: one function for values, one for tombstones."""
-    functions = _Compilation(file, target, mappers, None).functions("convert", explained=False)
-    return "\n\n".join(function.source for function in functions)
+    """Return the Python source that `compile_mapping` compiles."""
+    return _ConverterCode(file, target, mappers, None).source()
 
 
-class _Compilation:
+class _ConverterCode:
+    """Writes the function that converts a run of records."""
+
     def __init__(
         self, file: MappingFile, target: Target, mappers: Mapping[str, Mapper], on_slow: OnSlow | None
     ) -> None:
+        self._code = Code()
         self._file = file
         self._target = target
         self._mappers = mappers
         self._on_slow = on_slow
-
-    def function(self, name: str, *, explained: bool) -> Callable[..., Any]:
-        """A `Converter`; if `explained`, one that has a fourth argument, and appends the matching rules' indexes."""
-        return self.functions(name, explained=explained)[0].build()
-
-    def functions(self, name: str, *, explained: bool) -> tuple[_Function, _Function]:
-        """The function, and the one that it calls for tombstones."""
-        on_tombstone = self._function(f"{name}_tombstone", explained=explained)
-        on_tombstone.write(self._matching_tombstones(), tombstones=None)
-        function = self._function(name, explained=explained)
-        function.write(list(enumerate(self._file.rules)), tombstones=on_tombstone.build())
-        return function, on_tombstone
-
-    def _function(self, name: str, *, explained: bool) -> _Function:
-        return _Function(self._file, self._target, self._rule_mapper, name, explained=explained)
-
-    def _matching_tombstones(self) -> list[tuple[int, Rule]]:
-        """A rule without `when` matches everything but tombstones."""
-        return [(index, rule) for index, rule in enumerate(self._file.rules) if rule.when is not None]
-
-    def _rule_mapper(self, rule: Rule) -> MapperRule:
-        assert rule.mapper is not None
-        mapper = self._mappers[rule.mapper]
-        return MapperRule(mapper, rule.allow, self._file.reject_ids, self._target, self._on_slow)
-
-
-class _Function:
-    """One function under construction: the road from records to their calls."""
-
-    def __init__(
-        self,
-        file: MappingFile,
-        target: Target,
-        mapper: Callable[[Rule], MapperRule],
-        name: str,
-        *,
-        explained: bool,
-    ) -> None:
-        self._code = Code()
-        self._name = name
-        self._file = file
-        self._target = target
-        self._mapper = mapper
-        self._explained = explained
-        self._parameters = "records, calls, rejected" + (", matched" if explained else "")
         self._record = RecordCode(self._code, target.ids, target.topic)
+        self._signature = ("convert", "records, calls, rejected")
+        self._place = (
+            f"<mapping {file.document.file} topic {target.topic}>"  # what tracebacks name as the file
+        )
+        self._write()
 
-    @property
-    def place(self) -> str:
-        """What tracebacks name as its file."""
-        which = "" if self._name == "convert" else f", {self._name}"
-        return f"<mapping {self._file.document.file} topic {self._target.topic}{which}>"
-
-    @property
     def source(self) -> str:
-        """What `build` compiles."""
-        return self._code.source(self._name, self._parameters, file=self.place, bound=True)
+        return self._code.source(*self._signature, file=self._place, bound=True)
 
-    def build(self) -> Callable[..., Any]:
-        return self._code.build(self._name, self._parameters, file=self.place, bound=True)
+    def build(self) -> Converter:
+        return self._code.build(*self._signature, file=self._place, bound=True)
 
-    def write(self, rules: list[tuple[int, Rule]], tombstones: Callable[..., Any] | None) -> None:
-        """Write the whole body; without `tombstones` it is the one for records that have no value."""
+    def _write(self) -> None:
         code = self._code
         code.line("ignored = 0")
         for line in RecordCode.BEGINNING:
@@ -170,44 +104,50 @@ class _Function:
         with code.block("for record in records:"):
             code.line("rule = index = None")
             with code.block("try:"):
-                if tombstones is None:
-                    code.line(f"{EVENT} = {{}}")
-                else:
-                    self._decode(tombstones)
-                if all(self._rule(index, rule) for index, rule in rules):
-                    self._unmatched()
+                self._decode()
+                for index, rule in enumerate(self._file.rules):
+                    self._rule(index, rule)
+                self._unmatched()
             places = code.constant([rule.at for rule in self._file.rules], "places")
             verdict = f"{code.constant(located, 'located')}(fault, {places}, rule, index)"
             with code.block("except Exception as fault:"):
                 code.line(f"rejected.append((record, {verdict}))")
         code.line("return ignored")
 
-    def _decode(self, tombstones: Callable[..., Any]) -> None:
+    def _decode(self) -> None:
+        """To a dict or, where all rules together use only some fields, to a struct. A tombstone has no fields."""
         code = self._code
-        code.line("value = record.value()")
-        with code.block("if value is None:"):
-            arguments = self._parameters.replace("records", "(record,)")
-            code.line(f"ignored += {code.constant(tombstones, 'tombstone')}({arguments})")
-            code.line("continue")
         struct = struct_type_of(fields_used_by(self._file))
         if struct is not None:
             code.structs[EVENT] = struct
-        FORMATS[self._file.format].emit(code, EVENT, struct.made if struct else None)
+        code.line("value = record.value()")
+        with code.block("if value is None:"):
+            # A new dict for each tombstone: a mapper may change it. A struct is never changed.
+            code.line(f"{EVENT} = {code.constant(struct.empty, 'empty') if struct else '{}'}")
+        with code.block("else:"):
+            FORMATS[self._file.format].emit(code, EVENT, struct.made if struct else None)
 
-    def _rule(self, index: int, rule: Rule) -> bool:
-        """Write one rule; False where what comes behind it can never be reached."""
-        code = self._code
-        code.line(f"rule = {index}")
+    def _rule(self, index: int, rule: Rule) -> None:
+        self._code.line(
+            f"rule = {index}"
+        )  # before the condition: if that fails, the rejection names this rule
         if rule.when is None:
-            self._matched(rule, index)
-            return False
-        self._need_kafka([rule.when])
-        with code.block(f"if {rule.when.emit_condition(code, EVENT, KAFKA)}:"):
-            self._matched(rule, index)
-        return True
+            condition = "value is not None"  # a tombstone needs a rule that asks for it
+        else:
+            self._need_kafka([rule.when])
+            condition = rule.when.emit_condition(self._code, EVENT, KAFKA)
+        with self._code.block(f"if {condition}:"):
+            if rule.mapper is not None:
+                self._mapped(rule, rule.mapper)
+            else:
+                self._written(rule)
+            self._code.line("continue")
 
     def _need_kafka(self, expressions: Collection[Expression]) -> None:
-        """`_kafka` is made only on the way to what reads it; what needs headers that are unreadable is rejected."""
+        """Make `_kafka` where an expression is about to read it, since that costs more than most rules.
+
+        A record whose headers are unreadable is rejected only where an expression needs them.
+        """
         code = self._code
         if not any(each.uses_kafka for each in expressions):
             return
@@ -219,28 +159,22 @@ class _Function:
                 code.line(f"{code.constant(refuse_headers, 'refuse_headers')}()")
             code.remember("readable headers", KAFKA)
 
-    def _matched(self, rule: Rule, index: int) -> None:
-        if self._explained:
-            self._code.line(f"matched.append({index})")
-        if rule.mapper is not None:
-            self._mapped(rule)
-        else:
-            self._written(rule)
-        self._code.line("continue")
-
-    def _mapped(self, rule: Rule) -> None:
-        """Calls of a Python mapper: it may answer none."""
+    def _mapped(self, rule: Rule, name: str) -> None:
+        """Write a rule whose calls a Python mapper makes; it may return none."""
         code = self._code
-        code.line(f"made = {code.constant(self._mapper(rule), 'mapper')}.calls(record, {EVENT})")
+        mapper = MapperRule(
+            self._mappers[name], rule.allow, self._file.reject_ids, self._target, self._on_slow
+        )
+        code.line(f"made = {code.constant(mapper, 'mapper')}.calls(record, {EVENT})")
         with code.block("if not made:"):
             code.line("ignored += 1")
             code.line("continue")
         key = self._record.key()
-        with code.block("for index, (body, envelope) in enumerate(made):"):
-            code.line(f"calls.append({_queued(key, 'body', 'index', 'envelope', rule)})")
+        with code.block("for index, (body, context) in enumerate(made):"):
+            code.line(f"calls.append({_queued(key, 'body', 'index', 'context', rule)})")
 
     def _written(self, rule: Rule) -> None:
-        """Calls that the rule describes, queued once all are encoded."""
+        """Write the calls that a rule describes. They are queued once all are encoded: all of a record or none."""
         code = self._code
         self._need_kafka([each for call in rule.calls for each in _expressions(call)])
         writer = CallCode(code, self._file, rule, self._target, self._record)
@@ -250,12 +184,12 @@ class _Function:
             encoded.append(writer.call(call, index))
         key = self._record.key()
         queued = [
-            _queued(key, body, str(index), envelope, rule) for index, (body, envelope) in enumerate(encoded)
+            _queued(key, body, str(index), context, rule) for index, (body, context) in enumerate(encoded)
         ]
-        # Appending is cheapest for one; several are put into a list first, so that all are queued or none.
-        code.line(
-            f"calls.append({queued[0]})" if len(queued) == 1 else f"calls.extend([{', '.join(queued)}])"
-        )
+        if len(queued) == 1:
+            code.line(f"calls.append({queued[0]})")  # cheaper than `extend` with a list of one
+        else:
+            code.line(f"calls.extend([{', '.join(queued)}])")
 
     def _unmatched(self) -> None:
         if self._file.reject_unmatched:
@@ -265,9 +199,9 @@ class _Function:
             self._code.line("ignored += 1")
 
 
-def _queued(key: str, body: str, index: str, envelope: str, rule: Rule) -> str:
-    """A `QueuedCall` as Python, made of Python expressions."""
-    return f'({key}, {body} + b",", record, {index}, {envelope}, {rule.at!r})'
+def _queued(key: str, body: str, index: str, context: str, rule: Rule) -> str:
+    """Return the Python for a `QueuedCall`."""
+    return f'({key}, {body} + b",", record, {index}, {context}, {rule.at!r})'
 
 
 def fields_used_by(file: MappingFile) -> FieldsUsed:

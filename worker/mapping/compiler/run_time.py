@@ -1,8 +1,8 @@
-"""What generated code calls for a value that is not the usual one."""
+"""Functions that generated code calls where a value fails the fast path."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from worker.core.reasons import Rejected, Stage
 from worker.core.records import Record
@@ -12,7 +12,7 @@ from worker.mapping.kafka_fields import record_time
 
 
 def time_of(found: Any, record: Record) -> str | None:
-    """The time that an event gives; the record's own where it gives none.
+    """The time that the event has, or else the record's.
 
     Raises:
         Rejected: `INVALID_TIMESTAMP`.
@@ -21,7 +21,7 @@ def time_of(found: Any, record: Record) -> str | None:
 
 
 def event_name(found: Any) -> str:
-    """An event name that was computed: ordinary, and there.
+    """Check an event name that `event_from` computed.
 
     Raises:
         Rejected: `MISSING_FIELD`, `INVALID_NAME` or `RESERVED_NAME`.
@@ -31,13 +31,13 @@ def event_name(found: Any) -> str:
     return check_event_name(found)
 
 
-def nobody(call: str, wanted: list[str]) -> None:
-    """Refuse a call that is about nobody.
+def refuse_missing(reason: str, detail: str) -> NoReturn:
+    """Refuse a call that lacks what it needs.
 
     Raises:
-        Rejected: `MISSING_ID`, always.
+        Rejected: always, with this reason and detail.
     """
-    raise Rejected(Stage.VALIDATE, "MISSING_ID", f"{call} needs {' or '.join(wanted)}: none was found.")
+    raise Rejected(Stage.VALIDATE, reason, detail)
 
 
 def need_url(call: str, properties: dict[str, Any] | None) -> None:

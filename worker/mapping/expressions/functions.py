@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 import operator
+import re
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import cache, partial
@@ -22,6 +23,7 @@ from jmespath.functions import signature
 
 from worker.core import timestamps
 from worker.mapping.expressions import text_length
+from worker.mapping.expressions.equality import same
 from worker.mapping.expressions.failures import ExpressionFailed, Mismatch
 
 if TYPE_CHECKING:
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 
 MOST_DIGITS = 15
 """What `round` takes at most: a float has no more decimal digits that mean anything."""
+
+_JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+"""RFC 8259, section 6, which is also the `json-number` of JMESPath's `to_number`."""
 
 _PYTHON_TYPES: dict[str, frozenset[type]] = {
     "string": frozenset({str}),
@@ -210,7 +215,9 @@ class Functions(LibraryFunctions):  # type: ignore[misc] # the library has no ty
     def _func_contains(self, subject: Any, search: Any) -> bool:
         if type(subject) is str and type(search) is not str:
             raise Mismatch
-        return search in subject
+        if type(subject) is str or type(search) is str:
+            return search in subject
+        return any(same(search, item) for item in subject)
 
     @signature({"types": ["object"], "variadic": True})  # type: ignore[untyped-decorator] # theirs
     def _func_merge(self, *arguments: Any) -> dict[str, Any]:
@@ -236,9 +243,11 @@ class Functions(LibraryFunctions):  # type: ignore[misc] # the library has no ty
 
     @signature({"types": []})  # type: ignore[untyped-decorator] # theirs
     def _func_to_number(self, arg: Any) -> Any:
+        if type(arg) is str and not _JSON_NUMBER.fullmatch(arg):
+            return None  # Python also reads `1_000`, ` 5`, `+5`, `.5` and digits of other scripts
         number = super()._func_to_number(arg)
         if type(number) is float and not math.isfinite(number):
-            return None  # `nan` and `infinity` are numbers to Python, and are none in JSON
+            return None  # `1e400` is JSON, and more than a float can hold
         return number
 
 

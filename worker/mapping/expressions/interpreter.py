@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from jmespath.exceptions import JMESPathTypeError
 from jmespath.visitor import Options, TreeInterpreter
 
+from worker.mapping.expressions.equality import same
 from worker.mapping.expressions.failures import ExpressionFailed, Mismatch
 from worker.mapping.expressions.functions import REGISTRY
 
@@ -36,24 +37,32 @@ def interpret(node: Node, value: Any, kafka: Any) -> Any:
         ExpressionFailed: a function was given a value that it cannot work with.
     """
     try:
-        return _Interpreter(kafka).visit(node, value)
+        return Interpreter(kafka).visit(node, value)
     except JMESPathTypeError:
         raise Mismatch from None  # its text quotes the value
     except RecursionError:
         raise ExpressionFailed("the event nests too deeply for this expression") from None
 
 
-class _Interpreter(TreeInterpreter):  # type: ignore[misc] # the library has no types
+class Interpreter(TreeInterpreter):  # type: ignore[misc] # the library has no types
     """The library's interpreter for the trees of `syntax`."""
+
+    COMPARATOR_FUNC: ClassVar[dict[str, Any]] = {
+        **TreeInterpreter.COMPARATOR_FUNC,
+        "eq": same,
+        "ne": lambda one, other: not same(one, other),
+    }
 
     def __init__(self, kafka: Any) -> None:
         super().__init__(_OPTIONS)
         self._kafka = kafka
 
     def visit_kafka(self, _node: Node, _value: Any) -> Any:
+        """What `_kafka` is."""
         return self._kafka
 
     def visit_or_expression(self, node: Node, value: Any) -> Any:
+        """The first of several operands that is true, or the last."""
         result = None
         for child in node["children"]:
             result = self.visit(child, value)
@@ -62,6 +71,7 @@ class _Interpreter(TreeInterpreter):  # type: ignore[misc] # the library has no 
         return result
 
     def visit_and_expression(self, node: Node, value: Any) -> Any:
+        """The first of several operands that is false, or the last."""
         result = None
         for child in node["children"]:
             result = self.visit(child, value)
@@ -70,6 +80,7 @@ class _Interpreter(TreeInterpreter):  # type: ignore[misc] # the library has no 
         return result
 
     def visit_comparator(self, node: Node, value: Any) -> Any:
+        """Null where text is compared with a number."""
         try:
             return super().visit_comparator(node, value)
         except TypeError:  # text against a number: the library lets Python's error through

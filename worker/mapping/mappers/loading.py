@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import sys
 import traceback
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from worker.mapping.calls.builders import Reject
 from worker.mapping.calls.call import Call
 from worker.mapping.calls.validation import REJECT_IDS, optional_identity
 from worker.mapping.mappers.event import Event
+from worker.mapping.mappers.import_path import add_to_path, is_standard, is_standard_function, name_clashes
 
 ENTRY_POINT_GROUP = "pipelines_worker.mappers"
 """Where an installed package offers its mappers under names of their own."""
@@ -140,16 +140,17 @@ class Mappers:
     """Loads mappers by name. A module is imported once, when the first rule names it.
 
     Args:
-        mapper_path: directories to import from, before everything that is installed.
+        mapper_path: directories to import from, after everything that is installed.
         base: what a relative one is relative to where the current directory does not have it.
+
+    Attributes:
+        clashes: why a module in one of the directories cannot be used, by its name.
     """
 
     def __init__(self, mapper_path: Sequence[str | Path] = (), base: Path = Path()) -> None:
         self._folders = tuple(_resolved(Path(folder), base) for folder in mapper_path)
-        for folder in reversed(self._folders):
-            if str(folder) not in sys.path:
-                sys.path.insert(0, str(folder))
-        importlib.invalidate_caches()
+        add_to_path(self._folders)
+        self.clashes = name_clashes(self._folders)
 
     def load(self, name: str) -> Mapper:
         """The mapper that `module:function`, or an entry point's name, names.
@@ -159,6 +160,8 @@ class Mappers:
         """
         module, colon, function = name.partition(":")
         found = self._function(module, function) if colon else self._entry_point(name)
+        if is_standard_function(found):
+            raise _standard(name)
         _check_signature(name, found)
         return Mapper(name, found, self._folders)
 
@@ -172,6 +175,8 @@ class Mappers:
         return getattr(loaded, function)
 
     def _import(self, module: str) -> Any:
+        if is_standard(module):
+            raise _standard(module)
         try:
             return importlib.import_module(module)
         except ModuleNotFoundError as error:
@@ -208,6 +213,8 @@ class Mappers:
         if name not in points:
             hint = did_you_mean(name, points) or "write module:function"
             raise MapperProblem(f"no installed package offers a mapper {name}", hint=hint)
+        if is_standard(points[name].module):
+            raise _standard(name)
         try:
             return points[name].load()
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's module may raise anything
@@ -246,6 +253,11 @@ def _made(answer: object, allow: Collection[str], reject_ids: Collection[str]) -
 def _refuse_junk() -> NoReturn:
     detail = "A mapper returns a call, a dict, several of them, or None."
     raise Rejected(Stage.MAP, "MAPPER_RETURNED_JUNK", detail)
+
+
+def _standard(name: str) -> MapperProblem:
+    hint = "name a function of your own: module:function, with a module in mapper_path"
+    return MapperProblem(f"{name} is part of Python's standard library, which has no mappers", hint=hint)
 
 
 def _check_signature(name: str, function: Any) -> None:

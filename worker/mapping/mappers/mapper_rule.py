@@ -9,7 +9,7 @@ from typing import Any
 from worker.core.reasons import Rejected
 from worker.core.record_reading import record_millis
 from worker.core.records import EncodedCall, Record
-from worker.mapping.calls.encoding import encode, envelope
+from worker.mapping.calls.encoding import batch_context, encode
 from worker.mapping.compiler.calls import Target
 from worker.mapping.kafka_fields import record_time
 from worker.mapping.mappers.event import Event
@@ -55,7 +55,7 @@ class MapperRule:
                 if "messageId" not in call:
                     call["messageId"] = self._message_id(record, call, event_id, len(encoded))
                 body = encode(call, max_bytes=target.max_call_bytes)
-                encoded.append((body, envelope(call) if target.envelopes else b""))
+                encoded.append((body, batch_context(call) if target.batch_contexts else b""))
         except Rejected as rejected:
             rejected.call_index = len(encoded)
             raise

@@ -2,7 +2,7 @@
 
 Behind the command `test`:
 
-    fixtures = read_fixtures(Path(name).read_bytes(), name)      # raises ConfigError
+    fixtures = read_fixtures(read_file(name), name)      # raises ConfigError
     results = [run_fixture(mappings, fixture) for fixture in fixtures]
     for result in results:
         print(result.fixture.at, result.fixture.name, "passed" if result.passed else result.diff)
@@ -27,6 +27,7 @@ from worker.core.near_matches import did_you_mean
 from worker.core.timestamps import rfc3339
 from worker.documents.document import Document, Path, parse
 from worker.documents.problems import ConfigError, Problem
+from worker.mapping.expressions.equality import same
 from worker.mapping.files.topics import matches
 from worker.mapping.mappings import Mappings
 from worker.mapping.trying.preview import PREVIEW_IDS, PreviewRecord, answer
@@ -253,15 +254,6 @@ def _written(actual: dict[str, Any], before: str) -> list[str]:
     return [
         f"{indent if number else before}{line}\n" for number, line in enumerate(text.getvalue().splitlines())
     ]
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether two JSON values are equal: 1 and 1.0 are, 1 and true are not."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 
 def _compared(calls: list[dict[str, Any]], expected: list[dict[str, Any]]) -> list[dict[str, Any]]:
