@@ -75,9 +75,9 @@ async def test_every_problem_of_the_world_is_told_at_once(cli: Cli, monkeypatch:
 @pytest.mark.parametrize(
     ("fault", "code", "said"),
     [
-        (Fault(status=404), 1, "not the Pipelines API (404)"),
-        (Fault(status=302, location="http://127.0.0.1:1/"), 1, "not the Pipelines API (302)"),
-        (Fault(status=200, body="<html>"), 1, "not the Pipelines API (200)"),
+        (Fault(status=404), 1, "not from the Pipelines API (404)"),
+        (Fault(status=302, location="http://127.0.0.1:1/"), 1, "not from the Pipelines API (302)"),
+        (Fault(status=200, body="<html>"), 1, "not from the Pipelines API (200)"),
         (Fault(status=503), 0, "fails at the moment (503)"),
         (Fault(reset=True), 1, "no response from"),
     ],
