@@ -127,7 +127,7 @@ def dlq(site: Site) -> Dlq:
 
 
 @pytest.mark.timeout(240)
-async def test_ten_thousand_letters_are_counted_repaired_killed_in_the_middle_and_each_ends_where_it_should(
+async def test_ten_thousand_dead_letters_are_fixed_and_replayed_through_a_crash_without_loss(
     site: Site, dlq: Dlq, emulator: Emulator
 ) -> None:
     history = History(site)
