@@ -47,7 +47,7 @@ def test_every_rule_that_was_tried_is_shown_with_both_sides(cli: Cli, write: Wri
         "    when type == 'order.completed' && customer.vip\n"
         "      type == 'order.completed' is false\n"
         '        type is "order.complete"\n'
-        "      customer.vip is not found: customer has no 'vip': did you mean 'Vip'?\n"
+        "      customer.vip is not found: customer has no 'vip' (did you mean 'Vip'?)\n"
         "  rule config/mappings/orders.yaml:8 does not match\n"
         "    when type == 'order.mapped'\n"
         "      type == 'order.mapped' is false\n"
@@ -159,7 +159,7 @@ def test_a_diff_says_what_changes(cli: Cli, write: Write) -> None:
     assert '-    "x": "C"' in third
     assert '+    "coupon": "C"' in third
     assert done.err.startswith(
-        "3 of 5 events change: 1 newly sent, 1 newly ignored, 1 with calls that are different"
+        "3 of 5 events changed: 1 newly sent, 1 newly ignored, 1 with calls that are different"
     )
 
 

@@ -45,7 +45,7 @@ def print_differences(mapped: MappedRecords, old: Mappings) -> int:
             changes["changed"] += 1
     counts = [f"{changes[kind]:,} {words}" for kind, words in _KINDS.items() if changes[kind]]
     what = "record" if mapped.of_kafka else "event"
-    said = f"{changes['changed']:,} of {total:,} {what}{'' if total == 1 else 's'} change"
+    said = f"{changes['changed']:,} of {total:,} {what}{'' if total == 1 else 's'} changed"
     typer.echo(f"{said}: {', '.join(counts)}" if counts else said, err=True)
     return outcomes.rejected
 

@@ -100,7 +100,7 @@ def test_fields_have_the_value_found_and_their_line() -> None:
         ("properties.list.0", "drawn.yaml:6:33", [2]),
         ("properties.list.1", "drawn.yaml:6:36", 1),
     ]
-    assert fields[2].found.missing == "b has no 'c': did you mean 'C'?"
+    assert fields[2].found.missing == "b has no 'c' (did you mean 'C'?)"
 
 
 @pytest.mark.parametrize(
@@ -172,12 +172,12 @@ def test_unreadable_headers_end_the_trying() -> None:
 @pytest.mark.parametrize(
     ("expression", "said"),
     [
-        ("Type", "the event has no 'Type': did you mean 'type'?"),
+        ("Type", "the event has no 'Type' (did you mean 'type'?)"),
         ("customer.name", "customer has no 'name'"),
         ("customer.id.x", "customer.id is text, which has no fields"),
         ("none.x", "none is null"),
         ("none", "none is null"),
-        ("lower(custmer)", "the event has no 'custmer': did you mean 'customer'?"),
+        ("lower(custmer)", "the event has no 'custmer' (did you mean 'customer'?)"),
         ("_kafka.headers.source", "_kafka.headers has no 'source'"),
         ("customer.id", None),
         ("`null`", None),

@@ -31,7 +31,7 @@ def type_of(value: Any) -> str:
 def missing_part(node: Node, event: dict[str, Any], kafka: dict[str, Any]) -> str | None:
     """The first field that an expression asks for and the event does not have; None if all are there.
 
-    Examples: `the event has no 'Type': did you mean 'type'?`; `customer is text, and has no fields`.
+    Examples: `the event has no 'Type' (did you mean 'type'?)`; `customer is text, and has no fields`.
     """
     root = without_kafka(event)
     for names, in_kafka in _paths(node):
@@ -72,7 +72,7 @@ def _first_missing(names: list[str], value: Any, path: str) -> str | None:
             return f"{where} is {type_of(value)}" + ("" if value is None else ", which has no fields")
         if name not in value:
             near = closest(name, value)
-            return f"{where} has no '{name}'" + (f": did you mean '{near}'?" if near else "")
+            return f"{where} has no '{name}'" + (f" (did you mean '{near}'?)" if near else "")
         value = value[name]
         path = f"{path}.{name_of(name)}" if path else name_of(name)
     return f"{path} is null" if value is None else None

@@ -82,7 +82,7 @@ class FieldValue:
         name: its path in the call: `userId`, `properties.total`.
         at: where its value stands, as `file:line:column`.
         found: the value.
-        is_expression: whether the file gives an expression, not the value itself.
+        is_expression: whether the file gives an expression that depends on the event.
     """
 
     name: str
@@ -169,7 +169,7 @@ class _Seen:
                 name,
                 self._at((*call.path, *path)),
                 self.found(value),
-                is_expression=isinstance(value, Expression),
+                is_expression=isinstance(value, Expression) and not value.is_literal,
             )
 
     def found(self, value: Value) -> Found:
