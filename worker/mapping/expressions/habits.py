@@ -82,7 +82,17 @@ def _arrow(found: re.Match[str], text: str) -> str:
     return f"write {before[0]}.{after[1]}" if before and after else "write a.b"
 
 
+def ternary_hint(line: str) -> str | None:
+    """What to write for `key: a ? b : c`, which YAML itself cannot read; None where a line holds none."""
+    _, _, value = line.partition(": ")
+    return _condition_hint() if re.search(r"\S \? .* : ", value) else None
+
+
 def _condition(_found: re.Match[str], _text: str) -> str:
+    return _condition_hint()
+
+
+def _condition_hint() -> str:
     known = functions.arity("if") is not None
     return "a ? b : c is written " + ("if(a, b, c)" if known else "a && b || c")
 
@@ -113,6 +123,8 @@ _HABITS: tuple[tuple[re.Pattern[str], _Meant], ...] = tuple(
         (r"(?<=[\w\])}\"'`])\s+(?i:is)\b(?=\s*[\w])", _fixed("write a == `null`")),
         (r"(?<=[\w\])}\"'`])\s+(?i:i?like|contains|matches)\b", _fixed("write contains(a, 'text')")),
         (r"->>?", _arrow),
+        (r"(?<=[\w\])}\"'`])\s*(?<!&)&(?!&)(?=\s*[\w(!@\"'`])", _fixed("write &&")),
+        (r"(?<=[\w\])}\"'`])\s+(?i:eq)\b", _fixed("equality is ==")),
         (r"===", _fixed("equality is ==")),
         (r"!==", _fixed("inequality is !=")),
         (r"<>", _fixed("inequality is !=")),
