@@ -16,8 +16,8 @@ _Meant = Callable[[re.Match[str], str], str]
 
 
 def _path_after(found: re.Match[str], text: str) -> str:
-    path = re.match(_PATH, text[found.end() :])
-    return f"write {path[0]}" if path else "a field is named without anything before it"
+    path = re.match(rf"(?:\[['\"])?({_PATH})", text[found.end() :])
+    return f"write {path[1]}" if path else "a field is named without anything before it"
 
 
 def _without_braces(found: re.Match[str], text: str) -> str:
@@ -50,9 +50,11 @@ def _arithmetic(name: str) -> _Meant:
 
 
 def _sides(found: re.Match[str], text: str) -> str:
-    left = re.search(rf"({_PATH}|`[^`]*`|\d+)\s*$", text[: found.start()])
-    right = re.match(rf"\s*({_PATH}|`[^`]*`|\d+)", text[found.end() :])
-    return f"{left[1]}, {right[1]}" if left and right else "a, b"
+    left = re.search(rf"({_PATH}|`[^`]*`|\d+(?:\.\d+)?)\s*$", text[: found.start()])
+    right = re.match(rf"\s*({_PATH}|`[^`]*`|\d+(?:\.\d+)?)", text[found.end() :])
+    if not left or not right:
+        return "a, b"
+    return ", ".join(f"`{side}`" if side[0].isdigit() else side for side in (left[1], right[1]))
 
 
 def _dashed(found: re.Match[str], text: str) -> str:
@@ -61,7 +63,7 @@ def _dashed(found: re.Match[str], text: str) -> str:
         start -= 1
     while end < len(text) and (text[end].isalnum() or text[end] in "_-"):
         end += 1
-    *before, name = text[start:end].split(".")
+    *before, name = text[start:end].lstrip(".").split(".")
     path = ".".join([*before, f'"{name}"'])
     if start == 0 and end == len(text):
         return (
