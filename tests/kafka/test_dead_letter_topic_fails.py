@@ -68,7 +68,7 @@ async def metric(worker: WorkerProcess, name: str) -> float:
     )
 
 
-async def test_without_the_right_to_write_and_through_an_outage_letters_wait_and_so_do_their_offsets(
+async def test_dead_letters_and_their_offsets_wait_while_the_topic_cannot_be_written(
     own_site: Site, guarded: KafkaCluster, emulator: Emulator
 ) -> None:
     site = own_site

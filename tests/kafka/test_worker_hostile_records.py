@@ -132,11 +132,11 @@ async def test_no_command_fails_on_a_header_name_that_is_not_utf_8(
     assert (await dlq.listed())["foreign"] == 1
     assert await dlq.waiting() == written
     foreign = site.ledger.end(site.letters, 0) - 1
-    assert "there is no dead letter" in (await dlq("show", f"{site.letters}:0:{foreign}")).err
+    assert "no dead letter" in (await dlq("show", f"{site.letters}:0:{foreign}")).err
     for letter in site.ledger.letters()[:foreign]:
         shown = await dlq("show", f"{site.letters}:{letter.partition()}:{letter.offset()}")
         assert shown.code == 0
-        assert "headers  were left out: a name was not UTF-8" in shown.out
+        assert "headers  left out: a header's name is not UTF-8" in shown.out
         assert (header(letter, "dlq.reason") or "") in shown.out
     _, forecast = await dlq.replayed("--dry-run")
     assert forecast["would be rejected again: UNREADABLE_HEADERS"] == 3

@@ -27,7 +27,7 @@ from worker.documents.files import read_file
 from worker.documents.problems import ConfigError, Problem
 from worker.formats.formats import FORMATS
 from worker.mapping.compiler.calls import Target
-from worker.mapping.compiler.loop import OnSlow, compile_mapping, mapping_source
+from worker.mapping.compiler.loop import OnNoCall, OnSlow, compile_mapping, mapping_source
 from worker.mapping.expressions.habits import ternary_hint
 from worker.mapping.expressions.text_length import MAX_LENGTH, set_limit
 from worker.mapping.files.lint.claims import claim_problems
@@ -148,13 +148,25 @@ class Mappings:
             raise ConfigError([Problem(f"the topic '{topic}' is claimed by {names}", found[1].document.file)])
         return found[0] if found else None
 
-    def converter(self, topic: str, ids: MessageIds, on_slow: OnSlow | None = None) -> Converter | None:
+    def conditional_rules(self, topic: str) -> list[str]:
+        """The topic's rules that have a `when`, as `file:line`."""
+        file = self.file_of(topic)
+        return [rule.at for rule in file.rules if rule.when is not None] if file else []
+
+    def converter(
+        self,
+        topic: str,
+        ids: MessageIds,
+        on_slow: OnSlow | None = None,
+        on_no_call: OnNoCall | None = None,
+    ) -> Converter | None:
         """What turns a topic's records into calls; compiled here, so keep it.
 
         Args:
             topic: the topic's name.
             ids: of the cluster that the topic is in.
             on_slow: told of a mapper that took over a second.
+            on_no_call: called for each record that a rule matched and made no call of.
 
         Returns:
             See `model.Converter`; None if no file wants the topic.
@@ -162,7 +174,7 @@ class Mappings:
         file = self.file_of(topic)
         if file is None:
             return None
-        return compile_mapping(file, self._target(topic, ids), self._mappers, on_slow)
+        return compile_mapping(file, self._target(topic, ids), self._mappers, on_slow, on_no_call)
 
     def source(self, topic: str, ids: MessageIds) -> str | None:
         """The Python source that `converter` compiles; None if no file wants the topic."""

@@ -49,12 +49,16 @@ from worker.mapping.mappers.mapper_rule import MapperRule
 OnSlow = Callable[[str, float], None]
 """Called when a mapper took over a second, with its name and the seconds."""
 
+OnNoCall = Callable[[str], object]
+"""Called when a record matched a rule that made no call of it, with the rule as `file:line`."""
+
 
 def compile_mapping(
     file: MappingFile,
     target: Target,
     mappers: Mapping[str, Mapper],
     on_slow: OnSlow | None = None,
+    on_no_call: OnNoCall | None = None,
 ) -> Converter:
     """Compile the converter of one topic.
 
@@ -63,26 +67,33 @@ def compile_mapping(
         target: the topic, and what its calls are made for.
         mappers: the functions that the rules name.
         on_slow: see `OnSlow`.
+        on_no_call: see `OnNoCall`.
     """
-    return _ConverterCode(file, target, mappers, on_slow).build()
+    return _ConverterCode(file, target, mappers, on_slow, on_no_call).build()
 
 
 def mapping_source(file: MappingFile, target: Target, mappers: Mapping[str, Mapper]) -> str:
     """Return the Python source that `compile_mapping` compiles."""
-    return _ConverterCode(file, target, mappers, None).source()
+    return _ConverterCode(file, target, mappers).source()
 
 
 class _ConverterCode:
     """Writes the function that converts a run of records."""
 
     def __init__(
-        self, file: MappingFile, target: Target, mappers: Mapping[str, Mapper], on_slow: OnSlow | None
+        self,
+        file: MappingFile,
+        target: Target,
+        mappers: Mapping[str, Mapper],
+        on_slow: OnSlow | None = None,
+        on_no_call: OnNoCall | None = None,
     ) -> None:
         self._code = Code()
         self._file = file
         self._target = target
         self._mappers = mappers
         self._on_slow = on_slow
+        self._on_no_call = on_no_call
         self._record = RecordCode(self._code, target.ids, target.topic)
         self._signature = ("convert", "records, calls, rejected")
         self._place = (
@@ -167,6 +178,8 @@ class _ConverterCode:
         )
         code.line(f"made = {code.constant(mapper, 'mapper')}.calls(record, {EVENT})")
         with code.block("if not made:"):
+            if self._on_no_call:
+                code.line(f"{code.constant(self._on_no_call, 'on_no_call')}({rule.at!r})")
             code.line("ignored += 1")
             code.line("continue")
         key = self._record.key()
