@@ -1,4 +1,4 @@
-"""The `dlq` commands on a real Kafka: other programs' letters, old ones, wrong keys, wrong places."""
+"""The `dlq` commands on a real Kafka: dead letters of other programs, old ones, wrong keys, wrong coordinates."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ async def test_dead_letters_of_kafka_connect_are_listed_shown_and_replayed(
     quoting = connect_headers(site.topic, 1, 7, **{"exception.message": f"cannot convert {PERSON}"})
     headers: Headers = [("trace", b"1"), *quoting]
     site.kafka.append(site.letters, 1, [event("happened")], key=b"key", headers=headers, timestamp=NOW - HOUR)
-    site.kafka.append(site.letters, 1, [b"{}"])  # whatever that is
+    site.kafka.append(site.letters, 1, [b"{}"])  # not a dead letter
     (group,) = (await dlq.listed())["groups"]
     assert (group["reason"], group["stage"], group["topic"]) == ("DataException", "decode", site.topic)
     assert (await dlq.waiting("--stage", "decode", "--until", "30m")) == {"DataException": 1}
     shown = (await dlq("show", f"{site.letters}:1:0")).out
     assert "would send 1 call(s)" in shown
     assert "trace" in shown
-    assert (await dlq("show", f"{site.topic}:1:7")).out == shown  # by the place that it came from
+    assert (await dlq("show", f"{site.topic}:1:7")).out == shown  # by its source record
     code, table = await dlq.replayed()
     assert (code, table["delivered"]) == (0, 1)
     (call,) = emulator.received.calls(Query(event=EVENT))
@@ -94,7 +94,7 @@ ODD_FACTS: list[dict[str, Any]] = [
 async def test_no_command_fails_on_dead_letters_written_by_other_programs(
     site: Site, dlq: Dlq, emulator: Emulator
 ) -> None:
-    # As on a cluster that takes any time; Kafka 4's default refuses those of the far future.
+    # Kafka 4 refuses timestamps of the far future by default; other clusters accept any.
     site.letters = site.kafka.create_topic(1, message_timestamp_after_max_ms=str(2**63 - 1))
     site.change("kafka", dead_letter_topic=site.letters)
     for n, odd in enumerate(ODD_FACTS):
@@ -106,7 +106,7 @@ async def test_no_command_fails_on_dead_letters_written_by_other_programs(
     deep = b'{"type": "happened", "person": "p", "x": ' + b"[" * 900 + b'"\xc2\x9b31m"' + b"]" * 900 + b"}"
     written = dict(letter_record(origin=(site.topic, 0, 50), value=deep).headers() or [])
     site.kafka.append(site.letters, 0, [deep], key=b"key", headers=list(written.items()))
-    # As Kafka Connect does, which keeps the original's time, in whatever unit its producer wrote it.
+    # Kafka Connect keeps the original timestamp, in the unit that the producer used.
     connect: Headers = [*connect_headers(site.topic, 0, 99)]
     site.kafka.append(site.letters, 0, [event("happened")], headers=connect, timestamp=NOW * 1000)
     letters = len(ODD_FACTS) + 2
@@ -211,7 +211,7 @@ async def test_a_missing_dead_letter_or_topic_is_reported_in_one_line(site: Site
 
 
 async def test_a_scan_ends_at_its_end_offsets_past_markers_and_deleted_records(kafka: KafkaClient) -> None:
-    """Transaction markers at the end, retention at the beginning, new records behind it meanwhile."""
+    """Transaction markers at the end, deleted records at the beginning, and new records beyond the end."""
     topic = kafka.create_topic()
     kafka.append(topic, 0, [b"%d" % n for n in range(100)])
     kafka.append_in_transaction(topic, [b"100"])

@@ -1,4 +1,4 @@
-"""Ten thousand dead letters of six reasons on a real Kafka: counted, looked at, repaired, sent again."""
+"""Ten thousand dead letters with six reasons on a real Kafka: counted, inspected, repaired, replayed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dead letters on a real broker: what is written, what is refused, what is found wrong before."""
+"""Dead letters on a real broker: what is written, what is refused, what is found by the checks."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ async def test_a_dead_letter_that_is_too_large_is_written_without_some_parts(kaf
     small = Written(kafka, kafka.create_topic(max_message_bytes="3000"))
     noise = b"".join(hashlib.sha256(bytes([n])).digest() for n in range(100))
     huge_detail, huge_value = letter(noise[:1000], detail=noise.hex()), letter(noise * 10)
-    # One that fits between them is not refused for its neighbours.
+    # A record of an acceptable size is written although its neighbours are refused.
     assert await small.letters.write([huge_detail, letter(), huge_value]) == [None, None, None]
     found = {message.value(): dict(message.headers() or []) for message in kafka.read(small.topic, 3)}
     assert "__connect.errors.exception.message" not in found[noise[:1000]]
