@@ -64,7 +64,7 @@ def _write_places(code: Code, field: Field) -> None:
         if len(place) == 1:
             code.line(f"body[{place[0]!r}] = {field.parameter}")
         else:
-            code.line(f"{code.constant(put, 'put')}(body, {place!r}, {field.parameter})")
+            code.line(f"{code.constant(put)}(body, {place!r}, {field.parameter})")
 
 
 def _write_stand_in(code: Code, spec: CallSpec) -> None:

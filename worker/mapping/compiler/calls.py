@@ -64,6 +64,7 @@ class CallCode:
 
     def __init__(self, code: Code, file: MappingFile, rule: Rule, target: Target, record: RecordCode) -> None:
         self._code = code
+        self._constant = code.constant
         self._reject_ids = file.reject_ids
         self._rule = rule
         self._target = target
@@ -252,9 +253,6 @@ class CallCode:
         with self._code.block(f"if len({body}) > {limit}:"):
             self._code.line(f"{self._constant(refuse_size)}(len({body}), {limit})")
         return body
-
-    def _constant(self, value: Any) -> str:
-        return self._code.constant(value, getattr(value, "__name__", "constant"))
 
 
 def is_sent(call: CallRule, field: Field) -> bool:

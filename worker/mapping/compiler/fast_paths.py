@@ -56,7 +56,7 @@ def _test(code: Code, kind: Kind, given: str, reject_ids: Collection[str]) -> st
         case Kind.IDENTITY | Kind.EVENT_ID | Kind.TEXT:
             return _TEXT.format(given)
         case Kind.EVENT:
-            return f"{_TEXT.format(given)} and not {code.constant(reserved, 'reserved')}({given})"
+            return f"{_TEXT.format(given)} and not {code.constant(reserved)}({given})"
         case Kind.OBJECT:
             return _OBJECT.format(given)
     return None

@@ -109,7 +109,7 @@ class _ConverterCode:
                     self._rule(index, rule)
                 self._unmatched()
             places = code.constant([rule.at for rule in self._file.rules], "places")
-            verdict = f"{code.constant(located, 'located')}(fault, {places}, rule, index)"
+            verdict = f"{code.constant(located)}(fault, {places}, rule, index)"
             with code.block("except Exception as fault:"):
                 code.line(f"rejected.append((record, {verdict}))")
         code.line("return ignored")
@@ -152,11 +152,11 @@ class _ConverterCode:
         if not any(each.uses_kafka for each in expressions):
             return
         if code.recall("the record's fields") is None:
-            code.line(f"{KAFKA} = {code.constant(kafka_fields, 'kafka_fields')}(record)")
+            code.line(f"{KAFKA} = {code.constant(kafka_fields)}(record)")
             code.remember("the record's fields", KAFKA)
         if any(each.uses_headers for each in expressions) and code.recall("readable headers") is None:
             with code.block(f'if {KAFKA}["headers"] is None:'):
-                code.line(f"{code.constant(refuse_headers, 'refuse_headers')}()")
+                code.line(f"{code.constant(refuse_headers)}()")
             code.remember("readable headers", KAFKA)
 
     def _mapped(self, rule: Rule, name: str) -> None:
@@ -194,7 +194,7 @@ class _ConverterCode:
     def _unmatched(self) -> None:
         if self._file.reject_unmatched:
             self._code.line("rule = None")
-            self._code.line(f"{self._code.constant(refuse_unmatched, 'refuse_unmatched')}()")
+            self._code.line(f"{self._code.constant(refuse_unmatched)}()")
         else:
             self._code.line("ignored += 1")
 

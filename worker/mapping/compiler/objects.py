@@ -78,7 +78,7 @@ class Objects:
 
     def plain(self, at: str) -> str:
         """A Python expression for `at` as plain JSON, which the library takes."""
-        return f"{self._code.constant(plain, 'plain')}({at})" if at in self._code.structs else at
+        return f"{self._code.constant(plain)}({at})" if at in self._code.structs else at
 
 
 def _as_object(name: str) -> str:

@@ -50,7 +50,7 @@ class RecordCode:
         with code.block(f"if {kind} and {millis} >= 0:"):
             code.line(f"past = {millis} - second_from")
             with code.block("if past < 0 or past > 999:"):
-                code.line(f"second = {code.constant(record_time, 'record_time')}(record)[:{LENGTH}]")
+                code.line(f"second = {code.constant(record_time)}(record)[:{LENGTH}]")
                 code.line(f"second_from = {millis} - {millis} % 1000")
                 code.line(f"past = {millis} - second_from")
             code.line(f"{time} = second + {code.constant(SUFFIXES, 'suffixes')}[past]")
@@ -95,9 +95,7 @@ class RecordCode:
         code.line(f"since = {millis} - id_time_from")
         with code.block("if since < 0 or since > 1023:"):
             code.line(f"positive = {millis} if {millis} > 0 else 0")
-            code.line(
-                f"id_time_from, id_time = positive & -1024, {code.constant(beginning, 'beginning')}(positive)"
-            )
+            code.line(f"id_time_from, id_time = positive & -1024, {code.constant(beginning)}(positive)")
             code.line("since = positive - id_time_from")
         code.line(f"behind = {offset} - offset_from")
         with code.block("if behind < 0 or behind > 4095:"):

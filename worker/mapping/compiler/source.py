@@ -134,12 +134,15 @@ class Code:
                 return scope[meaning]
         return None
 
-    def constant(self, value: object, hint: str = "constant") -> str:
-        """A global of the function that holds this very object. Nothing may change the object afterwards."""
+    def constant(self, value: object, hint: str = "") -> str:
+        """A global of the function that holds this very object, named after `hint` or the object's own name.
+
+        Nothing may change the object afterwards.
+        """
         known = self._constants.get(id(value))
         if known is not None:
             return known
-        name = self.name(hint)
+        name = self.name(hint or getattr(value, "__name__", "constant"))
         self._namespace[name] = value  # which also keeps its id from being used again
         self._constants[id(value)] = name
         return name

@@ -65,6 +65,7 @@ class _Writer:
     def __init__(self, code: Code, event: str, kafka: str) -> None:
         self.raises = False
         self._code = code
+        self._constant = code.constant
         self._event = event
         self._kafka = kafka
         self._objects = Objects(code)
@@ -119,7 +120,7 @@ class _Writer:
             case ir.Library():
                 return self._library(node, at)
             case ir.Flatten():
-                return f"{self._global(templates.flattened)}({self.value(node.value, at)})"
+                return f"{self._constant(templates.flattened)}({self.value(node.value, at)})"
             case ir.Projection():
                 return self._projection(node, at)
         assert_never(node)
@@ -143,22 +144,19 @@ class _Writer:
         self._objects.same_struct(name, text)
         return name
 
-    def _global(self, value: object) -> str:
-        return self._code.constant(value, getattr(value, "__name__", "constant"))
-
     # Paths
 
     def _current(self, at: str) -> str:
         if at != self._event or at in self._code.structs:
             return at
         visible = self._code.share(
-            f'{at} if "_kafka" not in {at} else {self._global(without_kafka)}({at})', "whole"
+            f'{at} if "_kafka" not in {at} else {self._constant(without_kafka)}({at})', "whole"
         )
         self._objects.known(visible)
         return visible
 
     def _literal(self, value: Any) -> str:
-        return repr(value) if isinstance(value, _PLAIN) else self._code.constant(value, "literal")
+        return repr(value) if isinstance(value, _PLAIN) else self._constant(value, "literal")
 
     def _element(self, node: ir.Element, at: str) -> str:
         text = templates.element(node.index, at)
@@ -212,12 +210,16 @@ class _Writer:
 
     def _same(self, first: str, second: str, *, negated: bool) -> str:
         """As `equality.same`, and as fast as `==` for unequal values and for text."""
-        text = f"({first} == {second} and (type({first}) is str or {self._global(alike)}({first}, {second})))"
+        text = (
+            f"({first} == {second} and (type({first}) is str or {self._constant(alike)}({first}, {second})))"
+        )
         return f"(not {text})" if negated else text
 
     def _order(self, node: ir.Order, at: str) -> str:
         first, second = self._atom(node.left, at), self._atom(node.right, at)
-        checks = templates.both_ordered(node.left, first, node.right, second, self._global(templates.ordered))
+        checks = templates.both_ordered(
+            node.left, first, node.right, second, self._constant(templates.ordered)
+        )
         otherwise = "False" if node.is_condition else "None"
         return templates.guarded(checks, f"{first} {node.operator} {second}", otherwise)
 
@@ -252,13 +254,13 @@ class _Writer:
             return templates.inline(node, arguments)
         self.raises |= node.name not in NEVER_A_MISMATCH
         call: Callable[..., Any] = functions.caller(node.name)
-        return self._code.share(f"{self._global(call)}({', '.join(arguments)})", node.name)
+        return self._code.share(f"{self._constant(call)}({', '.join(arguments)})", node.name)
 
     def _map(self, node: ir.Map, at: str) -> str:
         source = self._local(node.items, at)
         self.raises = True
         with self._code.block(f"if type({source}) is not list:"):
-            self._code.line(f"raise {self._global(Mismatch)}")
+            self._code.line(f"raise {self._constant(Mismatch)}")
         result = self._result("[]", "mapped")
         element = self._code.name("element")
         with self._code.block(f"for {element} in {source}:"):
@@ -271,8 +273,8 @@ class _Writer:
         return self._code.share(call, "interpreted")
 
     def _interpreted(self, syntax: Syntax, at: str, kafka: str) -> str:
-        arguments = f"{self._code.constant(syntax, 'syntax')}, {self._objects.plain(at)}, {kafka}"
-        return f"{self._global(interpret)}({arguments})"
+        arguments = f"{self._constant(syntax, 'syntax')}, {self._objects.plain(at)}, {kafka}"
+        return f"{self._constant(interpret)}({arguments})"
 
     # Projections
 
@@ -290,7 +292,7 @@ class _Writer:
         item = self._code.name("element")
         self._objects.item_of(item, source)
         if node.kind == "flat" and not node.of_objects:
-            items = f"{self._global(templates.flattened)}({items})"
+            items = f"{self._constant(templates.flattened)}({items})"
         with self._code.block(f"for {item} in {items}:"):
             if node.of_objects:
                 self.raises |= node.again_calls
