@@ -141,7 +141,7 @@ async def test_one_record_is_explained_step_by_step(cli: Cli, cluster: EmbeddedC
         ),
         (
             '{"security.protocol": "s3cret"}',
-            "kafka.properties.security.protocol: librdkafka does not take this",
+            "kafka.properties.security.protocol: librdkafka does not accept this",
         ),
         ('{"fetch.min.bytes": -3}', "kafka.properties.fetch.min.bytes: must be within 0.."),
         ('{"linger.msx": 3, "fetch.min.byte": 3}', "did you mean 'fetch.min.bytes'?"),

@@ -210,7 +210,7 @@ async def test_what_is_not_there_is_said_in_a_line(site: Site, dlq: Dlq) -> None
     assert (compacted.code, "is compacted" in compacted.err) == (1, True)
 
 
-async def test_a_walk_ends_where_it_should_whatever_lies_at_its_ends(kafka: KafkaClient) -> None:
+async def test_a_scan_ends_where_it_should_whatever_lies_at_its_ends(kafka: KafkaClient) -> None:
     """Transaction markers at the end, retention at the beginning, new records behind it meanwhile."""
     topic = kafka.create_topic()
     kafka.append(topic, 0, [b"%d" % n for n in range(100)])
@@ -218,7 +218,7 @@ async def test_a_walk_ends_where_it_should_whatever_lies_at_its_ends(kafka: Kafk
     kafka.append_in_transaction(topic, [b"aborted"], commit=False)
     settings = Settings(kafka=Kafka(bootstrap_servers=kafka.servers, dead_letter_topic=topic))
 
-    def walked() -> list[bytes | None]:
+    def scanned() -> list[bytes | None]:
         with open_dead_letters(settings) as reader:
             survey = reader.survey(lambda *_: None)
             kafka.delete_before(topic, 0, 60)
@@ -228,4 +228,4 @@ async def test_a_walk_ends_where_it_should_whatever_lies_at_its_ends(kafka: Kafk
             assert progress[-1] == (survey.bounds[0][1], survey.bounds[0][1])
             return found
 
-    assert await asyncio.to_thread(walked) == [b"%d" % n for n in range(60, 101)]
+    assert await asyncio.to_thread(scanned) == [b"%d" % n for n in range(60, 101)]

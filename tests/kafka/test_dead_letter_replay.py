@@ -188,7 +188,7 @@ async def looks_change_nothing(site: Site, dlq: Dlq, emulator: Emulator, reasons
     assert all(reason in table for reason in reasons)
     example = next(group["example"] for group in listed["groups"] if group["reason"] == "FORBIDDEN_ID")
     shown = (await dlq("show", example)).out
-    assert "waits for a replay" in shown
+    assert "waiting for a replay" in shown
     assert "would be rejected again: validate: FORBIDDEN_ID" in shown
     mapping, site.mapping = site.mapping, REPAIRED.format(topic=site.topic)
     assert "would send 1 call(s)" in (await dlq("show", example)).out

@@ -166,7 +166,7 @@ async def test_a_topic_that_is_missing_is_an_answer_and_no_exception(kafka: Kafk
 
 
 async def test_brokers_that_do_not_answer_are_an_answer_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dead_letter_topic, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(dead_letter_topic, "RESPONSE_SECONDS", 0.2)
     telemetry = RecordedTelemetry()
     settings = Kafka(bootstrap_servers="127.0.0.1:1", properties={"delivery.timeout.ms": "500"})
     nowhere = DeadLetterTopic(settings, cast("Any", telemetry))

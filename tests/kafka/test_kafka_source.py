@@ -9,7 +9,7 @@ import pytest
 from tests.support.kafka_client import KafkaClient
 from tests.support.kafka_cluster import KafkaCluster
 from tests.support.source_worlds import KafkaWorld, Member, joined, partitions, until
-from worker.adapters.kafka import source as kafka_source
+from worker.adapters.kafka import routine_checks
 
 pytestmark = pytest.mark.kafka
 
@@ -99,7 +99,7 @@ async def test_a_pattern_finds_a_topic_that_is_made_later(kafka: KafkaClient) ->
 async def test_a_topic_that_is_deleted_is_a_problem_and_no_crash(
     kafka: KafkaClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kafka_source, "CHECK_WELL_SECONDS", 0.3)
+    monkeypatch.setattr(routine_checks, "CHECK_HEALTHY_SECONDS", 0.3)
     world = KafkaWorld(kafka, topic_metadata_refresh_interval_ms="200", heartbeat_interval_ms="300")
     kept, deleted = world.create_topic(), world.create_topic()
     member = await joined(world, kept, deleted)

@@ -32,12 +32,12 @@ async def test_a_partition_taken_away_while_paused_is_read_when_it_comes_back(
     topic = world.create_topic()
     first = await joined(world, topic)
     await until(lambda: first.owned == partitions(topic), first)
-    await until(lambda: source(first)._member._paused, first, limit=0)
+    await until(lambda: source(first)._member.assignment.paused, first, limit=0)
     second = Member(world.source(topic))
     await second.source.open(second.assignments)
     await until(lambda: len(first.owned) == 2 and len(second.owned) == 2, first, second, limit=0)
     taken_away = partitions(topic) - first.owned
-    await until(lambda: not source(first)._member._paused, first)
+    await until(lambda: not source(first)._member.assignment.paused, first)
     await second.source.close()
     await until(lambda: first.owned == partitions(topic), first)
     for topic_name, number in taken_away:

@@ -42,10 +42,10 @@ async def test_every_client_can_be_made_and_works(kafka: KafkaClient, properties
     await member.source.close()
     reader = KafkaReader(Settings(kafka=settings))
     assert len(reader.latest(topic, 10)) == 5
-    walk = reader.walk(topic, reader.bounds(topic), 10)
+    scan = reader.scan(topic, reader.bounds(topic), 10)
     read = 0
-    while walk.left:
-        read += len(walk.take(100).records)
+    while scan.left:
+        read += len(scan.take(100).records)
     assert read == 5
     reader.close()
     assert kafka_problems(settings, [topic]) == []

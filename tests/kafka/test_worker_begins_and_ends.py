@@ -23,7 +23,7 @@ pytestmark = pytest.mark.kafka
 async def test_a_broker_that_goes_away_before_the_dead_letter_topic_was_checked_is_waited_for(
     tmp_path: Path, own_kafka: KafkaCluster, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(topic_checks, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(topic_checks, "RESPONSE_SECONDS", 0.5)
     site = Site(tmp_path, KafkaClient(own_kafka.bootstrap_servers), emulator)
     site.configure()
     monkeypatch.chdir(tmp_path)

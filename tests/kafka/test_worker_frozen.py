@@ -1,21 +1,30 @@
-"""A process that stood still for longer than its session sends nothing of what became another's."""
+"""A process that was stopped for longer than its session sends no calls of partitions that it has lost."""
 
 from __future__ import annotations
 
 import signal
 
 import pytest
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin._resource import ResourceType
 
+from tests.support.kafka_client import SECONDS, KafkaClient
+from tests.support.source_worlds import KafkaWorld, joined
 from tests.support.worker_process import Site, until
 from worker.emulator import Emulator
 
 pytestmark = pytest.mark.kafka
 
 
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
 async def test_a_worker_that_was_stopped_for_longer_than_its_session_sends_nothing_of_lost_partitions(
-    site: Site, emulator: Emulator
+    site: Site, kafka: KafkaClient, emulator: Emulator, protocol: str
 ) -> None:
-    site.change_property("session.timeout.ms", 3000)
+    if protocol == "classic":
+        site.change_property("session.timeout.ms", 3000)
+    else:
+        site.change("kafka", properties={"group.protocol": "consumer"})
+        set_session_timeout(kafka, site.group, 3000)
     site.change("batch", max_calls=10)
     # Requests wait for their turn, so many are ready to go when the process wakes.
     site.change("rate_limit", requests=1, per="1s")
@@ -50,3 +59,25 @@ async def test_a_worker_that_was_stopped_within_its_session_goes_on(site: Site, 
     await worker.ready()
     assert await worker.stop() == 0
     assert site.ledger.repeated == 0
+
+
+async def test_the_session_timeout_of_a_kip_848_group_is_read_from_the_brokers(kafka: KafkaClient) -> None:
+    world = KafkaWorld(kafka, group_protocol="consumer")
+    topic = world.create_topic()
+    member = await joined(world, topic)
+    assert member.source.session_timeout == 45
+    await member.source.close()
+    set_session_timeout(kafka, world.group, 4000)
+    member = await joined(world, topic)
+    assert member.source.session_timeout == 4
+    await member.source.close()
+
+
+def set_session_timeout(kafka: KafkaClient, group: str, milliseconds: int) -> None:
+    """Change a KIP-848 group's own setting, as an administrator does."""
+    entry = ConfigEntry(
+        "consumer.session.timeout.ms", str(milliseconds), incremental_operation=AlterConfigOpType.SET
+    )
+    resource = ConfigResource(ResourceType.GROUP, group, incremental_configs=[entry])
+    for changed in kafka.admin.incremental_alter_configs([resource], request_timeout=SECONDS).values():
+        changed.result(SECONDS)

@@ -66,6 +66,31 @@ async def test_a_backlog_with_some_broken_records_is_no_storm(site: Site, kafka:
     assert len(site.ledger.letters()) == 100
 
 
+async def test_bytes_in_progress_stay_within_the_limit_and_one_record_while_the_api_is_down(
+    site: Site, emulator: Emulator
+) -> None:
+    limit, text = 2_000_000, 10_000
+    site.change("memory", max_bytes=limit)
+    await emulator.stop()
+    site.ledger.text = "x" * text
+    site.produce(1000, people=100)
+    worker = await site.started()
+    seen = [0]
+
+    async def full() -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not (status := await worker.status())["paused"]:
+                seen.append(status["in_progress"]["bytes"])
+
+    await full()
+    retries = (await worker.status())["totals"]["requests"]["connection"]
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while (status := await worker.status())["totals"]["requests"]["connection"] < retries + 10:
+            seen.append(status["in_progress"]["bytes"])
+    one_record = 2 * text + 2000  # its value, and the call that is made of it
+    assert limit <= max(seen) <= limit + one_record
+
+
 async def test_memory_is_bounded_while_the_api_is_down_and_the_partitions_are_kept(
     site: Site, emulator: Emulator
 ) -> None:

@@ -132,7 +132,7 @@ async def test_no_command_fails_on_a_header_name_that_is_not_utf_8(
     assert (await dlq.listed())["foreign"] == 1
     assert await dlq.waiting() == written
     foreign = site.ledger.end(site.letters, 0) - 1
-    assert "there is no dead letter" in (await dlq("show", f"{site.letters}:0:{foreign}")).err
+    assert "no dead letter" in (await dlq("show", f"{site.letters}:0:{foreign}")).err
     for letter in site.ledger.letters()[:foreign]:
         shown = await dlq("show", f"{site.letters}:{letter.partition()}:{letter.offset()}")
         assert shown.code == 0

@@ -47,6 +47,7 @@ share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 group.consumer.heartbeat.interval.ms=500
 group.consumer.min.heartbeat.interval.ms=100
+group.consumer.min.session.timeout.ms=1000
 group.min.session.timeout.ms=1000
 log.initial.task.delay.ms=1000
 log.retention.check.interval.ms=1000

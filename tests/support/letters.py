@@ -89,11 +89,11 @@ class MemoryTopic:
         return record.at
 
     def survey(self) -> MemorySurvey:
-        """What a first walk finds."""
+        """What a first scan finds."""
         return MemorySurvey(self)
 
-    def walk(self, survey: MemorySurvey, patience: float) -> MemoryWalk:
-        return MemoryWalk(self, survey.bounds)
+    def scan(self, survey: MemorySurvey, patience: float) -> MemoryScan:
+        return MemoryScan(self, survey.bounds)
 
     async def write(self, resolved: Mapping[int, Sequence[Range]]) -> None:
         if self.failures:
@@ -119,8 +119,8 @@ class MemorySurvey:
         self.index.finish()
 
 
-class MemoryWalk:
-    """Stands in for `kafka_walk.KafkaWalk`."""
+class MemoryScan:
+    """Stands in for `scan.KafkaScan`."""
 
     def __init__(self, topic: MemoryTopic, bounds: Mapping[int, tuple[int, int]]) -> None:
         self._records: list[Record] = [

@@ -151,6 +151,8 @@ class MemorySource:
         positions: the next offset of each partition that is ours.
         commit_failures: how many of the next commits fail; -1: all of them.
         commit_seconds: what a commit takes.
+        confirmations: how often ownership was to be confirmed.
+        session_timeout: seconds.
         fetch_seconds: how long a fetch waits for records.
         lost_records: what retention took before it was read, as `telemetry.records_lost` would be told.
     """
@@ -164,6 +166,8 @@ class MemorySource:
         self.positions: dict[Partition, int] = {}
         self.commit_failures = 0
         self.commit_seconds = 0.0
+        self.confirmations = 0
+        self.session_timeout = 45.0
         self.fetch_seconds = 0.1
         self.lost_records: list[tuple[str, int, int]] = []
         self.joined = False
@@ -212,7 +216,10 @@ class MemorySource:
         return ()
 
     async def confirm(self) -> None:
-        pass
+        self.confirmations += 1
+        if self.commit_failures:
+            self.commit_failures -= 1
+            raise CommitFailed("the coordinator is not available")
 
     async def close(self) -> None:
         await self._revoke(set(self.positions))

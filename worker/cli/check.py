@@ -45,10 +45,26 @@ def check(
         except ConfigError as error:
             found += error.problems
         found += _connected(settings, mappings) if connect else []
+    found = _by_place([*found, *_lint(path)])
     if strict:
         found = [replace(problem, warning=False) for problem in found]
     (_print_json if as_json else _print)(found, lists)
     raise typer.Exit(1 if any(not problem.warning for problem in found) else 0)
+
+
+def _lint(config_file: Path) -> list[Problem]:
+    """What is legal in the mappings but surely not meant, also where other rules and files have errors."""
+    import os
+
+    from worker.cli.test import fixture_files, fixture_folder
+    from worker.programs.linting import lint
+
+    return lint(config_file, os.environ, fixture_files([fixture_folder(config_file)]))
+
+
+def _by_place(found: list[Problem]) -> list[Problem]:
+    """In order of files and lines; what has no place in a file comes as it was found."""
+    return sorted(found, key=lambda problem: (problem.file or "", problem.line or 0, problem.column or 0))
 
 
 def _uncovered(mappings: Mappings, config_file: Path) -> dict[str, list[str]]:

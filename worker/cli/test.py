@@ -55,6 +55,11 @@ def run_fixtures(
     raise typer.Exit(0 if all(result.passed for result in results) else 1)
 
 
+def fixture_files(paths: Sequence[Path]) -> list[Path]:
+    """The files of fixtures in these files and folders."""
+    return list(_files(paths))
+
+
 def _files(paths: Sequence[Path]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():

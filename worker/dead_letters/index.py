@@ -1,8 +1,8 @@
 """Which letters of the topic still wait: all but those that a mark resolves or a newer letter supersedes.
 
-Marks stand behind the letters that they resolve, so one walk over the topic has to come before anything is said of
+Marks stand behind the letters that they resolve, so one scan of the topic has to come before anything is said of
 it. It keeps, for each offset, two bits, and for each record that has a letter 24 to 48 bytes, which are freed when
-the walk is over: a million letters take about 50 MB on the way and 250 kB after.
+the scan is over: a million letters take about 50 MB on the way and 250 kB after.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class State(Enum):
 
 
 class Index:
-    """What one walk over the dead-letter topic has found.
+    """What one scan of the dead-letter topic has found.
 
     Args:
         bounds: of each partition: its first offset, and the end up to which it is read.
@@ -57,7 +57,7 @@ class Index:
             self.foreign += 1
 
     def finish(self) -> None:
-        """The walk is over: what is only needed on the way is given back."""
+        """The scan is over: what is only needed on the way is given back."""
         self._origins = None
 
     def state(self, partition: int, offset: int) -> State:
@@ -73,7 +73,7 @@ class Index:
         return sum(len(self._resolved[each]) for each in numbers), superseded
 
     def _note_letter(self, letter: DeadLetter) -> None:
-        assert self._origins is not None, "the walk is over"
+        assert self._origins is not None, "the scan is over"
         if letter.origin is None:
             return  # nobody can say whose it is: it counts by itself
         record = letter.record

@@ -29,7 +29,8 @@ from worker.formats.formats import FORMATS
 from worker.mapping.compiler.calls import Target
 from worker.mapping.compiler.loop import OnSlow, compile_mapping, mapping_source
 from worker.mapping.expressions.text_length import MAX_LENGTH, set_limit
-from worker.mapping.files.lint import claim_problems, rule_warnings
+from worker.mapping.files.lint.claims import claim_problems
+from worker.mapping.files.lint.rules import rule_warnings
 from worker.mapping.files.reader import read_mapping
 from worker.mapping.files.rules import MappingFile
 from worker.mapping.files.topics import matches
@@ -227,7 +228,7 @@ class _Loading:
         self._seen: set[Path] = set()
 
     def read(self, pattern: str, base: Path) -> None:
-        found = list(_files(pattern, base))
+        found = list(mapping_paths(pattern, base))
         if not found:
             self.problems.append(Problem(f"no mapping file matches '{pattern}'", hint="see `mappings`"))
         for path in found:
@@ -263,11 +264,8 @@ class _Loading:
     def check(self, dead_letter_topic: str) -> None:
         """What can be said once every file has been read."""
         self.problems.extend(claim_problems(self.files, dead_letter_topic))
-        # Of rules that could not be read whole, nothing can be said for certain.
-        wrong = {problem.file for problem in self.problems if not problem.warning}
         for file in self.files:
-            if file.document.file not in wrong:
-                self.problems.extend(rule_warnings(file))
+            self.problems.extend(rule_warnings(file))
         self.problems.sort(key=lambda problem: (problem.file or "", problem.line or 0, problem.column or 0))
 
 
@@ -277,7 +275,7 @@ def _mapper_problem(document: Document, path: tuple[str | int, ...], problem: Ma
     return document.problem(f"{problem.message}{where}", path, hint=problem.hint)
 
 
-def _files(pattern: str, base: Path) -> Iterator[Path]:
+def mapping_paths(pattern: str, base: Path) -> Iterator[Path]:
     """The files that a pattern means, seen from the current directory, or else from `base`."""
     found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - keeps the name as the user wrote it
     if not found:

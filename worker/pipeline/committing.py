@@ -26,17 +26,15 @@ class Committer:
         source: where it commits to.
         lanes: know what is finished.
         permit: withheld when commits have failed for too long.
-        may_fail_for: seconds after which another member may own these partitions.
 
     Attributes:
         failing_since: when the first of the latest commits failed, all of which did; None while they pass.
     """
 
-    def __init__(self, source: Source, lanes: Lanes, permit: SendPermit, *, may_fail_for: float) -> None:
+    def __init__(self, source: Source, lanes: Lanes, permit: SendPermit) -> None:
         self._source = source
         self._lanes = lanes
         self._permit = permit
-        self._may_fail_for = may_fail_for
         self._hurried = asyncio.Event()
         self.failing_since: float | None = None
 
@@ -83,9 +81,9 @@ class Committer:
         self._permit.restore(FAILING)
 
     def _failed(self) -> None:
-        """After a session without a commit these partitions may be another member's: stop sending."""
+        """After a session without a commit another member may own these partitions: stop sending."""
         now = asyncio.get_running_loop().time()
         if self.failing_since is None:
             self.failing_since = now
-        if now - self.failing_since > self._may_fail_for:
+        if now - self.failing_since > self._source.session_timeout:
             self._permit.withhold(FAILING)

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from worker.core.reasons import Rejected, Stage
+from worker.core.record_sizes import RecordSizes
 from worker.core.records import Converter, MappingInterrupted, QueuedCall, Record, RejectedRecord
 from worker.mapping.time_limit import Slice, TimeLimit
 from worker.pipeline.backlog import Backlog
@@ -34,12 +35,6 @@ SLICE_SECONDS = 0.01
 MAPPING_SECONDS = 0.5
 """How long records are mapped between two polls. Kafka's least `max.poll.interval.ms` is a session, so about 6 s; one
 record, which may take `limits.mapping_timeout`, comes on top."""
-
-FIRST_RECORD_BYTES = 32_000
-"""How large a record is taken to be before any was seen: as large as a call may be."""
-
-SIZES_REMEMBERED = 32
-"""So many slices after large records have ended, about a third of their size still counts."""
 
 MAX_SLOW_RECORDS = 1000
 """So many records are remembered as too slow: a record may come again when a rebalance overtakes its dead letter."""
@@ -90,7 +85,7 @@ class Intake:
         self._backlog = Backlog()
         self._spent = 0.0
         self._fits = 0
-        self._record_size = 0.0
+        self._record_sizes = RecordSizes()
 
     # What waits
 
@@ -99,12 +94,8 @@ class Intake:
         if self._backlog.is_ready:
             return 0
         waiting, waiting_size = self._backlog.weight()
-        if size <= waiting_size:
-            return 0
-        left = max(0, records - waiting)
-        left = min(left, int((size - waiting_size) / (self._record_size or FIRST_RECORD_BYTES)) + 1)
-        if not self._record_size:
-            left = min(left, SLICE)
+        room = size - self._record_sizes.expected(waiting, waiting_size)
+        left = max(0, min(records - waiting, self._record_sizes.fitting(room)))
         return min(left, self._fits) if self._fits else left
 
     def waiting(self) -> tuple[int, int]:
@@ -178,9 +169,7 @@ class Intake:
     ) -> None:
         size = self._queue(state, calls) + sum([len(record.value() or b"") for record in records])
         state.accept(records[-1].offset() + 1, len(records), size)
-        # Large ones count at once, and are forgotten slowly.
-        mean = size / len(records)
-        self._record_size = max(mean, self._record_size + (mean - self._record_size) / SIZES_REMEMBERED)
+        self._record_sizes.seen(len(records), size)
         self._reject(state, records, rejected)
         self._telemetry.records_consumed(len(records), state.partition[0])
 

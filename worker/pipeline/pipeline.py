@@ -53,7 +53,6 @@ class Pipeline:
         converter: compiles a topic's mapping, without blocking the loop.
         settings: worker.yaml.
         telemetry: notified of everything that happens.
-        commits_may_fail_for: seconds after which another member may own these partitions; then sending stops.
         rng: draws from [0, 1), for jitter.
         clock: epoch seconds, for ages and the time of dead letters.
         stopwatch: seconds, for what mapping costs.
@@ -68,7 +67,6 @@ class Pipeline:
         settings: Settings,
         telemetry: Telemetry,
         *,
-        commits_may_fail_for: float = 45.0,
         rng: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.time,
         stopwatch: Callable[[], float] = time.perf_counter,
@@ -86,7 +84,7 @@ class Pipeline:
         self._permit = SendPermit()
         self._progress = Wakeup()
         self._breaker = CircuitBreaker(settings.delivery.retry_initial, settings.delivery.retry_max)
-        self._standstill = StandstillGuard(source, self._permit, commits_may_fail_for, clock)
+        self._standstill = StandstillGuard(source, self._permit, clock)
         self._delivery = Delivery(
             destination,
             self._lanes,
@@ -124,7 +122,7 @@ class Pipeline:
             queued=self._notify_lanes,
             stopwatch=stopwatch,
         )
-        self._committer = Committer(source, self._lanes, self._permit, may_fail_for=commits_may_fail_for)
+        self._committer = Committer(source, self._lanes, self._permit)
         self._draining = False
         self._lost_at_the_end = False
         self._joined = False

@@ -64,6 +64,11 @@ class Source(Protocol):
         """Whether each partition that the group gave is read: none waits for its topic to be there, or allowed."""
         ...
 
+    @property
+    def session_timeout(self) -> float:
+        """Seconds without contact after which another member may own the partitions; final once `open` returns."""
+        ...
+
     async def open(self, assignments: Assignments) -> None:
         """Subscribe. Raises `SourceFailed` if that can never work."""
 

@@ -1,9 +1,9 @@
-"""After the process stood still, nothing is sent until Kafka has said that the partitions are still its own.
+"""After the process stood still, nothing is sent until Kafka has confirmed that this member still owns its partitions.
 
-A process that was stopped (SIGSTOP, a suspended or paused machine) for longer than its session has lost its partitions.
-It does not know that when it goes on: requests that waited for their turn would go out behind what the new owner has
-sent. So each request is preceded by a look at the clock, and a gap asks for a confirmation. Two clocks are compared,
-because a suspended machine's monotonic clock stands still with it.
+A process that was stopped (SIGSTOP, a suspended or paused machine) for longer than its session has lost its partitions,
+but does not know it when it continues. Requests that were waiting for their turn would go out after what the new owner
+has already sent. So the clocks are compared before each request, and a gap requires a confirmation. Two clocks are used
+because the monotonic clock of a suspended machine stops with it.
 """
 
 from __future__ import annotations
@@ -20,48 +20,47 @@ if TYPE_CHECKING:
     from worker.pipeline.send_permit import SendPermit
 
 UNCONFIRMED = "MEMBERSHIP_UNCONFIRMED"
-"""Why nothing is sent after a standstill."""
+"""The reason why nothing is sent after a standstill, in `/readyz` too."""
 
 SHARE = 3
-"""One part in so many of the session may pass without a turn of the loop: the last heartbeat was that much earlier."""
+"""A third of the session may pass without a turn of the event loop. The last heartbeat was up to one interval before
+that, and Kafka recommends an interval of at most a third of the session: that leaves one third to spare."""
 
 RETRY_SECONDS = 0.5
+"""The delay between two attempts to have ownership confirmed."""
 
 
 class StandstillGuard:
     """Withholds the permit after a standstill.
 
     Args:
-        source: confirms.
-        permit: withheld.
-        session_timeout: seconds after which another member may own the partitions.
+        source: confirms ownership; its session timeout says how long a standstill may last.
+        permit: withheld until then.
         clock: epoch seconds.
 
     Attributes:
         unconfirmed: whether the process stood still and Kafka has not confirmed since.
     """
 
-    def __init__(
-        self, source: Source, permit: SendPermit, session_timeout: float, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, source: Source, permit: SendPermit, clock: Callable[[], float]) -> None:
         self._source = source
         self._permit = permit
-        self._limit = session_timeout / SHARE
         self._clock = clock
         self._standstills = 0
         self._seen = self._clocks()
         self.unconfirmed = False
 
     def notice(self) -> None:
-        """Look at the clocks: called each time before something is sent."""
+        """Compare the clocks with the last time; called before each request."""
         seen, self._seen = self._seen, self._clocks()
-        if any(now - before > self._limit for before, now in zip(seen, self._seen, strict=True)):
+        limit = self._limit
+        if any(now - before > limit for before, now in zip(seen, self._seen, strict=True)):
             self._standstills += 1
             self.unconfirmed = True
             self._permit.withhold(UNCONFIRMED)
 
     async def run(self) -> None:
-        """Look at the clocks while nothing is sent, and have standstills confirmed."""
+        """Compare the clocks while nothing is sent, and have ownership confirmed after a standstill."""
         while True:
             await asyncio.sleep(self._limit / 4)
             self.notice()
@@ -72,13 +71,17 @@ class StandstillGuard:
         standstills = self._standstills
         try:
             await self._source.confirm()
-        except CommitFailed:  # the partitions are lost, or Kafka is away: the next poll tells
+        except CommitFailed:  # the partitions are lost, or Kafka is unreachable: the next poll finds out
             await asyncio.sleep(RETRY_SECONDS)
             return
         self.notice()
         if standstills == self._standstills:
             self.unconfirmed = False
             self._permit.restore(UNCONFIRMED)
+
+    @property
+    def _limit(self) -> float:
+        return self._source.session_timeout / SHARE
 
     def _clocks(self) -> tuple[float, float]:
         return asyncio.get_running_loop().time(), self._clock()

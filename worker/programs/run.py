@@ -76,7 +76,6 @@ class Worker:
             self._converter,
             settings,
             self.telemetry,
-            commits_may_fail_for=self.source.session_timeout,
         )
         self.telemetry.observe(self._observation)
 

@@ -83,7 +83,7 @@ class Run:
         """Fetch so often; answers the positions that were reached."""
         positions: dict[Partition, int] = {}
         for _ in range(times):
-            if not cast("Any", self.source)._walk.left:
+            if not cast("Any", self.source)._scan.left:
                 break
             fetched = await self.source.fetch(limit)
             self.taken += cast("list[ReplayedLetter]", fetched.records)

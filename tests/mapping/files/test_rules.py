@@ -17,7 +17,7 @@ from worker.documents.document import parse
 from worker.documents.problems import Problem
 from worker.mapping.calls.specs import CALLS
 from worker.mapping.calls.validation import REJECT_IDS
-from worker.mapping.files.lint import rule_warnings
+from worker.mapping.files.lint.rules import rule_warnings
 from worker.mapping.files.reader import read_mapping
 from worker.mapping.files.rules import MappingFile, json_schema
 from worker.mapping.files.schema import FILE_KEYS, RULE_KEYS
@@ -89,11 +89,6 @@ def test_a_rule_behind_one_that_matches_everything_is_a_warning_unless_it_is_abo
     assert not warnings(
         "  - {call: identify, userId: id}\n  - {when: _kafka.tombstone, call: delete_user, userId: _kafka.key}\n"
     )
-
-
-def test_a_condition_that_is_never_true_is_a_warning() -> None:
-    assert "never matches" in warnings("  - {when: '`false`', call: identify, userId: id}\n")[0]
-    assert not warnings("  - {when: '`0`', call: identify, userId: id}\n")
 
 
 def test_an_event_name_close_to_a_documented_one_is_a_warning_with_a_suggestion() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.mapping.files.lint import overlap
+from worker.mapping.files.lint.claims import overlap
 from worker.mapping.files.topics import matches, sample, topic_problem
 
 

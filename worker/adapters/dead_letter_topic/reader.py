@@ -1,6 +1,6 @@
 """Reads the dead-letter topic: what waits in it, in order, up to the ends that it had at the beginning.
 
-Two walks: the first finds what is resolved or superseded (`dead_letters.index` says what that costs), the second
+Two scans: the first finds what is resolved or superseded (`dead_letters.index` says what that costs), the second
 gives what is left. Neither joins a group, and nothing is committed.
 """
 
@@ -16,7 +16,7 @@ from worker.dead_letters.dead_letter import DeadLetter, read_dead_letter
 from worker.dead_letters.index import Index, State
 
 if TYPE_CHECKING:
-    from worker.adapters.kafka.scan import Bounds, KafkaWalk
+    from worker.adapters.kafka.scan import Bounds, KafkaScan
     from worker.core.records import Partition, Record
     from worker.settings import Settings
 
@@ -32,10 +32,10 @@ Tell = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What the first walk has found.
+    """What the first scan found.
 
     Attributes:
-        bounds: what was walked over, and what every further walk is bounded by.
+        bounds: what was scanned, and the bounds of every further scan.
         index: which letters wait.
     """
 
@@ -57,7 +57,7 @@ class DeadLetterReader:
         self.cluster_id = reader.cluster_id()
 
     def survey(self, tell: Tell, *, only: int | None = None, since: int = 0) -> Survey:
-        """Walk once, to know what waits. Raises `SourceFailed`.
+        """Scan once, to find what is waiting. Raises `SourceFailed`.
 
         Args:
             tell: told of the progress.
@@ -76,7 +76,7 @@ class DeadLetterReader:
         return Survey(bounds, index)
 
     def waiting(self, survey: Survey, tell: Tell) -> Iterator[DeadLetter]:
-        """Walk again: every letter that waits. Raises `SourceFailed`."""
+        """Scan again: every letter that waits. Raises `SourceFailed`."""
         for record in self._records(survey.bounds, tell):
             if survey.index.state(record.partition(), record.offset()) is State.WAITING:
                 letter = read_dead_letter(record, self.cluster_id)
@@ -84,12 +84,12 @@ class DeadLetterReader:
                     yield letter
 
     def records(self, survey: Survey, tell: Tell) -> Iterator[Record]:
-        """Walk again: every record. Raises `SourceFailed`."""
+        """Scan again: every record. Raises `SourceFailed`."""
         return self._records(survey.bounds, tell)
 
-    def walk(self, survey: Survey, patience: float) -> KafkaWalk:
-        """Walk again, step by step."""
-        return self._reader.walk(self.topic, survey.bounds, patience)
+    def scan(self, survey: Survey, patience: float) -> KafkaScan:
+        """Scan again, step by step."""
+        return self._reader.scan(self.topic, survey.bounds, patience)
 
     def letter(self, partition: int, offset: int) -> DeadLetter | None:
         """The letter at a place; None if there is none. Raises `SourceFailed`."""
@@ -100,7 +100,7 @@ class DeadLetterReader:
         return None if record is None else read_dead_letter(record, self.cluster_id)
 
     def newest_of(self, record: tuple[Partition, int], tell: Tell) -> DeadLetter | None:
-        """The newest letter of the record that lay at a place; walks over everything. Raises `SourceFailed`."""
+        """The newest letter of the record that lay at a place; scans everything. Raises `SourceFailed`."""
         (topic, number), offset = record
         newest = None
         for each in self._records(self._reader.bounds(self.topic), tell):
@@ -112,10 +112,10 @@ class DeadLetterReader:
         return newest
 
     def _records(self, bounds: Bounds, tell: Tell) -> Iterator[Record]:
-        walk = self._reader.walk(self.topic, bounds, PATIENCE_SECONDS)
-        while walk.left:
-            yield from walk.take(CHUNK).records
-            tell(walk.walked, walk.total)
+        scan = self._reader.scan(self.topic, bounds, PATIENCE_SECONDS)
+        while scan.left:
+            yield from scan.take(CHUNK).records
+            tell(scan.scanned, scan.total)
 
 
 @contextmanager

@@ -15,13 +15,14 @@ from contextlib import suppress
 from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from worker.adapters.kafka.timeouts import IDLE_SECONDS
 from worker.dead_letters.offset_set import ranges
 from worker.pipeline.ports import CommitFailed, Fetched, Start
 
 if TYPE_CHECKING:
     from worker.adapters.dead_letter_topic.reader import DeadLetterReader, Survey
     from worker.adapters.dead_letter_topic.resolved_marks import ResolvedMarks
-    from worker.adapters.kafka.scan import KafkaWalk
+    from worker.adapters.kafka.scan import KafkaScan
     from worker.core.records import Partition, Record
     from worker.dead_letters.forecast import Admission
     from worker.pipeline.ports import Assignments
@@ -32,8 +33,8 @@ T = TypeVar("T")
 CHUNK = 500
 """Records of one fetch, at most: they are mapped while the loop waits."""
 
-REST_SECONDS = 0.05
-"""How long a fetch with no room, or at the end, waits before it answers."""
+SESSION_SECONDS = 45.0
+"""Letters are read without a group; this is as long as the session of a worker is by default."""
 
 PATIENCE_SECONDS = 300.0
 """How long brokers may be away in the middle of a replay."""
@@ -95,7 +96,7 @@ class ReplaySource:
         self._tell = tell
         self._thread = ThreadPoolExecutor(1, "replay")
         self._fetching: asyncio.Future[Step] | None = None
-        self._walk: KafkaWalk | None = None
+        self._scan: KafkaScan | None = None
         self._assignments: Assignments | None = None
         self._pending: dict[int, deque[tuple[int, ReplayOutcome]]] = {
             number: deque() for number in survey.bounds
@@ -106,7 +107,7 @@ class ReplaySource:
     async def open(self, assignments: Assignments) -> None:
         """See `ports.Source.open`. Every partition is ours: nobody shares a replay."""
         self._assignments = assignments
-        self._walk = await self._in_thread(self._reader.walk, self._survey, PATIENCE_SECONDS)
+        self._scan = await self._in_thread(self._reader.scan, self._survey, PATIENCE_SECONDS)
         topic = self._reader.topic
         assignments.assigned(
             {(topic, number): Start(first, None, end) for number, (first, end) in self._survey.bounds.items()}
@@ -121,7 +122,7 @@ class ReplaySource:
         """See `ports.Source.fetch`."""
         if self._fetching is None:
             if limit <= 0 or not self._at_work.left:
-                await asyncio.sleep(REST_SECONDS)
+                await asyncio.sleep(IDLE_SECONDS)
                 return Fetched()
             self._fetching = self._in_thread(self._fetch, min(limit, CHUNK))
         step = await asyncio.shield(self._fetching)
@@ -150,6 +151,11 @@ class ReplaySource:
         self._tell(self._done(), self._at_work.total)
         return ()
 
+    @property
+    def session_timeout(self) -> float:
+        """See `ports.Source.session_timeout`: sending stops when no mark could be written for this long."""
+        return SESSION_SECONDS
+
     async def confirm(self) -> None:
         """See `ports.Source.confirm`: letters are read without a group."""
 
@@ -166,12 +172,12 @@ class ReplaySource:
     @property
     def at_end(self) -> bool:
         """Whether everything was read that was to be read."""
-        return self._walk is not None and not self._walk.left
+        return self._scan is not None and not self._scan.left
 
     @property
-    def _at_work(self) -> KafkaWalk:
-        assert self._walk is not None, "open() comes first"
-        return self._walk
+    def _at_work(self) -> KafkaScan:
+        assert self._scan is not None, "open() comes first"
+        return self._scan
 
     def _finished(self, number: int, upto: int) -> list[tuple[int, ReplayOutcome]]:
         """What waits for its mark below an offset, in order."""

@@ -17,6 +17,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from worker.adapters.kafka.clients import flush, make_producer
 from worker.adapters.kafka.fatal_errors import is_fatal
 from worker.adapters.kafka.properties import producer_properties
+from worker.adapters.kafka.timeouts import DELIVERY_MARGIN_SECONDS
 from worker.dead_letters.headers import RESOLVED, Range, marks
 from worker.pipeline.ports import CommitFailed
 
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from confluent_kafka import Message
 
     from worker.settings import Kafka
-
-MARGIN_SECONDS = 5.0
-"""How long after its delivery timeout the client may take to report a mark."""
 
 
 class ResolvedMarks:
@@ -40,7 +38,7 @@ class ResolvedMarks:
         self._topic = kafka.dead_letter_topic
         self._properties = producer_properties(kafka)
         timeout = self._properties.get("delivery.timeout.ms") or self._properties["message.timeout.ms"]
-        self._patience = int(timeout) / 1000 + MARGIN_SECONDS
+        self._patience = int(timeout) / 1000 + DELIVERY_MARGIN_SECONDS
         self._thread = ThreadPoolExecutor(1, "resolved-marks")
         self._producer: Producer | None = None
 
@@ -86,5 +84,5 @@ class ResolvedMarks:
     def _flush(self, producer: Producer, failures: list[KafkaError]) -> None:
         if flush(producer, self._patience):
             producer.purge()
-            flush(producer, MARGIN_SECONDS)
+            flush(producer, DELIVERY_MARGIN_SECONDS)
             failures.append(KafkaError(KafkaError._MSG_TIMED_OUT))  # noqa: SLF001 - the client's public name

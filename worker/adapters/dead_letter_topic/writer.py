@@ -18,6 +18,7 @@ from confluent_kafka import KafkaError, KafkaException
 from worker.adapters.kafka.clients import flush, make_producer
 from worker.adapters.kafka.fatal_errors import can_heal, describe, is_fatal, renewal_backoff
 from worker.adapters.kafka.properties import producer_properties
+from worker.adapters.kafka.timeouts import DELIVERY_MARGIN_SECONDS, RESPONSE_SECONDS
 from worker.adapters.kafka.topic_checks import look_for_dead_letter_problems
 from worker.dead_letters.headers import Headers, as_before, digest, headers_of, left_out
 from worker.pipeline.ports import SourceFailed
@@ -37,14 +38,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-ANSWER_SECONDS = 10.0
-"""How long the first write waits to hear of the topic's partitions."""
-
 PARTITIONS_SECONDS = 60.0
 """How often the topic's partitions are asked for again: it may have got more."""
-
-MARGIN_SECONDS = 5.0
-"""How long after its delivery timeout the client may take to report a letter."""
 
 PARTITION_ANY = -1
 """librdkafka's word for: by the key (`RD_KAFKA_PARTITION_UA`)."""
@@ -85,7 +80,7 @@ class DeadLetterTopic:
         self._replaying = replaying
         self._properties = producer_properties(kafka)
         timeout = self._properties.get("delivery.timeout.ms") or self._properties["message.timeout.ms"]
-        self._patience = int(timeout) / 1000 + MARGIN_SECONDS
+        self._patience = int(timeout) / 1000 + DELIVERY_MARGIN_SECONDS
         self._thread = ThreadPoolExecutor(1, "dead-letters")
         self._producer: Producer | None = None
         self._partitions = 0
@@ -175,7 +170,7 @@ class DeadLetterTopic:
             self._renewal = None
         producer = self._producer or make_producer(self._properties)
         if self._producer is None or time.monotonic() - self._partitions_at > PARTITIONS_SECONDS:
-            found = producer.list_topics(self._topic, timeout=ANSWER_SECONDS).topics[self._topic]
+            found = producer.list_topics(self._topic, timeout=RESPONSE_SECONDS).topics[self._topic]
             if found.error is not None:
                 raise KafkaException(found.error)
             self._partitions = len(found.partitions)
@@ -219,7 +214,7 @@ class DeadLetterTopic:
                 outcomes[index] = refused.args[0]
         if flush(producer, self._patience):
             producer.purge()
-            flush(producer, MARGIN_SECONDS)
+            flush(producer, DELIVERY_MARGIN_SECONDS)
         return outcomes
 
     def _hand_over(self, producer: Producer, record: Record, form: Form, delivered: Delivered) -> None:
@@ -231,7 +226,7 @@ class DeadLetterTopic:
                     self._topic, form.value, form.key, partition, delivered, headers=list(form.headers)
                 )
             except BufferError:  # the client's queue is full: let it send some
-                flush(producer, MARGIN_SECONDS)
+                flush(producer, DELIVERY_MARGIN_SECONDS)
             else:
                 return
 

@@ -1,4 +1,4 @@
-"""Looks start offsets up so that a topic that was deleted, or is forbidden, does not keep the others waiting."""
+"""Looks up start offsets so that a deleted or forbidden topic does not hold the others up."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from confluent_kafka import KafkaException
 
 from worker.adapters.kafka.client_errors import ONE_TOPIC
-from worker.adapters.kafka.start_offsets import Starts
+from worker.adapters.kafka.start_offsets import StartOffsets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 def look_up_by_topic(
-    look_up: Callable[[Sequence[Partition]], Starts], partitions: Sequence[Partition]
-) -> tuple[Starts, dict[str, KafkaError]]:
-    """Look all up at once; if one topic is refused, each topic by itself.
+    look_up: Callable[[Sequence[Partition]], StartOffsets], partitions: Sequence[Partition]
+) -> tuple[StartOffsets, dict[str, KafkaError]]:
+    """Look up all partitions at once; if a topic is refused, each topic separately.
 
     Args:
-        look_up: asks the brokers for some partitions, and fails for all of them together.
+        look_up: asks the brokers about some partitions, and fails for all of them together.
         partitions: to look up.
 
     Returns:
-        The starts of all other topics, and why each of the refused ones is.
+        The start offsets of all other topics, and the error of each refused topic.
 
     Raises:
         KafkaException: a broker did not answer, or refused more than topics.
@@ -37,7 +37,7 @@ def look_up_by_topic(
     except KafkaException as error:
         if error.args[0].code() not in ONE_TOPIC:
             raise
-    starts = Starts({}, {})
+    starts = StartOffsets({}, {})
     refused = {}
     for topic in {topic for topic, _ in partitions}:
         try:

@@ -1,4 +1,4 @@
-"""What is wrong with Kafka right now, for `/readyz`: noticed as told by the client, cleared when it works."""
+"""What is wrong with Kafka right now, for `/readyz`: set as the client reports it, cleared when Kafka works again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from worker.core.records import Partition
 
-NOT_KNOWN = {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._SSL}  # noqa: SLF001 - the same
+AUTHENTICATION_FAILED = {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._SSL}  # noqa: SLF001 - the client's public names for its own codes
 _NOT_ALLOWED = {KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED}
 _NO_TOPIC = {
     KafkaError.UNKNOWN_TOPIC_OR_PART,
@@ -28,14 +28,18 @@ _NOT_JOINING = {
     KafkaError.INVALID_SESSION_TIMEOUT,
     KafkaError.UNRELEASED_INSTANCE_ID,
 }
-"""Answers to JoinGroup that the client tries again, and that somebody must see."""
+"""Responses to JoinGroup that the client retries for ever. Only an operator can resolve them."""
 
 ONE_TOPIC = {KafkaError.TOPIC_AUTHORIZATION_FAILED, *_NO_TOPIC}
-"""Errors that concern one topic or partition: everything else goes on."""
+"""Errors of one topic or partition: all others continue."""
 
 
-class Troubles:
-    """The list of what is wrong. Written by the polling thread, read by the event loop."""
+NO_SUCH_TOPIC = "no such topic, or no right to see it"
+"""Brokers give the same response in both cases."""
+
+
+class ClientErrors:
+    """The current errors. Written by the polling thread, read by the event loop."""
 
     def __init__(self) -> None:
         self._current: dict[str, str] = {}
@@ -44,12 +48,12 @@ class Troubles:
     def __bool__(self) -> bool:
         return bool(self._current or self._forbidden)
 
-    def noticed(self, error: KafkaError, topic: str | None = None) -> None:
-        """Take in what the client reported; most of its errors pass by themselves and are no trouble."""
+    def report(self, error: KafkaError, topic: str | None = None) -> None:
+        """Take in an error of the client. Most pass by themselves, and are not kept."""
         code = error.code()
         if code == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - the same
-            self.unreachable()
-        elif code in NOT_KNOWN:
+            self.brokers_unreachable()
+        elif code in AUTHENTICATION_FAILED:
             self._current["KAFKA_AUTHENTICATION"] = error.str()
         elif code in _NOT_ALLOWED or (code == KafkaError.TOPIC_AUTHORIZATION_FAILED and not topic):
             self._current["KAFKA_NOT_AUTHORIZED"] = error.str()
@@ -58,55 +62,55 @@ class Troubles:
         elif code in _NOT_JOINING:
             self._current["GROUP_REFUSED"] = error.str()
         elif code in _NO_TOPIC and topic and not topic.startswith("^"):
-            self.missing([topic])
+            self.set_missing_topics([topic])
 
-    def unreachable(self) -> None:
-        """No broker answers."""
-        self._current.setdefault("KAFKA_UNREACHABLE", "no broker answers")
+    def brokers_unreachable(self) -> None:
+        """No broker responds."""
+        self._current.setdefault("KAFKA_UNREACHABLE", "no broker responds")
 
-    def missing(self, topics: Iterable[str]) -> None:
-        """These topics do not exist; none: they all do."""
+    def set_missing_topics(self, topics: Iterable[str]) -> None:
+        """These topics do not exist; an empty list clears the error."""
         names = ", ".join(sorted(topics))
         self._current.pop("TOPIC_MISSING", None)
         if names:
-            self._current["TOPIC_MISSING"] = f"no such topic, or no right to see it: {names}"
+            self._current["TOPIC_MISSING"] = f"{NO_SUCH_TOPIC}: {names}"
 
     def client_failed(self, why: str) -> None:
-        """The client is in a terminal state and will be made anew."""
+        """The client is in a terminal state and will be replaced."""
         self._current["KAFKA_CLIENT_FAILED"] = why
 
-    def stalled(self, partitions: Iterable[Partition]) -> None:
-        """These partitions have records to read, and nothing comes; none: all move."""
+    def set_stalled(self, partitions: Iterable[Partition]) -> None:
+        """These partitions have records to read and do not advance; an empty list clears the error."""
         names = ", ".join(f"{topic}:{number}" for topic, number in sorted(partitions))
         self._current.pop("FETCH_STALLED", None)
         if names:
-            self._current["FETCH_STALLED"] = f"records are there to be read, and nothing is fetched: {names}"
+            self._current["FETCH_STALLED"] = f"there are records to read, but none are fetched: {names}"
 
-    def answered(self, metadata: ClusterMetadata, exact: Iterable[str]) -> None:
-        """A broker answered with what it has."""
+    def metadata_received(self, metadata: ClusterMetadata, exact: Iterable[str]) -> None:
+        """A broker responded with its metadata."""
         self._current.pop("KAFKA_UNREACHABLE", None)
         self._current.pop("KAFKA_AUTHENTICATION", None)
-        self.missing(missing_topics(metadata, exact))
+        self.set_missing_topics(missing_topics(metadata, exact))
         for topic in self._forbidden.keys() - metadata.topics.keys():
             self._forbidden.pop(topic, None)
 
-    def worked(self) -> None:
-        """The group gave partitions, or took a commit: it allows us."""
+    def group_responded(self) -> None:
+        """The group assigned partitions or took a commit: it accepts this member."""
         for reason in ("KAFKA_NOT_AUTHORIZED", "KAFKA_UNREACHABLE", "KAFKA_CLIENT_FAILED", "GROUP_REFUSED"):
             self._current.pop(reason, None)
 
     @property
     def forbids_topics(self) -> bool:
-        """Whether the brokers refuse some topics, so that `allowed` is worth calling."""
+        """Whether the brokers refuse some topics, so that `topics_readable` is worth calling."""
         return bool(self._forbidden)
 
-    def allowed(self, topics: Iterable[str]) -> None:
-        """The brokers gave records or ends of these topics."""
+    def topics_readable(self, topics: Iterable[str]) -> None:
+        """The brokers sent records or ends of these topics."""
         for topic in topics:
             self._forbidden.pop(topic, None)
 
-    def listed(self) -> list[dict[str, str]]:
-        """What is wrong, as `/readyz` shows it."""
+    def problems(self) -> list[dict[str, str]]:
+        """The current errors, as `/readyz` shows them."""
         reasons = self._current.copy()
         if forbidden := self._forbidden.copy():
             texts = "; ".join(f"{topic}: {why}" for topic, why in sorted(forbidden.items()))
@@ -117,7 +121,7 @@ class Troubles:
 
 
 def missing_topics(metadata: ClusterMetadata, exact: Iterable[str]) -> list[str]:
-    """Which of these topics do not exist, or are not shown to us. One whose leader is being elected does exist."""
+    """Which of these topics do not exist, or are hidden from this client. One whose leader is being elected exists."""
     return sorted(name for name in exact if name not in metadata.topics or _is_missing(metadata, name))
 
 

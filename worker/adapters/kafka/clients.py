@@ -1,19 +1,22 @@
-"""The one place that makes Kafka clients: each logs through the worker's logger.
+"""The one place that makes Kafka clients, so that each logs through the worker's logger.
 
-A client without a logger writes librdkafka's own lines to standard error, which is where the worker's JSON lines go.
+A client without a logger writes librdkafka's own lines to standard error, between the worker's JSON lines.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any
 
-from confluent_kafka import Consumer, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
+from worker.adapters.kafka.error_codes import TIMED_OUT
 from worker.adapters.kafka.properties import client_logger
+from worker.adapters.kafka.timeouts import RESPONSE_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 
 def make_consumer(properties: Mapping[str, Any], **callbacks: Any) -> Consumer:
@@ -27,20 +30,32 @@ def make_producer(properties: Mapping[str, Any]) -> Producer:
 
 
 def flush(producer: Producer, seconds: float) -> int:
-    """Wait until everything is acknowledged or has failed; returns how much is neither after `seconds`.
+    """Wait until every record is acknowledged or has failed; returns how many are neither after `seconds`.
 
     Raises:
-        KafkaException: the producer failed for good.
+        KafkaException: the producer is in a terminal state.
     """
     try:
         return producer.flush(seconds)
     except SystemError as error:
-        # The binding sets the exception of a fatal error, and then calls delivery callbacks with it set.
+        # On a fatal error, the binding calls delivery callbacks with the exception already set.
         if isinstance(error.__cause__, KafkaException):
             raise error.__cause__ from None
         raise
 
 
 def make_admin(properties: Mapping[str, Any]) -> AdminClient:
-    """An administrative client that logs through the worker's logger: its lines come out when it is polled."""
+    """An administrative client that logs through the worker's logger; it hands its lines over when it is polled."""
     return AdminClient(dict(properties), logger=client_logger())
+
+
+def wait_for(responses: Collection[Future[Any]], seconds: float = RESPONSE_SECONDS) -> None:
+    """Wait until an administrative client has completed all of these.
+
+    Its own request timeout completes them earlier. This is the limit if it does not.
+
+    Raises:
+        KafkaException: some are still pending after `seconds`.
+    """
+    if wait(responses, seconds).not_done:
+        raise KafkaException(KafkaError(TIMED_OUT))

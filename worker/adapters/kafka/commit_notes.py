@@ -1,4 +1,4 @@
-"""What the worker writes into a commit's metadata, beside the offset."""
+"""The metadata that the worker stores with each committed offset."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True, slots=True)
 class CommitNote:
-    """Of one partition.
+    """The metadata of one partition's commits.
 
     Attributes:
-        topic_id: of the topic that the offset is of. A topic that was deleted and created anew has another one, and
-            the offset means nothing there. None where it is not known.
+        topic_id: the id of the topic that the offset belongs to. A recreated topic has another id, and the offset is
+            meaningless there. None if it is not known.
         latest_at: epoch milliseconds of the group's first start with `start_from: latest`; None for any other.
     """
 
@@ -20,12 +20,12 @@ class CommitNote:
     latest_at: int | None = None
 
     def text(self) -> str:
-        """As the broker keeps it."""
+        """As the broker stores it."""
         return json.dumps({name: value for name, value in asdict(self).items() if value is not None})
 
 
 def parse_note(text: str | None) -> CommitNote:
-    """Read what a commit holds; other programs of the group may have written anything there."""
+    """Parse a commit's metadata; other programs in the group may have written anything there."""
     try:
         found = json.loads(text or "{}")
     except ValueError:

@@ -1,4 +1,4 @@
-"""One commit, told partition by partition: a topic that was deleted, or is forbidden, fails its own commits only."""
+"""One commit with a result per partition: a deleted or forbidden topic fails only its own commits."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 def commit(
     consumer: Consumer, offsets: Mapping[Partition, int], notes: Mapping[Partition, CommitNote]
 ) -> dict[Partition, KafkaError | None]:
-    """Commit these offsets and wait for the coordinator's answer.
+    """Commit these offsets and wait for the coordinator's response.
+
+    librdkafka bounds the wait: `session.timeout.ms` until there is a coordinator, `socket.timeout.ms` for a request.
 
     Returns:
-        For each partition why Kafka refuses it on its own account, None if it took it.
+        For each partition the reason why Kafka refuses it; None if it is committed.
 
     Raises:
-        KafkaException: the coordinator refuses the member, or did not answer.
+        KafkaException: the coordinator refuses the member, or did not respond.
     """
     if not offsets:
         return {}
@@ -33,7 +35,7 @@ def commit(
     except KafkaException as error:
         if error.args[0].code() not in ONE_TOPIC:
             raise
-        # The client raises where it has no other answer: all of them were refused, each perhaps for another reason.
+        # The client raises when all partitions were refused, perhaps for different reasons: ask again by topic.
         if len(topics := {topic for topic, _ in offsets}) == 1:
             return dict.fromkeys(offsets, error.args[0])
         return {

@@ -27,7 +27,7 @@ Source: `git grep set_fatal_error` in librdkafka's `src/rdkafka_cgrp.c`, `rdkafk
 `rdkafka_msgset_writer.c` and `rdkafka_txnmgr.c`. Share groups are left out: the worker is never a member of one.
 
 An error that is not in this table is treated as one that a new client may heal: the delays between attempts grow, so
-a cause that stays costs little, and `/readyz` names it. All other errors of JoinGroup, SyncGroup and Heartbeat are
+a permanent cause costs little, and `/readyz` names it. All other errors of JoinGroup, SyncGroup and Heartbeat are
 retried by the client itself.
 """
 
@@ -46,47 +46,48 @@ CANNOT_HEAL = frozenset(
         KafkaError.INVALID_REGULAR_EXPRESSION,
     ]
 )
-"""Errors that a new client with the same configuration would meet again."""
+"""Errors that a new client with the same configuration would run into again."""
 
 FIRST_DELAY_SECONDS = 1.0
+"""The delay before the first replacement: a member that was fenced by its own restart gets in again after this."""
 
 LONGEST_DELAY_SECONDS = 60.0
-"""Two members with one `group.instance.id` fence each other: at most once in this time for each of them."""
+"""Two members with the same `group.instance.id` fence each other in turn: each at most once in this time."""
 
 WELL_AFTER_SECONDS = 600.0
-"""A client that worked for so long starts with the first delay again."""
+"""After a client has worked for this long, delays start over: ten times the longest delay."""
 
 _FATAL = KafkaError._FATAL  # noqa: SLF001 - the same
 _PREFIX = "Fatal error: "
 
 
 def renewal_backoff() -> Backoff:
-    """The delays before a client that failed for good is made anew."""
+    """The delays before a client in a terminal state is replaced."""
     return Backoff(FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS, WELL_AFTER_SECONDS)
 
 
 def is_fatal(error: KafkaError) -> bool:
     """Whether the client that reported this is in a terminal state.
 
-    `KafkaError.fatal()` alone does not tell: a consumer's fatal error comes as a message with the code `_FATAL`, whose
+    `KafkaError.fatal()` alone is not enough: a consumer's fatal error comes as a message with the code `_FATAL`, whose
     `fatal()` is false.
     """
     return bool(error.fatal()) or error.code() == _FATAL
 
 
 def can_heal(error: KafkaError) -> bool:
-    """Whether a new client may work where this one failed for good."""
+    """Whether a new client may work where this one failed."""
     return not any(error.code() == code or _is(error, code) for code in CANNOT_HEAL)
 
 
 def describe(error: KafkaError) -> str:
-    """What the client says of a fatal error, without its own words for that it is one."""
+    """The client's message for a fatal error, without its prefix that says so."""
     return error.str().removeprefix(_PREFIX)
 
 
 def _is(error: KafkaError, code: int) -> bool:
-    """Whether a consumer's `_FATAL` stands for this code.
+    """Whether a consumer's `_FATAL` was caused by this code.
 
-    The binding does not hand out the code beneath: the text begins with librdkafka's description of it.
+    The binding does not expose the cause's code, but the text begins with librdkafka's description of it.
     """
     return error.code() == _FATAL and error.str().startswith(f"{_PREFIX}{KafkaError(code).str()}:")

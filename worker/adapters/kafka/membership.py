@@ -1,18 +1,13 @@
-"""One member of a consumer group: what it owns, what it may commit, and how a rebalance goes.
+"""This consumer as a member of its group: joining, rebalances, commits, leaving.
 
-Everything here runs in the polling thread but what says otherwise. The client lets one thread in at a time, for as
-long as a poll and its callbacks last: a second one that waits for that while a callback waits for it would hang both.
-A callback never raises: the client would drop the record that it was about to return.
+Everything here runs in the polling thread unless it says otherwise. The client lets one thread in at a time, for as
+long as a poll and its callbacks last. A second thread that waited for that, while a callback waits for the second
+thread, would deadlock.
 
-State that the client has too, and which of the two is asked:
+A callback never raises: the client would drop the record that it was about to return. What a callback could not raise
+is `failure`, which the next fetch raises.
 
-- the assignment: the callbacks write `_owned`, and the client follows them;
-- positions: the client's are asked. It knows none between an assignment and the first record: then `_began`;
-- the pause of a partition: `_paused` says what it is to be, and the client is *set* to that at each assignment, because
-  it keeps a partition's flag across unassign and assign;
-- the subscription: `_subscriptions`, because the client's own is gone after `unsubscribe` and in a new client.
-
-What differs all the same shows as a partition that does not move (`stalls.py`), and is set anew.
+`_subscriptions` is kept because the client's own subscription is gone after `unsubscribe` and in a new client.
 """
 
 from __future__ import annotations
@@ -22,70 +17,70 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from confluent_kafka import OFFSET_END, Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
+from worker.adapters.kafka.assignment import Assignment, to_partitions
 from worker.adapters.kafka.by_topic import look_up_by_topic
-from worker.adapters.kafka.commits import commit
-from worker.adapters.kafka.start_offsets import Starts, offsets_at
+from worker.adapters.kafka.start_offsets import StartOffsets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from confluent_kafka import KafkaError
 
-    from worker.adapters.kafka.client_errors import Troubles
-    from worker.adapters.kafka.commit_notes import CommitNote
-    from worker.adapters.kafka.start_offsets import StartOffsets
-    from worker.adapters.kafka.teller import Teller
+    from worker.adapters.kafka.client_errors import ClientErrors
+    from worker.adapters.kafka.rebalance_listener import RebalanceListener
+    from worker.adapters.kafka.start_offsets import StartOffsetLookup
     from worker.core.records import Partition
 
-LOOK_UPS_SECONDS = 30.0
-"""How long an assignment may wait for its start offsets; then the member joins anew, and polls meanwhile."""
+LOOK_UP_ALL_SECONDS = 30.0
+"""How long an assignment may wait for its start offsets, before the member rejoins. Below Kafka's default session
+timeout of 45 s, and far below the default `max.poll.interval.ms` of 300 s: the callback blocks polling."""
 
 RETRY_SECONDS = 0.5
-
-REVOKE_SHARE = 0.9
-"""The part of `max.poll.interval.ms` within which revoked partitions must be finished."""
+"""The delay between two attempts to look start offsets up."""
 
 
 class Membership:
     """The consumer's part in its group.
 
+    Args:
+        consumer: of the group.
+        lookup: finds where assigned partitions start.
+        listener: notified of rebalances.
+        errors: gets what goes wrong.
+        cooperative: whether a rebalance revokes only what moves.
+
     Attributes:
-        joined: whether the group knows this member, with or without partitions. Read by the event loop.
+        assignment: the partitions that this member owns.
+        joined: whether the group has accepted this member, with or without partitions. Read by the event loop.
         failure: what a callback could not raise.
     """
 
     def __init__(
         self,
         consumer: Consumer,
-        starts: StartOffsets,
-        teller: Teller,
-        troubles: Troubles,
+        lookup: StartOffsetLookup,
+        listener: RebalanceListener,
+        errors: ClientErrors,
         *,
         cooperative: bool,
     ) -> None:
+        self.assignment = Assignment(consumer, cooperative=cooperative)
         self.joined = False
         self.failure: Exception | None = None
         self._consumer = consumer
-        self._starts = starts
-        self._teller = teller
-        self._troubles = troubles
-        self._cooperative = cooperative
+        self._lookup = lookup
+        self._listener = listener
+        self._errors = errors
         self._subscriptions: list[str] = []
-        self._owned: dict[Partition, object] = {}
-        self._began: dict[Partition, int] = {}
-        self._ends: dict[Partition, int] = {}
-        self._committed: dict[Partition, int] = {}
-        self._notes: dict[Partition, CommitNote] = {}
-        self._moved: set[Partition] = set()
-        self._set_aside: set[Partition] = set()
-        self._paused = False
-        self._rejoining = False
+        # Assigned, but not read yet: their topic was refused when their start offsets were looked up.
+        self._deferred: set[Partition] = set()
+        self._must_rejoin = False
         self._abandoned = False
         self._closing = threading.Event()
 
-    # Taking part
+    # Joining and leaving
 
     def subscribe(self, subscriptions: Sequence[str]) -> None:
         """Join the group; the first assignment comes while polling."""
@@ -95,42 +90,40 @@ class Membership:
         )
 
     def joined_without_partitions(self) -> None:
-        """It turned out otherwise than by a callback that the group knows us and has nothing for us."""
+        """The group has accepted this member and has no partitions for it, as found out without a callback."""
         self.joined = True
-        self._starts.group_began()
-        self._teller.assigned(Starts({}, {}))
+        self._lookup.group_started()
+        self._listener.assigned(StartOffsets({}, {}))
 
     def rejoin_if_needed(self) -> None:
-        """Join anew where an assignment could not be taken up."""
-        if self._rejoining and not self._closing.is_set():
-            self._rejoining = False
+        """Rejoin if the start offsets of an assignment could not be looked up."""
+        if self._must_rejoin and not self._closing.is_set():
+            self._must_rejoin = False
             self._consumer.unsubscribe()
             self.subscribe(self._subscriptions)
 
     def stop_waiting(self) -> None:
-        """Let no callback wait for brokers any longer. From any thread."""
+        """End waits for brokers in callbacks. Safe to call from any thread."""
         self._closing.set()
 
     def close(self) -> None:
-        """Give everything back and leave."""
+        """Have everything revoked, and leave the group."""
         if not self._abandoned:
             self._consumer.close()
-        self._owned.clear()
+        self.assignment.clear()
         self.joined = False
 
     def abandon(self) -> None:
-        """The client is in a terminal state: everything is lost, and nothing can be committed."""
+        """The client is in a terminal state: all partitions are lost, and nothing can be committed."""
         self._abandoned = True
         self.joined = False
-        lost = self.owned
-        self._give_up(lost)
-        self._set_aside.clear()
+        lost = self.assignment.partitions
+        self.assignment.give_up(lost)
+        self._deferred.clear()
         if lost:
-            self._teller.lost(lost)
+            self._listener.lost(lost)
         with suppress(KafkaException):
             self._consumer.close()
-
-    # What is ours
 
     @property
     def is_abandoned(self) -> bool:
@@ -138,259 +131,142 @@ class Membership:
         return self._abandoned
 
     @property
-    def owned(self) -> list[Partition]:
-        """The partitions that are ours. From any thread."""
-        return list(self._owned)
-
-    @property
     def is_complete(self) -> bool:
-        """Whether all that the group gave is being read. From any thread."""
-        return not self._set_aside and not self._abandoned
+        """Whether every partition that the group assigned is being read. Safe to call from any thread."""
+        return not self._deferred and not self._abandoned
 
-    def still_ours(self, messages: list[Message]) -> list[Message]:
-        """Leave out what came for partitions that a rebalance moved while these were taken.
-
-        Whether those are of the former assignment or the new one cannot be told, so the new one begins again.
-        """
-        if not self._moved:
-            return messages
-        moved, self._moved = self._moved, set()
-        kept = [each for each in messages if (each.topic(), each.partition()) not in moved]
-        again = {each: self._began[each] for each in moved & self._owned.keys()}
-        if again and len(kept) < len(messages):
-            try:
-                self.read_from(again)
-            except KafkaException as error:
-                self.failure = error
-        return kept
-
-    def pause(self, *, paused: bool) -> None:
-        """Pause all partitions, those that come later too; or let them all go on where they were."""
-        if paused == self._paused or not self._owned:
-            self._paused = paused
-            return
-        self._paused = paused
-        if paused:
-            self._consumer.pause(_places(self._owned))
-        else:
-            # A mere resume would not do: pausing drops the word that a position was out of range, too, and the
-            # client does not repeat it.
-            self._consumer.resume(_places(self._owned))
-            self.read_from(self.positions())
-
-    def read_from(self, offsets: Mapping[Partition, int]) -> None:
-        """Go on at other offsets. A seek does not do: the client has given up fetching what is out of range."""
-        if self._cooperative:
-            self._consumer.incremental_unassign(_at(offsets))
-            self._consumer.incremental_assign(_at(offsets))
-        else:
-            offsets = {**self.positions(), **offsets}
-            self._consumer.assign(_at(offsets))
-        # The client knows no position of what it has just been given, until something of it was read.
-        self._began |= offsets
-        self._set_pause(_places(self._owned))
-
-    def _set_pause(self, places: list[TopicPartition]) -> None:
-        (self._consumer.pause if self._paused else self._consumer.resume)(places)
-
-    def start_again(self, partitions: Iterable[Partition]) -> None:
-        """Have the client fetch these anew, from where they are."""
-        positions = self.positions()
-        self.read_from({each: positions[each] for each in partitions if each in positions})
-
-    def positions(self) -> dict[Partition, int]:
-        """The next offset of each partition that is ours, as the client has it."""
-        read = self._consumer.position(_places(self._owned))
-        return {
-            key: place.offset if place.offset >= 0 else self._began[key]
-            for place in read
-            for key in _keys([place])
-        }
-
-    def topic_ids(self) -> dict[str, str]:
-        """The ids of the topics whose partitions are ours, as far as they are known."""
-        notes = {topic: self._notes[topic, number] for topic, number in self._owned}
-        return {topic: note.topic_id for topic, note in notes.items() if note.topic_id is not None}
-
-    def begin_again(self, partitions: Sequence[Partition]) -> None:
-        """These are other logs than those that were read (cut, or of a new topic): read them from their beginning.
-
-        Raises:
-            KafkaException: a broker did not answer; nothing has changed then.
-        """
-        starts = self._starts.beginnings(partitions, self._notes)
-        self.read_from({each: start.offset for each, start in starts.found.items()})
-        self._teller.lost(partitions)
-        self._own(starts)
-        self._teller.assigned(starts)
+    def without_moved(self, messages: list[Message]) -> list[Message]:
+        """See `Assignment.without_moved`."""
+        try:
+            return self.assignment.without_moved(messages)
+        except KafkaException as error:
+            # A callback ran within this poll. Its outcome is reported by the same path as a callback's own failures.
+            self.failure = error
+            return []
 
     # Commits
-
-    def tokens(self, partitions: Iterable[Partition]) -> dict[Partition, object]:
-        """Which assignments a commit is for. From any thread."""
-        return {each: token for each in partitions if (token := self._owned.get(each)) is not None}
 
     def commit(
         self, offsets: Mapping[Partition, int], tokens: Mapping[Partition, object]
     ) -> dict[Partition, KafkaError | None]:
-        """Commit for those partitions that are still ours by the same assignment.
+        """Commit partitions that are still owned by the assignment that `tokens` identifies.
 
         Returns:
-            Those, each with why Kafka refuses its commit and no other's; None if it took it.
+            Those partitions, each with the reason why Kafka refuses it; None if it was committed.
 
         Raises:
-            KafkaException: the group's coordinator did not take any.
+            KafkaException: the group coordinator took none of them.
         """
-        ours = {each: offsets[each] for each, token in tokens.items() if self._owned.get(each) is token}
-        return self._commit(ours) if ours else {}
+        owned = self.assignment.tokens(tokens)
+        offsets = {each: offsets[each] for each, token in tokens.items() if owned.get(each) is token}
+        return self._commit(offsets) if offsets else {}
 
     def confirm(self) -> None:
-        """Have the group's coordinator say that the partitions are still ours: it takes no commit of anyone else.
+        """Have the coordinator confirm ownership: it takes commits only from the current member of a generation.
 
         Raises:
-            KafkaException: it did not say so.
+            KafkaException: it did not confirm.
         """
-        if self._owned:
-            self._commit({each: self._committed[each] for each in self.owned})
+        if committed := self.assignment.committed():
+            self._commit(committed)
 
     def _commit(self, offsets: Mapping[Partition, int]) -> dict[Partition, KafkaError | None]:
-        outcomes = commit(self._consumer, offsets, self._notes)
-        self._committed.update({each: offsets[each] for each, error in outcomes.items() if error is None})
+        outcomes = self.assignment.commit(offsets)
         for (topic, _), error in outcomes.items():
             if error is not None:
-                self._troubles.noticed(error, topic)
-        self._troubles.worked()
+                self._errors.report(error, topic)
+        self._errors.group_responded()
         return outcomes
 
-    # Lag
+    # Partitions that start again, or later
 
-    def lags(self) -> dict[Partition, int]:
-        """Offsets between what is committed and the end, as far as it is known. From any thread."""
-        return {each: max(0, self._ends.get(each, 0) - self._committed.get(each, 0)) for each in self.owned}
+    def restart(self, partitions: Sequence[Partition]) -> None:
+        """The logs of these were truncated, or their topic was recreated: read them from their beginning.
 
-    def refresh_ends(self) -> None:
-        """Ask for the ends: paused partitions learn of none."""
-        self._ends.update(offsets_at(self._consumer, self.owned, OFFSET_END))
+        Raises:
+            KafkaException: a broker did not answer; nothing has changed then.
+        """
+        starts = self._lookup.beginnings(partitions, self.assignment.notes)
+        self.assignment.read_from({each: start.offset for each, start in starts.found.items()})
+        self._listener.lost(partitions)
+        self.assignment.own(starts)
+        self._listener.assigned(starts)
 
-    def note_ends(self) -> None:
-        """Note the ends that came with what was fetched. Asks no broker."""
-        for partition in self.owned:
-            with suppress(KafkaException):  # not fetched from yet
-                fetched = self._consumer.get_watermark_offsets(TopicPartition(*partition), cached=True)[1]
-                self._ends[partition] = max(fetched, self._ends.get(partition, 0))
+    def take_up_deferred(self) -> None:
+        """Start reading deferred partitions whose topic is no longer refused.
+
+        Raises:
+            KafkaException: the brokers do not respond.
+        """
+        if not self._deferred:
+            return
+        starts = self._look_up_once(sorted(self._deferred))
+        if starts.found:
+            self.assignment.own(starts)
+            self.assignment.read_from({each: start.offset for each, start in starts.found.items()})
+            self._errors.topics_readable({topic for topic, _ in starts.found})
+            self._listener.assigned(starts)
 
     # Rebalances
 
-    def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+    def _on_assign(self, _: Consumer, places: list[TopicPartition]) -> None:
         try:
-            starts = self._look_up(_keys(partitions))
+            starts = self._look_up(to_partitions(places))
             if starts is None:
-                self._rejoining = True
-                starts = Starts({}, {})
-            if not partitions:
-                self._starts.group_began()
-            self._take_up(starts)
-        except Exception as error:  # noqa: BLE001 - raised by the fetch instead
+                self._must_rejoin = True
+                starts = StartOffsets({}, {})
+            if not places:
+                self._lookup.group_started()
+            self.assignment.take_up(starts, self._deferred)
+            if not self._must_rejoin:
+                self.joined = True
+                self._errors.group_responded()
+                self._listener.assigned(starts)
+        except Exception as error:  # noqa: BLE001 - raised by the next fetch
             self.failure = error
 
-    def _look_up(self, partitions: list[Partition]) -> Starts | None:
-        deadline = time.monotonic() + LOOK_UPS_SECONDS
+    def _look_up(self, partitions: list[Partition]) -> StartOffsets | None:
+        deadline = time.monotonic() + LOOK_UP_ALL_SECONDS
         while time.monotonic() < deadline and not self._closing.is_set():
             try:
                 return self._look_up_once(partitions)
             except KafkaException as error:
-                self._troubles.noticed(error.args[0])
-                self._teller.source_failed(error.args[0].name())
+                self._errors.report(error.args[0])
+                self._listener.source_failed(error.args[0].name())
                 self._closing.wait(RETRY_SECONDS)
         return None
 
-    def _look_up_once(self, partitions: Sequence[Partition]) -> Starts:
+    def _look_up_once(self, partitions: Sequence[Partition]) -> StartOffsets:
         starts, refused = look_up_by_topic(
-            lambda some: self._starts.look_up(some, self._subscriptions), partitions
+            lambda some: self._lookup.look_up(some, self._subscriptions), partitions
         )
-        self._set_aside |= {each for each in partitions if each[0] in refused}
-        self._set_aside -= starts.found.keys()
+        self._deferred |= {each for each in partitions if each[0] in refused}
+        self._deferred -= starts.found.keys()
         for topic, error in refused.items():
-            self._troubles.noticed(error, topic)
+            self._errors.report(error, topic)
         return starts
 
-    def take_up_set_aside(self) -> None:
-        """Begin to read partitions whose topic was refused when they were assigned, if it no longer is.
-
-        Raises:
-            KafkaException: the brokers do not answer.
-        """
-        if not self._set_aside:
-            return
-        starts = self._look_up_once(sorted(self._set_aside))
-        if starts.found:
-            self._own(starts)
-            self.read_from({each: start.offset for each, start in starts.found.items()})
-            self._troubles.allowed({topic for topic, _ in starts.found})
-            self._teller.assigned(starts)
-
-    def _take_up(self, starts: Starts) -> None:
-        places = _at({each: start.offset for each, start in starts.found.items()})
-        if self._cooperative:
-            # All that the group gave must be assigned, so that it can be unassigned again.
-            aside = _at(dict.fromkeys(self._set_aside - set(_keys(self._consumer.assignment())), 0))
-            self._consumer.incremental_assign(places + aside)
-            self._consumer.pause(aside)
-        else:
-            self._consumer.assign(places)
-        self._set_pause(places)
-        self._moved |= starts.found.keys()
-        self._own(starts)
-        if not self._rejoining:
-            self.joined = True
-            self._troubles.worked()
-            self._teller.assigned(starts)
-
-    def _own(self, starts: Starts) -> None:
-        self._notes |= starts.notes
-        for partition, start in starts.found.items():
-            self._owned[partition] = object()
-            self._ends[partition] = start.end
-            self._began[partition] = self._committed[partition] = start.offset
-
-    def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        # The client's binding itself unassigns after these two callbacks, in the way of the protocol in use.
-        revoked = [each for each in _keys(partitions) if each in self._owned]
-        self._set_aside -= set(_keys(partitions))
+    def _on_revoke(self, _: Consumer, places: list[TopicPartition]) -> None:
+        # The Python binding unassigns after this callback and the next, as the protocol in use needs it.
+        revoked = list(self.assignment.tokens(to_partitions(places)))
+        self._deferred -= set(to_partitions(places))
         try:
-            offsets = self._teller.revoked(revoked) if revoked else {}
-            self._give_up(revoked)
+            offsets = self._listener.revoked(revoked) if revoked else {}
+            self.assignment.give_up(revoked)
             if offsets:
                 self._commit(offsets)
         except KafkaException as error:
-            self._teller.commit_failed(error.args[0].name())
-        except Exception as error:  # noqa: BLE001 - raised by the fetch instead
+            self._listener.commit_failed(error.args[0].name())
+        except Exception as error:  # noqa: BLE001 - raised by the next fetch
             self.failure = error
 
-    def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        lost = [each for each in _keys(partitions) if each in self._owned]
-        self._set_aside -= set(_keys(partitions))
+    def _on_lost(self, _: Consumer, places: list[TopicPartition]) -> None:
+        lost = list(self.assignment.tokens(to_partitions(places)))
+        self._deferred -= set(to_partitions(places))
         try:
             self.joined = False
-            self._give_up(lost)
+            self.assignment.give_up(lost)
             if lost:
-                self._teller.lost(lost)
-        except Exception as error:  # noqa: BLE001 - raised by the fetch instead
+                self._listener.lost(lost)
+        except Exception as error:  # noqa: BLE001 - raised by the next fetch
             self.failure = error
-
-    def _give_up(self, partitions: list[Partition]) -> None:
-        self._moved |= set(partitions)
-        for partition in partitions:
-            del self._owned[partition]
-
-
-def _keys(partitions: Iterable[TopicPartition]) -> list[Partition]:
-    return [(each.topic, each.partition) for each in partitions]
-
-
-def _at(offsets: Mapping[Partition, int]) -> list[TopicPartition]:
-    return [TopicPartition(topic, number, offset) for (topic, number), offset in offsets.items()]
-
-
-def _places(partitions: Iterable[Partition]) -> list[TopicPartition]:
-    return [TopicPartition(topic, number) for topic, number in partitions]

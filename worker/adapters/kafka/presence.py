@@ -1,6 +1,6 @@
-"""Whether a KIP-848 group knows a member that it gives no partitions: no callback tells the consumer.
+"""Whether a KIP-848 group has accepted a member without giving it partitions, which no callback reports.
 
-The classic protocol tells such a member by an empty assignment.
+The classic protocol reports it by an empty assignment.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from confluent_kafka import ConsumerGroupState, KafkaException
 
 from worker.adapters.kafka.clients import make_admin
+from worker.adapters.kafka.timeouts import RESPONSE_SECONDS
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
 
 ASK_SECONDS = 1.0
-"""How often the group is asked, until the member has joined."""
+"""How often the group is asked until the member has joined: `/readyz` reports `JOINING` for so much longer at most."""
 
 
 class Presence:
-    """Asks the coordinator, without ever waiting for its answer.
+    """Asks the coordinator, without ever blocking on its response.
 
     Args:
         properties: of an administrative client.
@@ -33,26 +34,26 @@ class Presence:
         self._properties = properties
         self._group_id = group_id
         self._admin: AdminClient | None = None
-        self._answer: Future[Any] | None = None
+        self._response: Future[Any] | None = None
         self._asked_at = time.monotonic()
 
-    def has_nothing_for(self, member_id: str) -> bool:
-        """Whether, by the latest answer, the group is stable, and has this member, without any partitions."""
-        answer, self._answer = self._take_answer()
-        if answer is None or answer.state != ConsumerGroupState.STABLE:
+    def is_idle_member(self, member_id: str) -> bool:
+        """Whether the latest response shows a stable group with this member and no partitions for it."""
+        group, self._response = self._take_response()
+        if group is None or group.state != ConsumerGroupState.STABLE:
             return False
         return any(
             member.member_id == member_id and not member.assignment.topic_partitions
-            for member in answer.members
+            for member in group.members
         )
 
-    def _take_answer(self) -> tuple[Any, Future[Any] | None]:
-        if self._answer is None:
+    def _take_response(self) -> tuple[Any, Future[Any] | None]:
+        if self._response is None:
             return None, self._ask()
-        if not self._answer.done():
-            return None, self._answer
+        if not self._response.done():
+            return None, self._response
         try:
-            return self._answer.result(), None
+            return self._response.result(), None
         except KafkaException:  # asked again
             return None, None
 
@@ -62,6 +63,8 @@ class Presence:
             return None
         self._asked_at = now
         self._admin = self._admin or make_admin(self._properties)
-        self._admin.poll(0)  # lets it log
-        asked: dict[str, Future[Any]] = self._admin.describe_consumer_groups([self._group_id])
-        return asked[self._group_id]
+        self._admin.poll(0)  # hands its log lines over
+        responses: dict[str, Future[Any]] = self._admin.describe_consumer_groups(
+            [self._group_id], request_timeout=RESPONSE_SECONDS
+        )
+        return responses[self._group_id]

@@ -1,7 +1,7 @@
-"""What each Kafka client is configured with: the worker's own properties, the user's, the worker's defaults.
+"""The configuration of each Kafka client: the worker's own properties, then the user's, then the worker's defaults.
 
-In this order: what the worker's promises rest on goes before the user's `kafka.properties`, they before the
-defaults here.
+Properties that the worker's guarantees depend on override the user's `kafka.properties`, which override the defaults
+here.
 """
 
 from __future__ import annotations
@@ -90,17 +90,19 @@ PRODUCER_ONLY = frozenset(
 CLIENT_ID = "customerio-pipelines-worker"
 
 PREFETCH_SHARE = 8
-"""One part in so many of `memory.max_bytes` is for what librdkafka fetches ahead.
+"""An eighth of `memory.max_bytes` is for what librdkafka fetches ahead.
 
-A call in memory costs about four times its body, and pausing throws away what was fetched ahead: a small
-queue costs less than a large one.
+That memory comes on top of the limit, and pausing throws away what was fetched ahead, so the queue is small: with the
+default of 64 MB it holds 8 MB, which is several fetches of 1,000 records.
 """
 
 DELIVERY_TIMEOUT_MS = 30_000
-"""A dead letter is acknowledged within this, or its write answers why not."""
+"""How long the producer tries to write a dead letter before it reports why it failed. As long as a worker may take to
+shut down by default (`delivery.shutdown_timeout`)."""
 
-LARGEST_LETTER_BYTES = 100_000_000
-"""The client's own limit must never be what refuses a letter: the topic's is what counts."""
+LARGEST_DEAD_LETTER_BYTES = 100_000_000
+"""The client's own limit must never refuse a dead letter: the topic's limit decides. librdkafka allows 1,000,000,000;
+this is also its default of `receive.message.max.bytes`."""
 
 FETCH_OVERHEAD_BYTES = 512
 """librdkafka wants `receive.message.max.bytes` to be larger than `fetch.max.bytes` by this much."""
@@ -114,9 +116,10 @@ READER_FETCH = {
     "queued.min.messages": 2_000,
     "queued.max.messages.kbytes": 4_000,
 }
-"""Fetched sizes are compressed ones: dead letters of one kind grow tenfold, in a process that should stay small.
+"""Small fetches for the commands that read dead letters. Sizes are those of compressed data, and similar dead letters
+grow tenfold when they are decompressed.
 
-A record larger than these still comes: brokers send at least one."""
+A larger record is still read: brokers always send at least one."""
 
 ALIASES = {
     "max.partition.fetch.bytes": "fetch.message.max.bytes",
@@ -124,7 +127,7 @@ ALIASES = {
     "queue.buffering.max.ms": "linger.ms",
     "compression.codec": "compression.type",
 }
-"""Two names of one property: a default under the one must not stand beside the user's value under the other."""
+"""Two names of one property. A default under one name must not conflict with the user's value under the other."""
 
 
 def consumer_properties(kafka: Kafka, memory: Memory) -> dict[str, Any]:
@@ -133,12 +136,12 @@ def consumer_properties(kafka: Kafka, memory: Memory) -> dict[str, Any]:
     prefetch_kbytes = max(1024, memory.max_bytes // PREFETCH_SHARE // 1024)
     defaults = {
         "client.id": CLIENT_ID,
-        # The default of 1,000 ms caps the worker at a quarter of its speed with a small queue.
+        # With a small queue, the default of 1,000 ms limits the worker to a quarter of its speed (measured).
         "fetch.queue.backoff.ms": 20,
         "queued.max.messages.kbytes": prefetch_kbytes,
         "queued.min.messages": 20_000,
         "fetch.max.bytes": prefetch_kbytes * 1024,
-        # How late an end or a new partition's first record may be told, while nothing else comes.
+        # Bounds how late the client learns of an end, or of a new partition's first record, while nothing else comes.
         "fetch.wait.max.ms": 200,
         "topic.metadata.refresh.interval.ms": 30_000,
     }
@@ -161,15 +164,15 @@ def _own_of_consumers(kafka: Kafka) -> dict[str, Any]:
         "enable.auto.offset.store": False,
         "enable.partition.eof": True,
         "isolation.level": "read_committed",
-        # A position that is out of range is told as an event, never skipped over in silence.
+        # An out-of-range position is reported as an event, and never skipped silently.
         "auto.offset.reset": "error",
     }
 
 
 def _yielding(defaults: Mapping[str, Any], user: Mapping[str, str]) -> dict[str, Any]:
-    """The worker's defaults without those that the user sets, the others changed to go with the user's values.
+    """The worker's defaults for what the user has not set, changed where they conflict with the user's values.
 
-    librdkafka refuses some values beside others. Where two values of the user's do not go together, it says so.
+    librdkafka refuses some combinations of values. If two of the user's values conflict, it reports that.
     """
     given = {ALIASES.get(name, name) for name in user}
     fitted = {name: value for name, value in defaults.items() if name not in given}
@@ -183,7 +186,7 @@ def _yielding(defaults: Mapping[str, Any], user: Mapping[str, str]) -> dict[str,
 
 
 def _fit_fetches(fitted: dict[str, Any], user: Mapping[str, str]) -> None:
-    most = _number(user, "receive.message.max.bytes", LARGEST_LETTER_BYTES) - FETCH_OVERHEAD_BYTES
+    most = _number(user, "receive.message.max.bytes", LARGEST_DEAD_LETTER_BYTES) - FETCH_OVERHEAD_BYTES
     if "fetch.max.bytes" in fitted:
         least = _number(user, "message.max.bytes", 0)
         fitted["fetch.max.bytes"] = max(least, min(most, fitted["fetch.max.bytes"]))
@@ -196,7 +199,7 @@ def _fit_fetches(fitted: dict[str, Any], user: Mapping[str, str]) -> None:
 
 
 def _number(user: Mapping[str, str], name: str, default: int) -> int:
-    """A whole number that the user set; what is none is left to librdkafka, which refuses it by name."""
+    """A whole number that the user set; librdkafka refuses anything else, and names the property."""
     value = user.get(name, "")
     return int(value) if value.isdecimal() else default
 
@@ -206,7 +209,7 @@ def producer_properties(kafka: Kafka) -> dict[str, Any]:
     user = {name: value for name, value in kafka.properties.items() if name not in CONSUMER_ONLY}
     defaults = {
         "client.id": CLIENT_ID,
-        "message.max.bytes": LARGEST_LETTER_BYTES,
+        "message.max.bytes": LARGEST_DEAD_LETTER_BYTES,
         "linger.ms": 5,
         "compression.type": "lz4",
     }
@@ -220,7 +223,7 @@ def producer_properties(kafka: Kafka) -> dict[str, Any]:
 
 
 def admin_properties(kafka: Kafka) -> dict[str, Any]:
-    """What an administrative client needs: only what both kinds of client know."""
+    """The configuration of an administrative client: only properties that consumers and producers share."""
     roles = CONSUMER_ONLY | PRODUCER_ONLY
     user = {name: value for name, value in kafka.properties.items() if name not in roles}
     return {"client.id": CLIENT_ID, **user, "bootstrap.servers": kafka.bootstrap_servers}
@@ -232,26 +235,26 @@ def is_kip848(properties: dict[str, str]) -> bool:
 
 
 def is_cooperative(properties: dict[str, Any]) -> bool:
-    """Whether a rebalance takes away only what moves."""
+    """Whether a rebalance revokes only the partitions that move."""
     return is_kip848(properties) or properties["partition.assignment.strategy"] == "cooperative-sticky"
 
 
 def client_logger() -> logging.Logger:
-    """Where librdkafka's own lines go: addresses and states, never a record; repeated ones are kept back."""
+    """The logger for librdkafka's lines: addresses and states, never a record. Repeated lines are rate-limited."""
     logger = logging.getLogger("worker.librdkafka")
     if not logger.filters:
-        logger.addFilter(_KeepBack())
+        logger.addFilter(_RateLimit())
     return logger
 
 
-class _KeepBack(logging.Filter):
-    """Lets the first line of a kind through, and then one each few seconds: an outage repeats itself."""
+class _RateLimit(logging.Filter):
+    """Passes the first line of a kind, then one every few seconds: an outage repeats its lines."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._quiet = LogRateLimiter()
+        self._limiter = LogRateLimiter()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """The binding logs with librdkafka's facility (`FAIL`, `MAXPOLL`, ...) as its first argument."""
         facility = str(record.args[0]) if isinstance(record.args, tuple) and record.args else record.msg
-        return self._quiet.count((facility,), 1) > 0
+        return self._limiter.count((facility,), 1) > 0

@@ -1,4 +1,4 @@
-"""Whether librdkafka takes the user's properties: asked of the library itself, before anything connects."""
+"""Checks the user's properties with librdkafka itself, without connecting to anything."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _OFTEN_USED = {
     "ssl.key.pem", "ssl.endpoint.identification.algorithm", "enable.ssl.certificate.verification",
     "socket.timeout.ms", "socket.keepalive.enable", "message.max.bytes", "receive.message.max.bytes", "debug",
 }  # fmt: skip
-"""For near matches: librdkafka cannot be asked for the names that it knows."""
+"""For near matches: librdkafka has no way to list the names that it knows."""
 
 _UNKNOWN = re.compile(r'No such configuration property: "([^"]+)"')
 _OUTSIDE = re.compile(r'Configuration property "([^"]+)" value .* is outside allowed range (\S+)')
@@ -39,7 +39,7 @@ _NAMED = re.compile(r"`([a-z.]+)`")
 
 
 class Refusal(NamedTuple):
-    """What librdkafka does not take: a property, or "" if it is not one alone."""
+    """What librdkafka refuses. `name` is "" if the fault is not in one property alone."""
 
     name: str
     message: str
@@ -47,7 +47,7 @@ class Refusal(NamedTuple):
 
 
 def property_problems(settings: Settings) -> list[Problem]:
-    """The properties that librdkafka refuses, one after the other as it names them. Connects to nothing."""
+    """The properties that librdkafka refuses. It names one at a time, so each is removed to find the next."""
     clients = (
         (make_consumer, consumer_properties(settings.kafka, settings.memory)),
         (make_consumer, reader_properties(settings.kafka, settings.memory)),
@@ -86,13 +86,13 @@ def _refusals(
 
 
 def _translated(text: str, user: Mapping[str, str]) -> Refusal:
-    """What librdkafka says, without the value: that may be a secret."""
+    """The message of librdkafka without the value, which may be a secret."""
     if unknown := _UNKNOWN.search(text):
         hint = did_you_mean(unknown[1], CONSUMER_ONLY | PRODUCER_ONLY | _OFTEN_USED)
         return Refusal(unknown[1], "librdkafka has no such property", hint)
     if invalid := _INVALID.search(text):
-        return Refusal(invalid[1], "librdkafka does not take this value")
+        return Refusal(invalid[1], "librdkafka does not accept this value")
     if outside := _OUTSIDE.search(text):
         return Refusal(outside[1], f"must be within {outside[2]}")
     named = next((name for name in _NAMED.findall(text) if name in user), "")
-    return Refusal(named, f"librdkafka does not take them together: {text}")
+    return Refusal(named, f"librdkafka does not accept this combination: {text}")

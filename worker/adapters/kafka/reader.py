@@ -1,4 +1,4 @@
-"""Reads some records of a topic without joining a group: for looking at them, nothing is committed."""
+"""Reads some records of a topic without joining a group. Commits nothing."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from confluent_kafka import (
     OFFSET_BEGINNING,
     OFFSET_END,
     OFFSET_INVALID,
-    KafkaError,
     KafkaException,
     TopicPartition,
 )
 
+from worker.adapters.kafka.client_errors import NO_SUCH_TOPIC
 from worker.adapters.kafka.clients import make_consumer
+from worker.adapters.kafka.error_codes import PARTITION_EOF
 from worker.adapters.kafka.properties import reader_properties
-from worker.adapters.kafka.scan import KafkaWalk
+from worker.adapters.kafka.scan import KafkaScan
 from worker.adapters.kafka.start_offsets import offsets_at
+from worker.adapters.kafka.timeouts import RESPONSE_SECONDS
 from worker.pipeline.ports import SourceFailed
 
 if TYPE_CHECKING:
@@ -26,14 +28,9 @@ if TYPE_CHECKING:
     from worker.core.records import Partition, Record
     from worker.settings import Settings
 
-ANSWER_SECONDS = 10.0
-"""How long a broker may take to answer, or to send the next record."""
-
-_EOF = KafkaError._PARTITION_EOF  # noqa: SLF001 - the client's public name for its own code
-
 
 class KafkaReader:
-    """A consumer that belongs to no group's members.
+    """A consumer that joins no group.
 
     Args:
         settings: of the worker: `kafka` and `memory`.
@@ -52,10 +49,10 @@ class KafkaReader:
     def cluster_id(self) -> str:
         """The cluster's own id. Raises `SourceFailed`."""
         with _failing():
-            return str(self._consumer.list_topics(timeout=ANSWER_SECONDS).cluster_id)
+            return str(self._consumer.list_topics(timeout=RESPONSE_SECONDS).cluster_id)
 
     def record(self, partition: Partition, offset: int) -> Record | None:
-        """The record at an offset; None if there is none, or none any more. Raises `SourceFailed`."""
+        """The record at an offset; None if there is none. Raises `SourceFailed`."""
         with _failing():
             self._consumer.assign([TopicPartition(*partition, offset)])
             message = next(self._until_the_end({partition}), None)
@@ -65,7 +62,7 @@ class KafkaReader:
         """The newest `limit` records, or all if there are fewer, in order within each partition.
 
         Raises:
-            SourceFailed: no such topic, or the brokers do not answer.
+            SourceFailed: no such topic, or the brokers do not respond.
         """
         bounds = {number: span for number, span in self.bounds(topic).items() if span[0] < span[1]}
         read: dict[int, list[Record]] = {number: [] for number in bounds}
@@ -105,34 +102,34 @@ class KafkaReader:
             ends = offsets_at(self._consumer, partitions, OFFSET_END)
         return {number: (firsts[topic, number], ends[topic, number]) for _, number in partitions}
 
-    def walk(self, topic: str, bounds: Bounds, patience: float) -> KafkaWalk:
-        """Begin a walk over all records within the bounds. Raises `SourceFailed`."""
+    def scan(self, topic: str, bounds: Bounds, patience: float) -> KafkaScan:
+        """Begin a scan of all records within the bounds. Raises `SourceFailed`."""
         with _failing():
-            return KafkaWalk(self._consumer, topic, bounds, patience)
+            return KafkaScan(self._consumer, topic, bounds, patience)
 
     def _partitions(self, topic: str) -> list[Partition]:
-        metadata = self._consumer.list_topics(topic, timeout=ANSWER_SECONDS).topics[topic]
+        metadata = self._consumer.list_topics(topic, timeout=RESPONSE_SECONDS).topics[topic]
         if metadata.error is not None or not metadata.partitions:
-            raise SourceFailed(f"no such topic, or no right to see it: {topic}")
+            raise SourceFailed(f"{NO_SUCH_TOPIC}: {topic}")
         return [(topic, number) for number in sorted(metadata.partitions)]
 
     def _until_the_end(self, partitions: set[Partition]) -> Iterator[Record]:
-        """Records until each partition has ended, or none came for a while."""
+        """Records until the end of each partition. Raises `SourceFailed` if the next one does not come in time."""
         while partitions:
-            message = self._consumer.poll(ANSWER_SECONDS)
+            message = self._consumer.poll(RESPONSE_SECONDS)
             if message is None:
-                raise SourceFailed("the brokers do not answer")
+                raise SourceFailed("the brokers do not respond")
             error = message.error()
             if error is None:
                 yield cast("Record", message)
-            elif error.code() == _EOF or message.offset() == OFFSET_INVALID:
+            elif error.code() == PARTITION_EOF or message.offset() == OFFSET_INVALID:
                 partitions.discard((message.topic() or "", message.partition() or 0))
             else:
                 raise SourceFailed(error.str())
 
 
 def share_out(limit: int, available: Mapping[int, int]) -> dict[int, int]:
-    """How much to take of each, evenly, at most `limit` together; who has less leaves the rest to the others."""
+    """How much to take of each, evenly, at most `limit` in total; one that has less leaves its rest to the others."""
     shares = dict.fromkeys(available, 0)
     left = limit
     for place, number in enumerate(sorted(available, key=lambda each: available[each])):
@@ -143,7 +140,7 @@ def share_out(limit: int, available: Mapping[int, int]) -> dict[int, int]:
 
 @contextmanager
 def _failing() -> Iterator[None]:
-    """What the client raises, in the words of `ports`."""
+    """Raise the client's errors as `SourceFailed`."""
     try:
         yield
     except KafkaException as error:

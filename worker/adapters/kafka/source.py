@@ -1,7 +1,7 @@
-"""Kafka as the pipeline's source: a plain consumer, whose every blocking call runs in one thread of its own.
+"""Kafka as the pipeline's source: a plain consumer whose blocking calls all run in one thread of their own.
 
-The thread polls only while a fetch is under way, so that is when rebalances happen: the pipeline is never
-told of one while it takes records in. Commits wait behind a poll: the client lets nobody in before it has ended.
+The thread polls only while a fetch is under way, so rebalances happen only then: never while the pipeline accepts
+records. Commits wait for the poll to end, because the client lets one thread in at a time.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException
 
-from worker.adapters.kafka.client_errors import Troubles, missing_topics
+from worker.adapters.kafka.client_errors import NO_SUCH_TOPIC, ClientErrors, missing_topics
 from worker.adapters.kafka.clients import make_consumer
+from worker.adapters.kafka.error_codes import OUT_OF_RANGE, PARTITION_EOF
 from worker.adapters.kafka.fatal_errors import can_heal, describe, is_fatal, renewal_backoff
-from worker.adapters.kafka.membership import REVOKE_SHARE, Membership
+from worker.adapters.kafka.group_settings import DEFAULT_SESSION_SECONDS, group_session_timeout
+from worker.adapters.kafka.log_changes import LogChanges, partition_of
+from worker.adapters.kafka.membership import Membership
 from worker.adapters.kafka.presence import Presence
 from worker.adapters.kafka.properties import (
     admin_properties,
@@ -26,9 +29,10 @@ from worker.adapters.kafka.properties import (
     is_cooperative,
     is_kip848,
 )
-from worker.adapters.kafka.stalls import StallDetector, start_stalled_again
-from worker.adapters.kafka.start_offsets import StartOffsets, offsets_at
-from worker.adapters.kafka.teller import Teller
+from worker.adapters.kafka.rebalance_listener import RebalanceListener
+from worker.adapters.kafka.routine_checks import RoutineChecks
+from worker.adapters.kafka.start_offsets import StartOffsetLookup
+from worker.adapters.kafka.timeouts import IDLE_SECONDS, POLL_SECONDS
 from worker.adapters.kafka.topic_ids import TopicIds
 from worker.pipeline.ports import CommitFailed, Fetched, SourceFailed
 
@@ -38,7 +42,7 @@ if TYPE_CHECKING:
     from confluent_kafka import Message
     from confluent_kafka.admin._metadata import ClusterMetadata
 
-    from worker.core.records import Partition, Record
+    from worker.core.records import Partition
     from worker.pipeline.ports import Assignments
     from worker.settings import Kafka, Memory
     from worker.telemetry.telemetry import Telemetry
@@ -46,30 +50,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CHUNK = 1000
-"""Records of one fetch, at most: more are no cheaper (0.8 µs each), and the loop takes them all in."""
-
-POLL_SECONDS = 0.1
-"""How long a fetch waits for its first record."""
-
-REST_SECONDS = 0.05
-"""How long a fetch with no room waits before it answers: the delay after which consumption goes on."""
+"""The most records of one fetch. A record costs 0.8 µs to take from the client; larger fetches are no cheaper."""
 
 PAUSE_AFTER_SECONDS = 1.0
-"""How long after the last fetch that had room the partitions are paused. Pausing throws away what was fetched ahead."""
+"""How long after the last fetch with room the partitions are paused. Pausing throws away what was fetched ahead, so a
+short lack of room should not cause it; not polling at all for longer would delay rebalances and error reports."""
 
-CHECK_SECONDS = 2.0
-"""How often the brokers are asked again while something is wrong, and for the ends of paused partitions."""
-
-CHECK_WELL_SECONDS = 30.0
-"""How often they are asked while all is well: a topic may have been deleted, and no callback tells of that."""
-
-NOTE_SECONDS = 0.5
-"""How often the ends are noted that come with what is fetched, for the lag."""
-
-METADATA_SECONDS = 3.0
-
-_EOF = KafkaError._PARTITION_EOF  # noqa: SLF001 - the client's public name for its own code
-_OUT_OF_RANGE = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}  # noqa: SLF001 - the same
+DEFAULT_MAX_POLL_INTERVAL_MS = 300_000
+"""librdkafka's default of `max.poll.interval.ms`."""
 
 
 class KafkaSource:
@@ -77,16 +65,16 @@ class KafkaSource:
 
     Args:
         kafka: the settings of that name.
-        memory: of which a share is for what is fetched ahead.
+        memory: a share of it is for records fetched ahead.
         subscriptions: exact topic names, and patterns `^...$`.
-        telemetry: told of assignments, commits, losses and errors.
-        before_joining: awaited once a broker has answered; what it raises, `open` raises.
+        telemetry: notified of assignments, commits, losses and errors.
+        before_joining: awaited once a broker has responded; `open` raises what it raises.
 
     Attributes:
         cluster_id: the cluster's own id; known once `open` returns.
-        max_poll_interval: seconds that the group waits for a member to poll, and to give partitions up.
-        session_timeout: seconds that the group waits for a member's heartbeat. With KIP-848 the broker
-            decides, and this is its default.
+        max_poll_interval: seconds within which the group needs a member to poll, and to give partitions up.
+        session_timeout: seconds without a heartbeat after which the group gives the partitions to another member. With
+            KIP-848 the brokers set it: it is read when `open` runs.
     """
 
     def __init__(
@@ -99,60 +87,59 @@ class KafkaSource:
         before_joining: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.cluster_id = ""
-        self.max_poll_interval = int(kafka.properties.get("max.poll.interval.ms", 300_000)) / 1000
-        self.session_timeout = int(kafka.properties.get("session.timeout.ms", 45_000)) / 1000
+        self.max_poll_interval = (
+            int(kafka.properties.get("max.poll.interval.ms", DEFAULT_MAX_POLL_INTERVAL_MS)) / 1000
+        )
+        self.session_timeout = (
+            int(kafka.properties.get("session.timeout.ms", DEFAULT_SESSION_SECONDS * 1000)) / 1000
+        )
         self._kafka = kafka
         self._properties = consumer_properties(kafka, memory)
         self._subscriptions = list(subscriptions)
         self._exact = [topic for topic in subscriptions if not topic.startswith("^")]
         self._telemetry = telemetry
         self._before_joining = before_joining
-        self._troubles = Troubles()
+        self._errors = ClientErrors()
         self._poller = ThreadPoolExecutor(1, "kafka-poll")
         self._fetching: asyncio.Future[Fetched] | None = None
         self._had_room_at = 0.0
-        self._checked_at = 0.0
-        self._ends_at = 0.0
-        self._aside_at = 0.0
-        self._noted_at = 0.0
-        self._out_of_range: dict[Partition, int] = {}
         self._topic_ids = TopicIds(admin_properties(kafka))
-        self._presence: Presence | None = None
+        # Messages that the client returned while it was polled for something else.
         self._polled: list[Message] = []
-        self._stalls = StallDetector()
-        self._idle_poll = False
         self._backoff = renewal_backoff()
         self._renew_at: float | None = None
         self._loop: asyncio.AbstractEventLoop
         self._consumer: Consumer
-        self._teller: Teller
+        self._listener: RebalanceListener
+        self._log_changes: LogChanges
+        self._checks: RoutineChecks
         self._membership: Membership | None = None
 
     async def open(self, assignments: Assignments) -> None:
-        """Connect, look for the topics, subscribe. Waits while no broker answers; `problems` says so.
+        """Connect, look for the topics, subscribe. Waits while no broker responds; `problems` says so.
 
         Raises:
             SourceFailed: a topic does not exist, or librdkafka refuses a property.
         """
         self._loop = asyncio.get_running_loop()
-        await self._in(self._poller, self._create, assignments)
-        # What is waited for is a broker, not a task of ours that could set an event.
-        while (metadata := await self._in(self._poller, self._metadata)) is None:  # noqa: ASYNC110 - see above
-            await asyncio.sleep(REST_SECONDS)
+        await self._in_poller(self._create, assignments)
+        # This waits for a broker, which cannot set an event.
+        while (metadata := await self._in_poller(self._checks.metadata)) is None:  # noqa: ASYNC110 - see above
+            await asyncio.sleep(IDLE_SECONDS)
         if missing := missing_topics(metadata, self._exact):
-            raise SourceFailed(f"no such topic, or no right to see it: {', '.join(missing)}")
+            raise SourceFailed(f"{NO_SUCH_TOPIC}: {', '.join(missing)}")
         self.cluster_id = str(metadata.cluster_id)
         if self._before_joining is not None:
             await self._before_joining()
-        await self._in(self._poller, self._subscribe, metadata)
+        await self._in_poller(self._subscribe, metadata)
 
     async def fetch(self, limit: int) -> Fetched:
-        """See `ports.Source.fetch`. What a cancelled call would have brought comes with the next one."""
+        """See `ports.Source.fetch`. What a cancelled call would have returned comes with the next one."""
         if self._fetching is None:
             if self._is_resting(limit):
-                await asyncio.sleep(REST_SECONDS)
+                await asyncio.sleep(IDLE_SECONDS)
                 return Fetched()
-            self._fetching = self._in(self._poller, self._fetch, limit)
+            self._fetching = self._in_poller(self._fetch, limit)
         fetched = await asyncio.shield(self._fetching)
         self._fetching = None
         return fetched
@@ -160,11 +147,11 @@ class KafkaSource:
     async def commit(self, offsets: Mapping[Partition, int]) -> Collection[Partition]:
         """See `ports.Source.commit`.
 
-        What was revoked meanwhile is left out: it is another member's to commit.
+        Partitions that were revoked meanwhile are left out: their next owner commits them.
         """
-        tokens = self._member.tokens(offsets)
+        tokens = self._member.assignment.tokens(offsets)
         try:
-            outcomes = await self._in(self._poller, self._member.commit, dict(offsets), tokens)
+            outcomes = await self._in_poller(self._member.commit, dict(offsets), tokens)
         except KafkaException as error:
             why = error.args[0].name()
             self._telemetry.commit_failed(why)
@@ -178,7 +165,7 @@ class KafkaSource:
     async def confirm(self) -> None:
         """See `ports.Source.confirm`."""
         try:
-            await self._in(self._poller, self._member.confirm)
+            await self._in_poller(self._member.confirm)
         except KafkaException as error:
             raise CommitFailed(error.args[0].name()) from None
 
@@ -186,12 +173,12 @@ class KafkaSource:
         """Revoke everything as a rebalance would, leave the group, end the thread."""
         if self._membership is not None:
             self._membership.stop_waiting()
-            await self._in(self._poller, self._membership.close)
+            await self._in_poller(self._membership.close)
         self._poller.shutdown(wait=False)
 
     @property
     def joined(self) -> bool:
-        """Whether the group knows this member, with or without partitions."""
+        """Whether the group has accepted this member, with or without partitions."""
         return self._membership is not None and self._membership.joined
 
     @property
@@ -201,21 +188,19 @@ class KafkaSource:
 
     def problems(self) -> list[dict[str, str]]:
         """What is wrong right now, as `/readyz` shows it."""
-        return self._troubles.listed()
+        return self._errors.problems()
 
     def lags(self) -> dict[Partition, int]:
-        """For each partition that is ours: offsets between what is committed and the end. Asks no broker."""
-        return self._membership.lags() if self._membership is not None else {}
+        """For each owned partition: offsets between the commit and the end. Asks no broker."""
+        return self._membership.assignment.lags() if self._membership is not None else {}
 
     @property
     def _member(self) -> Membership:
         assert self._membership is not None, "open() comes first"
         return self._membership
 
-    def _in(
-        self, executor: ThreadPoolExecutor, call: Callable[..., T], *arguments: object
-    ) -> asyncio.Future[T]:
-        return self._loop.run_in_executor(executor, functools.partial(call, *arguments))
+    def _in_poller(self, call: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
+        return self._loop.run_in_executor(self._poller, functools.partial(call, *arguments))
 
     def _is_resting(self, limit: int) -> bool:
         # Not polling for a moment keeps what was fetched ahead; pausing would throw it away.
@@ -227,8 +212,7 @@ class KafkaSource:
     # Everything below runs in the polling thread.
 
     def _create(self, assignments: Assignments) -> None:
-        patience = self.max_poll_interval * REVOKE_SHARE
-        self._teller = Teller(self._loop, assignments, self._telemetry, patience)
+        self._listener = RebalanceListener(self._loop, assignments, self._telemetry, self.max_poll_interval)
         self._create_member()
 
     def _create_member(self) -> None:
@@ -236,66 +220,66 @@ class KafkaSource:
             self._consumer = make_consumer(self._properties, error_cb=self._on_error)
         except KafkaException as error:
             raise SourceFailed(error.args[0].str()) from None
-        if is_kip848(self._kafka.properties):
-            self._presence = Presence(admin_properties(self._kafka), self._kafka.group_id)
-        cooperative = is_cooperative(self._properties)
         self._membership = Membership(
             self._consumer,
-            StartOffsets(self._consumer, self._kafka, self._topic_ids.of),
-            self._teller,
-            self._troubles,
-            cooperative=cooperative,
+            StartOffsetLookup(self._consumer, self._kafka, self._topic_ids.of),
+            self._listener,
+            self._errors,
+            cooperative=is_cooperative(self._properties),
+        )
+        self._log_changes = LogChanges(
+            self._consumer, self._membership, self._topic_ids, self._listener, self._on_error
+        )
+        kip848 = is_kip848(self._kafka.properties)
+        self._checks = RoutineChecks(
+            self._consumer,
+            self._exact,
+            self._membership,
+            Presence(admin_properties(self._kafka), self._kafka.group_id) if kip848 else None,
+            self._errors,
+            self._listener,
+            self._on_error,
+            self._polled.append,
         )
 
     def _subscribe(self, metadata: ClusterMetadata) -> None:
+        if is_kip848(self._kafka.properties) and metadata.controller_id in metadata.brokers:
+            self.session_timeout = group_session_timeout(
+                admin_properties(self._kafka), self._kafka.group_id, self.session_timeout
+            )
         self._member.subscribe(self._subscriptions)
         if not any(re.match(each, topic) for each in self._subscriptions for topic in metadata.topics):
             self._member.joined_without_partitions()
 
     def _client_failed(self, error: KafkaError) -> None:
-        """The client is in a terminal state: give up what it had, and have another made.
+        """The client is in a terminal state: give up its partitions, and replace it.
 
         Raises:
-            SourceFailed: another would fail in the same way.
+            SourceFailed: another client would fail in the same way.
         """
         if not can_heal(error):
             raise SourceFailed(describe(error))
         now = time.monotonic()
         self._renew_at = now + self._backoff.failed(now)
-        self._troubles.client_failed(describe(error))
-        self._teller.client_failed(describe(error))
+        self._errors.client_failed(describe(error))
+        self._listener.client_failed(describe(error))
         self._polled.clear()
-        self._out_of_range.clear()
         self._member.abandon()
 
     def _renew(self) -> bool:
-        """Make another client when its time has come; False while that is still ahead."""
+        """Replace a failed client once its delay is over; False if there is no usable client yet."""
         if self._renew_at is None:
             return True
         if time.monotonic() < self._renew_at:
-            time.sleep(REST_SECONDS)
+            time.sleep(IDLE_SECONDS)
             return False
         if self._member.is_abandoned:
             self._create_member()
-        if (metadata := self._metadata()) is None:
+        if (metadata := self._checks.metadata()) is None:
             return False
         self._renew_at = None
         self._subscribe(metadata)
         return True
-
-    def _metadata(self) -> ClusterMetadata | None:
-        self._checked_at = time.monotonic()
-        try:
-            metadata: ClusterMetadata = self._consumer.list_topics(timeout=METADATA_SECONDS)
-        except KafkaException as error:
-            # Lets the client say why: refused, not authenticated, ... What comes beside it must not be skipped.
-            if (message := self._consumer.poll(0)) is not None:
-                self._polled.append(message)
-            self._troubles.noticed(error.args[0])
-            self._troubles.unreachable()
-            return None
-        self._troubles.answered(metadata, self._exact)
-        return metadata
 
     def _fetch(self, limit: int) -> Fetched:
         try:
@@ -307,144 +291,48 @@ class KafkaSource:
             return Fetched()
 
     def _fetch_from(self, membership: Membership, limit: int) -> Fetched:
-        membership.pause(paused=limit <= 0)
-        messages = membership.still_ours(self._take(min(limit, CHUNK)))
+        membership.assignment.pause(paused=limit <= 0)
+        messages = membership.without_moved(self._take(min(limit, CHUNK)))
         fetched = Fetched([each for each in messages if each.error() is None])  # type: ignore[misc] # as Record
         if len(fetched.records) < len(messages):
             for message in messages:
                 if message.error() is not None:
-                    self._take_in_event(message, fetched)
-        if self._troubles.forbids_topics:
+                    self._handle_event(message, fetched)
+        if self._errors.forbids_topics:
             read = [each.topic() for each in fetched.records]
-            self._troubles.allowed({*read, *(topic for topic, _ in fetched.positions)})
-        self._read_from_the_start(membership, fetched)
-        self._watch_topics(membership, fetched)
+            self._errors.topics_readable({*read, *(topic for topic, _ in fetched.positions)})
+        self._log_changes.handle(fetched)
         membership.rejoin_if_needed()
-        self._note_ends(membership)
-        self._find_stalls(membership, paused=limit <= 0)
-        self._check(membership, paused=limit <= 0)
+        self._checks.run(paused=limit <= 0, out_of_range=bool(self._log_changes))
         if membership.failure:
             raise membership.failure
         return fetched
 
     def _take(self, limit: int) -> list[Message]:
         if self._polled:
-            polled, self._polled = self._polled, []
+            polled = self._polled.copy()
+            self._polled.clear()
             return polled
         first = self._consumer.poll(POLL_SECONDS)
         if first is None:
-            self._idle_poll = True
+            self._checks.polled_nothing()
             return []
         return [first, *self._consumer.consume(limit - 1, 0)] if limit > 1 else [first]
 
-    def _take_in_event(self, message: Message, fetched: Fetched) -> None:
-        error, partition, offset = message.error(), _partition(message), message.offset()
+    def _handle_event(self, message: Message, fetched: Fetched) -> None:
+        error, partition, offset = message.error(), partition_of(message), message.offset()
         assert error is not None
         if is_fatal(error):
             raise KafkaException(error)
-        if error.code() == _EOF and offset is not None:
+        if error.code() == PARTITION_EOF and offset is not None:
             fetched.positions[partition] = offset
-            self._stalls.reached_end(partition, offset)
-        elif error.code() in _OUT_OF_RANGE:
-            self._out_of_range[partition] = offset or 0
+            self._checks.reached_end(partition, offset)
+        elif error.code() in OUT_OF_RANGE:
+            self._log_changes.out_of_range(partition, offset or 0)
         else:
-            self._troubles.noticed(error, message.topic())
+            self._errors.report(error, message.topic())
             self._on_error(error)
 
     def _on_error(self, error: KafkaError) -> None:
-        self._troubles.noticed(error)
-        self._teller.source_failed(error.name())
-
-    def _read_from_the_start(self, membership: Membership, fetched: Fetched) -> None:
-        """Where a position is out of range: go to the log's start, and say what was lost on the way."""
-        while self._out_of_range:
-            partition, reached = self._out_of_range.popitem()
-            if partition not in membership.owned:
-                continue
-            try:
-                first = offsets_at(self._consumer, [partition], OFFSET_BEGINNING)[partition]
-                if reached > first:
-                    self._begin_again(membership, [partition], fetched)
-                    continue
-                membership.read_from({partition: first})
-            except KafkaException as error:
-                self._on_error(error.args[0])
-                self._out_of_range[partition] = reached  # the next fetch tries again
-                return
-            fetched.positions[partition] = first
-            self._teller.records_lost(partition, first - reached)
-
-    def _begin_again(self, membership: Membership, partitions: list[Partition], fetched: Fetched) -> None:
-        membership.begin_again(partitions)
-        again = set(partitions)
-        fetched.records = [each for each in fetched.records if _partition(each) not in again]
-        for partition in again:
-            fetched.positions.pop(partition, None)
-            self._out_of_range.pop(partition, None)
-
-    def _watch_topics(self, membership: Membership, fetched: Fetched) -> None:
-        """A topic that was deleted and created anew is another topic: what is committed and read says nothing of it."""
-        for topic in self._topic_ids.changed(membership.topic_ids()):
-            try:
-                self._begin_again(
-                    membership, [each for each in membership.owned if each[0] == topic], fetched
-                )
-            except KafkaException as error:
-                self._on_error(error.args[0])  # the next answer says it again
-
-    def _check(self, membership: Membership, *, paused: bool) -> None:
-        """Ask now and then what no callback tells."""
-        if (
-            self._presence
-            and not membership.joined
-            and self._presence.has_nothing_for(self._consumer.memberid())
-        ):
-            membership.joined_without_partitions()
-        self._take_up_set_aside(membership)
-        quiet = time.monotonic() - self._checked_at
-        if quiet > (CHECK_SECONDS if self._troubles else CHECK_WELL_SECONDS):
-            self._metadata()
-        elif paused and time.monotonic() - self._ends_at > CHECK_SECONDS:
-            self._refresh_ends(membership)
-
-    def _take_up_set_aside(self, membership: Membership) -> None:
-        if membership.is_complete or time.monotonic() - self._aside_at < CHECK_SECONDS:
-            return
-        self._aside_at = time.monotonic()
-        try:
-            membership.take_up_set_aside()
-        except KafkaException as error:
-            self._on_error(error.args[0])
-
-    def _find_stalls(self, membership: Membership, *, paused: bool) -> None:
-        now = time.monotonic()
-        if paused:
-            self._stalls.no_room()
-            return
-        if not self._stalls.is_due(now) or self._out_of_range:
-            return
-        busy, self._idle_poll = not self._idle_poll, False
-        try:
-            stalled = start_stalled_again(self._stalls, self._consumer, membership, now, busy=busy)
-        except KafkaException as error:
-            self._on_error(error.args[0])
-            return
-        for partition in stalled:
-            self._teller.fetch_stalled(partition)
-        self._troubles.stalled(self._stalls.stalled)
-
-    def _note_ends(self, membership: Membership) -> None:
-        if time.monotonic() - self._noted_at > NOTE_SECONDS:
-            self._noted_at = time.monotonic()
-            membership.note_ends()
-
-    def _refresh_ends(self, membership: Membership) -> None:
-        self._ends_at = time.monotonic()
-        try:
-            membership.refresh_ends()
-        except KafkaException as error:
-            self._on_error(error.args[0])
-
-
-def _partition(message: Message | Record) -> Partition:
-    return message.topic() or "", message.partition() or 0
+        self._errors.report(error)
+        self._listener.source_failed(error.name())

@@ -1,7 +1,7 @@
-"""Finds partitions that have records to read, and room for them, and of which nothing comes.
+"""Finds partitions that have records to read and room for them, but do not advance.
 
-The invariant: a partition that is assigned, not paused, and whose end is beyond its position, moves. It is judged by
-the client's own positions and the brokers' own ends, because what the worker has noted may be what is wrong.
+The invariant: a partition that is assigned, not paused, and whose end is beyond its position, advances. The client's
+positions and the brokers' ends decide, because the worker's own copy of that state may be what is wrong.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from worker.adapters.kafka.start_offsets import offsets_at
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from worker.adapters.kafka.membership import Membership
+    from worker.adapters.kafka.assignment import Assignment
     from worker.core.records import Partition
 
 LOOK_SECONDS = 5.0
-"""How often the client's positions are compared."""
+"""How often the client's positions are compared: six times within `STALL_SECONDS`."""
 
 STALL_SECONDS = 30.0
-"""How long a partition with records to read may stand still."""
+"""How long a partition with records to read may stay where it is: longer than a leader election or a slow fetch."""
 
 BUSY_FACTOR = 10
-"""So many times longer while the client always has other records ready: this partition's may be queued behind them."""
+"""So many times longer while every poll returns records: this partition's may be queued behind them in the client."""
 
 LONGEST_SECONDS = 600.0
-"""Starting a partition again throws away what was fetched, so each time in vain doubles the wait, up to this."""
+"""A restart discards what was fetched ahead, so each one that does not help doubles the wait, up to this."""
 
 
 class StallDetector:
     """Watches positions.
 
     Attributes:
-        stalled: the partitions that were started again and have not moved since.
+        stalled: the partitions that were restarted and have not advanced since.
     """
 
     def __init__(self) -> None:
@@ -51,11 +51,11 @@ class StallDetector:
         return now - self._looked_at >= LOOK_SECONDS
 
     def reached_end(self, partition: Partition, offset: int) -> None:
-        """The client told that there is nothing below this offset, and the end is here."""
+        """The client reported the end: there are no more records below this offset."""
         self._ends_seen[partition] = offset
 
     def no_room(self) -> None:
-        """Nothing may be fetched: standing still is right."""
+        """Nothing may be fetched, so no partition is expected to advance."""
         self._since.clear()
 
     def look(self, now: float, positions: Mapping[Partition, int], *, busy: bool) -> list[Partition]:
@@ -64,10 +64,10 @@ class StallDetector:
         Args:
             now: monotonic seconds.
             positions: of all partitions that may be read, as the client has them.
-            busy: whether each poll since the last look brought records.
+            busy: whether each poll since the last look returned records.
 
         Returns:
-            The partitions that have stood still for too long, if their end is beyond what `reached` says.
+            The partitions that have not advanced for too long. They are stalled only if there are records to read.
         """
         self._looked_at = now
         for gone in self._positions.keys() - positions.keys():
@@ -85,7 +85,7 @@ class StallDetector:
         ]
 
     def judge(self, now: float, quiet: Iterable[Partition], ends: Mapping[Partition, int]) -> list[Partition]:
-        """Which of the quiet partitions must be started again: there are records below their ends."""
+        """Which of the quiet partitions must be restarted: those with records below their ends."""
         found = []
         for partition in quiet:
             self._since[partition] = now
@@ -104,19 +104,19 @@ class StallDetector:
             known.pop(partition, None)
 
 
-def start_stalled_again(
-    detector: StallDetector, consumer: Consumer, membership: Membership, now: float, *, busy: bool
+def restart_stalled(
+    detector: StallDetector, consumer: Consumer, assignment: Assignment, now: float, *, busy: bool
 ) -> list[Partition]:
-    """Look once, and have the client fetch what stands still anew.
+    """Look once, and restart the fetching of stalled partitions.
 
     Returns:
-        The partitions that were started again.
+        The partitions that were restarted.
 
     Raises:
-        KafkaException: a broker did not tell its ends.
+        KafkaException: a broker did not report its ends.
     """
-    quiet = detector.look(now, membership.positions(), busy=busy)
+    quiet = detector.look(now, assignment.positions(), busy=busy)
     stalled = detector.judge(now, quiet, offsets_at(consumer, quiet, OFFSET_END))
     if stalled:
-        membership.start_again(stalled)
+        assignment.restart_fetching(stalled)
     return stalled

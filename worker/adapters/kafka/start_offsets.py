@@ -1,6 +1,6 @@
-"""Where assigned partitions begin: at what the group has committed, else at `kafka.start_from`.
+"""Where assigned partitions start: at the group's committed offset, else at `kafka.start_from`.
 
-All look-ups are batched: one request for each broker and question, however many partitions there are.
+All look-ups are batched: one request per broker and kind of question, however many partitions there are.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaExcepti
 
 from worker.adapters.kafka.commit_notes import CommitNote, parse_note
 from worker.adapters.kafka.commits import commit
+from worker.adapters.kafka.timeouts import RESPONSE_SECONDS
 from worker.pipeline.ports import Start
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
     from worker.core.records import Partition
     from worker.settings import Kafka
-
-LOOK_UP_SECONDS = 10.0
-"""How long one question to the brokers may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +33,14 @@ class Committed:
 
 
 @dataclass(frozen=True, slots=True)
-class Starts:
-    """Where partitions begin.
+class StartOffsets:
+    """Where partitions start.
 
     Attributes:
-        found: the beginning of each.
+        found: the start of each.
         lost: how many offsets retention deleted between what was committed and the log's start.
-        notes: what each partition's commits are to carry.
-        restarted: partitions whose committed offset is of a topic that was deleted since, under the same name.
+        notes: the metadata of each partition's commits.
+        restarted: partitions whose committed offset belongs to a deleted topic of the same name.
     """
 
     found: dict[Partition, Start]
@@ -51,13 +49,13 @@ class Starts:
     restarted: list[Partition] = field(default_factory=list)
 
 
-class StartOffsets:
+class StartOffsetLookup:
     """Asks the brokers.
 
     Args:
         consumer: of the group; reads committed records only, so that its ends are read_committed ends.
-        kafka: says where to start in partitions without a committed offset.
-        topic_ids: the ids of topics at this moment.
+        kafka: says where partitions without a committed offset start.
+        topic_ids: the current ids of topics.
     """
 
     def __init__(
@@ -73,23 +71,23 @@ class StartOffsets:
         self._latest_at: int | None = None
         self._notes: dict[Partition, CommitNote] = {}
 
-    def group_began(self) -> None:
-        """The group has nothing for this member yet: a topic that is created later is read from its beginning."""
+    def group_started(self) -> None:
+        """The group has no partitions for this member yet: a topic created later is read from its beginning."""
         if self._latest_at is None and self._start_from == "latest":
             self._latest_at = _now()
 
-    def look_up(self, partitions: Iterable[Partition], subscriptions: Sequence[str]) -> Starts:
-        """Where these partitions begin.
+    def look_up(self, partitions: Iterable[Partition], subscriptions: Sequence[str]) -> StartOffsets:
+        """Where these partitions start.
 
         Raises:
-            KafkaException: a broker did not answer, or not yet.
+            KafkaException: a broker did not respond, or is not ready.
         """
         wanted = list(partitions)
         if not wanted:
-            return Starts({}, {})
+            return StartOffsets({}, {})
         ids = self._topic_ids({topic for topic, _ in wanted})
         before = committed_offsets(self._consumer, wanted)
-        restarted = [each for each in wanted if self._is_another_log(each, before.get(each), ids)]
+        restarted = [each for each in wanted if self._was_recreated(each, before.get(each), ids)]
         valid = {each: committed for each, committed in before.items() if each not in restarted}
         firsts = offsets_at(self._consumer, wanted, OFFSET_BEGINNING)
         ends = offsets_at(self._consumer, wanted, OFFSET_END)
@@ -103,27 +101,29 @@ class StartOffsets:
             )
             for each in wanted
         }
-        notes = {each: CommitNote(ids.get(each[0]), self._moment(before.get(each))) for each in wanted}
+        notes = {each: CommitNote(ids.get(each[0]), self._latest_at_of(before.get(each))) for each in wanted}
         if self._start_from == "latest":
             self._commit_at_once({each: found[each].offset for each in unknown}, notes)
         lost = {each: firsts[each] - offset for each, offset in offsets.items() if offset < firsts[each]}
         self._notes |= notes
-        return Starts(found, lost, notes, restarted)
+        return StartOffsets(found, lost, notes, restarted)
 
-    def _is_another_log(
+    def _was_recreated(
         self, partition: Partition, committed: Committed | None, ids: Mapping[str, str]
     ) -> bool:
-        """Whether the topic was created anew since its offset was committed, or since this member read it."""
+        """Whether the topic was recreated since its offset was committed, or since this member read it."""
         known = committed.note.topic_id if committed else None
         if known is None and partition in self._notes:
             known = self._notes[partition].topic_id
         return known is not None and ids.get(partition[0], known) != known
 
-    def beginnings(self, partitions: Sequence[Partition], notes: Mapping[Partition, CommitNote]) -> Starts:
-        """The beginnings of logs that are not those that `notes` are of.
+    def beginnings(
+        self, partitions: Sequence[Partition], notes: Mapping[Partition, CommitNote]
+    ) -> StartOffsets:
+        """The beginnings of logs that replaced the ones that `notes` describe.
 
         Raises:
-            KafkaException: a broker did not answer.
+            KafkaException: a broker did not respond.
         """
         ids = self._topic_ids({topic for topic, _ in partitions})
         firsts = offsets_at(self._consumer, partitions, OFFSET_BEGINNING)
@@ -131,9 +131,9 @@ class StartOffsets:
         found = {each: Start(firsts[each], None, ends[each]) for each in partitions}
         renewed = {each: CommitNote(ids.get(each[0]), notes[each].latest_at) for each in partitions}
         self._notes |= renewed
-        return Starts(found, {}, renewed, list(partitions))
+        return StartOffsets(found, {}, renewed, list(partitions))
 
-    def _moment(self, committed: Committed | None) -> int | None:
+    def _latest_at_of(self, committed: Committed | None) -> int | None:
         own = committed.note.latest_at if committed else None
         return self._latest_at if own is None else own
 
@@ -145,28 +145,26 @@ class StartOffsets:
         firsts: dict[Partition, int],
         ends: dict[Partition, int],
     ) -> dict[Partition, int]:
-        """Where partitions without a commit begin."""
+        """Where partitions without a committed offset start."""
         if self._start_from == "earliest" or not partitions:
             return {each: firsts[each] for each in partitions}
         since = self._start_from
         if isinstance(since, str):
-            moment = self._group_moment(subscriptions, before)
-            if moment is None:
+            first_start = self._first_start(subscriptions, before)
+            if first_start is None:
                 self._latest_at = _now()
                 return {each: ends[each] for each in partitions}
-            self._latest_at = since = moment
+            self._latest_at = since = first_start
         found = offsets_at(self._consumer, partitions, since)
         return {each: offset if offset >= 0 else ends[each] for each, offset in found.items()}
 
-    def _group_moment(
-        self, subscriptions: Sequence[str], before: Mapping[Partition, Committed]
-    ) -> int | None:
-        """When the group first started with `latest`: any of its commits may say so, also for partitions of others."""
+    def _first_start(self, subscriptions: Sequence[str], before: Mapping[Partition, Committed]) -> int | None:
+        """When the group first started with `latest`. Any of its commits may say so, also those of other members."""
         if self._latest_at is not None:
             return self._latest_at
-        if (moment := _earliest_moment(before)) is not None:
-            return moment
-        topics = self._consumer.list_topics(timeout=LOOK_UP_SECONDS).topics
+        if (started_at := _earliest_start(before)) is not None:
+            return started_at
+        topics = self._consumer.list_topics(timeout=RESPONSE_SECONDS).topics
         subscribed = [
             (topic, number)
             for topic, metadata in topics.items()
@@ -176,37 +174,37 @@ class StartOffsets:
             )
             for number in metadata.partitions
         ]
-        return _earliest_moment(committed_offsets(self._consumer, subscribed))
+        return _earliest_start(committed_offsets(self._consumer, subscribed))
 
     def _commit_at_once(
         self, offsets: Mapping[Partition, int], notes: Mapping[Partition, CommitNote]
     ) -> None:
-        """Keep the beginning, so that a member that is started again later does not take a later end."""
+        """Store the start offsets, so that a member that restarts later does not begin at a later end."""
         for error in commit(self._consumer, offsets, notes).values():
             if error is not None:
                 raise KafkaException(error)
 
 
 def offsets_at(consumer: Consumer, partitions: Iterable[Partition], when: int) -> dict[Partition, int]:
-    """The first offsets at or after a time.
+    """The first offset at or after a time, of each partition.
 
     Args:
-        consumer: whose isolation level decides what the end is.
-        partitions: to ask for.
-        when: epoch milliseconds, or `OFFSET_BEGINNING` or `OFFSET_END`: Kafka's protocol takes them as times.
+        consumer: its isolation level decides what the end is.
+        partitions: to ask about.
+        when: epoch milliseconds, `OFFSET_BEGINNING` or `OFFSET_END`: Kafka's protocol takes those in place of times.
 
     Returns:
-        The offsets; `OFFSET_END` where there is no record as late as that.
+        The offsets; `OFFSET_END` where no record is that recent.
     """
     asked = [TopicPartition(topic, number, when) for topic, number in partitions]
-    answers = _without_errors(consumer.offsets_for_times(asked, timeout=LOOK_UP_SECONDS)) if asked else []
+    answers = _without_errors(consumer.offsets_for_times(asked, timeout=RESPONSE_SECONDS)) if asked else []
     return {(answer.topic, answer.partition): answer.offset for answer in answers}
 
 
 def committed_offsets(consumer: Consumer, partitions: Iterable[Partition]) -> dict[Partition, Committed]:
-    """What the group has committed; partitions without are left out."""
+    """What the group has committed; partitions without a commit are left out."""
     asked = [TopicPartition(topic, number) for topic, number in partitions]
-    answers = _without_errors(consumer.committed(asked, timeout=LOOK_UP_SECONDS)) if asked else []
+    answers = _without_errors(consumer.committed(asked, timeout=RESPONSE_SECONDS)) if asked else []
     return {
         (answer.topic, answer.partition): Committed(answer.offset, parse_note(answer.metadata))
         for answer in answers
@@ -214,7 +212,7 @@ def committed_offsets(consumer: Consumer, partitions: Iterable[Partition]) -> di
     }
 
 
-def _earliest_moment(committed: Mapping[Partition, Committed]) -> int | None:
+def _earliest_start(committed: Mapping[Partition, Committed]) -> int | None:
     return min(
         (each.note.latest_at for each in committed.values() if each.note.latest_at is not None), default=None
     )

@@ -1,4 +1,4 @@
-"""What can be found wrong with the topics before anything starts (`check --connect`, and `run` at its start)."""
+"""Checks of the brokers and topics before anything starts: for `check --connect`, and for `run` at its start."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
-from worker.adapters.kafka.client_errors import NOT_KNOWN, missing_topics
-from worker.adapters.kafka.clients import make_admin
+from worker.adapters.kafka.client_errors import AUTHENTICATION_FAILED, NO_SUCH_TOPIC, missing_topics
+from worker.adapters.kafka.clients import make_admin, wait_for
+from worker.adapters.kafka.error_codes import UNSUPPORTED_FEATURE
 from worker.adapters.kafka.properties import admin_properties
+from worker.adapters.kafka.timeouts import RESPONSE_SECONDS
 from worker.documents.problems import Problem
 
 if TYPE_CHECKING:
@@ -23,18 +25,14 @@ if TYPE_CHECKING:
 
     from worker.settings import Kafka
 
-ANSWER_SECONDS = 10.0
+LOGIN_POLL_SECONDS = 1.0
+"""How long to wait for metadata before looking whether the login was refused: so soon is a wrong password reported."""
 
-STEP_SECONDS = 1.0
-"""How long to wait before looking whether the login was refused."""
+DEAD_LETTER_BYTES = 2048
+"""How much larger a dead letter is than its record: the worker's headers, without the API's own words."""
 
-LETTER_BYTES = 2048
-"""What a dead letter is larger than its record: our headers, without the API's own words."""
-
-_UNSUPPORTED = KafkaError._UNSUPPORTED_FEATURE  # noqa: SLF001 - the client's public name for its own code
-
-_NEVER_ANSWERED = {
-    _UNSUPPORTED,
+_CANNOT_CHECK = {
+    UNSUPPORTED_FEATURE,
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
 }
@@ -47,38 +45,36 @@ def kafka_problems(kafka: Kafka, subscriptions: Sequence[str]) -> list[Problem]:
     try:
         metadata = _wait_for_metadata(admin, errors)
     except KafkaException as error:
-        if refused := next((each for each in errors if each.code() in NOT_KNOWN), None):
+        if refused := next((each for each in errors if each.code() in AUTHENTICATION_FAILED), None):
             hint = "see security.protocol, sasl.* and ssl.* in kafka.properties"
             return [Problem(f"kafka: {_own_words(refused)}", hint=hint)]
         hint = f"kafka.bootstrap_servers is {kafka.bootstrap_servers}"
-        return [Problem(f"no broker answers: {error.args[0].str()}", hint=hint)]
+        return [Problem(f"no broker responds: {error.args[0].str()}", hint=hint)]
     exact = [each for each in subscriptions if not each.startswith("^")]
-    missing = [
-        Problem(f"no such topic, or no right to see it: {name}") for name in missing_topics(metadata, exact)
-    ]
+    missing = [Problem(f"{NO_SUCH_TOPIC}: {name}") for name in missing_topics(metadata, exact)]
     return missing + dead_letter_problems(kafka, subscriptions, small_is_wrong=True)
 
 
 def _wait_for_metadata(admin: AdminClient, errors: list[KafkaError]) -> ClusterMetadata:
-    """Ask what the cluster has; a refused login is noticed at once, where the answer would be awaited in vain.
+    """Ask for the metadata. A refused login ends the wait at once: there would never be a response.
 
     Raises:
-        KafkaException: no broker answered in time, or they refuse the login.
+        KafkaException: no broker responded in time, or the login was refused.
     """
-    deadline = time.monotonic() + ANSWER_SECONDS
+    deadline = time.monotonic() + RESPONSE_SECONDS
     while True:
         try:
-            metadata: ClusterMetadata = admin.list_topics(timeout=STEP_SECONDS)
+            metadata: ClusterMetadata = admin.list_topics(timeout=LOGIN_POLL_SECONDS)
         except KafkaException:
-            admin.poll(0)  # hands out what the client noticed meanwhile
-            if time.monotonic() > deadline or any(error.code() in NOT_KNOWN for error in errors):
+            admin.poll(0)  # calls `error_cb` with what the client noticed meanwhile
+            if time.monotonic() > deadline or any(error.code() in AUTHENTICATION_FAILED for error in errors):
                 raise
         else:
             return metadata
 
 
 def _own_words(error: KafkaError) -> str:
-    """What the client says, without the address of the connection before it."""
+    """The client's message, without the address of the connection in front of it."""
     text = error.str()
     at = text.find("uthentication failed")
     return text[at - 1 :] if at > 0 else text
@@ -87,10 +83,10 @@ def _own_words(error: KafkaError) -> str:
 def dead_letter_problems(
     kafka: Kafka, subscriptions: Sequence[str], *, small_is_wrong: bool = False
 ) -> list[Problem]:
-    """What keeps the dead-letter topic from taking every record of these sources, and keeping it. Blocks.
+    """What prevents the dead-letter topic from taking every record of these sources, or from keeping it. Blocks.
 
-    A topic that takes only smaller records than the sources do is a warning to a worker that starts: it writes what
-    is too large without its value. To a check it is wrong.
+    A topic whose size limit is below that of the sources is a warning when a worker starts: dead letters that are too
+    large are written without their value. For a check it is an error.
     """
     try:
         return look_for_dead_letter_problems(kafka, subscriptions, small_is_wrong=small_is_wrong)
@@ -104,20 +100,18 @@ def dead_letter_problems(
 def look_for_dead_letter_problems(
     kafka: Kafka, subscriptions: Sequence[str], *, small_is_wrong: bool = False
 ) -> list[Problem]:
-    """The same, for who can wait until the brokers answer.
+    """The same, for callers that can wait for the brokers.
 
     Raises:
-        KafkaException: the brokers did not answer; later they may.
+        KafkaException: the brokers did not respond; later they may.
     """
     name = kafka.dead_letter_topic
     admin = _admin(kafka)
     try:
-        metadata = admin.list_topics(timeout=ANSWER_SECONDS)
+        metadata = admin.list_topics(timeout=RESPONSE_SECONDS)
         if missing_topics(metadata, [name]):
             hint = "create it; the worker does not, because its partitions and retention are yours to choose"
             return [Problem(f"the dead-letter topic {name} does not exist", hint=hint)]
-        if metadata.controller_id < 0:  # nobody to ask for settings, as in the demo's cluster
-            return []
         if (
             metadata.controller_id not in metadata.brokers
         ):  # the demo's cluster, whose topics have no settings
@@ -129,11 +123,11 @@ def look_for_dead_letter_problems(
         ]
         settings = _settings(admin, [name, *sources])
     except KafkaException as error:
-        if error.args[0].code() not in _NEVER_ANSWERED:
+        if error.args[0].code() not in _CANNOT_CHECK:
             raise
         return _not_checked(name, error.args[0])
     finally:
-        admin.poll(0)  # lets it log
+        admin.poll(0)  # hands its log lines over
     return _judge(name, settings.pop(name), settings, small_is_wrong=small_is_wrong)
 
 
@@ -148,22 +142,23 @@ def _judge(
     larger = sorted(topic for topic, each in sources.items() if int(each["max.message.bytes"]) > room)
     if larger:
         message = f"the dead-letter topic {name} takes {room} bytes a record, not all that {', '.join(larger)} can hold"
-        hint = f"raise its max.message.bytes, to {LETTER_BYTES} above theirs; until then large values are left out"
+        hint = f"raise its max.message.bytes, to {DEAD_LETTER_BYTES} above theirs; until then large values are left out"
         problems.append(Problem(message, hint=hint, warning=not small_is_wrong))
     return problems
 
 
 def _settings(admin: AdminClient, topics: Iterable[str]) -> dict[str, dict[str, str]]:
-    asked = [ConfigResource(ResourceType.TOPIC, topic) for topic in dict.fromkeys(topics)]
-    answers: dict[ConfigResource, Any] = admin.describe_configs(asked, request_timeout=ANSWER_SECONDS)
+    resources = [ConfigResource(ResourceType.TOPIC, topic) for topic in dict.fromkeys(topics)]
+    responses: dict[ConfigResource, Any] = admin.describe_configs(resources, request_timeout=RESPONSE_SECONDS)
+    wait_for(responses.values(), RESPONSE_SECONDS)
     return {
-        resource.name: {entry.name: str(entry.value) for entry in answer.result().values()}
-        for resource, answer in answers.items()
+        resource.name: {entry.name: str(entry.value) for entry in response.result().values()}
+        for resource, response in responses.items()
     }
 
 
 def _not_checked(name: str, error: KafkaError) -> list[Problem]:
-    if error.code() == _UNSUPPORTED:
+    if error.code() == UNSUPPORTED_FEATURE:
         return []
     hint = "allow DescribeConfigs, or see to it yourself that it is not compacted and takes large records"
     message = f"the dead-letter topic {name} could not be checked: {error.str()}"

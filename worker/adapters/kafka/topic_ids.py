@@ -1,17 +1,17 @@
-"""The ids of topics: a topic that is deleted and created anew keeps its name and gets another id.
+"""The ids of topics: a topic that is deleted and created again keeps its name and gets another id.
 
-No callback and no consumer's metadata tells of it, so an administrative client asks.
+Neither a callback nor a consumer's metadata reports that, so an administrative client asks.
 """
 
 from __future__ import annotations
 
 import time
-from concurrent.futures import TimeoutError as AnswerTimeoutError
 from typing import TYPE_CHECKING, Any
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka import TopicCollection
 
-from worker.adapters.kafka.clients import make_admin
+from worker.adapters.kafka.clients import make_admin, wait_for
+from worker.adapters.kafka.timeouts import RESPONSE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,17 +20,15 @@ if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
 
 WATCH_SECONDS = 5.0
-"""How often the ids are compared. Commits carry the id too, so one made meanwhile is not taken for the new topic's."""
+"""How often the ids are compared. A recreated topic is noticed within this. Commits made meanwhile carry the old id, so
+the next owner does not take them for the new topic's."""
 
-ANSWER_SECONDS = 10.0
-
-_TIMED_OUT = KafkaError._TIMED_OUT  # noqa: SLF001 - the client's public name for its own code
 _NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
-"""Zero, in base64: a broker that knows no ids."""
+"""16 zero bytes in base64: the id that a broker reports if it knows none."""
 
 
 class TopicIds:
-    """Asks for ids.
+    """Asks the brokers for topic ids.
 
     Args:
         properties: of an administrative client.
@@ -44,38 +42,33 @@ class TopicIds:
         self._has_controller = False
 
     def of(self, topics: Iterable[str]) -> dict[str, str]:
-        """The ids at this moment; topics that are refused, or have none, are left out. Blocks.
+        """The current ids; topics that are refused or have no id are left out. Blocks.
 
         Raises:
-            KafkaException: no answer in time.
+            KafkaException: no response in time.
         """
         if not self._finds_controller():
             return {}
-        asked = self._ask(topics)
-        deadline = time.monotonic() + ANSWER_SECONDS
-        try:
-            for answer in asked.values():
-                answer.exception(max(0.0, deadline - time.monotonic()))
-        except AnswerTimeoutError:
-            raise KafkaException(KafkaError(_TIMED_OUT)) from None
-        return _ids(asked)
+        responses = self._ask(topics)
+        wait_for(responses.values())
+        return _ids(responses)
 
     def changed(self, known: Mapping[str, str]) -> dict[str, str]:
-        """Topics that have another id than the known one by the latest answer, with that. Waits for none."""
+        """Topics whose id in the latest response differs from the known one, with the new id. Never blocks."""
         if not self._asked:
             if self._has_controller and known and time.monotonic() - self._asked_at > WATCH_SECONDS:
                 self._asked_at = time.monotonic()
                 self._asked = self._ask(known)
             return {}
-        if not all(answer.done() for answer in self._asked.values()):
+        if not all(response.done() for response in self._asked.values()):
             return {}
-        answers, self._asked = self._asked, {}
-        return {topic: found for topic, found in _ids(answers).items() if known.get(topic, found) != found}
+        responses, self._asked = self._asked, {}
+        return {topic: found for topic, found in _ids(responses).items() if known.get(topic, found) != found}
 
     def _finds_controller(self) -> bool:
-        """Without one nothing is answered, and the client would wait: the demo's cluster never has one."""
+        """Without a controller the client would wait for a response in vain: the demo's cluster never has one."""
         if not self._has_controller:
-            metadata = self._client().list_topics(timeout=ANSWER_SECONDS)
+            metadata = self._client().list_topics(timeout=RESPONSE_SECONDS)
             self._has_controller = metadata.controller_id in metadata.brokers
         return self._has_controller
 
@@ -87,12 +80,13 @@ class TopicIds:
         names = sorted(topics)
         if not names:
             return {}
-        return self._client().describe_topics(TopicCollection(names), request_timeout=ANSWER_SECONDS)
+        return self._client().describe_topics(TopicCollection(names), request_timeout=RESPONSE_SECONDS)
 
 
-def _ids(answers: Mapping[str, Future[Any]]) -> dict[str, str]:
+def _ids(responses: Mapping[str, Future[Any]]) -> dict[str, str]:
+    """The ids in completed responses."""
     found = {}
-    for topic, answer in answers.items():
-        if answer.exception() is None and (topic_id := str(answer.result().topic_id)) != _NO_ID:
+    for topic, response in responses.items():
+        if response.exception() is None and (topic_id := str(response.result().topic_id)) != _NO_ID:
             found[topic] = topic_id
     return found

@@ -37,14 +37,14 @@ def interpret(node: Node, value: Any, kafka: Any) -> Any:
         ExpressionFailed: a function was given a value that it cannot work with.
     """
     try:
-        return _Interpreter(kafka).visit(node, value)
+        return Interpreter(kafka).visit(node, value)
     except JMESPathTypeError:
         raise Mismatch from None  # its text quotes the value
     except RecursionError:
         raise ExpressionFailed("the event nests too deeply for this expression") from None
 
 
-class _Interpreter(TreeInterpreter):  # type: ignore[misc] # the library has no types
+class Interpreter(TreeInterpreter):  # type: ignore[misc] # the library has no types
     """The library's interpreter for the trees of `syntax`."""
 
     COMPARATOR_FUNC: ClassVar[dict[str, Any]] = {
@@ -58,9 +58,11 @@ class _Interpreter(TreeInterpreter):  # type: ignore[misc] # the library has no 
         self._kafka = kafka
 
     def visit_kafka(self, _node: Node, _value: Any) -> Any:
+        """What `_kafka` is."""
         return self._kafka
 
     def visit_or_expression(self, node: Node, value: Any) -> Any:
+        """The first of several operands that is true, or the last."""
         result = None
         for child in node["children"]:
             result = self.visit(child, value)
@@ -69,6 +71,7 @@ class _Interpreter(TreeInterpreter):  # type: ignore[misc] # the library has no 
         return result
 
     def visit_and_expression(self, node: Node, value: Any) -> Any:
+        """The first of several operands that is false, or the last."""
         result = None
         for child in node["children"]:
             result = self.visit(child, value)
@@ -77,6 +80,7 @@ class _Interpreter(TreeInterpreter):  # type: ignore[misc] # the library has no 
         return result
 
     def visit_comparator(self, node: Node, value: Any) -> Any:
+        """Null where text is compared with a number."""
         try:
             return super().visit_comparator(node, value)
         except TypeError:  # text against a number: the library lets Python's error through

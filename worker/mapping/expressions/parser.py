@@ -12,13 +12,14 @@ from __future__ import annotations
 import math
 import re
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from jmespath import ast, exceptions
 from jmespath.parser import Parser
 
-from worker.core.near_matches import did_you_mean
 from worker.mapping.expressions import functions
+from worker.mapping.expressions.foreign_names import function_hint
 
 Node = dict[str, Any]
 
@@ -48,8 +49,14 @@ class ExpressionError(Exception):
         self.position = position
 
 
-def parse(text: str) -> Node:
+def parse(text: str, *, positions: bool = False) -> Node:
     """Parse an expression that is evaluated on an event.
+
+    Args:
+        text: the expression.
+        positions: whether each node has the key `start`: an index into the text, of the operator where the node has
+            one, of the node's first character otherwise. A chain of `||` or `&&` also has `operators`, the index of
+            each operator; a field that is written in double quotes has `quoted`.
 
     Raises:
         ExpressionError: with the position of the fault.
@@ -59,7 +66,7 @@ def parse(text: str) -> Node:
             warnings.simplefilter(
                 "ignore", PendingDeprecationWarning
             )  # `bare` text as a literal: still allowed
-            tree = _Parser().parse(text)
+            tree = (_PositionedParser() if positions else _Parser()).parse(text)
         return _normal(tree, on_event=True, level=0)
     except exceptions.JMESPathError as fault:
         raise _translated(fault, text) from None
@@ -128,7 +135,7 @@ class _Parser(Parser):  # type: ignore[misc] # the library has no types
             raise ExpressionError("only a name can be called, such as length(items)", token["start"])
         name: str = left["value"]
         if functions.arity(name) is None:
-            hint = did_you_mean(name, functions.NAMES)
+            hint = function_hint(name)
             raise ExpressionError(
                 f"there is no function {name}()" + (f": {hint}" if hint else ""), token["start"]
             )
@@ -174,6 +181,34 @@ class _Parser(Parser):  # type: ignore[misc] # the library has no types
         return node
 
 
+class _PositionedParser(_Parser):
+    """The same, with the position of each node."""
+
+    def _expression(self, binding_power: int = 0) -> Node:
+        token = self._lookahead_token(0)
+        self._advance()
+        begin: Any = getattr(self, f"_token_nud_{token['type']}", self._error_nud_token)
+        left: Node = begin(token)
+        left.setdefault("start", token["start"])
+        while binding_power < self.BINDING_POWER[self._current_token()]:
+            operator = self._lookahead_token(0)
+            go_on: Callable[[Node], Node] | None = getattr(self, f"_token_led_{operator['type']}", None)
+            if go_on is None:
+                return left  # the caller reports a token that does not belong here
+            self._advance()
+            start = left["start"] if operator["type"] in _NO_OPERATORS else operator["start"]
+            left = go_on(left)
+            left.setdefault("start", start)
+        return left
+
+    def _token_nud_quoted_identifier(self, token: dict[str, Any]) -> Node:
+        return {**super()._token_nud_quoted_identifier(token), "quoted": True}
+
+
+_NO_OPERATORS = frozenset({"dot", "lparen", "lbracket", "filter", "flatten"})
+"""Tokens after an expression that begin no second operand: the whole starts where the expression does."""
+
+
 def _check_arity(name: str, given: int, position: int) -> None:
     found = functions.arity(name)
     assert found is not None
@@ -200,15 +235,16 @@ def _normal(node: Node, *, on_event: bool, level: int, argument: bool = False) -
     if level > MOST_LEVELS:
         raise ExpressionError(f"nested deeper than {MOST_LEVELS} levels", 0)
     if kind == "field" and node["value"] == "_kafka" and on_event:
-        return {"type": "kafka", "children": []}
+        return {**node, "type": "kafka"}
     if kind == "slice":
         return node
     if kind == "expref" and not argument:
         raise ExpressionError("& belongs before an argument of a function", node["position"])
-    children = _chain(node) if kind in _CHAINS else node["children"]
+    children, operators = _chain(node) if kind in _CHAINS else (node["children"], {})
     here = len(same_place({**node, "children": children}))
     return {
         **node,
+        **operators,
         "children": [
             _normal(
                 child,
@@ -221,14 +257,16 @@ def _normal(node: Node, *, on_event: bool, level: int, argument: bool = False) -
     }
 
 
-def _chain(node: Node) -> list[Node]:
-    """The operands of `a || b || c`, which the parser nests to the left."""
+def _chain(node: Node) -> tuple[list[Node], dict[str, list[int]]]:
+    """The operands of `a || b || c`, which the parser nests to the left; the operators' positions, if known."""
     operands: list[Node] = []
+    starts: list[int] = []
     left = node
     while left["type"] == node["type"]:
+        starts += [left["start"]] if "start" in left else []
         left, right = left["children"]
         operands.append(right)
-    return [left, *reversed(operands)]
+    return [left, *reversed(operands)], {"operators": starts[::-1]} if starts else {}
 
 
 def _translated(fault: exceptions.JMESPathError, text: str) -> ExpressionError:

@@ -16,11 +16,11 @@ from worker.mapping.calls.assembly import convert
 from worker.mapping.calls.specs import CALLS, CallSpec, Field, Kind
 from worker.mapping.calls.validation import check_shared, check_traits
 from worker.mapping.expressions.expression import Expression, ExpressionError
+from worker.mapping.expressions.habits import habit
 from worker.mapping.expressions.parser import UNQUOTED_NAME
 from worker.mapping.files.rules import CallRule, Value
 from worker.mapping.files.schema import RULE_KEYS
 
-_DASHED = re.compile(r"[A-Za-z_]\w*(-\w+)+")
 _WORDS = re.compile(r"\w[\w ,.!?/:+-]*")
 _LITERAL_TEXT = "literal text is written in single quotes, within quotes that YAML takes away: \"'{}'\""
 
@@ -84,12 +84,13 @@ class CallReader:
         try:
             return Expression.parse(text)
         except ExpressionError as error:
+            at, meant = habit(text, error.position) or (error.position, _hint_for(bare))
             self._problems.append(
                 self._document.problem(
                     f"`{_shortened(bare)}` is not an expression: {error.message}",
                     path,
-                    offset=error.position,
-                    hint=_hint_for(bare),
+                    offset=at,
+                    hint=meant,
                 )
             )
             return None
@@ -236,8 +237,6 @@ def _known_items(given: dict[str, Value]) -> Iterator[tuple[str, Any]]:
 
 def _hint_for(text: str) -> str | None:
     """What was probably meant by a text that is no expression."""
-    if _DASHED.fullmatch(text):
-        return f"a name with dashes is written '\"{text}\"'"
     return _LITERAL_TEXT.format(text) if _WORDS.fullmatch(text) else None
 
 

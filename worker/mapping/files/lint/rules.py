@@ -1,53 +1,14 @@
-"""What may be wrong with rules that can be read: what never matches, what only looks like a known event."""
+"""Rules that are never reached; event names and properties that only look like the catalogue's."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from worker.customerio import catalog
 from worker.documents.problems import Problem
 from worker.mapping.expressions.expression import Expression
 from worker.mapping.files.rules import CallRule, MappingFile, Rule
-from worker.mapping.files.topics import is_pattern, matches, sample
-
-
-def claim_problems(files: Sequence[MappingFile], dead_letter_topic: str) -> Iterator[Problem]:
-    """Topics that two files claim, and claims on the dead-letter topic."""
-    for position, file in enumerate(files):
-        for topic in file.topics:
-            at = _topic_path(file, topic)
-            if matches(topic, dead_letter_topic):
-                what = f"the pattern '{topic}' matches" if is_pattern(topic) else f"'{topic}' is"
-                hint = "the worker would read what it writes"
-                yield file.document.problem(f"{what} the dead-letter topic", at, hint=hint)
-            for other in files[:position]:
-                for taken in other.topics:
-                    if overlap(topic, taken):
-                        line, _ = other.document.position(_topic_path(other, taken))
-                        where = f"{other.document.file}:{line}"
-                        yield file.document.problem(
-                            f"the topic '{topic}' is claimed by '{taken}' too", at, hint=f"see {where}"
-                        )
-
-
-def overlap(one: str, other: str) -> bool:
-    """Whether a topic is known that both mean.
-
-    For two patterns that is found out by examples, which may miss one: `Mappings.converter` refuses a topic
-    that turns out to be claimed twice.
-    """
-    if one == other:
-        return True
-    if is_pattern(one) and is_pattern(other):
-        return any(matches(other, name) for name in sample(one)) or any(
-            matches(one, name) for name in sample(other)
-        )
-    return matches(one, other) if is_pattern(one) else matches(other, one)
-
-
-def _topic_path(file: MappingFile, topic: str) -> tuple[str, int]:
-    return ("topics", file.document.data["topics"].index(topic))
 
 
 def rule_warnings(file: MappingFile) -> Iterator[Problem]:
@@ -60,12 +21,10 @@ def rule_warnings(file: MappingFile) -> Iterator[Problem]:
 
 
 def _never_reached(file: MappingFile) -> Iterator[Problem]:
-    """Rules that never match, because an earlier one does or because nothing does."""
-    for index, rule in enumerate(file.rules):
-        if rule.when is not None and rule.when.is_literal and not _is_true(rule.when):
-            yield _warning(file, rule, "this rule never matches: its `when` is never true")
-            continue
-        for earlier in file.rules[:index]:
+    """Rules that never match, because an earlier one does."""
+    whole = [rule for rule in file.rules if not _is_broken(file, rule)]
+    for index, rule in enumerate(whole):
+        for earlier in whole[:index]:
             if _always_first(earlier, rule):
                 line = earlier.at.rpartition(":")[2]
                 message = f"this rule can never match: the one in line {line} always does"
@@ -73,18 +32,18 @@ def _never_reached(file: MappingFile) -> Iterator[Problem]:
                 break
 
 
+def _is_broken(file: MappingFile, rule: Rule) -> bool:
+    """Whether the rule's condition could not be read."""
+    return rule.when is None and "when" in file.document.data["rules"][rule.path[-1]]
+
+
 def _always_first(earlier: Rule, rule: Rule) -> bool:
     if earlier.when is None:
         # What a rule without `when` leaves to others are tombstones, of which only _kafka tells.
         return rule.when is None or not rule.when.uses_kafka
     if earlier.when.is_literal:
-        return _is_true(earlier.when)
+        return False  # a finding of its own
     return rule.when is not None and rule.when.text.split() == earlier.when.text.split()
-
-
-def _is_true(when: Expression) -> bool:
-    value = when.search({}, {})
-    return bool(value) or (value == 0 and value is not False)
 
 
 def _warning(file: MappingFile, rule: Rule, message: str) -> Problem:

@@ -1,0 +1,85 @@
+"""What functions of other languages are called here."""
+
+from __future__ import annotations
+
+from worker.core.near_matches import did_you_mean
+from worker.mapping.expressions import functions
+
+_MEANT: dict[str, tuple[str, ...]] = {
+    "length": ("len", "count", "size", "strlen", "char_length", "arraylength", "cardinality"),
+    "lower": ("tolower", "tolowercase", "lowercase", "lcase", "downcase", "ascii_downcase", "strtolower"),
+    "upper": ("toupper", "touppercase", "uppercase", "ucase", "upcase", "ascii_upcase", "strtoupper"),
+    "trim": ("strip", "ltrim", "rtrim", "btrim"),
+    "starts_with": ("startswith", "hasprefix", "beginswith"),
+    "ends_with": ("endswith", "hassuffix"),
+    "contains": ("includes", "in", "has", "indexof", "instr", "include", "list_contains"),
+    "to_string": ("str", "string", "tostring", "text", "char"),
+    "to_number": ("int", "integer", "float", "number", "tonumber", "parseint", "parsefloat", "todouble"),
+    "not_null": ("coalesce", "ifnull", "nvl", "isnull", "firstnonnull"),
+    "replace": ("gsub", "sub", "replaceall", "translate", "regexreplace"),
+    "split": ("explode", "tokenize", "splitstring", "string_split"),
+    "keys": ("objectkeys", "getkeys"),
+    "values": ("objectvalues", "getvalues"),
+    "avg": ("average", "mean"),
+    "add": ("plus", "addition"),
+    "subtract": ("minus", "sub_number", "difference"),
+    "multiply": ("times", "mul", "product"),
+    "divide": ("div", "quotient"),
+    "sha256": ("sha2", "hash", "sha", "sha_256"),
+    "merge": ("assign", "extend", "concat_objects"),
+    "type": ("typeof", "gettype"),
+    "epoch_seconds": (
+        "epoch",
+        "unix_timestamp",
+        "strptime",
+        "timestamp",
+        "totimestamp",
+        "parsedate",
+        "to_epoch",
+    ),
+    "concat": ("concatenate", "concat_ws", "strcat", "format", "printf", "sprintf"),
+    "format_time": (
+        "strftime",
+        "date_format",
+        "dateformat",
+        "formatdate",
+        "format_date",
+        "to_char",
+        "todate",
+    ),
+    "parse_time": ("strptime", "to_timestamp", "parse_date", "str_to_date"),
+    "substring": ("substr", "slice", "left", "right", "mid"),
+    "if": ("iif", "case", "cond", "ifelse", "iff"),
+    "default": ("orelse", "or_else", "getordefault", "ifempty"),
+    "md5": ("md5sum",),
+    "matches": ("match", "regex", "regexp_match", "test", "rlike", "regexp_like"),
+    "parse_json": ("json_parse", "fromjson", "from_json", "json_decode"),
+    "base64_encode": ("btoa", "base64", "to_base64"),
+    "base64_decode": ("atob", "from_base64", "unbase64"),
+    "url_decode": ("decodeuricomponent", "urldecode", "unquote"),
+}
+"""A function, and what other languages call it: in lower case."""
+
+_NEAREST: dict[str, str] = {
+    "concat": "join('', [a, b]) joins texts; to_string(n) makes a number one",
+    "format_time": "rfc3339(number) writes a time as text, epoch_seconds(timestamp) as a number; "
+    "there is no strftime",
+    "substring": "split(s, separator)[0] takes a part",
+    "if": "condition && a || b",
+    "default": "a || b",
+    "matches": "starts_with, ends_with or contains",
+}
+"""What comes nearest to a function where there is none of that name."""
+
+
+def function_hint(name: str) -> str | None:
+    """Which function was meant by one that does not exist."""
+    folded = name.lower()
+    for ours, names in _MEANT.items():
+        if folded not in names and folded.replace("_", "") not in names and folded != ours:
+            continue
+        if functions.arity(ours) is not None:
+            return f"did you mean '{ours}'?"
+        if ours in _NEAREST:
+            return _NEAREST[ours]
+    return did_you_mean(name, functions.NAMES)

@@ -1,0 +1,13 @@
+"""What is legal in a mapping file but surely not meant.
+
+    for problem in findings([document], samples):        # `samples`: the fixtures' events
+        print(problem)
+
+One module for each kind of finding: `names` (words of other languages that are fields here), `literals` (texts that
+were meant literally, event names that were not), `conditions` (what is the same for every event), `evidence` (what
+the fixtures contradict), `rules` (rules that are never reached, event names and properties of the catalogue).
+"""
+
+from worker.mapping.files.lint.findings import Sample, findings
+
+__all__ = ["Sample", "findings"]

@@ -1,0 +1,211 @@
+"""What the fixtures contradict: types that a field never has, names that none of them has, values that `||` replaces.
+
+Every fixture of the file's topics goes through the rules as a record would: each `when` is evaluated until one is
+true, and all other expressions of that rule are. What each node was evaluated on is kept.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from worker.documents.document import Document
+from worker.documents.problems import Problem
+from worker.mapping.expressions import functions
+from worker.mapping.expressions.failures import ExpressionFailed, Mismatch
+from worker.mapping.expressions.interpreter import Interpreter, without_kafka
+from worker.mapping.expressions.parser import Node
+from worker.mapping.files.lint.misspelt import misspelt
+from worker.mapping.files.lint.spots import Spot, rules_of, walk
+
+_TYPES = {
+    str: "a string",
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    list: "a list",
+    dict: "an object",
+}
+
+
+@dataclass(slots=True)
+class Watched:
+    """What nodes were evaluated on, by the node's identity.
+
+    Attributes:
+        objects: for a field, the objects that it was looked up in.
+        sides: for a comparison, the values of its sides.
+        operands: for `||`, the values of each operand that was evaluated, by its position.
+        joined: for `join`, its lists.
+    """
+
+    objects: defaultdict[int, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    sides: defaultdict[int, list[tuple[Any, Any]]] = field(default_factory=lambda: defaultdict(list))
+    operands: defaultdict[tuple[int, int], list[Any]] = field(default_factory=lambda: defaultdict(list))
+    joined: defaultdict[int, list[Any]] = field(default_factory=lambda: defaultdict(list))
+
+
+class _Watching(Interpreter):
+    """Evaluates an expression, and keeps what its nodes were evaluated on."""
+
+    def __init__(self, kafka: dict[str, Any], watched: Watched) -> None:
+        super().__init__(kafka)
+        self._watched = watched
+
+    def visit_field(self, node: Node, value: Any) -> Any:
+        if isinstance(value, dict):
+            self._watched.objects[id(node)].append(value)
+        return super().visit_field(node, value)
+
+    def visit_comparator(self, node: Node, value: Any) -> Any:
+        left, right = (self.visit(child, value) for child in node["children"])
+        self._watched.sides[id(node)].append((left, right))
+        return super().visit_comparator(node, value)
+
+    def visit_or_expression(self, node: Node, value: Any) -> Any:
+        result = None
+        for index, child in enumerate(node["children"]):
+            result = self.visit(child, value)
+            self._watched.operands[id(node), index].append(result)
+            if self._is_true(result):
+                break
+        return result
+
+    def visit_function_expression(self, node: Node, value: Any) -> Any:
+        if node["value"] == "join":
+            self._watched.joined[id(node)].append(self.visit(node["children"][1], value))
+        return super().visit_function_expression(node, value)
+
+
+def watch(
+    document: Document, spots: Sequence[Spot], records: Sequence[tuple[dict[str, Any] | None, dict[str, Any]]]
+) -> Watched:
+    """Map the events as far as rules and expressions go.
+
+    Args:
+        document: the mapping file.
+        spots: its expressions.
+        records: the event, None for a tombstone, and `_kafka` of each record of its topics.
+    """
+    watched = Watched()
+    for event, kafka in records:
+        for index, rule in rules_of(document):
+            when = [spot for spot in spots if spot.rule == index and spot.is_condition]
+            if not _matches(rule, when, event, kafka, watched):
+                continue
+            for spot in spots:
+                if spot.rule == index and not spot.is_condition:
+                    _evaluate(spot, event, kafka, watched)
+            break
+    return watched
+
+
+def _matches(
+    rule: dict[str, Any],
+    when: list[Spot],
+    event: dict[str, Any] | None,
+    kafka: dict[str, Any],
+    watched: Watched,
+) -> bool:
+    if "when" not in rule:
+        return event is not None
+    value = _evaluate(when[0], event, kafka, watched) if when else None
+    return bool(value) or (value == 0 and value is not False)
+
+
+def _evaluate(spot: Spot, event: dict[str, Any] | None, kafka: dict[str, Any], watched: Watched) -> Any:
+    try:
+        return _Watching(kafka, watched).visit(spot.node, without_kafka(event or {}))
+    except (Mismatch, ExpressionFailed, RecursionError):
+        return None
+
+
+def evidence_findings(spot: Spot, watched: Watched) -> Iterator[Problem]:
+    """The findings of one expression."""
+    for node in walk(spot.node):
+        match node["type"]:
+            case "field":
+                yield from _misspelt(spot, node, watched.objects[id(node)])
+            case "comparator":
+                yield from _never_that_type(spot, node, watched.sides[id(node)])
+            case "or_expression":
+                yield from _replaced(spot, node, watched)
+            case "function_expression" if node["value"] == "join":
+                yield from _joined(spot, node, watched.joined[id(node)])
+
+
+def _misspelt(spot: Spot, node: Node, objects: list[dict[str, Any]]) -> Iterator[Problem]:
+    name: str = node["value"]
+    if any(name in each for each in objects):
+        return
+    meant = next((key for each in objects for key in each if misspelt(name, key)), None)
+    if meant is not None:
+        yield spot.warning(f"no fixture has '{name}' here", node["start"], f"did you mean '{meant}'?")
+
+
+def _never_that_type(spot: Spot, node: Node, sides: list[tuple[Any, Any]]) -> Iterator[Problem]:
+    kinds = {
+        (_TYPES[type(left)], _TYPES[type(right)])
+        for left, right in sides
+        if left is not None and right is not None
+    }
+    if not kinds or any(left == right for left, right in kinds):
+        return
+    literal = next((child for child in node["children"] if child["type"] == "literal"), None)
+    if literal is None:
+        (left, right), *_ = kinds
+        message = f"in the fixtures the left side is {left} and the right side is {right}"
+        yield spot.warning(message, node["start"])
+        return
+    position = node["children"].index(literal)
+    found = sorted({pair[1 - position] for pair in kinds})
+    value = literal["value"]
+    message = f"compared with {_TYPES[type(value)]}, but in the fixtures it is {' or '.join(found)}"
+    yield spot.warning(message, node["start"], _as_type(value, found[0]))
+
+
+def _as_type(value: Any, kind: str) -> str | None:
+    """How the literal is written as a value of the type that the field has."""
+    if kind == "a string" and type(value) in (int, float, bool):
+        return f"write '{str(value).lower() if type(value) is bool else value}'"
+    if kind == "a boolean" and value in ("true", "false"):
+        return f"write `{value}`"
+    if kind == "a number" and type(value) is str:
+        try:
+            float(value)
+        except ValueError:
+            return None
+        return f"write `{value}`"
+    return None
+
+
+def _replaced(spot: Spot, node: Node, watched: Watched) -> Iterator[Problem]:
+    for index, child in enumerate(node["children"][1:]):
+        if child["type"] != "literal" or node["children"][index]["type"] == "and_expression":
+            continue  # `a && b || c` chooses between b and c
+        replaced = [
+            value
+            for value in watched.operands[id(node), index]
+            if value in (False, "", [], {}) and type(value) in (bool, str, list, dict)
+        ]
+        if replaced and not _is_same(replaced[0], child["value"]):
+            what = "false" if replaced[0] is False else "empty"
+            instead = "default(a, b) replaces null only" if functions.arity("default") is not None else None
+            message = f"`||` replaces the left side, which is {what} in a fixture and not missing"
+            yield spot.warning(message, node["operators"][index], instead)
+            return
+
+
+def _is_same(left: Any, right: Any) -> bool:
+    return type(left) is type(right) and bool(left == right)
+
+
+def _joined(spot: Spot, node: Node, lists: list[Any]) -> Iterator[Problem]:
+    items = [item for each in lists if isinstance(each, list) for item in each]
+    if any(type(item) in (int, float) for item in items):
+        known = functions.arity("concat") is not None
+        hint = "concat(a, b) takes numbers too" if known else "to_string(n) makes a number text"
+        message = "join() takes texts only, and a number is joined in a fixture: the result is null"
+        yield spot.warning(message, node["start"], hint)

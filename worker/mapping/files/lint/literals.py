@@ -1,0 +1,96 @@
+"""Words that were meant as text or as a boolean, and event names that were meant as expressions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from worker.documents.document import Document
+from worker.documents.problems import Problem
+from worker.mapping.expressions import functions
+from worker.mapping.files.lint.names import operands, path_text
+from worker.mapping.files.lint.spots import Spot, calls_of, walk
+
+if TYPE_CHECKING:
+    from worker.mapping.files.lint.findings import Sample
+
+_CURRENCIES = frozenset(
+    """AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD
+    CAD CDF CHF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD
+    GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT
+    LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR
+    NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP
+    STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VES VND VUV WST XAF XCD XOF
+    XPF YER ZAR ZMW ZWG""".split()  # noqa: SIM905 - a list of 150 lines otherwise
+)
+"""The alphabetic codes of ISO 4217 for money in use."""
+
+_BOOLEANS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+"""What YAML 1.1 reads as booleans; YAML 1.2, and so a mapping file, does not."""
+
+_NAMING = frozenset(
+    {"type", "name", "event", "kind", "action", "event_type", "event_name", "eventtype", "eventname"}
+)
+"""What the fields that tell the kind of an event are called, in lower case."""
+
+_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+_CALL = re.compile(r"(\w+)\(.*\)", re.DOTALL)
+_QUOTED = re.compile(r"""(['"])(.*)\1""", re.DOTALL)
+
+
+def literal_words(spot: Spot, known: frozenset[str]) -> Iterator[Problem]:
+    """A currency's code, `yes`, `no`, `on` and `off` that stand for themselves and are no field of a fixture."""
+    for node, _ in operands(spot.node):
+        if node["type"] != "field" or node.get("quoted") or node["value"] in known:
+            continue
+        name = node["value"]
+        whole = node is spot.node
+        if name in _CURRENCIES:
+            hint = f"for the text write \"'{name}'\"" if whole else f"for the text write '{name}'"
+            yield spot.warning(f"{name} is read as the event's field of that name", node["start"], hint)
+        elif name.lower() in _BOOLEANS and not spot.is_condition:
+            value = _BOOLEANS[name.lower()]
+            hint = f"for the boolean write {value}" if whole else f"for the boolean write `{value}`"
+            yield spot.warning(f"{name} is read as the event's field of that name", node["start"], hint)
+
+
+def event_names(document: Document, spots: Sequence[Spot], samples: Sequence[Sample]) -> Iterator[Problem]:
+    """`event:` with an expression in it: it is literal text."""
+    for rule, path, call in calls_of(document):
+        name = call.get("event")
+        if call["call"] != "track" or not isinstance(name, str):
+            continue
+        text = name.strip()
+        at = (*path, "event")
+        if quoted := _QUOTED.fullmatch(text):
+            hint = f"write {quoted[2]}"
+            message = "`event` is literal text: these quotes would be part of the name"
+            yield document.problem(message, at, hint=hint, warning=True)
+        elif _is_expression(text, [spot for spot in spots if spot.rule == rule], spots, samples):
+            hint = "`event_from` takes an expression"
+            message = f"`event` is literal text: every event would be called {text}"
+            yield document.problem(message, at, hint=hint, warning=True)
+
+
+def _is_expression(text: str, rule: list[Spot], spots: Sequence[Spot], samples: Sequence[Sample]) -> bool:
+    called = _CALL.fullmatch(text)
+    if called and functions.arity(called[1]) is not None:
+        return True
+    if "{{" in text or text.startswith(("$.", "@.", "${")):
+        return True
+    if not _PATH.fullmatch(text):
+        return False
+    if any(node["type"] == "literal" and node["value"] == text for spot in rule for node in walk(spot.node)):
+        return False  # the text that the rule looks for
+    if text.rpartition(".")[2].lower() in _NAMING:
+        return True
+    read = {path_text(node) for spot in spots for node, _ in operands(spot.node)}
+    return text in read or any(isinstance(_found(sample.event, text), str) for sample in samples)
+
+
+def _found(event: Any, path: str) -> Any:
+    value = event
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value

@@ -1,0 +1,35 @@
+"""Whether one name is another one misspelt."""
+
+from __future__ import annotations
+
+SHORTEST = 3
+"""Characters of a name from which on one letter more, less or another is a misspelling: `x` is no misspelt `y`."""
+
+
+def misspelt(written: str, meant: str) -> bool:
+    """Whether the names differ by case, by how words are parted, or by one letter.
+
+    One letter: added, left out, replaced by another letter, or swapped with its neighbour. Digits do not count:
+    `line2` is no misspelt `line1`.
+    """
+    if written == meant:
+        return False
+    if _folded(written) == _folded(meant):
+        return True
+    return min(len(written), len(meant)) >= SHORTEST and _one_letter(written, meant)
+
+
+def _folded(name: str) -> str:
+    return name.replace("_", "").replace("-", "").casefold()
+
+
+def _one_letter(one: str, other: str) -> bool:
+    start = next(
+        (at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
+    left, right = one[start:], other[start:]
+    if len(one) == len(other):
+        replaced = left[1:] == right[1:] and left[0].isalpha() and right[0].isalpha()
+        return replaced or (left[:2] == right[:2][::-1] and left[2:] == right[2:])
+    longer, shorter = (left, right) if len(left) > len(right) else (right, left)
+    return longer[1:] == shorter and longer[0].isalpha()

@@ -1,0 +1,186 @@
+"""The values that the parts of a condition can have.
+
+A *term* is a part that is looked at as a whole: a path, a call of a function, anything that is no `&&`, `||`, `!` or
+comparison. A condition's truth depends on a term only by the few values that it compares it with, so a small domain
+for each term stands for everything that an event can hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from worker.mapping.expressions.parser import Node, contains
+from worker.mapping.files.lint.names import path_text
+
+ABORT = object()
+"""In a domain: a function was given what it cannot take, which makes the whole expression null."""
+
+_LOGICAL = frozenset({"or_expression", "and_expression", "not_expression", "comparator", "literal"})
+_ORDERING = frozenset({"lt", "lte", "gt", "gte"})
+
+_TYPES = {
+    "lower": str,
+    "upper": str,
+    "trim": str,
+    "join": str,
+    "replace": str,
+    "sha256": str,
+    "to_string": str,
+    "rfc3339": str,
+    "length": int,
+    "epoch_seconds": int,
+    "abs": float,
+    "avg": float,
+    "ceil": float,
+    "floor": float,
+    "sum": float,
+    "add": float,
+    "subtract": float,
+    "multiply": float,
+    "divide": float,
+    "round": float,
+    "starts_with": bool,
+    "ends_with": bool,
+    "contains": bool,
+    "keys": list,
+    "values": list,
+    "split": list,
+    "sort": list,
+    "reverse": list,
+    "to_array": list,
+    "map": list,
+    "merge": dict,
+}
+"""What functions return that always return the same type."""
+
+_HOLDS = {
+    "lower": lambda value: value == value.lower(),
+    "upper": lambda value: value == value.upper(),
+    "trim": lambda value: value == value.strip(),
+    "length": lambda value: value >= 0,
+    "abs": lambda value: value >= 0,
+}
+"""What is true of all values that a function returns."""
+
+_TYPE_NAMES = ("string", "number", "boolean", "array", "object", "null")
+_NEVER_ABORTS = frozenset({"type", "to_string", "to_array", "to_number"})
+_KAFKA_TEXTS = frozenset({"_kafka.key", "_kafka.timestamp"})
+_KAFKA_NUMBERS = frozenset({"_kafka.partition", "_kafka.offset"})
+
+
+def term_key(node: Node) -> str:
+    """The same for terms that always have the same value."""
+    path = path_text({**node, "quoted": False}) if node["type"] == "field" else path_text(node)
+    return path or str(_bare(node))
+
+
+def _bare(node: Node) -> Any:
+    children = [] if node["type"] == "slice" else [_bare(child) for child in node["children"]]
+    return (
+        node["type"],
+        repr(node.get("value")),
+        str(node["children"]) if node["type"] == "slice" else children,
+    )
+
+
+def term_uses(node: Node) -> dict[str, tuple[Node, set[str], list[Any]]]:
+    """Every term of a condition: its node, how it is used (`truth`, `equal`, `order`), and with which literals."""
+    uses: dict[str, tuple[Node, set[str], list[Any]]] = {}
+    _gather(node, "truth", [], uses)
+    return uses
+
+
+def _gather(
+    node: Node, use: str, literals: list[Any], uses: dict[str, tuple[Node, set[str], list[Any]]]
+) -> None:
+    kind = node["type"]
+    if kind == "comparator":
+        how = "order" if node["value"] in _ORDERING else "equal"
+        values = [child["value"] for child in node["children"] if child["type"] == "literal"]
+        for child in node["children"]:
+            _gather(child, how, values, uses)
+    elif kind in _LOGICAL:
+        for child in node["children"]:
+            _gather(child, use, literals, uses)
+            if use != "truth":
+                _gather(child, "truth", [], uses)
+    else:
+        _, ways, compared = uses.setdefault(term_key(node), (node, set(), []))
+        ways.add(use)
+        compared += literals
+
+
+def domain(node: Node, ways: set[str], literals: Sequence[Any], topics: Sequence[str] | None) -> list[Any]:
+    """Values that stand for everything that a term can have.
+
+    Args:
+        node: the term.
+        ways: how it is used.
+        literals: what it is compared with.
+        topics: what `_kafka.topic` can be; None if that is not known.
+    """
+    key = term_key(node)
+    if key == "_kafka.topic" and topics is not None:
+        return list(topics)
+    if key == "_kafka":
+        return [{"topic": ""}]
+    name = node["value"] if node["type"] == "function_expression" else None
+    if name == "type":
+        return [*_TYPE_NAMES, *_abort(node)]
+    values = _values(ways, literals)
+    wanted = str if key in _KAFKA_TEXTS else int if key in _KAFKA_NUMBERS else _TYPES.get(str(name))
+    if wanted is not None:
+        values = [value for value in [*values, *_SOME[wanted]] if _is(value, wanted)]
+        values = [value for value in values if name not in _HOLDS or _HOLDS[name](value)]
+    if key in _KAFKA_TEXTS:
+        values.append(None)
+    return _distinct([*values, *_abort(node)])
+
+
+def _values(ways: set[str], literals: Sequence[Any]) -> list[Any]:
+    values: list[Any] = [None, "\x00other", *literals]
+    if "equal" in ways:
+        values += ["\x00another", False, True]
+    if "order" in ways:
+        numbers = sorted({value for value in literals if _is(value, float)})
+        values += [numbers[0] - 1, numbers[-1] + 1] if numbers else [0, 1]
+        values += [(low + high) / 2 for low, high in pairwise(numbers)]
+        texts = sorted(value for value in literals if isinstance(value, str))
+        values += ["", *(text + "\x00" for text in texts), "\U0010ffff" * 3]
+    return values
+
+
+_SOME: dict[type, list[Any]] = {
+    str: ["", "\x00other"],
+    list: [[], [None]],
+    dict: [{}, {"": None}],
+    bool: [False, True],
+    int: [0, 1, 2],
+    float: [0, 1, 2],
+}
+"""Some values of each type, true ones and false ones."""
+
+
+def _is(value: Any, wanted: type) -> bool:
+    if wanted is int:
+        return type(value) is int or (type(value) is float and value.is_integer())
+    if wanted is float:
+        return type(value) in (int, float)
+    return type(value) is wanted
+
+
+def _abort(node: Node) -> list[Any]:
+    if not contains(node, "function_expression"):
+        return []
+    inner = any(contains(child, "function_expression") for child in node["children"])
+    safe = node["type"] == "function_expression" and node["value"] in _NEVER_ABORTS and not inner
+    return [] if safe else [ABORT]
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    found: dict[str, Any] = {}
+    for value in values:
+        found.setdefault("abort" if value is ABORT else repr(value), value)
+    return list(found.values())
