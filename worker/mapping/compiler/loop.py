@@ -1,6 +1,6 @@
 """A mapping file as one Python function: a run of records in, encoded calls out.
 
-What is generated for a rule reads as one would write it by hand:
+The generated code looks like a function written by hand:
 
     def convert(records, calls, rejected):
         ignored = 0
@@ -21,8 +21,8 @@ What is generated for a rule reads as one would write it by hand:
                 rejected.append((record, located(fault, places, rule, index)))
         return ignored
 
-There is no object for a record or a call, no chain of closures, no walk through a structure, and no call of a function
-for a record: that is where the worker's speed comes from.
+It creates no object per record or call, runs no closures, interprets nothing, and calls no function per record. That is
+why the worker is fast (docs/decisions/0010-rules-compiled-to-python.md).
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ def _queued(key: str, body: str, index: str, context: str, rule: Rule) -> str:
 
 
 def fields_used_by(file: MappingFile) -> FieldsUsed:
-    """What a file's rules use of an event; everything where a mapper gets it."""
+    """Find which parts of an event a file's rules use; all of it if a rule has a mapper."""
     used = FieldsUsed()
     for rule in file.rules:
         if rule.mapper is not None:

@@ -1,12 +1,14 @@
 """From the intermediate representation of an expression to Python source.
 
-What is written are statements, and a Python expression for the value. The rules that keep this correct:
+The result is statements, and a Python expression for the value. Three rules keep it correct:
 
-- Values are exact JSON types (`dict`, `list`, `str`, `int`, `float`, `bool`, None), so types are compared
-  by `is`.
-- A Python expression that is returned has no side effects and cannot raise. Whatever may raise (a call that
-  could meet a fault) is a statement, so that faults are met in the order in which the library meets them.
-- What the library evaluates only under a condition is written aside and pasted under that condition.
+- Values have exact JSON types (`dict`, `list`, `str`, `int`, `float`, `bool`, None), so types are compared by `is`.
+  Subclasses cannot occur: all values come from a decoder or from the functions of expressions.
+- A returned Python expression has no side effects and cannot raise. Anything that may raise (a function call) is a
+  statement, so that errors occur in the same order as in the `jmespath` library. Which error comes first decides
+  whether a record is rejected or an expression is null.
+- What the library evaluates only under a condition becomes a fragment that is pasted inside that condition. Evaluated
+  outside, it could reject a record that the library accepts.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ def write(code: Code, lowered: ir.Node, event: str, kafka: str) -> str:
 
     Args:
         code: the function under construction.
-        lowered: what `lower` made of the expression.
+        lowered: the expression, as `lower` returns it.
         event: the name that holds the event.
         kafka: the name that holds `_kafka`; None as text where the expression does not read it.
     """
@@ -191,7 +193,7 @@ class _Writer:
         return result
 
     def _result(self, text: str, hint: str = "result") -> str:
-        """A name of its own, for a value that is decided by the statements that follow."""
+        """A name for a value that the following statements may change."""
         name = self._code.name(hint)
         self._code.line(f"{name} = {text}")
         return name
@@ -224,7 +226,7 @@ class _Writer:
         return templates.guarded(checks, f"{first} {node.operator} {second}", otherwise)
 
     def _logic(self, node: ir.Logic, at: str) -> str:
-        """All operands but the first are written aside: they are evaluated under a condition."""
+        """Every operand but the first is evaluated only if the ones before it do not decide the result."""
         first, *others = node.operands
         text = self.value(first, at)
         operands = [self._aside(operand, at) for operand in others]
@@ -288,7 +290,7 @@ class _Writer:
         return result
 
     def _loop(self, node: ir.Projection, result: str, source: str, items: str) -> None:
-        """Visit every item. Where objects are expected, a list with anything else is left to the library as a whole."""
+        """Write the loop. If objects are expected and an item is none, the library evaluates the whole list instead."""
         item = self._code.name("element")
         self._objects.item_of(item, source)
         if node.kind == "flat" and not node.of_objects:
@@ -321,7 +323,7 @@ def _is_name(text: str) -> bool:
 
 
 def _hint(node: ir.Node) -> str:
-    """What to call a node's value."""
+    """A readable name for a node's value."""
     match node:
         case ir.Field() | ir.Call():
             return node.name
