@@ -318,3 +318,17 @@ def test_no_file_names_a_registrys_host() -> None:
     """Images are named without one, so that a mirror can stand in."""
     for path in (ROOT / "Dockerfile", COMPOSE, KUBERNETES):
         assert not re.search(r"docker\.io|ghcr\.io|quay\.io|gcr\.io|pypi\.org", path.read_text("utf-8"))
+
+
+def test_alerts_watch_counters_that_exist_before_their_first_event() -> None:
+    telemetry = Telemetry()
+    telemetry.partitions_assigned([("orders", 0)])
+    there = set(
+        re.findall(r"^(pipelines_worker_\w+_total)[ {]", telemetry.prometheus().decode(), re.MULTILINE)
+    )
+    telemetry.shutdown()
+
+    text = (ROOT / "deploy/prometheus/alerts.yml").read_text(encoding="utf-8")
+    watched = set(re.findall(r"pipelines_worker_\w+_total", re.sub(r"description: .*", "", text)))
+    assert len(watched) > 10
+    assert watched <= there

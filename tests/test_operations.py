@@ -69,5 +69,5 @@ def test_every_metric_is_named_as_prometheus_has_it() -> None:
     (table,) = re.findall(r"## Metrics\n(.*?)\n## ", OPERATIONS, re.DOTALL)
     rows = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
     named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
-    assert named == {*shown, "partition_lag", "partition_oldest_undelivered_seconds"}
+    assert named == {*shown, "partition_lag", "partition_oldest_undelivered_seconds", "records_ignored_share"}
     telemetry.shutdown()

@@ -22,6 +22,7 @@ MAPPING = "topics: [orders]\nrules:\n  - {mapper: '%s'}\n"
         ("worker.yaml", "map", 2),
         ("mappings/orders.yaml", "check", 1),
         ("mappings/orders.yaml", "map", 2),
+        ("tests/orders.yaml", "check", 1),
         ("tests/orders.yaml", "test", 2),
     ],
 )

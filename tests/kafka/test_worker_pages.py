@@ -50,6 +50,52 @@ async def test_the_pages_tell_what_happened_and_nothing_of_people(
     assert await worker.stop() == 0
 
 
+async def test_ignored_records_and_rules_that_match_nothing_are_shown_by_topic(
+    site: Site, kafka: KafkaClient
+) -> None:
+    """A mapper that returns nothing has matched; the misspelt type never does."""
+    site.mapping = f"""
+topics: [{site.topic}]
+rules:
+  - when: type == 'hapened'
+    call: track
+    event: Something Happened
+    userId: person
+  - when: type == 'quiet'
+    mapper: quiet:nothing
+  - when: type == 'happened' && n == `3`
+    call: track
+    event: Something Happened
+    userId: person
+"""
+    site.configure()
+    (site.folder / "config" / "quiet.py").write_text("def nothing(event):\n    return None\n")
+    worker = await site.started()
+    await until(lambda: worker.told("partitions_assigned"))
+    metrics = (await worker.get("/metrics"))[1]
+    for counter in ("records_lost", "fetches_stalled", "records_ignored", "dead_letters_written_overall"):
+        assert f'pipelines_worker_{counter}_total{{topic="{site.topic}"}} 0.0' in metrics
+    assert "pipelines_worker_kafka_clients_failed_total 0.0" in metrics
+
+    kafka.append(site.topic, values=[b'{"type": "quiet"}'])
+    site.produce(1199)
+    await until(lambda: site.committed() == site.ends())
+
+    status = await worker.status()
+    (rule,) = status["unmatched_rules"]
+    assert rule == {"rule": "config/mappings/events.yaml:4", "topic": site.topic, "records": 1200}
+    (topic,) = status["topics"]
+    assert (topic["consumed"], topic["ignored"]) == (1200, 1199)
+    assert topic["ignored_share"] == 1199 / 1200
+    assert (
+        f'pipelines_worker_records_ignored_share{{topic="{site.topic}"}} 0.99'
+        in (await worker.get("/metrics"))[1]
+    )
+    (line,) = worker.told("rule_matched_nothing")
+    assert (line["rule"], line["topic"]) == ("config/mappings/events.yaml:4", site.topic)
+    assert await worker.stop() == 0
+
+
 async def test_every_line_of_the_log_is_json_whatever_goes_wrong_and_says_nothing_of_people(
     site: Site, kafka: KafkaClient, emulator: Emulator
 ) -> None:

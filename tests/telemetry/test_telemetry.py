@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -377,3 +378,61 @@ def test_a_collector_that_is_away_stops_nothing() -> None:
     telemetry.shutdown()
 
     assert telemetry.totals().delivered == 1
+
+
+def test_counters_exist_with_0_before_their_first_event(telemetry: Telemetry) -> None:
+    """Otherwise Prometheus' `increase()` would not see it."""
+    at_start = re.findall(
+        r"^pipelines_worker_(\w+_total) 0\.0$", telemetry.prometheus().decode(), re.MULTILINE
+    )
+    telemetry.partitions_assigned([("a", 0), ("a", 1), ("b", 0)])
+    telemetry.record_rejected("decode", "INVALID_JSON", "b")
+    telemetry.partitions_assigned([("b", 1)])
+
+    assert {"kafka_clients_failed_total", "dead_letters_failed_total", "commits_failed_total"} <= set(
+        at_start
+    )
+    assert {"requests_retried_overall_total", "mappers_slow_overall_total", "storms_broken_total"} <= set(
+        at_start
+    )
+    for series in ("records_lost_total", "fetches_stalled_total", "dead_letters_written_overall_total"):
+        assert metric(telemetry, f'{series}{{topic="a"}}') == 0
+    assert metric(telemetry, 'records_rejected_overall_total{topic="a"}') == 0
+    assert metric(telemetry, 'records_rejected_overall_total{topic="b"}') == 1
+
+
+def test_every_counter_with_other_labels_has_a_total_beside_it(telemetry: Telemetry) -> None:
+    for verb, _, _ in VERBS:
+        verb(telemetry)
+    text = telemetry.prometheus().decode()
+
+    labelled: dict[str, set[str]] = {}
+    for name, labels in re.findall(r"^pipelines_worker_(\w+)_total\{(.*)\}", text, re.MULTILINE):
+        labelled.setdefault(name, set()).update(re.findall(r'(\w+)="', labels))
+    for name, labels_of in labelled.items():
+        if not labels_of <= {"topic", "partition"}:
+            total = (
+                f"{name.removesuffix('_bytes')}_overall{'_bytes' if name.endswith('_bytes') else ''}_total"
+            )
+            assert re.search(rf"^pipelines_worker_{total}\W", text, re.MULTILINE), name
+
+
+def test_rules_that_match_nothing_are_logged_once_and_shown_until_they_match(
+    telemetry: Telemetry, caplog: pytest.LogCaptureFixture
+) -> None:
+    telemetry.rules_known("a", ["m.yaml:3", "m.yaml:7"])
+    for _ in range(3):
+        telemetry.records_consumed(500, "a")
+        telemetry.records_ignored(400, "a")
+        telemetry.rules_matched("a", {"m.yaml:3", None})
+
+    assert events(caplog) == ["rule_matched_nothing"]
+    assert fields(caplog) == {"rule": "m.yaml:7", "topic": "a", "records": 1000}
+    status = telemetry.status()
+    assert status["unmatched_rules"] == [{"rule": "m.yaml:7", "topic": "a", "records": 1500}]
+    assert status["topics"] == [{"topic": "a", "consumed": 1500, "ignored": 1200, "ignored_share": 0.8}]
+    assert metric(telemetry, 'records_ignored_share{topic="a"}') == 0.8
+    assert telemetry.awaits_matches()
+    telemetry.rules_matched("a", {"m.yaml:7"})
+    assert telemetry.status()["unmatched_rules"] == []
+    assert not telemetry.awaits_matches()

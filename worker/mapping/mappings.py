@@ -24,16 +24,14 @@ from worker.customerio.limits import MAX_CALL_BYTES
 from worker.documents.document import Document, parse
 from worker.documents.files import read_file
 from worker.documents.problems import ConfigError, Problem
-from worker.formats.formats import FORMATS
 from worker.mapping.compiler.calls import Target
-from worker.mapping.compiler.loop import OnSlow, compile_mapping, mapping_source
+from worker.mapping.compiler.loop import OnNoCall, OnSlow, compile_mapping, mapping_source
 from worker.mapping.expressions.text_length import MAX_LENGTH, set_limit
 from worker.mapping.files.lint.claims import claim_problems
 from worker.mapping.files.lint.rules import rule_warnings
 from worker.mapping.files.reader import read_mapping
 from worker.mapping.files.rules import MappingFile
 from worker.mapping.files.topics import matches
-from worker.mapping.kafka_fields import kafka_fields
 from worker.mapping.mappers.loading import Mapper, MapperProblem, Mappers
 
 
@@ -80,7 +78,7 @@ class Mappings:
         self._mappers = mappers
         self._max_call_bytes = max_call_bytes
         self._batch_contexts = batch_contexts
-        self._explaining: tuple[str, MessageIds, Converter] | None = None
+        self._explaining: tuple[tuple[str, MessageIds], tuple[Converter, list[str]]] | None = None
 
     @classmethod
     def load(  # noqa: PLR0913 - the settings of worker.yaml about mappings; all but the first by name
@@ -146,13 +144,25 @@ class Mappings:
             raise ConfigError([Problem(f"the topic '{topic}' is claimed by {names}", found[1].document.file)])
         return found[0] if found else None
 
-    def converter(self, topic: str, ids: MessageIds, on_slow: OnSlow | None = None) -> Converter | None:
+    def conditional_rules(self, topic: str) -> list[str]:
+        """The topic's rules that have a `when`, as `file:line`."""
+        file = self.file_of(topic)
+        return [rule.at for rule in file.rules if rule.when is not None] if file else []
+
+    def converter(
+        self,
+        topic: str,
+        ids: MessageIds,
+        on_slow: OnSlow | None = None,
+        on_no_call: OnNoCall | None = None,
+    ) -> Converter | None:
         """Compile the function that converts a topic's records. Compiling is slow: keep the result.
 
         Args:
             topic: the topic's name.
             ids: of the cluster that the topic is in.
             on_slow: called when a mapper took over a second, with its name and the seconds.
+            on_no_call: called when the mapper of a rule returned no call, with the rule as `file:line`.
 
         Returns:
             See `records.Converter`; None if no mapping file covers the topic.
@@ -160,7 +170,7 @@ class Mappings:
         file = self.file_of(topic)
         if file is None:
             return None
-        return compile_mapping(file, self._target(topic, ids), self._mappers, on_slow)
+        return compile_mapping(file, self._target(topic, ids), self._mappers, on_slow, on_no_call)
 
     def source(self, topic: str, ids: MessageIds) -> str | None:
         """The Python source that `converter` compiles; None if no mapping file covers the topic."""
@@ -172,20 +182,31 @@ class Mappings:
         file = self.file_of(record.topic())
         if file is None:
             return Explanation(ignored="no mapping file names the topic")
+        converter, no_calls = self._explaining_converter(file, record.topic(), ids)
         calls: list[QueuedCall] = []
         rejected: list[RejectedRecord] = []
-        self._explaining_converter(file, record.topic(), ids)([record], calls, rejected)
+        no_calls.clear()
+        converter([record], calls, rejected)
         if rejected:
             ((_, verdict),) = rejected
             return Explanation(rule=verdict.rule, rejected=verdict)
-        return _explanation(calls) if calls else _nothing_sent(file, record)
+        if no_calls:
+            return Explanation(rule=no_calls[0], ignored="the mapper returned nothing")
+        return _explanation(calls) if calls else Explanation(ignored="no rule matched")
 
-    def _explaining_converter(self, file: MappingFile, topic: str, ids: MessageIds) -> Converter:
-        """Return the topic's converter; it is kept, since `explain` is often called for one topic in a row."""
-        if self._explaining is None or self._explaining[:2] != (topic, ids):
-            compiled = compile_mapping(file, self._target(topic, ids), self._mappers)
-            self._explaining = (topic, ids, compiled)
-        return self._explaining[2]
+    def _explaining_converter(
+        self, file: MappingFile, topic: str, ids: MessageIds
+    ) -> tuple[Converter, list[str]]:
+        """Return the topic's converter, and the list that it appends rules to whose mapper returned no call.
+
+        The last one is kept, since records of one topic are often explained in a row.
+        """
+        if self._explaining is None or self._explaining[0] != (topic, ids):
+            no_calls: list[str] = []
+            target = self._target(topic, ids)
+            compiled = compile_mapping(file, target, self._mappers, on_no_call=no_calls.append)
+            self._explaining = ((topic, ids), (compiled, no_calls))
+        return self._explaining[1]
 
     def _target(self, topic: str, ids: MessageIds) -> Target:
         return Target(topic, ids, self._max_call_bytes, self._batch_contexts)
@@ -204,16 +225,6 @@ def _explanation(queued: list[QueuedCall]) -> Explanation:
             for warning in catalog.warnings(call)
         ],
     )
-
-
-def _nothing_sent(file: MappingFile, record: Record) -> Explanation:
-    """Explain a record without calls: no rule matched, or the mapper of the rule that matched returned none."""
-    value = record.value()
-    event = {} if value is None else FORMATS[file.format].decode(value)
-    for rule in file.rules:
-        if value is not None if rule.when is None else rule.when.holds(event, kafka_fields(record)):
-            return Explanation(rule=rule.at, ignored="the mapper returned nothing")
-    return Explanation(ignored="no rule matched")
 
 
 class _Loading:

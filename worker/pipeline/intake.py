@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from worker.core.reasons import Rejected, Stage
 from worker.core.record_sizes import RecordSizes
-from worker.core.records import Converter, MappingInterrupted, QueuedCall, Record, RejectedRecord
+from worker.core.records import RULE, Converter, MappingInterrupted, QueuedCall, Record, RejectedRecord
 from worker.mapping.time_limit import Slice, TimeLimit
 from worker.pipeline.backlog import Backlog
 
@@ -158,6 +158,9 @@ class Intake:
         self._accept(state, records, calls, rejected)
         if ignored:
             self._telemetry.records_ignored(ignored, topic)
+        if self._telemetry.awaits_matches():
+            matched = {call[RULE] for call in calls} | {verdict.rule for _, verdict in rejected}
+            self._telemetry.rules_matched(topic, matched)
         return len(records)
 
     def _accept(

@@ -8,6 +8,7 @@ from pathlib import Path
 import orjson
 
 from worker.documents.document import Document, parse
+from worker.documents.files import read_file
 from worker.documents.problems import ConfigError, Problem
 from worker.mapping.files.lint import Sample, findings
 from worker.mapping.kafka_fields import kafka_fields
@@ -39,15 +40,15 @@ def lint(config: Path, environ: Mapping[str, str], fixture_files: Sequence[Path]
 
 def _document(path: Path) -> Iterator[Document]:
     try:
-        yield parse(path.read_bytes(), str(path))
-    except (OSError, ConfigError):
+        yield parse(read_file(path), str(path))
+    except ConfigError:
         return
 
 
 def _samples(file: Path) -> Iterator[Sample]:
     try:
-        fixtures = read_fixtures(file.read_bytes(), str(file))
-    except (OSError, ConfigError):
+        fixtures = read_fixtures(read_file(file), str(file))
+    except ConfigError:
         return
     for fixture in fixtures:
         value = fixture.record.value()

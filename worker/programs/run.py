@@ -136,7 +136,8 @@ class Worker:
     async def _converter(self, topic: str) -> Converter:
         """Compile a topic's mapping in a thread: a thousand rules take seconds."""
         ids, on_slow = self._message_ids(), self._tell_slow
-        convert = await asyncio.to_thread(self._mappings.converter, topic, ids, on_slow)
+        on_no_call = self.telemetry.rules_known(topic, self._mappings.conditional_rules(topic))
+        convert = await asyncio.to_thread(self._mappings.converter, topic, ids, on_slow, on_no_call)
         assert convert is not None, "only what the mappings subscribe to is consumed"
         return convert
 

@@ -2,7 +2,7 @@
 
 The name `pipelines_worker.records.consumed` is `pipelines_worker_records_consumed_total` in Prometheus.
 An `add` or `record` costs 3 to 6 µs, and five times that with cold caches. So each happens once a batch, a slice or a
-request, never once a record, and the most frequent counts are a `Tally`.
+request, never once a record, and counts without labels, or by topic only, are a `Tally`.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Meter
+from opentelemetry.metrics import CallbackOptions, Histogram, Meter
 from opentelemetry.metrics import Observation as Point
+
+from worker.telemetry.counters import PREFIX, Tally, TotalledCounter
 
 if TYPE_CHECKING:
     from worker.core.records import Partition
+    from worker.core.rule_use import TopicUse
 
-PREFIX = "pipelines_worker"
-
-MakeCounter = Callable[[str, str, str], Counter]
 MakeHistogram = Callable[..., Histogram]
 
 FRESHNESS_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 21600.0, 86400.0)
@@ -58,41 +58,28 @@ class Observation:
     paused: bool = False
 
 
-class Tally:
-    """A counter that keeps its sums itself and hands them over at each export: adding costs next to nothing.
+class Instruments:
+    """Every counter and histogram. Labels are bounded: topics, upper-case reasons, HTTP statuses.
 
-    Args:
-        meter: makes the instrument.
-        name, unit, meaning: of the instrument.
-        label: the name of its label; None for a single sum.
+    Prometheus' `increase()` sees a series' first event only if the series existed before. So a counter without labels
+    is exported from the start and one by topic from its first assignment on, both with 0; a counter with other labels
+    has a total that is (`TotalledCounter`).
     """
 
-    def __init__(self, meter: Meter, name: str, unit: str, meaning: str, label: str | None = None) -> None:
-        self._label = label
-        self._sums: dict[str, int] = {}
-        meter.create_observable_counter(f"{PREFIX}.{name}", [self._points], unit, meaning)
-
-    def add(self, n: int, value: str = "") -> None:
-        """Count `n` more for a value of the label."""
-        self._sums[value] = self._sums.get(value, 0) + n
-
-    def _points(self, _: CallbackOptions) -> list[Point]:
-        return [
-            Point(n, {self._label: value} if self._label else {}) for value, n in list(self._sums.items())
-        ]
-
-
-class Instruments:
-    """Every counter and histogram. Labels are bounded: topics, upper-case reasons, HTTP statuses."""
-
     def __init__(self, meter: Meter) -> None:
-        self._make_tallies(meter)
-        self._make_for_records(meter.create_counter)
-        self._make_for_requests(meter.create_counter, meter.create_histogram)
-        self._make_for_failures(meter.create_counter)
-        self._make_for_kafka(meter.create_counter)
+        self._make_for_records(meter)
+        self._make_for_requests(meter, meter.create_histogram)
+        self._make_for_failures(meter)
+        self._make_for_kafka(meter)
 
-    def _make_tallies(self, meter: Meter) -> None:
+    def start_topics(self, topics: Iterable[str]) -> None:
+        """Export every counter of these topics, also those that are 0."""
+        counters = [each for each in vars(self).values() if isinstance(each, Tally | TotalledCounter)]
+        for topic in topics:
+            for counter in counters:
+                counter.start(topic)
+
+    def _make_for_records(self, meter: Meter) -> None:
         self.records_consumed = Tally(
             meter, "records.consumed", "{record}", "Records taken from Kafka, by topic.", "topic"
         )
@@ -103,31 +90,32 @@ class Instruments:
             "Records that no rule matched or that became no call, by topic.",
             "topic",
         )
+        self.records_rejected = TotalledCounter(
+            meter,
+            "records.rejected",
+            "{record}",
+            "Records that can never be delivered, by stage, reason and topic.",
+            total_by="topic",
+        )
+        self.records_lost = Tally(
+            meter,
+            "records.lost",
+            "{record}",
+            "Offsets that Kafka had deleted before the worker read them, by topic.",
+            "topic",
+        )
+        self.partitions_restarted = Tally(
+            meter,
+            "partitions.restarted",
+            "{partition}",
+            "Partitions read from their beginning because the topic was created anew or its log was cut, by topic.",
+            "topic",
+        )
+
+    def _make_for_requests(self, meter: Meter, histogram: MakeHistogram) -> None:
         self.calls_delivered = Tally(
             meter, "calls.delivered", "{call}", "Calls that the API accepted with 2xx."
         )
-        self.request_bytes = Tally(
-            meter, "request.sent", "By", "Bytes of request bodies, retries included, by status.", "status"
-        )
-
-    def _make_for_records(self, counter: MakeCounter) -> None:
-        self.records_rejected = counter(
-            f"{PREFIX}.records.rejected",
-            "{record}",
-            "Records that can never be delivered, by stage, reason and topic.",
-        )
-        self.records_lost = counter(
-            f"{PREFIX}.records.lost",
-            "{record}",
-            "Offsets that Kafka had deleted before the worker read them, by topic.",
-        )
-        self.partitions_restarted = counter(
-            f"{PREFIX}.partitions.restarted",
-            "{partition}",
-            "Partitions read from their beginning because the topic was created anew or its log was cut, by topic.",
-        )
-
-    def _make_for_requests(self, counter: MakeCounter, histogram: MakeHistogram) -> None:
         self.batch_calls = histogram(
             f"{PREFIX}.batch.calls",
             "{call}",
@@ -146,11 +134,17 @@ class Instruments:
             "Time of a request to the API, by status: the HTTP one, or what failed (timeout, ...).",
             explicit_bucket_boundaries_advisory=DURATION_SECONDS,
         )
-        self.requests_retried = counter(
-            f"{PREFIX}.requests.retried", "{request}", "Requests that will be sent again, by reason."
+        self.requests_finished = Tally(
+            meter, "requests.finished", "{request}", "Requests that got a response or failed."
         )
-        self.tokens_awaited = counter(
-            f"{PREFIX}.rate_limit.awaited", "s", "Time that requests waited for the rate limit."
+        self.request_bytes = TotalledCounter(
+            meter, "request.sent", "By", "Bytes of request bodies, retries included, by status."
+        )
+        self.requests_retried = TotalledCounter(
+            meter, "requests.retried", "{request}", "Requests that will be sent again, by reason."
+        )
+        self.tokens_awaited = Tally(
+            meter, "rate_limit.awaited", "s", "Time that requests waited for the rate limit."
         )
         self.freshness = histogram(
             f"{PREFIX}.freshness",
@@ -159,47 +153,55 @@ class Instruments:
             explicit_bucket_boundaries_advisory=FRESHNESS_SECONDS,
         )
 
-    def _make_for_failures(self, counter: MakeCounter) -> None:
-        self.holds = counter(f"{PREFIX}.delivery.held", "{hold}", "Holds that began, by reason.")
-        self.storms = counter(f"{PREFIX}.storms.broken", "{storm}", "Times that the storm breaker tripped.")
-        self.dead_letters_written = counter(
-            f"{PREFIX}.dead_letters.written",
+    def _make_for_failures(self, meter: Meter) -> None:
+        self.holds = TotalledCounter(meter, "delivery.held", "{hold}", "Holds that began, by reason.")
+        self.storms = Tally(meter, "storms.broken", "{storm}", "Times that the storm breaker tripped.")
+        self.dead_letters_written = TotalledCounter(
+            meter,
+            "dead_letters.written",
             "{record}",
             "Dead letters that the broker acknowledged, by reason and topic.",
+            total_by="topic",
         )
-        self.dead_letters_failed = counter(
-            f"{PREFIX}.dead_letters.failed",
+        self.dead_letters_failed = Tally(
+            meter,
+            "dead_letters.failed",
             "{record}",
             "Dead letters that could not be written and are retried.",
         )
-
-    def _make_for_kafka(self, counter: MakeCounter) -> None:
-        self.rebalances = counter(
-            f"{PREFIX}.partitions.changed", "{partition}", "Partitions assigned, revoked and lost, by change."
+        self.mappers_slow = TotalledCounter(
+            meter,
+            "mappers.slow",
+            "{call}",
+            "Calls of a Python mapper that took longer than a second, by mapper.",
         )
-        self.offsets_committed = counter(
-            f"{PREFIX}.offsets.committed",
+
+    def _make_for_kafka(self, meter: Meter) -> None:
+        self.rebalances = TotalledCounter(
+            meter, "partitions.changed", "{partition}", "Partitions assigned, revoked and lost, by change."
+        )
+        self.offsets_committed = Tally(
+            meter,
+            "offsets.committed",
             "{partition}",
             "Committed offsets, one for each partition and commit.",
         )
-        self.commits_failed = counter(f"{PREFIX}.commits.failed", "{commit}", "Commits that failed.")
-        self.source_failures = counter(
-            f"{PREFIX}.source.failed", "{failure}", "Errors that the Kafka client reported."
+        self.commits_failed = Tally(meter, "commits.failed", "{commit}", "Commits that failed.")
+        self.source_failures = Tally(
+            meter, "source.failed", "{failure}", "Errors that the Kafka client reported."
         )
-        self.kafka_clients_failed = counter(
-            f"{PREFIX}.kafka_clients.failed",
+        self.kafka_clients_failed = Tally(
+            meter,
+            "kafka_clients.failed",
             "{client}",
             "Kafka clients that failed for good and were replaced.",
         )
-        self.fetches_stalled = counter(
-            f"{PREFIX}.fetches.stalled",
+        self.fetches_stalled = Tally(
+            meter,
+            "fetches.stalled",
             "{partition}",
             "Partitions that were started again because nothing was fetched of them, by topic.",
-        )
-        self.mappers_slow = counter(
-            f"{PREFIX}.mappers.slow",
-            "{call}",
-            "Calls of a Python mapper that took longer than a second, by mapper.",
+            "topic",
         )
 
 
@@ -254,6 +256,16 @@ def register_gauges(meter: Meter, observe: Callable[[], Observation]) -> None:
         "1 while fetching waits because enough is in progress.",
         lambda now: [Point(int(now.paused))],
     )
+
+
+def register_ignored_share(meter: Meter, topics: Mapping[str, TopicUse]) -> None:
+    """Measure at each export which share of each topic's records was ignored."""
+
+    def callback(_: CallbackOptions) -> Iterable[Point]:
+        return [Point(use.ignored_share, {"topic": topic}) for topic, use in list(topics.items())]
+
+    meaning = "Share of a topic's records, from 0 to 1, that was ignored since the process started."
+    meter.create_observable_gauge(f"{PREFIX}.records.ignored_share", [callback], "", meaning)
 
 
 def _by_partition(values: Mapping[Partition, float]) -> list[Point]:

@@ -7,11 +7,14 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from worker.core.rule_use import RuleUse
     from worker.telemetry.metrics import Observation
     from worker.telemetry.totals import Totals
 
 
-def status_of(version: str, started_at: float, totals: Totals, now: Observation) -> dict[str, Any]:
+def status_of(
+    version: str, started_at: float, totals: Totals, rule_use: RuleUse, now: Observation
+) -> dict[str, Any]:
     """What the status page shows, as plain JSON values; freshness and ages in seconds."""
     partitions = sorted(now.lag.keys() | now.oldest_undelivered.keys())
     return {
@@ -24,6 +27,19 @@ def status_of(version: str, started_at: float, totals: Totals, now: Observation)
         "oldest_undelivered": max(now.oldest_undelivered.values(), default=0.0),
         "hold": now.hold,
         "paused": now.paused,
+        "topics": [
+            {
+                "topic": topic,
+                "consumed": use.consumed,
+                "ignored": use.ignored,
+                "ignored_share": use.ignored_share,
+            }
+            for topic, use in sorted(rule_use.topics.items())
+        ],
+        "unmatched_rules": [
+            {"rule": rule, "topic": topic, "records": rule_use.topics[topic].consumed}
+            for topic, rule in rule_use.unmatched()
+        ],
         "partitions": [
             {
                 "topic": topic,

@@ -10,15 +10,17 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from worker.core.rule_use import RuleUse
 from worker.telemetry.logs import LogRateLimiter, log
-from worker.telemetry.metrics import Instruments, Observation, register_gauges
+from worker.telemetry.metrics import Instruments, Observation, register_gauges, register_ignored_share
 from worker.telemetry.observer import Observer
 from worker.telemetry.opentelemetry import Providers
+from worker.telemetry.repeated import log_repeated
 from worker.telemetry.status import status_of
 from worker.telemetry.totals import Totals, count
 from worker.version import __version__
@@ -61,18 +63,22 @@ class Telemetry:
         self._observer = Observer()
         self._providers = Providers(settings, version)
         self._measure = Instruments(self._providers.meter)
+        self._rule_use = RuleUse()
         register_gauges(self._providers.meter, self._observer.current)
+        register_ignored_share(self._providers.meter, self._rule_use.topics)
 
     # Records
 
     def records_consumed(self, n: int, topic: str) -> None:
         """`n` records were taken from Kafka."""
         self._totals.consumed += n
+        self._rule_use.topic(topic).consumed += n
         self._measure.records_consumed.add(n, topic)
 
     def records_ignored(self, n: int, topic: str) -> None:
         """The mapping ignored `n` records."""
         self._totals.ignored += n
+        self._rule_use.topic(topic).ignored += n
         self._measure.records_ignored.add(n, topic)
 
     def record_rejected(self, stage: str, reason: str, topic: str, n: int = 1) -> None:
@@ -81,10 +87,26 @@ class Telemetry:
         count(self._totals.rejected, reason, n)
         self._measure.records_rejected.add(n, {"stage": str(stage), "reason": reason, "topic": topic})
 
+    def rules_known(self, topic: str, rules: Sequence[str]) -> Callable[[str], None]:
+        """These rules of a topic have a `when`. Returns what is called with one that matched and made no call."""
+        return self._rule_use.know(topic, rules)
+
+    def awaits_matches(self) -> bool:
+        """Whether some rule has matched nothing yet, so that `rules_matched` is to be called."""
+        return self._rule_use.awaits()
+
+    def rules_matched(self, topic: str, rules: Iterable[str | None]) -> None:
+        """These rules matched records of the topic. Logs, once, each of its rules that has matched none of many."""
+        self._rule_use.matched(rules)
+        for rule in self._rule_use.newly_unmatched(topic):
+            message = "the `when` of this rule has matched none of the topic's records"
+            records = self._rule_use.topic(topic).consumed
+            log(logging.WARNING, "rule_matched_nothing", message, rule=rule, topic=topic, records=records)
+
     def records_lost(self, topic: str, partition: int, n: int) -> None:
         """`n` offsets after the committed one no longer exist: Kafka deleted them before they were read."""
         self._totals.lost += n
-        self._measure.records_lost.add(n, {"topic": topic})
+        self._measure.records_lost.add(n, topic)
         log(
             logging.ERROR,
             "records_lost",
@@ -96,7 +118,7 @@ class Telemetry:
 
     def partition_restarted(self, topic: str, partition: int) -> None:
         """The partition is another log than the one that was read and committed: it is read from its beginning."""
-        self._measure.partitions_restarted.add(1, {"topic": topic})
+        self._measure.partitions_restarted.add(1, topic)
         log(
             logging.ERROR,
             "partition_restarted",
@@ -173,7 +195,8 @@ class Telemetry:
         count(self._totals.requests, outcome)
         self._totals.request_bytes += size
         self._measure.request_duration.record(seconds, {"status": outcome})
-        self._measure.request_bytes.add(size, outcome)
+        self._measure.request_bytes.add(size, {"status": outcome})
+        self._measure.requests_finished.add(1)
         if self._providers.tracing:
             self._providers.tracing.request_finished(status, failure)
 
@@ -251,6 +274,7 @@ class Telemetry:
 
     def partitions_assigned(self, partitions: Sequence[Partition]) -> None:
         """This member owns these partitions now."""
+        self._measure.start_topics({topic for topic, _ in partitions})
         self._partitions_changed("assigned", partitions, logging.INFO, "partitions were assigned")
 
     def partitions_revoked(self, partitions: Sequence[Partition]) -> None:
@@ -286,7 +310,7 @@ class Telemetry:
 
     def fetch_stalled(self, topic: str, partition: int) -> None:
         """Nothing was fetched of a partition that has records to read, and room; it was started again."""
-        self._measure.fetches_stalled.add(1, {"topic": topic})
+        self._measure.fetches_stalled.add(1, topic)
         message = "nothing was fetched of a partition that has records to read: it was started again"
         log(logging.ERROR, "fetch_stalled", message, topic=topic, partition=partition)
 
@@ -331,7 +355,9 @@ class Telemetry:
 
     def status(self) -> dict[str, Any]:
         """What the status page shows, as plain JSON values."""
-        return status_of(self._version, self._started_at, self._totals, self._observer.current())
+        return status_of(
+            self._version, self._started_at, self._totals, self._rule_use, self._observer.current()
+        )
 
     def prometheus(self) -> bytes:
         """The metrics in Prometheus' text format 0.0.4."""
@@ -354,11 +380,11 @@ class Telemetry:
 
     def _log_rate_limited(self, event: str, reason: str, n: int) -> None:
         if due := self._rate_limiter.count((event, reason), n):
-            _log_repeated(event, reason, due)
+            log_repeated(event, reason, due)
 
     def _log_overdue(self, *, everything: bool = False) -> None:
         for (event, reason), n in self._rate_limiter.overdue(everything=everything):
-            _log_repeated(event, reason, n)
+            log_repeated(event, reason, n)
 
     def _bounded(self, reason: str) -> str:
         """The reason as a label: an upper-case code, one of at most `_MAX_REASONS`."""
@@ -367,18 +393,3 @@ class Telemetry:
                 return "OTHER"
             self._reasons.add(reason)
         return reason
-
-
-_REPEATED: Mapping[str, tuple[int, str]] = {
-    "request_retried": (logging.WARNING, "requests are being retried"),
-    "dead_letters_written": (logging.WARNING, "records became dead letters"),
-    "dead_letters_failed": (logging.ERROR, "dead letters could not be written; nothing commits past them"),
-    "commit_failed": (logging.WARNING, "a commit failed; a newer one follows"),
-    "source_failed": (logging.WARNING, "the Kafka client reported an error"),
-    "mapper_was_slow": (logging.WARNING, "a Python mapper is slow and blocks the worker"),
-}
-
-
-def _log_repeated(event: str, reason: str, n: int) -> None:
-    level, message = _REPEATED[event]
-    log(level, event, message, reason=reason, count=n)

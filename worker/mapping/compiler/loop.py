@@ -49,12 +49,16 @@ from worker.mapping.mappers.mapper_rule import MapperRule
 OnSlow = Callable[[str, float], None]
 """Called when a mapper took over a second, with its name and the seconds."""
 
+OnNoCall = Callable[[str], object]
+"""Called when a record matched a rule that made no call of it, with the rule as `file:line`."""
+
 
 def compile_mapping(
     file: MappingFile,
     target: Target,
     mappers: Mapping[str, Mapper],
     on_slow: OnSlow | None = None,
+    on_no_call: OnNoCall | None = None,
 ) -> Converter:
     """Compile the converter of one topic.
 
@@ -63,31 +67,37 @@ def compile_mapping(
         target: the topic, and what its calls are made for.
         mappers: the functions that the rules name.
         on_slow: see `OnSlow`.
+        on_no_call: see `OnNoCall`.
     """
-    return _ConverterCode(file, target, mappers, on_slow).build()
+    return _ConverterCode(file, target, mappers, on_slow, on_no_call).build()
 
 
 def mapping_source(file: MappingFile, target: Target, mappers: Mapping[str, Mapper]) -> str:
     """Return the Python source that `compile_mapping` compiles."""
-    return _ConverterCode(file, target, mappers, None).source()
+    return _ConverterCode(file, target, mappers).source()
 
 
 class _ConverterCode:
     """Writes the function that converts a run of records."""
 
     def __init__(
-        self, file: MappingFile, target: Target, mappers: Mapping[str, Mapper], on_slow: OnSlow | None
+        self,
+        file: MappingFile,
+        target: Target,
+        mappers: Mapping[str, Mapper],
+        on_slow: OnSlow | None = None,
+        on_no_call: OnNoCall | None = None,
     ) -> None:
         self._code = Code()
         self._file = file
         self._target = target
         self._mappers = mappers
         self._on_slow = on_slow
+        self._on_no_call = on_no_call
         self._record = RecordCode(self._code, target.ids, target.topic)
         self._signature = ("convert", "records, calls, rejected")
-        self._place = (
-            f"<mapping {file.document.file} topic {target.topic}>"  # what tracebacks name as the file
-        )
+        # What tracebacks name as the file.
+        self._place = f"<mapping {file.document.file} topic {target.topic}>"
         self._write()
 
     def source(self) -> str:
@@ -128,9 +138,8 @@ class _ConverterCode:
             FORMATS[self._file.format].emit(code, EVENT, struct.made if struct else None)
 
     def _rule(self, index: int, rule: Rule) -> None:
-        self._code.line(
-            f"rule = {index}"
-        )  # before the condition: if that fails, the rejection names this rule
+        # Before the condition: if that fails, the rejection names this rule.
+        self._code.line(f"rule = {index}")
         if rule.when is None:
             condition = "value is not None"  # a tombstone needs a rule that asks for it
         else:
@@ -167,6 +176,8 @@ class _ConverterCode:
         )
         code.line(f"made = {code.constant(mapper, 'mapper')}.calls(record, {EVENT})")
         with code.block("if not made:"):
+            if self._on_no_call:
+                code.line(f"{code.constant(self._on_no_call, 'on_no_call')}({rule.at!r})")
             code.line("ignored += 1")
             code.line("continue")
         key = self._record.key()
@@ -230,9 +241,9 @@ def _expressions(call: CallRule) -> Iterator[Expression]:
 
 
 def located(fault: Exception, places: list[str], rule: int | None, index: int | None) -> Rejected:
-    """The rejection that a fault in a generated function is, with the rule and the call where it happened.
+    """Turn an exception of a generated function into a rejection, with the rule and the call where it occurred.
 
-    It no longer knows how it came about: the frames that it would keep alive hold a whole run of records.
+    Its traceback and causes are dropped, because their frames would keep a whole run of records in memory.
     """
     rejected = _verdict(fault)
     rejected.__traceback__ = rejected.__context__ = rejected.__cause__ = None

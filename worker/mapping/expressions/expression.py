@@ -91,11 +91,6 @@ class Expression:
         except Mismatch:
             return None
 
-    def holds(self, event: dict[str, Any], kafka: dict[str, Any]) -> bool:
-        """Whether JMESPath calls the value true: 0 is, an empty text, list or object is not. Raises as `search`."""
-        value = self.search(event, kafka)
-        return (value == 0 and value is not False) or bool(value)
-
     def emit(self, code: Code, event: str = "event", kafka: str = "kafka") -> str:
         """Write the expression into a function under construction.
 

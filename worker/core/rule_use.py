@@ -1,0 +1,80 @@
+"""How much of each topic the mapping ignores, and which rules have matched nothing: what no fixture can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+ENOUGH_RECORDS = 1_000
+"""So many records of a topic must have been mapped before a rule counts as one that matches nothing."""
+
+
+@dataclass(slots=True)
+class TopicUse:
+    """What became of a topic's records since the process started.
+
+    Attributes:
+        consumed, ignored: records.
+        rules: those whose `when` may match a record of the topic, as `file:line`.
+    """
+
+    consumed: int = 0
+    ignored: int = 0
+    rules: tuple[str, ...] = ()
+
+    @property
+    def ignored_share(self) -> float:
+        """From 0 to 1; 0 before the first record."""
+        return self.ignored / self.consumed if self.consumed else 0.0
+
+
+@dataclass(slots=True)
+class RuleUse:
+    """Counts by topic and by rule.
+
+    A rule that topics share counts as one: it has matched as soon as it has matched a record of any of them.
+
+    Attributes:
+        topics: by name.
+    """
+
+    topics: dict[str, TopicUse] = field(default_factory=dict)
+    _unmatched: set[str] = field(default_factory=set)
+    _known: set[str] = field(default_factory=set)
+    _reported: set[str] = field(default_factory=set)
+
+    def topic(self, name: str) -> TopicUse:
+        """The counts of a topic."""
+        return self.topics.setdefault(name, TopicUse())
+
+    def know(self, topic: str, rules: Iterable[str]) -> Callable[[str], None]:
+        """Expect matches of these rules of a topic. Returns what is called with a rule that has matched."""
+        use = self.topic(topic)
+        use.rules = tuple(rules)
+        self._unmatched.update(set(use.rules) - self._known)
+        self._known.update(use.rules)
+        return self._unmatched.discard
+
+    def awaits(self) -> bool:
+        """Whether a rule has matched nothing yet: only then need matches be counted."""
+        return bool(self._unmatched)
+
+    def matched(self, rules: Iterable[str | None]) -> None:
+        """These rules have matched a record."""
+        self._unmatched.difference_update(rules)
+
+    def unmatched(self) -> Iterator[tuple[str, str]]:
+        """The rules that have matched nothing though a topic of theirs had enough records, each with that topic."""
+        for topic, use in self.topics.items():
+            if use.consumed >= ENOUGH_RECORDS:
+                for rule in use.rules:
+                    if rule in self._unmatched:
+                        yield topic, rule
+
+    def newly_unmatched(self, topic: str) -> list[str]:
+        """Those of a topic that were not returned before."""
+        if self.topic(topic).consumed < ENOUGH_RECORDS:
+            return []
+        new = [rule for rule in self.topics[topic].rules if rule in self._unmatched - self._reported]
+        self._reported.update(new)
+        return new
