@@ -1,4 +1,4 @@
-"""The handbook for three in the morning knows every word that the worker says."""
+"""`docs/operations.md` explains every reason, alert and metric of the worker."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 HEADINGS = {section.title for section in markdown.sections(OPERATIONS)}
 
 
-def test_every_reason_has_advice_and_a_section_that_says_the_same() -> None:
+def test_every_reason_has_a_runbook_entry_and_a_section_with_the_same_text() -> None:
     assert REASONS.keys() <= RUNBOOK.keys()
     assert RUNBOOK.keys() <= HEADINGS
     for reason, entry in RUNBOOK.items():
@@ -51,16 +51,16 @@ def test_every_alert_is_explained() -> None:
 
 
 @pytest.mark.parametrize("status", [*range(300, 400), 403, 404, 408, 425, 500, 503, 599])
-def test_every_status_has_advice(status: int) -> None:
+def test_every_status_has_a_runbook_entry(status: int) -> None:
     assert entry_for(f"HTTP_{status}") is RUNBOOK["HTTP_5xx" if status >= 500 else "HTTP_xxx"]
 
 
-def test_a_code_that_nobody_knows_is_somebody_elses() -> None:
+def test_an_unknown_code_is_attributed_to_mappers_or_kafka_connect() -> None:
     assert entry_for("TOO_OLD") is UNKNOWN
     assert UNKNOWN.fault is Fault.ELSEWHERE
 
 
-def test_every_metric_is_named_as_prometheus_has_it() -> None:
+def test_every_metric_is_documented_under_its_prometheus_name() -> None:
     telemetry = Telemetry()
     for instrument in vars(telemetry._measure).values():
         tell = instrument.add if hasattr(instrument, "add") else instrument.record

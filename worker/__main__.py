@@ -8,7 +8,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command line and leave with its exit code."""
+    """Run the command line and exit with its exit code."""
     _end_on_sigterm()
     from worker.cli.streams import protect_streams
 
@@ -19,9 +19,9 @@ def main() -> None:
 
 
 def _end_on_sigterm() -> None:
-    """Until a command takes care of SIGTERM itself: Linux drops it for PID 1 as long as there is no handler.
+    """Exit on SIGTERM until a command installs its own handler: Linux ignores signals without a handler for PID 1.
 
-    A worker that has not begun is drained: it leaves with 0, on SIGINT too.
+    A worker that has not started yet has nothing to drain, so `run` exits with 0, on SIGINT as well.
     """
     signal.signal(signal.SIGTERM, _end)
     if "run" in sys.argv[1:]:
@@ -33,7 +33,9 @@ def _end(number: int, _frame: object) -> None:
         os._exit(0)
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
-    os._exit(128 + number)  # still here: the first process is not killed by signals of its own
+    os._exit(
+        128 + number
+    )  # reached only as PID 1, which Linux does not kill; the shell's exit code for a signal
 
 
 if __name__ == "__main__":

@@ -1,21 +1,21 @@
-"""A pytest plugin: mappings and Python mappers under test, with the fixtures that `pipelines-worker test` runs.
+"""A pytest plugin for testing mappings and Python mappers, with the fixtures that `pipelines-worker test` runs.
 
 In the `conftest.py` at the root of your project:
 
     pytest_plugins = ["worker.testing"]
 
-Then pytest collects the fixture files beside worker.yaml (`config/tests/*.yaml`), a test for each fixture:
+Then pytest collects the fixture files beside worker.yaml (`config/tests/*.yaml`), with one test for each fixture:
 
     pytest config/tests
 
-And tests of your own can ask for what a mapping makes of an event:
+Your own tests can map an event with the fixture `map_event`:
 
     def test_a_simulator_is_not_for_customer_io(map_event):
         event = {"type": "device.registered", "user_id": "u", "device": {"token": "t", "simulator": True}}
         assert map_event("devices", event) == {"ignored": "the mapper returned nothing"}
 
-The settings are `config/worker.yaml`; `worker_config` in pytest's configuration names another file, relative to
-pytest's root directory. No key is needed, and nothing is sent.
+The settings are read from `config/worker.yaml`. To use another file, set `worker_config` in pytest's configuration,
+relative to pytest's root directory. No API key is needed, and nothing is sent.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _EPOCH_2026 = 1_767_225_600_000
 
 
 class MapEvent(Protocol):
-    """What the fixture `map_event` gives."""
+    """The type of the fixture `map_event`."""
 
     def __call__(
         self,
@@ -51,20 +51,20 @@ class MapEvent(Protocol):
         headers: Mapping[str, str] | None = None,
         timestamp: int = _EPOCH_2026,
     ) -> dict[str, Any]:
-        """What becomes of an event: `{"calls": [...]}`, `{"ignored": why}` or `{"rejected": {...}}`.
+        """Map an event. Returns `{"calls": [...]}`, `{"ignored": why}` or `{"rejected": {...}}`.
 
         Args:
-            topic: where it comes from.
+            topic: its topic.
             event: the decoded event; None for a tombstone.
-            key: of the record.
-            headers: of the record.
-            timestamp: of the record, epoch milliseconds.
+            key: the record's key.
+            headers: the record's headers.
+            timestamp: the record's timestamp, epoch milliseconds.
         """
         ...
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Tell pytest which settings to read."""
+    """Add the setting `worker_config`."""
     parser.addini("worker_config", "the settings of the worker", default="config/worker.yaml")
 
 
@@ -78,13 +78,13 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 @pytest.fixture(scope="session")
 def mappings(pytestconfig: pytest.Config) -> Mappings:
-    """The mappings that the settings name."""
+    """The mappings of the configuration under test."""
     return _mappings(pytestconfig)
 
 
 @pytest.fixture(scope="session", name="map_event")
 def map_event_(mappings: Mappings) -> MapEvent:
-    """Asks the mappings what becomes of an event; see `MapEvent`."""
+    """Maps an event; see `MapEvent`."""
 
     def ask(
         topic: str,
@@ -108,7 +108,7 @@ class FixtureFile(pytest.File):
     """A file of mapping fixtures."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        """A test for each fixture."""
+        """Create a test for each fixture."""
         for fixture in read_fixtures(read_file(self.path), str(self.path)):
             yield FixtureTest.from_parent(self, name=fixture.name, fixture=fixture)
 
@@ -121,13 +121,13 @@ class FixtureTest(pytest.Item):
         self._fixture = fixture
 
     def runtest(self) -> None:
-        """Fail with the difference, if there is one."""
+        """Fail with the differences between the expected and the actual result, if there are any."""
         result = run_fixture(_mappings(self.config), self._fixture)
         if not result.passed:
             pytest.fail(f"{self._fixture.at}, rule {result.rule or 'none'}\n{result.diff}", pytrace=False)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Where the fixture stands."""
+        """The file and line of the fixture."""
         return self.path, int(self._fixture.at.rpartition(":")[2]) - 1, self.name
 
 
@@ -136,7 +136,7 @@ def _config_file(config: pytest.Config) -> Path:
 
 
 def _mappings(config: pytest.Config) -> Mappings:
-    """Loaded once. Raises ConfigError with everything that is wrong."""
+    """Load the mappings once. Raises `ConfigError` with all problems."""
     if _MAPPINGS not in config.stash:
         settings = load_settings(_config_file(config), os.environ, needs_key=False)
         config.stash[_MAPPINGS] = load_mappings(settings)

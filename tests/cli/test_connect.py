@@ -67,7 +67,7 @@ async def test_every_problem_of_the_world_is_told_at_once(cli: Cli, monkeypatch:
     assert done.code == 1
     assert "orders" in done.out
     assert "the dead-letter topic customerio.dead-letters does not exist" in done.out
-    assert "the API refuses the key (401)" in done.out
+    assert "the API rejects the key (401)" in done.out
     assert "wrong" not in done.out + done.err
 
 
@@ -75,11 +75,11 @@ async def test_every_problem_of_the_world_is_told_at_once(cli: Cli, monkeypatch:
 @pytest.mark.parametrize(
     ("fault", "code", "said"),
     [
-        (Fault(status=404), 1, "not the Pipelines API (404)"),
-        (Fault(status=302, location="http://127.0.0.1:1/"), 1, "not the Pipelines API (302)"),
-        (Fault(status=200, body="<html>"), 1, "not the Pipelines API (200)"),
-        (Fault(status=503), 0, "in trouble (503)"),
-        (Fault(reset=True), 1, "does not answer"),
+        (Fault(status=404), 1, "not from the Pipelines API (404)"),
+        (Fault(status=302, location="http://127.0.0.1:1/"), 1, "not from the Pipelines API (302)"),
+        (Fault(status=200, body="<html>"), 1, "not from the Pipelines API (200)"),
+        (Fault(status=503), 0, "fails at the moment (503)"),
+        (Fault(reset=True), 1, "no response from"),
     ],
     ids=["404", "redirect", "page", "503", "reset"],
 )

@@ -1,4 +1,4 @@
-"""What a dead letter says, whoever wrote it."""
+"""Dead letters written by the worker or by Kafka Connect, and marks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from worker.adapters.dead_letter_topic.writer import DeadLetterTopic
 from worker.core.reasons import Stage
 from worker.dead_letters.dead_letter import read_dead_letter
 from worker.dead_letters.failed_record import FailedRecord
-from worker.dead_letters.headers import RANGES_PER_MARK, as_before, headers_of, marks, own_headers, read_mark
+from worker.dead_letters.headers import (
+    RANGES_PER_MARK,
+    headers_of,
+    marks,
+    own_headers,
+    read_mark,
+    with_replay_counted,
+)
 from worker.settings import Kafka
 from worker.telemetry.telemetry import Telemetry
 
@@ -30,14 +37,14 @@ OWN = st.lists(st.tuples(NAMES, st.none() | st.binary(max_size=3)), max_size=6)
 
 
 @given(own=OWN, replays=st.integers(0, 3), short=st.booleans())
-def test_the_origin_is_the_record_as_it_came_however_often_it_failed(
+def test_the_origin_equals_the_source_record_after_any_number_of_replays(
     *, own: list[tuple[str, bytes | None]], replays: int, short: bool
 ) -> None:
     record = letter_record(3, own=own, origin=("orders", 5, 6))
     for _ in range(replays):
         again = FailedRecord(record, Stage.DELIVER, "HTTP_400", "no", FAILED_AT + 1, status=400)
         found = headers_of(again, "another", replaying=True)
-        headers = [*found.own, *(found.needed() if short else found.ours)]
+        headers = [*found.own, *(found.required() if short else found.ours)]
         record.record_headers = [(name, v.encode() if isinstance(v, str) else v) for name, v in headers]
     letter = read(record)
     origin = letter.origin
@@ -49,7 +56,7 @@ def test_the_origin_is_the_record_as_it_came_however_often_it_failed(
     assert letter.reason == ("HTTP_400" if replays else "MISSING_ID")
 
 
-def test_a_letter_of_kafka_connect_is_read_in_our_words() -> None:
+def test_a_dead_letter_of_kafka_connect_is_read_like_our_own() -> None:
     headers: list[tuple[str, bytes | None]] = [("trace", b"1"), *connect_headers("orders", 2, 7)]
     record = MemoryRecord((TOPIC, 0), 4, b"key", b"{broken", headers, 1_700_000_000_000)
     letter = read(record)
@@ -62,7 +69,7 @@ def test_a_letter_of_kafka_connect_is_read_in_our_words() -> None:
     assert (letter.cluster_id, letter.failed_at, letter.is_ours) == (CLUSTER, 1_700_000_000.0, False)
 
 
-def test_a_reader_that_knows_only_kafka_connects_names_understands_ours() -> None:
+def test_tools_for_kafka_connect_can_read_our_dead_letters() -> None:
     facts = dict(letter_record(origin=("orders", 2, 7)).headers() or [])
     assert facts["__connect.errors.topic"] == b"orders"
     assert facts["__connect.errors.partition"] == b"2"
@@ -72,7 +79,7 @@ def test_a_reader_that_knows_only_kafka_connects_names_understands_ours() -> Non
     assert facts["__connect.errors.exception.class.name"]
 
 
-def test_what_somebody_else_wrote_is_no_letter_and_a_letter_is_never_a_mark() -> None:
+def test_other_records_are_neither_dead_letters_nor_marks_and_no_header_hides_a_dead_letter() -> None:
     assert read_dead_letter(MemoryRecord((TOPIC, 0), 0), CLUSTER) is None
     assert read_mark(MemoryRecord((TOPIC, 0), 0)) is None
     assert read_dead_letter(mark_record(0, [(1, 2)]), CLUSTER) is None
@@ -80,7 +87,7 @@ def test_what_somebody_else_wrote_is_no_letter_and_a_letter_is_never_a_mark() ->
     assert read_mark(hidden) is None
 
 
-def test_coordinates_that_are_no_numbers_leave_a_letter_without_an_origin() -> None:
+def test_a_dead_letter_with_invalid_coordinates_has_no_origin() -> None:
     headers: list[tuple[str, bytes | None]] = [
         ("__connect.errors.topic", b"orders"),
         ("__connect.errors.partition", b"-1"),
@@ -94,7 +101,7 @@ def test_coordinates_that_are_no_numbers_leave_a_letter_without_an_origin() -> N
     st.integers(0, 99),
     st.lists(st.tuples(st.integers(0, 10**12), st.integers(0, 9)), min_size=1, max_size=500),
 )
-def test_marks_say_what_was_put_into_them_in_records_of_a_bounded_size(
+def test_marks_have_a_bounded_size_and_are_read_back_unchanged(
     partition: int, spans: list[tuple[int, int]]
 ) -> None:
     wanted = [(first, first + more) for first, more in spans]
@@ -107,26 +114,29 @@ def test_marks_say_what_was_put_into_them_in_records_of_a_bounded_size(
     assert max(map(len, values)) <= RANGES_PER_MARK * 28 + 4
 
 
-def test_a_mark_that_makes_no_sense_marks_nothing() -> None:
+def test_an_invalid_mark_resolves_nothing() -> None:
     for value in (b"", b"x", b"1:", b"1:a-b", b"\xff:1", None):
         assert read_mark(MemoryRecord((TOPIC, 0), 0, None, None, [("dlq.resolved", value)])) is None
 
 
-def test_a_letter_that_fails_again_has_a_form_that_is_hardly_larger_than_it_was() -> None:
+def test_counting_a_replay_changes_no_other_header() -> None:
     record = letter_record(own=[("trace", b"1")], replays=2)
-    found = as_before(record)
+    found = with_replay_counted(record)
     assert dict(found) == {**dict(record.headers() or []), "dlq.replays": b"3"}
     assert [name for name, _ in found] == [name for name, _ in record.headers() or []]
     first = connect_headers("orders", 0, 1)
-    assert as_before(MemoryRecord((TOPIC, 0), 0, None, b"", first)) == [*first, ("dlq.replays", b"1")]
+    assert with_replay_counted(MemoryRecord((TOPIC, 0), 0, None, b"", first)) == [
+        *first,
+        ("dlq.replays", b"1"),
+    ]
 
 
-async def test_a_letter_that_fails_again_keeps_its_value_before_anything_else() -> None:
+async def test_a_dead_letter_that_fails_again_loses_headers_before_its_value() -> None:
     again = DeadLetterTopic(Kafka(), Telemetry(), replaying=True)
     letter = FailedRecord(letter_record(value=b"{}"), Stage.MAP, "MAPPER_FAILED", "it raised", FAILED_AT)
-    assert [form.value for form in again._forms(letter)] == [b"{}", b"{}", b"{}", None, None]
+    assert [variant.value for variant in again._variants(letter)] == [b"{}", b"{}", b"{}", None, None]
     await again.close()
 
 
-def test_headers_of_nobody_are_nobodys() -> None:
+def test_a_record_without_headers_has_no_own_headers() -> None:
     assert own_headers([]) == []

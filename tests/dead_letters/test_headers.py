@@ -1,4 +1,4 @@
-"""Headers of dead letters are a stranger's data: whatever they hold, reading them is total and bounded."""
+"""Headers of dead letters are untrusted input: reading them never fails, and what is read is bounded."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ HEADERS = st.lists(st.tuples(NAMES, st.none() | ODD | st.binary(max_size=30)), m
 MILLIS = st.sampled_from([-1, 0, 1_795_269_600_000, 1_795_269_600_000_000, MAX_NUMBER])
 
 
-def looked_at(letter: DeadLetter) -> list[str]:
-    """Every text that a command may print of a dead letter."""
+def printed(letter: DeadLetter) -> list[str]:
+    """Every text of a dead letter that a command may print."""
     moment(letter.failed_at)
     moment(letter.happened_at)
     texts = [letter.reason, letter.stage, letter.topic, letter.rule, letter.cluster_id]
@@ -72,16 +72,14 @@ def looked_at(letter: DeadLetter) -> list[str]:
 @given(headers=HEADERS, millis=MILLIS)
 @example(headers=[(TOPIC, b"orders"), ("dlq.failed_at", b"0001-01-01T00:00:00+14:00")], millis=-1)
 @example(headers=[(TOPIC, b"orders"), ("dlq.timestamp", b"9" * 5000)], millis=MAX_NUMBER)
-def test_whatever_a_record_holds_it_is_read_within_bounds(
-    headers: list[tuple[str, bytes | None]], millis: int
-) -> None:
+def test_any_headers_are_read_within_bounds(headers: list[tuple[str, bytes | None]], millis: int) -> None:
     record = MemoryRecord(("dead-letters", 0), 3, b"key", b"{}", headers, millis)
     index = Index({0: (0, 10)})
-    index.note(record)
+    index.add(record)
     letter = read_dead_letter(record, CLUSTER)
     if letter is None:
         return
-    assert all(text.isprintable() and len(text) <= 10 * MAX_TEXT_CHARS for text in looked_at(letter))
+    assert all(text.isprintable() and len(text) <= 10 * MAX_TEXT_CHARS for text in printed(letter))
     assert len(letter.reason) <= 10 * MAX_CODE_CHARS
     assert 0 <= letter.failed_at <= MAX_SECONDS
     assert 0 <= letter.happened_at <= MAX_SECONDS
@@ -110,17 +108,17 @@ def test_whatever_a_record_holds_it_is_read_within_bounds(
         b"9223372036854775808:1",
     ],
 )
-def test_a_mark_that_says_nothing_sensible_resolves_nothing(value: bytes) -> None:
+def test_an_invalid_mark_resolves_nothing(value: bytes) -> None:
     record = MemoryRecord(("dead-letters", 0), 3, None, None, [(RESOLVED, value)])
     assert read_mark(record) is None
 
 
-def test_a_mark_of_any_size_costs_no_more_than_a_mark_of_ours() -> None:
+def test_a_mark_with_more_ranges_than_the_worker_writes_is_invalid() -> None:
     value = b"0:" + b",".join(b"%d" % n for n in range(100_000))
     assert read_mark(MemoryRecord(("dead-letters", 0), 3, None, None, [(RESOLVED, value)])) is None
 
 
-def test_texts_are_cut_before_they_are_decoded_whole() -> None:
+def test_a_long_text_is_cut_to_whole_characters() -> None:
     reader = HeaderReader([("dlq.rule", b"\xc3\xa9" * 10**6)])
     assert reader.text("dlq.rule") == "é" * MAX_TEXT_CHARS
 

@@ -11,7 +11,7 @@ SPANS = st.lists(st.tuples(st.integers(-5, 60), st.integers(-5, 60)), max_size=1
 
 
 @given(st.integers(0, 20), st.integers(0, 40), SPANS)
-def test_it_is_the_set_of_what_was_put_in_within_its_bounds(
+def test_it_contains_the_offsets_that_were_added_within_its_bounds(
     first: int, size: int, spans: list[tuple[int, int]]
 ) -> None:
     offsets, expected = OffsetSet(first, first + size), set[int]()
@@ -24,7 +24,9 @@ def test_it_is_the_set_of_what_was_put_in_within_its_bounds(
 
 
 @given(SPANS, SPANS)
-def test_a_difference_is_that_of_the_sets(some: list[tuple[int, int]], others: list[tuple[int, int]]) -> None:
+def test_a_difference_equals_the_difference_of_the_sets(
+    some: list[tuple[int, int]], others: list[tuple[int, int]]
+) -> None:
     left, right = OffsetSet(3, 50), OffsetSet(3, 50)
     for begin, end in some:
         left.add(begin, end)
@@ -34,7 +36,7 @@ def test_a_difference_is_that_of_the_sets(some: list[tuple[int, int]], others: l
 
 
 @given(st.sets(st.integers(0, 60)))
-def test_ranges_are_as_few_as_can_be_and_say_the_same(offsets: set[int]) -> None:
+def test_ranges_are_as_few_as_possible_and_cover_the_same_offsets(offsets: set[int]) -> None:
     found = list(ranges(sorted(offsets)))
     assert {each for first, last in found for each in range(first, last + 1)} == offsets
     assert all(before[1] + 1 < after[0] for before, after in pairwise(found))

@@ -1,4 +1,4 @@
-"""Which letters a replay takes, and which calls are too old to be sent."""
+"""Which dead letters a replay sends, and which calls are too old to be sent."""
 
 from __future__ import annotations
 
@@ -47,18 +47,18 @@ LETTER = read(
         (Filters(until=FAILED_AT + 0.01), True),
     ],
 )
-def test_every_filter_has_its_say(filters: Filters, *, wanted: bool) -> None:
-    assert filters.want(LETTER) is wanted
+def test_a_dead_letter_is_selected_if_every_filter_matches(filters: Filters, *, wanted: bool) -> None:
+    assert filters.match(LETTER) is wanted
     assert (selection(filters=filters).before(LETTER) is None) is wanted
 
 
-def test_a_letter_that_was_replayed_often_enough_is_left_alone_unless_asked_for() -> None:
+def test_a_dead_letter_is_left_alone_after_max_replays() -> None:
     assert selection(max_replays=2).before(LETTER) is LeftAlone.REPLAYED_TOO_OFTEN
     assert selection(max_replays=3).before(LETTER) is None
     assert selection(max_replays=None).before(LETTER) is None
 
 
-def test_what_cannot_be_sent_is_left_alone() -> None:
+def test_a_dead_letter_without_its_value_or_its_coordinates_is_left_alone() -> None:
     headers = [*(letter_record().headers() or []), ("dlq.value_bytes", b"5")]
     assert (
         selection().before(read(MemoryRecord(("d", 0), 0, None, None, headers))) is LeftAlone.VALUE_LEFT_OUT
@@ -67,13 +67,13 @@ def test_what_cannot_be_sent_is_left_alone() -> None:
     assert selection().before(read(MemoryRecord(("d", 0), 0, None, b"{}", lost))) is LeftAlone.NO_ORIGIN
 
 
-def test_the_age_that_counts_is_the_records() -> None:
+def test_max_age_refers_to_the_source_records_timestamp() -> None:
     assert selection(max_age=2 * DAY).before(LETTER) is None
     assert selection(max_age=2 * DAY - 1).before(LETTER) is LeftAlone.TOO_OLD
 
 
 @pytest.mark.parametrize("name", sorted(DESTRUCTIVE_CALLS | {"identify", "group"}))
-def test_a_call_that_sets_or_deletes_a_state_is_left_alone_once_it_is_stale(name: str) -> None:
+def test_a_stale_call_that_sets_or_deletes_data_is_left_alone(name: str) -> None:
     calls = [call("track"), call(name)]
     assert selection(stale_after=2 * DAY - 1).after(LETTER, calls) is LeftAlone.STALE
     assert selection(stale_after=2 * DAY).after(LETTER, calls) is None
@@ -83,18 +83,18 @@ def test_a_call_that_sets_or_deletes_a_state_is_left_alone_once_it_is_stale(name
 @pytest.mark.parametrize(
     "name", ["track", "page", "screen", "report_delivery_event", "create_or_update_device"]
 )
-def test_what_only_happened_is_never_stale(name: str) -> None:
+def test_other_calls_are_never_stale(name: str) -> None:
     assert selection(stale_after=1.0).after(LETTER, [call(name)]) is None
 
 
-def test_an_old_event_in_a_young_record_is_old() -> None:
+def test_an_old_call_in_a_new_record_is_stale() -> None:
     back_filled = call("identify", timestamp="2020-01-01T00:00:00.000Z")
     assert selection(stale_after=30 * DAY).after(LETTER, [back_filled]) is LeftAlone.STALE
     unreadable = call("identify", timestamp="2020")
     assert selection(stale_after=30 * DAY).after(LETTER, [unreadable]) in {None, LeftAlone.STALE}
 
 
-def test_destructive_calls_can_be_left_alone_whatever_their_age() -> None:
+def test_skip_destructive_leaves_destructive_calls_of_any_age_alone() -> None:
     young = selection(now=HAPPENED_AT, skip_destructive=True)
     assert young.after(LETTER, [call("delete_user")]) is LeftAlone.DESTRUCTIVE
     assert young.after(LETTER, [call("identify"), call("group")]) is None

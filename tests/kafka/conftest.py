@@ -1,4 +1,4 @@
-"""A real Kafka for the session, or a skip that the end of the run repeats loudly."""
+"""A real Kafka for the session, or skipped tests that the end of the run reports prominently."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from worker.emulator import Emulator
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything here is slow, so that `make test` stays quick as tests are added; what is essential is marked so."""
+    """Everything here is slow by default, so that `make test` stays quick; tests that it runs are marked essential."""
     for item in items:
         if Path(__file__).parent in item.path.parents and item.get_closest_marker("essential") is None:
             item.add_marker(pytest.mark.slow)
@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def kafka_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a real Kafka: the one that the environment names, else one that is started here."""
+    """The address of a real Kafka: from the environment, or one that is started here."""
     if servers := configured_servers():
         yield servers
         return
@@ -41,7 +41,7 @@ def kafka_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def kafka(kafka_servers: str) -> KafkaClient:
-    """A client of the real Kafka, to set tests up with."""
+    """A client of the real Kafka, for the set-up of tests."""
     return KafkaClient(kafka_servers)
 
 
@@ -54,7 +54,7 @@ def embedded() -> Iterator[EmbeddedCluster]:
 
 @pytest.fixture
 def own_kafka(tmp_path: Path) -> Iterator[KafkaCluster]:
-    """A real Kafka of this test's own, which it may kill."""
+    """A real Kafka that this test may kill."""
     _need_a_broker_of_our_own()
     cluster = KafkaCluster(tmp_path / "kafka")
     try:
@@ -66,7 +66,7 @@ def own_kafka(tmp_path: Path) -> Iterator[KafkaCluster]:
 
 @pytest.fixture
 async def emulator() -> AsyncIterator[Emulator]:
-    """The Pipelines API, in the test's own process, for one key only."""
+    """The Pipelines API in the test's own process, with one valid key."""
     emulator = Emulator(key=API_KEY, keep_calls=100_000)
     await emulator.start()
     yield emulator
@@ -75,14 +75,14 @@ async def emulator() -> AsyncIterator[Emulator]:
 
 @pytest.fixture
 def site(tmp_path: Path, kafka: KafkaClient, emulator: Emulator) -> Iterator[Site]:
-    """Everything that a worker needs; whatever it logs in a test, it says nothing of people or keys."""
+    """Everything that a worker needs. Its log must never contain personal data or keys, whatever a test does."""
     site = Site(tmp_path, kafka, emulator)
     yield site
     leave(site)
 
 
 def leave(site: Site) -> None:
-    """End what still runs, and look at what was said."""
+    """Kill workers that still run, and check their output."""
     for worker in site.workers:
         if worker.is_running:
             worker.kill()

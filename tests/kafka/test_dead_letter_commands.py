@@ -1,4 +1,4 @@
-"""The `dlq` commands on a real Kafka: other programs' letters, old ones, wrong keys, wrong places."""
+"""The `dlq` commands on a real Kafka: dead letters of other programs, old ones, wrong keys, wrong coordinates."""
 
 from __future__ import annotations
 
@@ -53,20 +53,20 @@ def bury(site: Site, n: int, value: bytes | None, age_hours: float = 0, **facts:
 
 
 @pytest.mark.essential
-async def test_letters_that_kafka_connect_wrote_are_listed_shown_and_replayed(
+async def test_dead_letters_of_kafka_connect_are_listed_shown_and_replayed(
     site: Site, dlq: Dlq, emulator: Emulator
 ) -> None:
     quoting = connect_headers(site.topic, 1, 7, **{"exception.message": f"cannot convert {PERSON}"})
     headers: Headers = [("trace", b"1"), *quoting]
     site.kafka.append(site.letters, 1, [event("happened")], key=b"key", headers=headers, timestamp=NOW - HOUR)
-    site.kafka.append(site.letters, 1, [b"{}"])  # whatever that is
+    site.kafka.append(site.letters, 1, [b"{}"])  # not a dead letter
     (group,) = (await dlq.listed())["groups"]
     assert (group["reason"], group["stage"], group["topic"]) == ("DataException", "decode", site.topic)
     assert (await dlq.waiting("--stage", "decode", "--until", "30m")) == {"DataException": 1}
     shown = (await dlq("show", f"{site.letters}:1:0")).out
     assert "would send 1 call(s)" in shown
     assert "trace" in shown
-    assert (await dlq("show", f"{site.topic}:1:7")).out == shown  # by the place that it came from
+    assert (await dlq("show", f"{site.topic}:1:7")).out == shown  # by its source record
     code, table = await dlq.replayed()
     assert (code, table["delivered"]) == (0, 1)
     (call,) = emulator.received.calls(Query(event=EVENT))
@@ -91,10 +91,10 @@ ODD_FACTS: list[dict[str, Any]] = [
 ]
 
 
-async def test_no_letter_that_somebody_else_wrote_ends_a_command(
+async def test_no_command_fails_on_dead_letters_written_by_other_programs(
     site: Site, dlq: Dlq, emulator: Emulator
 ) -> None:
-    # As on a cluster that takes any time; Kafka 4's default refuses those of the far future.
+    # Kafka 4 refuses timestamps of the far future by default; other clusters accept any.
     site.letters = site.kafka.create_topic(1, message_timestamp_after_max_ms=str(2**63 - 1))
     site.change("kafka", dead_letter_topic=site.letters)
     for n, odd in enumerate(ODD_FACTS):
@@ -106,7 +106,7 @@ async def test_no_letter_that_somebody_else_wrote_ends_a_command(
     deep = b'{"type": "happened", "person": "p", "x": ' + b"[" * 900 + b'"\xc2\x9b31m"' + b"]" * 900 + b"}"
     written = dict(letter_record(origin=(site.topic, 0, 50), value=deep).headers() or [])
     site.kafka.append(site.letters, 0, [deep], key=b"key", headers=list(written.items()))
-    # As Kafka Connect does, which keeps the original's time, in whatever unit its producer wrote it.
+    # Kafka Connect keeps the original timestamp, in the unit that the producer used.
     connect: Headers = [*connect_headers(site.topic, 0, 99)]
     site.kafka.append(site.letters, 0, [event("happened")], headers=connect, timestamp=NOW * 1000)
     letters = len(ODD_FACTS) + 2
@@ -160,7 +160,7 @@ async def test_calls_that_could_undo_a_newer_state_are_left_alone_and_counted(
     ]
 
 
-async def test_what_was_replayed_often_enough_waits_for_somebody_who_asks(
+async def test_dead_letters_at_max_replays_are_only_replayed_on_request(
     site: Site, dlq: Dlq, emulator: Emulator
 ) -> None:
     bury(site, 0, event("happened"), replays=5)
@@ -169,15 +169,15 @@ async def test_what_was_replayed_often_enough_waits_for_somebody_who_asks(
     huge: Headers = [*(record.headers() or []), ("dlq.value_bytes", b"9000000")]
     site.kafka.append(site.letters, 0, [None], headers=huge)
     code, table = await dlq.replayed("--dry-run")
-    assert (code, table["would be ignored by today's mapping, and resolved"]) == (0, 1)
+    assert (code, table["would be ignored by the current mapping, and resolved"]) == (0, 1)
     assert table["left alone: was replayed max_replays times (--include-replayed)"] == 1
     assert table["left alone: its value was too large for the dead-letter topic"] == 1
     assert "is not possible" in (await dlq("show", f"{site.letters}:0:2")).out
     code, table = await dlq.replayed("--include-replayed")
-    assert (code, table["delivered"], table["ignored by today's mapping, and resolved"]) == (0, 1, 1)
+    assert (code, table["delivered"], table["ignored by the current mapping, and resolved"]) == (0, 1, 1)
 
 
-async def test_a_key_that_is_refused_stops_the_replay_and_costs_nothing(
+async def test_a_rejected_key_stops_the_replay_and_changes_no_dead_letter(
     site: Site, dlq: Dlq, emulator: Emulator
 ) -> None:
     bury(site, 0, event("happened"))
@@ -185,7 +185,7 @@ async def test_a_key_that_is_refused_stops_the_replay_and_costs_nothing(
     done = await dlq("replay", key="wrong")
     assert done.code == 1
     assert "stopped: UNAUTHORIZED" in done.err
-    assert "taken and not finished" in done.out
+    assert "sent but not finished" in done.out
     assert (await dlq.waiting(), site.ends(site.letters)) == ({"MISSING_ID": 1}, ends)
     emulator.faults.add(Fault(status=400, errors=["no"]))
     code, table = await dlq.replayed()
@@ -193,7 +193,7 @@ async def test_a_key_that_is_refused_stops_the_replay_and_costs_nothing(
     assert (await dlq.listed())["groups"][0]["replayed"] == 1
 
 
-async def test_what_is_not_there_is_said_in_a_line(site: Site, dlq: Dlq) -> None:
+async def test_a_missing_dead_letter_or_topic_is_reported_in_one_line(site: Site, dlq: Dlq) -> None:
     assert await dlq.waiting() == {}
     assert (await dlq.replayed())[0] == 0
     nothing = await dlq("show", f"{site.letters}:0:0")
@@ -210,8 +210,8 @@ async def test_what_is_not_there_is_said_in_a_line(site: Site, dlq: Dlq) -> None
     assert (compacted.code, "is compacted" in compacted.err) == (1, True)
 
 
-async def test_a_scan_ends_where_it_should_whatever_lies_at_its_ends(kafka: KafkaClient) -> None:
-    """Transaction markers at the end, retention at the beginning, new records behind it meanwhile."""
+async def test_a_scan_ends_at_its_end_offsets_past_markers_and_deleted_records(kafka: KafkaClient) -> None:
+    """Transaction markers at the end, deleted records at the beginning, and new records beyond the end."""
     topic = kafka.create_topic()
     kafka.append(topic, 0, [b"%d" % n for n in range(100)])
     kafka.append_in_transaction(topic, [b"100"])

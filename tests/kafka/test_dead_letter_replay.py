@@ -1,4 +1,4 @@
-"""Ten thousand dead letters of six reasons on a real Kafka: counted, looked at, repaired, sent again."""
+"""Ten thousand dead letters with six reasons on a real Kafka: counted, inspected, repaired, replayed."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def dlq(site: Site) -> Dlq:
 
 
 @pytest.mark.timeout(240)
-async def test_ten_thousand_letters_are_counted_repaired_killed_in_the_middle_and_each_ends_where_it_should(
+async def test_ten_thousand_dead_letters_are_fixed_and_replayed_through_a_crash_without_loss(
     site: Site, dlq: Dlq, emulator: Emulator
 ) -> None:
     history = History(site)

@@ -1,4 +1,4 @@
-"""Dead letters on a real broker: what is written, what is refused, what is found wrong before."""
+"""Dead letters on a real broker: what is written, what is refused, what is found by the checks."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def written(kafka: KafkaClient) -> AsyncIterator[Written]:
     await it.letters.close()
 
 
-async def test_a_letter_is_the_record_byte_for_byte_and_where_it_came_from_and_why(written: Written) -> None:
+async def test_a_dead_letter_has_the_records_bytes_its_coordinates_and_the_reason(written: Written) -> None:
     why: dict[str, Any] = {
         "call_index": 1,
         "rule": "orders.yaml:7",
@@ -90,19 +90,19 @@ async def test_a_letter_is_the_record_byte_for_byte_and_where_it_came_from_and_w
     assert written.telemetry.told == [("dead_letters_written", 1, "API_REFUSED", "orders")]
 
 
-async def test_a_letter_goes_to_the_partition_of_the_same_number_where_there_is_one(written: Written) -> None:
+async def test_a_dead_letter_is_written_to_the_same_partition_number_if_it_exists(written: Written) -> None:
     assert await written.letters.write([letter(partition=1), letter(partition=99)]) == [None, None]
     numbers = {message.value() for message in written.client.read(written.topic, 1, partition=1)}
     assert numbers == {b"not json"}
 
 
-async def test_a_tombstone_stays_one(written: Written) -> None:
+async def test_a_tombstone_keeps_its_null_value(written: Written) -> None:
     assert await written.letters.write([letter(None)]) == [None]
     assert written.client.read(written.topic, 1)[0].value() is None
     assert "dlq.value_bytes" not in dict(written.headers())
 
 
-async def test_a_letter_that_fails_again_keeps_its_first_origin(kafka: KafkaClient) -> None:
+async def test_a_dead_letter_that_fails_again_keeps_its_original_coordinates(kafka: KafkaClient) -> None:
     again = Written(kafka, kafka.create_topic(), replaying=True)
     came: list[tuple[str, bytes | None]] = [
         ("trace", b"1"),
@@ -128,11 +128,11 @@ async def test_a_letter_that_fails_again_keeps_its_first_origin(kafka: KafkaClie
     await again.letters.close()
 
 
-async def test_a_letter_that_is_too_large_is_written_with_less(kafka: KafkaClient) -> None:
+async def test_a_dead_letter_that_is_too_large_is_written_without_some_parts(kafka: KafkaClient) -> None:
     small = Written(kafka, kafka.create_topic(max_message_bytes="3000"))
     noise = b"".join(hashlib.sha256(bytes([n])).digest() for n in range(100))
     huge_detail, huge_value = letter(noise[:1000], detail=noise.hex()), letter(noise * 10)
-    # One that fits between them is not refused for its neighbours.
+    # A record of an acceptable size is written although its neighbours are refused.
     assert await small.letters.write([huge_detail, letter(), huge_value]) == [None, None, None]
     found = {message.value(): dict(message.headers() or []) for message in kafka.read(small.topic, 3)}
     assert "__connect.errors.exception.message" not in found[noise[:1000]]
@@ -144,7 +144,7 @@ async def test_a_letter_that_is_too_large_is_written_with_less(kafka: KafkaClien
     await small.letters.close()
 
 
-async def test_a_record_whose_key_alone_is_too_large_still_leaves_a_letter(kafka: KafkaClient) -> None:
+async def test_a_record_whose_key_alone_is_too_large_gets_a_dead_letter(kafka: KafkaClient) -> None:
     small = Written(kafka, kafka.create_topic(max_message_bytes="2000"))
     noise = b"".join(hashlib.sha256(bytes([n])).digest() for n in range(100))
     record = MemoryRecord(("orders", 0), 1, noise, b"{}")
@@ -156,7 +156,7 @@ async def test_a_record_whose_key_alone_is_too_large_still_leaves_a_letter(kafka
     await small.letters.close()
 
 
-async def test_a_topic_that_is_missing_is_an_answer_and_no_exception(kafka: KafkaClient) -> None:
+async def test_a_missing_topic_is_returned_as_a_reason(kafka: KafkaClient) -> None:
     missing = Written(kafka, "no-such-topic")
     reasons = await missing.letters.write([letter(), letter()])
     assert [reason.partition(":")[0] for reason in reasons if reason] == ["UNKNOWN_TOPIC_OR_PART"] * 2
@@ -165,7 +165,7 @@ async def test_a_topic_that_is_missing_is_an_answer_and_no_exception(kafka: Kafk
     await missing.letters.close()
 
 
-async def test_brokers_that_do_not_answer_are_an_answer_too(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_brokers_that_do_not_respond_are_returned_as_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dead_letter_topic, "RESPONSE_SECONDS", 0.2)
     telemetry = RecordedTelemetry()
     settings = Kafka(bootstrap_servers="127.0.0.1:1", properties={"delivery.timeout.ms": "500"})

@@ -1,4 +1,4 @@
-"""The dead-letter topic itself fails: nothing is lost, nothing is committed past it, and everyone can see it."""
+"""The dead-letter topic fails: nothing is lost, nothing is committed past its records, and `/readyz` reports it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ allow.everyone.if.no.acl.found=true
 
 @pytest.fixture
 def guarded(tmp_path: Path, kafka_servers: str) -> Iterator[KafkaCluster]:
-    """A Kafka of this test's own that knows rights."""
+    """A Kafka of this test's own, with ACLs."""
     cluster = KafkaCluster(tmp_path / "kafka")
     with (cluster.directory / "server.properties").open("a") as properties:
         properties.write(AUTHORIZER)
@@ -44,15 +44,13 @@ def own_site(guarded: KafkaCluster, tmp_path: Path, emulator: Emulator) -> Itera
     site.change_property("delivery.timeout.ms", 2500)
     site.change_property("socket.timeout.ms", 2000)
     site.change_property("reconnect.backoff.max.ms", 500)
-    site.change_property(
-        "session.timeout.ms", 45_000
-    )  # a restart on a slow machine must not cost the partitions
+    site.change_property("session.timeout.ms", 45_000)  # a restart on a slow machine must not end the session
     yield site
     leave(site)
 
 
 def forbid(site: Site) -> AclBinding:
-    """Nobody may write dead letters any more."""
+    """Deny writing to the dead-letter topic."""
     binding = AclBinding(
         ResourceType.TOPIC, site.letters, ResourcePatternType.LITERAL,
         "User:*", "*", AclOperation.WRITE, AclPermissionType.DENY,
@@ -68,7 +66,7 @@ async def metric(worker: WorkerProcess, name: str) -> float:
     )
 
 
-async def test_without_the_right_to_write_and_through_an_outage_letters_wait_and_so_do_their_offsets(
+async def test_dead_letters_and_their_offsets_wait_while_the_topic_cannot_be_written(
     own_site: Site, guarded: KafkaCluster, emulator: Emulator
 ) -> None:
     site = own_site
@@ -80,12 +78,12 @@ async def test_without_the_right_to_write_and_through_an_outage_letters_wait_and
     await worker.not_ready_for("DEAD_LETTERS_REFUSED")
     assert await metric(worker, "dead_letters_failed") > 0
     assert worker.told("dead_letters_failed")[0]["level"] == "error"
-    await until(lambda: site.committed() == [0, 20])  # nothing is committed past the letter
+    await until(lambda: site.committed() == [0, 20])  # nothing is committed past the dead letter
     site.kafka.admin.delete_acls([_all_of(denied)])
     await worker.ready()
     await until(lambda: site.committed() == [21, 20])
 
-    # An outage while a letter is on its way: the API takes its time to refuse, and the broker goes meanwhile.
+    # An outage while a dead letter is pending: the API responds slowly, and the broker goes away meanwhile.
     emulator.faults.add(Fault(delay=1.0, status=400, times=None, match={"userId": "nobody"}))
     site.kafka.append(site.topic, 1, [site.ledger.event("nobody")], key=b"x")
     site.ledger.produced.pop("nobody")  # it is never to be delivered

@@ -1,4 +1,4 @@
-"""Clients that fail for good: another is made in their place, or the worker ends."""
+"""Kafka clients in a terminal state are replaced, or the worker ends."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def reasons(member: Member) -> set[str]:
     return {each["reason"] for each in problems}
 
 
-async def test_a_static_member_that_was_fenced_joins_anew_and_goes_on(kafka: KafkaClient) -> None:
+async def test_a_fenced_static_member_rejoins_and_continues(kafka: KafkaClient) -> None:
     world = KafkaWorld(kafka, **STATIC["classic"])
     topic = world.create_topic()
     member = await joined(world, topic)
@@ -88,7 +88,7 @@ async def test_a_static_member_waits_until_its_id_is_released(kafka: KafkaClient
     await member.source.close()
 
 
-async def test_an_assignor_that_the_brokers_do_not_know_ends_the_source(kafka: KafkaClient) -> None:
+async def test_an_unknown_assignor_ends_the_source(kafka: KafkaClient) -> None:
     world = KafkaWorld(kafka, group_protocol="consumer", group_remote_assignor="nonesuch")
     topic = world.create_topic()
     member = Member(world.source(topic))

@@ -41,7 +41,9 @@ async def test_the_position_moves_past_transaction_markers_and_aborted_records(w
 
 
 @pytest.mark.essential
-async def test_what_retention_deleted_above_the_committed_offset_is_told_as_lost(classic: KafkaWorld) -> None:
+async def test_records_deleted_by_retention_above_the_committed_offset_are_reported_as_lost(
+    classic: KafkaWorld,
+) -> None:
     topic = classic.client.create_topic()
     classic.client.append(topic, 0, [b"{}"] * 20)
     first = await joined(classic, topic)
@@ -56,7 +58,7 @@ async def test_what_retention_deleted_above_the_committed_offset_is_told_as_lost
     await second.source.close()
 
 
-async def test_what_retention_deletes_ahead_of_a_paused_partition_is_told_as_lost(
+async def test_records_deleted_by_retention_ahead_of_a_paused_partition_are_reported_as_lost(
     classic: KafkaWorld,
 ) -> None:
     topic = classic.client.create_topic()
@@ -71,7 +73,7 @@ async def test_what_retention_deletes_ahead_of_a_paused_partition_is_told_as_los
     await member.source.close()
 
 
-async def test_a_log_that_was_made_anew_is_read_from_its_beginning(classic: KafkaWorld) -> None:
+async def test_a_truncated_log_is_read_from_its_beginning(classic: KafkaWorld) -> None:
     topic = classic.client.create_topic()
     classic.client.append(topic, 0, [b"{}"] * 3)
     first = await joined(classic, topic)
@@ -84,7 +86,7 @@ async def test_a_log_that_was_made_anew_is_read_from_its_beginning(classic: Kafk
 
 
 @pytest.mark.essential
-async def test_a_pattern_finds_a_topic_that_is_made_later(kafka: KafkaClient) -> None:
+async def test_a_pattern_finds_a_topic_that_is_created_later(kafka: KafkaClient) -> None:
     world = KafkaWorld(kafka, topic_metadata_refresh_interval_ms="200", heartbeat_interval_ms="300")
     topic = world.create_topic()
     member = await joined(world, f"^{topic}.*$")
@@ -96,7 +98,7 @@ async def test_a_pattern_finds_a_topic_that_is_made_later(kafka: KafkaClient) ->
     await member.source.close()
 
 
-async def test_a_topic_that_is_deleted_is_a_problem_and_no_crash(
+async def test_a_deleted_topic_is_reported_and_does_not_stop_the_source(
     kafka: KafkaClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(routine_checks, "CHECK_HEALTHY_SECONDS", 0.3)
@@ -127,7 +129,7 @@ async def test_a_member_that_gets_no_partitions_has_joined(kafka: KafkaClient, p
     await second.source.close()
 
 
-async def test_an_eager_group_revokes_everything_and_goes_on_where_it_was(kafka: KafkaClient) -> None:
+async def test_an_eager_group_revokes_everything_and_continues_where_it_was(kafka: KafkaClient) -> None:
     world = KafkaWorld(kafka, partition_assignment_strategy="range", heartbeat_interval_ms="300")
     topic = world.create_topic()
     for number in range(4):
@@ -159,7 +161,7 @@ async def test_paused_partitions_learn_of_new_records_for_their_lag(classic: Kaf
     await source.close()
 
 
-async def test_a_broker_that_goes_and_comes_back_is_waited_for(own_kafka: KafkaCluster) -> None:
+async def test_the_source_waits_for_a_broker_that_restarts(own_kafka: KafkaCluster) -> None:
     client = KafkaClient(own_kafka.bootstrap_servers)
     world = KafkaWorld(client, heartbeat_interval_ms="300", reconnect_backoff_max_ms="500")
     topic = world.create_topic()
@@ -179,7 +181,7 @@ async def test_a_broker_that_goes_and_comes_back_is_waited_for(own_kafka: KafkaC
 
 
 async def until_paused(member: Member) -> None:
-    """Have no room for longer than it takes to pause."""
+    """Leave no room until the partitions are paused."""
     begun = time.monotonic()
     await until(lambda: time.monotonic() - begun > 1.3, member, limit=0)
 

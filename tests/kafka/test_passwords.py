@@ -1,4 +1,4 @@
-"""`check --connect` says in the client's own words that a password is wrong."""
+"""`check --connect` reports a wrong password with the client's own message."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from worker.settings import Kafka
 pytestmark = pytest.mark.kafka
 
 
-def test_a_wrong_password_is_told_in_the_words_of_the_client_and_a_right_one_is_none(
+def test_a_wrong_password_is_reported_with_the_clients_message_and_a_right_one_is_not(
     own_kafka: KafkaCluster,
 ) -> None:
     assert "Authentication failed: Invalid username or password" in found(own_kafka, "wrong-password")[0]

@@ -1,4 +1,4 @@
-"""A topic that is deleted and created anew under its name is another topic: it is read from its beginning."""
+"""A topic that is deleted and created again under its name is read from its beginning."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def world(request: pytest.FixtureRequest, kafka: KafkaClient) -> KafkaWorld:
     return KafkaWorld(kafka, group_protocol="consumer", topic_metadata_refresh_interval_ms="200")
 
 
-async def test_a_topic_created_anew_with_more_records_than_were_read_is_read_from_its_beginning(
+async def test_a_recreated_topic_that_is_longer_than_what_was_read_is_read_from_its_beginning(
     world: KafkaWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(topic_ids, "WATCH_SECONDS", 0.2)
@@ -29,7 +29,7 @@ async def test_a_topic_created_anew_with_more_records_than_were_read_is_read_fro
     member = await joined(world, topic)
     await until(lambda: len(member.records) == 5, member)
     await member.source.commit({(topic, 0): 5})
-    create_anew(world.client, topic)
+    recreate(world.client, topic)
     world.append(topic, 0, 20)
     await until(lambda: member.offsets((topic, 0))[-20:] == list(range(20)), member)
     assert (topic, 0) in world.telemetry.of("partition_restarted")
@@ -39,7 +39,7 @@ async def test_a_topic_created_anew_with_more_records_than_were_read_is_read_fro
     await member.source.close()
 
 
-async def test_an_offset_committed_for_the_deleted_topic_means_nothing_in_the_new_one(
+async def test_an_offset_committed_for_the_deleted_topic_is_not_used_for_the_new_one(
     world: KafkaWorld,
 ) -> None:
     topic = world.client.create_topic()
@@ -50,7 +50,7 @@ async def test_an_offset_committed_for_the_deleted_topic_means_nothing_in_the_ne
     await first.source.close()
     old = committed(world, topic)
     assert parse_note(old.metadata).topic_id is not None
-    create_anew(world.client, topic)
+    recreate(world.client, topic)
     world.append(topic, 0, 20)
     commit(world, old)
     second = await joined(world, topic)
@@ -65,7 +65,7 @@ async def test_an_offset_committed_for_the_deleted_topic_means_nothing_in_the_ne
     await third.source.close()
 
 
-def create_anew(client: KafkaClient, topic: str) -> None:
+def recreate(client: KafkaClient, topic: str) -> None:
     client.delete_topic(topic)
     while topic in client.admin.list_topics(timeout=SECONDS).topics:
         pass

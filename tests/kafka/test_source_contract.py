@@ -1,4 +1,4 @@
-"""One suite for three Kafkas: what simulations assume about a source holds for the real one too."""
+"""One suite for three implementations: what the simulations assume about a source is true of a real Kafka too."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.source_worlds import KafkaWorld, Member, MemoryWorld, World, 
 from worker.pipeline.ports import CommitFailed, SourceFailed
 
 T0 = int(time.time() * 1000) - 3_600_000
-"""An hour ago: records much older than that would be deleted by the topic's retention."""
+"""An hour ago: the topic's retention would delete records that are much older."""
 
 
 MEMORY = pytest.param("memory", marks=pytest.mark.essential)
@@ -34,7 +34,7 @@ def world(request: pytest.FixtureRequest) -> World:
             return KafkaWorld(request.getfixturevalue("kafka"), group_protocol="consumer")
 
 
-async def test_every_record_comes_once_in_order_and_the_end_is_told(world: World) -> None:
+async def test_every_record_is_fetched_once_in_order_and_the_end_is_reported(world: World) -> None:
     topic = world.create_topic()
     world.append(topic, 0, 300)
     world.append(topic, 2, 50)
@@ -46,7 +46,7 @@ async def test_every_record_comes_once_in_order_and_the_end_is_told(world: World
     await member.source.close()
 
 
-async def test_an_assignment_says_where_it_starts_and_ends(world: World) -> None:
+async def test_an_assignment_reports_where_it_starts_and_ends(world: World) -> None:
     topic = world.create_topic()
     world.append(topic, 1, 7)
     member = await joined(world, topic)
@@ -56,7 +56,7 @@ async def test_an_assignment_says_where_it_starts_and_ends(world: World) -> None
     await member.source.close()
 
 
-async def test_no_fetch_brings_more_than_its_limit(world: World) -> None:
+async def test_no_fetch_returns_more_than_its_limit(world: World) -> None:
     topic = world.create_topic()
     world.append(topic, 0, 30)
     member = await joined(world, topic)
@@ -65,7 +65,7 @@ async def test_no_fetch_brings_more_than_its_limit(world: World) -> None:
     await member.source.close()
 
 
-async def test_a_restart_goes_on_at_what_was_committed(world: World) -> None:
+async def test_a_restart_continues_at_the_committed_offset(world: World) -> None:
     topic = world.create_topic()
     world.append(topic, 0, 10)
     first = await joined(world, topic)
@@ -79,7 +79,7 @@ async def test_a_restart_goes_on_at_what_was_committed(world: World) -> None:
     await second.source.close()
 
 
-async def test_closing_commits_what_the_pipeline_answers(world: World) -> None:
+async def test_closing_commits_what_the_pipeline_returns(world: World) -> None:
     topic = world.create_topic()
     world.append(topic, 3, 5)
     member = await joined(world, topic)
@@ -90,7 +90,7 @@ async def test_closing_commits_what_the_pipeline_answers(world: World) -> None:
     assert world.committed((topic, 3)) == 5
 
 
-async def test_a_second_member_takes_over_where_the_first_let_go(world: World) -> None:
+async def test_a_second_member_continues_where_the_first_stopped(world: World) -> None:
     topic = world.create_topic()
     for number in range(4):
         world.append(topic, number, 5)
@@ -98,7 +98,7 @@ async def test_a_second_member_takes_over_where_the_first_let_go(world: World) -
     await until(lambda: len(first.records) == 20, first)
     first.assignments.answers = dict.fromkeys(partitions(topic), 3)
     second = await joined_beside(world, topic, first)
-    # Both are ours and theirs alone, and what was revoked starts again at the answer.
+    # No partition has two owners, and revoked ones continue at the offset that `revoked` returned.
     assert first.owned | second.owned == partitions(topic)
     assert first.owned & second.owned == set()
     assert {second.assignments.starts[each].offset for each in second.owned} == {3}
@@ -116,7 +116,7 @@ async def test_partitions_come_back_when_a_member_leaves(world: World) -> None:
     await first.source.close()
 
 
-async def test_without_room_nothing_comes_and_nothing_is_lost(world: World) -> None:
+async def test_without_room_nothing_is_fetched_and_nothing_is_lost(world: World) -> None:
     topic = world.create_topic()
     world.append(topic, 0, 100)
     member = await joined(world, topic)
@@ -131,7 +131,7 @@ async def test_without_room_nothing_comes_and_nothing_is_lost(world: World) -> N
     await member.source.close()
 
 
-async def test_what_was_read_does_not_come_again_however_often_there_is_no_room(world: World) -> None:
+async def test_records_are_not_fetched_again_however_often_there_is_no_room(world: World) -> None:
     topic = world.create_topic()
     for number in (0, 1):
         world.append(topic, number, 20)
@@ -140,7 +140,7 @@ async def test_what_was_read_does_not_come_again_however_often_there_is_no_room(
     for _ in range(2):
         for _ in range(24):  # long enough for the partitions to be paused
             await member.fetch(0)
-        await member.fetch(10)  # they go on, and there is nothing
+        await member.fetch(10)  # resumed, with nothing to read
     world.append(topic, 0, 1)
     world.append(topic, 1, 1)
     await until(lambda: all(20 in member.offsets((topic, number)) for number in (0, 1)), member)
@@ -148,7 +148,7 @@ async def test_what_was_read_does_not_come_again_however_often_there_is_no_room(
     await member.source.close()
 
 
-async def test_latest_skips_what_was_there_before(world: World) -> None:
+async def test_latest_skips_existing_records(world: World) -> None:
     topic = world.create_topic()
     world.append(topic, 0, 10)
     member = await joined(world, topic, start_from="latest")
@@ -169,12 +169,12 @@ async def test_a_point_in_time_starts_at_its_first_record(world: World) -> None:
     member = await joined(world, topic, start_from=begin)
     await until(lambda: len(member.records) == 5, member)
     assert member.offsets((topic, 0)) == [5, 6, 7, 8, 9]
-    # Where no record is as late as that, a partition starts at its end.
+    # A partition whose records are all older starts at its end.
     assert member.assignments.starts[topic, 1].offset == 0
     await member.source.close()
 
 
-async def test_a_topic_that_does_not_exist_fails_at_once(world: World) -> None:
+async def test_a_missing_topic_fails_immediately(world: World) -> None:
     with pytest.raises(SourceFailed, match="no-such-topic"):
         await joined(world, "no-such-topic")
 
@@ -186,9 +186,9 @@ async def test_a_pattern_that_matches_nothing_joins_without_partitions(world: Wo
     await member.source.close()
 
 
-# The fake in memory reports such a commit as a fault of the pipeline.
+# The in-memory fake treats such a commit as a bug in the pipeline.
 @pytest.mark.parametrize("world", ["embedded", CLASSIC, KIP848], indirect=True)
-async def test_a_commit_after_the_partition_was_given_up_changes_nothing(world: World) -> None:
+async def test_a_commit_after_the_partition_was_revoked_changes_nothing(world: World) -> None:
     topic = world.create_topic()
     member = await joined(world, topic)
     await member.source.commit({("another-topic", 0): 3})
@@ -209,7 +209,7 @@ async def test_the_fake_fails_commits_on_request() -> None:
 
 
 async def joined_beside(world: World, topic: str, first: Member) -> Member:
-    """A second member, as soon as the group has shared the partitions evenly."""
+    """A second member, once the group has divided the partitions evenly."""
     second = Member(world.source(topic))
     await second.source.open(second.assignments)
     await until(lambda: len(first.owned) == len(second.owned) == 2, first, second)

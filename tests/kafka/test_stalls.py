@@ -1,4 +1,4 @@
-"""No partition stands still in silence: pauses across rebalances, and what differs from what was asked for."""
+"""No partition stalls unnoticed: pauses across rebalances, and a client whose state differs from the worker's."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PROPERTIES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("protocol", PROPERTIES)
-async def test_a_partition_taken_away_while_paused_is_read_when_it_comes_back(
+async def test_a_partition_revoked_while_paused_is_read_when_it_is_assigned_again(
     kafka: KafkaClient, protocol: str
 ) -> None:
     world = KafkaWorld(kafka, **PROPERTIES[protocol])
@@ -47,7 +47,7 @@ async def test_a_partition_taken_away_while_paused_is_read_when_it_comes_back(
 
 
 @pytest.mark.parametrize("protocol", PROPERTIES)
-async def test_a_partition_with_records_that_does_not_move_is_started_again_and_named(
+async def test_a_partition_that_has_records_and_does_not_advance_is_restarted_and_named(
     kafka: KafkaClient, protocol: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stalls, "STALL_SECONDS", 0.5)
@@ -58,7 +58,7 @@ async def test_a_partition_with_records_that_does_not_move_is_started_again_and_
     await until(lambda: member.owned == partitions(topic), member)
     world.append(topic, 1, 2)
     await until(lambda: len(member.records) == 2, member)
-    # The client and the worker disagree, by whatever fault: it is paused, and the worker does not know.
+    # The client is paused without the worker knowing it, as some fault may cause.
     source(member)._consumer.pause([TopicPartition(topic, 1)])
     world.append(topic, 1, 3)
     await until(lambda: bool(world.telemetry.of("fetch_stalled")), member)
@@ -70,7 +70,7 @@ async def test_a_partition_with_records_that_does_not_move_is_started_again_and_
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-async def test_a_worker_paused_by_an_outage_reads_what_a_second_member_had_meanwhile(
+async def test_a_worker_paused_by_an_outage_reads_partitions_that_a_second_member_had_meanwhile(
     site: Site, emulator: Emulator, protocol: str
 ) -> None:
     site.change("kafka", properties=PROTOCOLS[protocol])

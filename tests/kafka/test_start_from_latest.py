@@ -49,14 +49,14 @@ async def test_a_topic_and_a_partition_that_are_created_later_are_read_from_thei
     add_partition(world.client, topic)
     KafkaClient(world.client.servers).append(
         topic, 1, [b"{}"] * 5
-    )  # the other's producer knows one partition
+    )  # the other client's producer knows only one partition
     await until(lambda: len(member.records) == 9, member)
     assert member.offsets((later, 0)) == [3, 4, 5, 6]
     assert member.offsets((topic, 1)) == [0, 1, 2, 3, 4]
     await member.source.close()
 
 
-async def test_whichever_member_gets_a_later_topic_it_knows_when_the_group_began(world: KafkaWorld) -> None:
+async def test_every_member_learns_from_the_commits_when_the_group_first_started(world: KafkaWorld) -> None:
     topic = world.client.create_topic()
     world.append(topic, 0, 10)
     first = await joined(world, f"^{topic}.*$", start_from="latest")

@@ -1,4 +1,4 @@
-"""Topics that change while the worker runs: what is concerned waits and is named, everything else goes on."""
+"""Topics that change while the worker runs: affected partitions wait and are named, all others continue."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ allow.everyone.if.no.acl.found=true
 
 @pytest.fixture
 def guarded(tmp_path: Path, kafka_servers: str) -> Iterator[KafkaCluster]:
-    """A Kafka of this test's own that knows rights."""
+    """A Kafka of this test's own, with ACLs."""
     cluster = KafkaCluster(tmp_path / "kafka")
     with (cluster.directory / "server.properties").open("a") as properties:
         properties.write(AUTHORIZER)
@@ -72,7 +72,7 @@ async def written(letters: DeadLetterTopic, one: FailedRecord) -> None:
             pass
 
 
-async def test_a_dead_letter_topic_that_was_made_anew_with_fewer_partitions_takes_letters(
+async def test_a_dead_letter_topic_that_was_recreated_with_fewer_partitions_takes_dead_letters(
     kafka: KafkaClient,
 ) -> None:
     topic = kafka.create_topic(3)
@@ -88,7 +88,9 @@ async def test_a_dead_letter_topic_that_was_made_anew_with_fewer_partitions_take
     assert kafka.end(topic, 0) == 1
 
 
-async def test_a_dead_letter_topic_whose_limit_is_lowered_takes_smaller_letters(kafka: KafkaClient) -> None:
+async def test_a_dead_letter_topic_whose_limit_is_lowered_takes_smaller_dead_letters(
+    kafka: KafkaClient,
+) -> None:
     topic = kafka.create_topic()
     async with writer(kafka, topic) as letters:
         large = letter(0, random.Random(1).randbytes(50_000))
@@ -101,7 +103,7 @@ async def test_a_dead_letter_topic_whose_limit_is_lowered_takes_smaller_letters(
     assert values[-1] is None
 
 
-async def test_a_producer_that_may_no_longer_write_at_all_is_made_anew_when_it_may(
+async def test_a_producer_that_lost_its_rights_is_replaced_once_they_are_granted_again(
     guarded: KafkaCluster,
 ) -> None:
     kafka = KafkaClient(guarded.bootstrap_servers)
@@ -122,7 +124,7 @@ async def test_a_producer_that_may_no_longer_write_at_all_is_made_anew_when_it_m
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-async def test_a_topic_whose_rights_are_taken_away_waits_and_the_others_go_on(
+async def test_a_topic_whose_rights_are_revoked_waits_and_the_others_continue(
     guarded: KafkaCluster, tmp_path: Path, emulator: Emulator, protocol: str
 ) -> None:
     site, other = two_topics(guarded, tmp_path, emulator, protocol)
@@ -136,7 +138,7 @@ async def test_a_topic_whose_rights_are_taken_away_waits_and_the_others_go_on(
     site.produce(20)
     await until(lambda: site.committed() == site.ends())
 
-    # A worker that joins only now takes the others up, too.
+    # A worker that joins now reads the other topics too.
     assert await worker.stop() == 0
     worker = site.start()
     site.produce(20)
@@ -151,7 +153,7 @@ async def test_a_topic_whose_rights_are_taken_away_waits_and_the_others_go_on(
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-async def test_a_topic_that_is_deleted_keeps_no_other_waiting(
+async def test_a_deleted_topic_does_not_delay_others(
     own_kafka: KafkaCluster, tmp_path: Path, emulator: Emulator, protocol: str
 ) -> None:
     site, other = two_topics(own_kafka, tmp_path, emulator, protocol)
@@ -183,7 +185,7 @@ def two_topics(cluster: KafkaCluster, folder: Path, emulator: Emulator, protocol
 def deny(
     kafka: KafkaClient, name: str, operation: AclOperation, kind: ResourceType = ResourceType.TOPIC
 ) -> AclBindingFilter:
-    """Take one right away and leave all others; returns what `delete_acls` takes to give it back."""
+    """Deny one operation; returns the filter with which `delete_acls` allows it again."""
     where = (kind, name, ResourcePatternType.LITERAL, "User:*", "*")
     bindings = [
         AclBinding(*where, AclOperation.ALL, AclPermissionType.ALLOW),

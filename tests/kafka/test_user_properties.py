@@ -1,4 +1,4 @@
-"""The worker's own defaults give way to `kafka.properties`, in every client that it makes."""
+"""`kafka.properties` override the worker's defaults, in every client that it makes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two ends of a worker's life: brokers that go away while it starts, signals while it ends."""
+"""Brokers that go away while a worker starts, and signals while it shuts down."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from worker.programs.run import Worker
 pytestmark = pytest.mark.kafka
 
 
-async def test_a_broker_that_goes_away_before_the_dead_letter_topic_was_checked_is_waited_for(
+async def test_run_waits_for_a_broker_that_goes_away_before_the_dead_letter_topic_was_checked(
     tmp_path: Path, own_kafka: KafkaCluster, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(topic_checks, "RESPONSE_SECONDS", 0.5)
@@ -42,7 +42,7 @@ async def test_a_broker_that_goes_away_before_the_dead_letter_topic_was_checked_
 async def test_a_second_signal_while_the_worker_closes_its_connections_ends_it_with_1(
     site: Site, emulator: Emulator
 ) -> None:
-    # A collector that takes connections and never answers: the worker waits for it at its end.
+    # A collector that accepts connections and never responds: the worker waits for it when it shuts down.
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         site.change("telemetry", otlp_endpoint=address)
@@ -68,5 +68,5 @@ async def test_every_line_around_faults_of_the_brokers_is_json(
     await asyncio.to_thread(own_kafka.start)
     await worker.ready()
     assert await worker.stop() == 0
-    assert worker.lines  # each of which was JSON
+    assert worker.lines  # parsed as JSON, each of them
     leave(site)

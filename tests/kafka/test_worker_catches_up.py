@@ -1,4 +1,4 @@
-"""`run --until-caught-up` on a real Kafka: what is there is delivered and committed, then it ends."""
+"""`run --until-caught-up` on a real Kafka: existing records are delivered and committed, then it ends."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.kafka
 
 
 @pytest.mark.parametrize("protocol", ["classic", "consumer"])
-async def test_a_worker_that_was_stopped_for_longer_than_its_session_sends_nothing_of_lost_partitions(
+async def test_a_worker_stopped_for_longer_than_its_session_sends_no_calls_of_lost_partitions(
     site: Site, kafka: KafkaClient, emulator: Emulator, protocol: str
 ) -> None:
     if protocol == "classic":
@@ -26,7 +26,7 @@ async def test_a_worker_that_was_stopped_for_longer_than_its_session_sends_nothi
         site.change("kafka", properties={"group.protocol": "consumer"})
         set_session_timeout(kafka, site.group, 3000)
     site.change("batch", max_calls=10)
-    # Requests wait for their turn, so many are ready to go when the process wakes.
+    # Requests wait for the rate limit, so several are ready to be sent when the process continues.
     site.change("rate_limit", requests=1, per="1s")
     first = await site.started()
     site.produce(400)
@@ -47,7 +47,7 @@ async def test_a_worker_that_was_stopped_for_longer_than_its_session_sends_nothi
     site.ledger.check()
 
 
-async def test_a_worker_that_was_stopped_within_its_session_goes_on(site: Site, emulator: Emulator) -> None:
+async def test_a_worker_stopped_within_its_session_continues(site: Site, emulator: Emulator) -> None:
     site.change("batch", max_calls=10)
     site.change("rate_limit", requests=2, per="1s")
     worker = await site.started()

@@ -1,4 +1,4 @@
-"""What must not run away: a topic of broken records, memory while the API is down."""
+"""Limits: on dead letters from a topic of broken records, and on memory while the API is down."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def test_a_topic_of_broken_records_halts_and_what_was_not_dead_lettered_is
     assert worker.told("storm_broke")[0]["consecutive"] == 20
     await until(lambda: site.committed()[1] == 5 + len(site.ledger.letters()))
     assert 20 <= len(site.ledger.letters()) < 300
-    # Another one can join only if this one goes on polling, and so takes part in the rebalance.
+    # Another member can join only if this one continues to poll, and so takes part in the rebalance.
     other = await site.joined()
     assert worker.told("partitions_revoked")
     assert await worker.reasons() == ["DEAD_LETTER_STORM"]
@@ -104,7 +104,7 @@ async def test_memory_is_bounded_while_the_api_is_down_and_the_partitions_are_ke
     await worker.consumed(50_000)
     retries = (await worker.status())["totals"]["requests"]["connection"]
     peak = 0
-    # So many refused connections, with the pauses between, take longer than a poll may.
+    # So many refused connections, with the back-off between them, take longer than `max.poll.interval.ms`.
     async with asyncio.timeout(PATIENCE_SECONDS):
         while (await worker.status())["totals"]["requests"]["connection"] < retries + 30:
             peak = max(peak, worker.resident_bytes)

@@ -1,4 +1,4 @@
-"""Records that Kafka carries and its client stumbles over: each costs its own record only, in every command."""
+"""Records that Kafka accepts and its client fails on: each affects only itself, in every command."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ async def test_no_command_fails_on_a_header_name_that_is_not_utf_8(
     assert await site.run_job() == 0
     written = await dlq.waiting()
     assert written == {"UNREADABLE_HEADERS": 3, "INVALID_JSON": 1}
-    # What somebody else writes into the dead-letter topic is no letter, and disturbs none.
+    # A record that another program writes to the dead-letter topic is skipped.
     place = [(f"__connect.errors.{name}".encode(), b"0") for name in ("topic", "partition", "offset")]
     raw.produce(site.letters, 0, b"{}", headers=[*place, (b"n\xe4me", b"value")])
     raw.flush()
@@ -136,7 +136,7 @@ async def test_no_command_fails_on_a_header_name_that_is_not_utf_8(
     for letter in site.ledger.letters()[:foreign]:
         shown = await dlq("show", f"{site.letters}:{letter.partition()}:{letter.offset()}")
         assert shown.code == 0
-        assert "headers  were left out: a name was not UTF-8" in shown.out
+        assert "headers  left out: a header's name is not UTF-8" in shown.out
         assert (header(letter, "dlq.reason") or "") in shown.out
     _, forecast = await dlq.replayed("--dry-run")
     assert forecast["would be rejected again: UNREADABLE_HEADERS"] == 3

@@ -1,4 +1,4 @@
-"""What a running worker tells: its pages over HTTP, and its log; nothing of people, payload or keys."""
+"""What a running worker reports over HTTP and in its log, without personal data, payload or keys."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from worker.emulator import Emulator, Fault
 pytestmark = [pytest.mark.kafka, pytest.mark.essential]
 
 
-async def test_the_pages_tell_what_happened_and_nothing_of_people(
+async def test_the_http_endpoints_report_what_happened_without_personal_data(
     site: Site, kafka: KafkaClient, emulator: Emulator
 ) -> None:
     emulator.faults.add(Fault(status=503, times=1))

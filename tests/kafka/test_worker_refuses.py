@@ -1,4 +1,4 @@
-"""What a worker does not start with, or does not go on with: topics, addresses and keys that cannot work."""
+"""Topics, addresses and keys with which a worker does not start, or does not continue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bad input on a real Kafka: each record gets the right dead letter, or none, and disturbs nothing else."""
+"""Bad input on a real Kafka: each record gets the right dead letter, or none, and affects no other record."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def why(letter: Message) -> tuple[str | None, str | None]:
 
 
 def check_privacy(letters: list[Message]) -> None:
-    """No header of ours says anything of a person, nor what the record held."""
+    """None of the worker's headers contains personal data or payload."""
     for letter in letters:
         ours = [value for _, value in headers(letter)[-20:] if value is not None]
         for private in (PERSON.encode(), TEXT.encode()):
@@ -274,7 +274,7 @@ async def test_a_mapper_that_misbehaves_costs_its_own_record_only(
     site.ledger.check()
 
 
-async def test_a_call_that_the_api_refuses_is_told_in_its_words_without_values_and_the_record_once(
+async def test_a_refused_call_is_dead_lettered_once_with_the_apis_redacted_message(
     site: Site, kafka: KafkaClient, emulator: Emulator
 ) -> None:
     site.mapping = MAPPING.format(topic=site.topic)

@@ -1,4 +1,4 @@
-"""Mappings that take long, on a real Kafka: polling goes on, and one record costs itself only."""
+"""Slow mappings on a real Kafka: polling continues, and a record affects only itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a worker ends: signals, with everything at hand, with the API down, with no broker."""
+"""How a worker shuts down: signals in normal operation, with the API down, and without a broker."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ async def test_a_worker_whose_broker_has_gone_ends_all_the_same_and_has_committe
     tmp_path: Path, own_kafka: KafkaCluster, emulator: Emulator, signals: int
 ) -> None:
     site = Site(tmp_path, KafkaClient(own_kafka.bootstrap_servers), emulator)
-    site.change_property("session.timeout.ms", 45_000)  # so long the client keeps a commit waiting
+    site.change_property("session.timeout.ms", 45_000)  # how long the client keeps a commit waiting
     site.change("delivery", shutdown_timeout="1s")
     worker = await site.started()
     site.produce(100)

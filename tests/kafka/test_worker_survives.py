@@ -1,4 +1,4 @@
-"""Crashes, rebalances, outages and refusals, with a real Kafka: nothing is lost, and each key keeps its order."""
+"""Crashes, rebalances, outages and refused calls on a real Kafka: nothing is lost, and each key keeps its order."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ async def test_a_refused_key_holds_everything_until_it_is_right_again(site: Site
     site.kafka.append(site.topic, values=[b"{broken"])
     site.produce(250)
     held_at = emulator.traffic.total
-    # So many probes take longer than the group waits for a member that does not poll.
+    # So many probes take longer than `max.poll.interval.ms`.
     await until(lambda: emulator.traffic.total > held_at + 20)
     assert await worker.reasons() == ["UNAUTHORIZED"]
     assert (await worker.status())["totals"]["consumed"] == 501

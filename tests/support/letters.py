@@ -56,7 +56,7 @@ def mark_record(partition: int, ranges: Sequence[Range], offset: int = 0) -> Mem
 
 
 def read(record: Record) -> DeadLetter:
-    """The letter that a record is."""
+    """Read a record as a dead letter."""
     letter = read_dead_letter(record, CLUSTER)
     assert letter is not None
     return letter
@@ -67,11 +67,11 @@ def _as_bytes(headers: Sequence[tuple[str, str | bytes | None]]) -> RecordHeader
 
 
 class MemoryTopic:
-    """A dead-letter topic of some partitions; stands in for the reader and for where marks are written.
+    """A dead-letter topic in memory. It replaces both `DeadLetterReader` and `ResolvedMarks`.
 
     Attributes:
         logs: the records of each partition.
-        failures: how many of the next marks fail.
+        failures: how many of the next writes of marks fail.
     """
 
     topic = TOPIC
@@ -82,17 +82,17 @@ class MemoryTopic:
         self.failures = 0
 
     def append(self, record: MemoryRecord, partition: int = 0) -> int:
-        """Put a record behind all others; answers its offset."""
+        """Append a record; returns its offset."""
         log = self.logs[partition]
         record.of, record.at = (TOPIC, partition), len(log)
         log.append(record)
         return record.at
 
     def survey(self) -> MemorySurvey:
-        """What a first scan finds."""
+        """The result of a first scan."""
         return MemorySurvey(self)
 
-    def scan(self, survey: MemorySurvey, patience: float) -> MemoryScan:
+    def scan(self, survey: MemorySurvey, timeout: float) -> MemoryScan:
         return MemoryScan(self, survey.bounds)
 
     async def write(self, resolved: Mapping[int, Sequence[Range]]) -> None:
@@ -108,19 +108,19 @@ class MemoryTopic:
 
 
 class MemorySurvey:
-    """Stands in for `dead_letter_reader.Survey`."""
+    """Replaces `reader.Survey`."""
 
     def __init__(self, topic: MemoryTopic) -> None:
         self.bounds = {number: (0, len(log)) for number, log in enumerate(topic.logs)}
         self.index = Index(self.bounds)
         for log in topic.logs:
             for record in log:
-                self.index.note(record)
+                self.index.add(record)
         self.index.finish()
 
 
 class MemoryScan:
-    """Stands in for `scan.KafkaScan`."""
+    """Replaces the scan of a Kafka topic."""
 
     def __init__(self, topic: MemoryTopic, bounds: Mapping[int, tuple[int, int]]) -> None:
         self._records: list[Record] = [

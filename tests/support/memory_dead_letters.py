@@ -1,4 +1,4 @@
-"""Dead letters in memory, with failures on request."""
+"""A dead-letter topic in memory that can fail on request."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ class MemoryDeadLetters:
     """Implements `ports.DeadLetters`.
 
     Attributes:
-        letters: what was acknowledged, in order.
-        failures: how many of the next letters fail; -1: all of them.
-        refuse: says why a letter is refused, or None.
-        seconds: what a write takes.
+        letters: the acknowledged dead letters, in order.
+        failures: how many of the next dead letters fail; -1 means all of them.
+        refuse: returns why a dead letter is refused, or None.
+        seconds: how long a write takes.
     """
 
     def __init__(self) -> None:

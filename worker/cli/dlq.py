@@ -1,4 +1,4 @@
-"""`dlq`: what failed, why, and sending it again."""
+"""`dlq`: list, show and replay dead letters."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from worker.cli.options import ConfigOption, chosen_config, coordinates
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Dead letters: what failed, why, and sending it again.",
+    help="Dead letters: list what failed and why, and send it again.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
 @app.command("list")
-def list_letters(
+def list_dead_letters(
     context: typer.Context,
     reason: ReasonOption = None,
     stage: StageOption = None,
@@ -37,30 +37,30 @@ def list_letters(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Count the dead letters that wait, by reason, stage, topic and rule. Changes nothing."""
-    wanted = filters(reason, stage, topic, since, until)
+    """Count the waiting dead letters by reason, stage, topic and rule. Changes nothing."""
+    chosen = filters(reason, stage, topic, since, until)
     from worker.cli.dlq_list import print_list
 
-    print_list(chosen_config(context, config), wanted, as_json=as_json)
+    print_list(chosen_config(context, config), chosen, as_json=as_json)
 
 
 @app.command("show")
-def show_letter(
+def show_dead_letter(
     context: typer.Context,
     place: Annotated[
         str,
         typer.Argument(
             metavar="TOPIC:PARTITION:OFFSET",
-            help="Where the letter lies in the dead-letter topic. With another topic: where its record came from; "
+            help="The position of the dead letter in the dead-letter topic, or of its source record in another topic; "
             "then the whole dead-letter topic is searched.",
         ),
     ],
     reveal: Annotated[
-        bool, typer.Option("--reveal", help="Show what could be a person, too: values, keys, headers, ids.")
+        bool, typer.Option("--reveal", help="Do not mask personal data: show values, keys, headers and ids.")
     ] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Show one dead letter: where it came from, why it failed, what today's mapping makes of it."""
+    """Show one dead letter: its source, why it failed, and what the current mapping makes of it."""
     partition, offset = coordinates(place, "TOPIC:PARTITION:OFFSET")
     from worker.cli.dlq_show import print_letter
 
@@ -68,10 +68,10 @@ def show_letter(
 
 
 @app.command("replay")
-def replay_letters(
+def replay_dead_letters(
     context: typer.Context,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only count what would happen: sends nothing, writes nothing.")
+        bool, typer.Option("--dry-run", help="Only count what would happen; send and write nothing.")
     ] = False,
     reason: ReasonOption = None,
     stage: StageOption = None,
@@ -79,43 +79,45 @@ def replay_letters(
     since: SinceOption = None,
     until: UntilOption = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Take so many letters at most, the first ones of the topic.")
+        int | None, typer.Option(min=1, help="Replay at most this many, the first ones in the topic.")
     ] = None,
     rate_text: Annotated[
         str | None,
         typer.Option(
             "--rate",
             metavar="N/s",
-            help="Requests a second, so that a live worker keeps the rest of the rate limit. [default: rate_limit]",
+            help="Requests per second; leaves the rest of the rate limit to a live worker. [default: rate_limit]",
         ),
     ] = None,
     include_replayed: Annotated[
         bool,
-        typer.Option("--include-replayed", help="Also take letters that failed in max_replays replays."),
+        typer.Option(
+            "--include-replayed", help="Include dead letters that already failed in max_replays replays."
+        ),
     ] = False,
     stale_after: Annotated[
         str,
         typer.Option(
             metavar="DURATION",
-            help="Leave identify, group and destructive calls alone that are older: they could undo a newer state.",
+            help="Leave older identify, group and destructive calls alone: they could undo newer changes.",
         ),
     ] = "24h",
     allow_stale: Annotated[
-        bool, typer.Option("--allow-stale", help="Send them however old they are.")
+        bool, typer.Option("--allow-stale", help="Send such calls regardless of their age.")
     ] = False,
     max_age: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Leave letters of older records alone.")
+        str | None, typer.Option(metavar="DURATION", help="Leave dead letters of older records alone.")
     ] = None,
     skip_destructive: Annotated[
         bool,
-        typer.Option("--skip-destructive", help="Leave alone what would delete, suppress or merge."),
+        typer.Option("--skip-destructive", help="Leave calls alone that delete, suppress or merge."),
     ] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Send dead letters through today's mapping again, under the ids that they would have had at first.
+    """Send dead letters through the current mapping again, with the same message ids as the first time.
 
-    What is delivered, or ignored by the mapping, is marked as resolved in the dead-letter topic; what fails again
-    becomes a new dead letter. Interrupted, it goes on where it stopped. Exit 1 if any failed again.
+    Dead letters that are delivered, or ignored by the mapping, are marked as resolved; those that fail again become new
+    dead letters. An interrupted replay continues where it stopped. Exit code 1 if any failed again.
     """
     from time import time
 

@@ -1,4 +1,4 @@
-"""What the `dlq` commands take: filters, ages, rates; and the bar that they show."""
+"""Options of the `dlq` commands (filters, ages, rates) and their progress bar."""
 
 from __future__ import annotations
 
@@ -28,10 +28,12 @@ TopicOption = Annotated[
 SinceOption = Annotated[
     str | None,
     typer.Option(
-        metavar="WHEN", help="Only what failed since: 2026-11-21T10:00:00Z, or 2h for two hours ago."
+        metavar="WHEN", help="Only failures since this time: 2026-11-21T10:00:00Z, or 2h for two hours ago."
     ),
 ]
-UntilOption = Annotated[str | None, typer.Option(metavar="WHEN", help="Only what failed before; as --since.")]
+UntilOption = Annotated[
+    str | None, typer.Option(metavar="WHEN", help="Only failures before this time; same format as --since.")
+]
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h|d)")
@@ -45,7 +47,7 @@ def filters(
     since: str | None,
     until: str | None,
 ) -> Filters:
-    """The filters that the options say."""
+    """The filters that the options describe."""
     from worker.dead_letters.selection import Filters
 
     return Filters(
@@ -58,37 +60,37 @@ def filters(
 
 
 def moment(text: str, option: str) -> float:
-    """A moment in epoch seconds: RFC 3339 (UTC where it names no offset), or how long ago."""
+    """Parse a time as epoch seconds: RFC 3339 (UTC if it has no offset), or a duration before now."""
     if match := _DURATION.fullmatch(text):
         return time.time() - float(match[1]) * _UNITS[match[2]]
     try:
         found = datetime.fromisoformat(text)
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
-        message = "neither a time such as 2026-11-21T10:00:00Z nor a duration such as 2h"
+        message = "must be a time such as 2026-11-21T10:00:00Z or a duration such as 2h"
         raise typer.BadParameter(message, param_hint=option) from None
 
 
 def duration(text: str, option: str) -> float:
-    """A duration in seconds."""
+    """Parse a duration as seconds."""
     match = _DURATION.fullmatch(text)
     if match is None:
-        raise typer.BadParameter("a duration is 500ms, 3s, 5m, 24h or 7d", param_hint=option)
+        raise typer.BadParameter("must be a duration such as 500ms, 3s, 5m, 24h or 7d", param_hint=option)
     return float(match[1]) * _UNITS[match[2]]
 
 
 def rate(text: str) -> tuple[int, float]:
-    """Requests, and the seconds in which so many may be sent."""
+    """Parse a rate as a number of requests and a window in seconds: 0.5/s is one request in 2 seconds."""
     match = _RATE.fullmatch(text)
     if match is None or float(match[1]) == 0:
-        raise typer.BadParameter("a rate is 50/s, or 0.5/s, or 30/m", param_hint="--rate")
+        raise typer.BadParameter("must be a rate such as 50/s, 0.5/s or 30/m", param_hint="--rate")
     number, seconds = float(match[1]), _UNITS[match[2] or "s"]
     return (int(number), seconds) if number.is_integer() else (1, seconds / number)
 
 
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error, if that is a terminal; yields what tells it how far things are, of how many."""
+    """Show a progress bar if standard error is a terminal; yields a callback that takes the progress and the total."""
     if not sys.stderr.isatty():
         yield lambda *_: None
         return

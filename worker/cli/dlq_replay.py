@@ -1,4 +1,4 @@
-"""`dlq replay`: sends dead letters again, or says what would happen."""
+"""`dlq replay`: sends dead letters again, or with `--dry-run` prints what would happen."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ Rows = list[tuple[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class ReplayRequest:
-    """What the options ask for.
+    """The options of `dlq replay`.
 
     Attributes:
-        selection: which letters.
-        limit: how many at most.
-        rate: requests, and the seconds in which so many may be sent.
-        include_replayed: whatever `dead_letters.max_replays` says.
-        dry_run: only count.
+        selection: which dead letters to replay.
+        limit: the largest number of them; None means no limit.
+        rate: a number of requests and the window in seconds in which they may be sent; None for the configured limit.
+        include_replayed: whether to ignore `dead_letters.max_replays`.
+        dry_run: whether to only count.
     """
 
     selection: Selection
@@ -45,7 +45,7 @@ class ReplayRequest:
 
 
 def print_replay(path: Path, request: ReplayRequest) -> None:
-    """Do it, and print what was done."""
+    """Replay, print the outcome and exit."""
     settings, mappings = load(path, needs_key=not request.dry_run)
     try:
         with open_dead_letters(settings) as reader:
@@ -57,15 +57,15 @@ def print_replay(path: Path, request: ReplayRequest) -> None:
 
 
 def _replay(settings: Settings, mappings: Mappings, reader: DeadLetterReader, request: ReplayRequest) -> bool:
-    """True if any letter failed again, or would, or the end was not reached."""
+    """Replay and print the outcome; True if any dead letter failed again or the end was not reached."""
     from worker.programs.replay import Job, dry_run
 
-    cap = None if request.include_replayed else settings.dead_letters.max_replays
-    selection = replace(request.selection, max_replays=cap)
-    with progress("looking for what is resolved") as tell:
-        survey = reader.survey(tell)
-    with progress("mapping" if request.dry_run else "replaying") as tell:
-        job = Job(reader, survey, selection, mappings, request.limit, tell)
+    max_replays = None if request.include_replayed else settings.dead_letters.max_replays
+    selection = replace(request.selection, max_replays=max_replays)
+    with progress("finding resolved dead letters") as on_progress:
+        survey = reader.survey(on_progress)
+    with progress("mapping" if request.dry_run else "replaying") as on_progress:
+        job = Job(reader, survey, selection, mappings, request.limit, on_progress)
         if request.dry_run:
             tally = dry_run(job)
         else:
@@ -77,7 +77,7 @@ def _replay(settings: Settings, mappings: Mappings, reader: DeadLetterReader, re
     for problem in done.problems:
         typer.echo(f"stopped: {problem}", err=True)
     if done.interrupted:
-        typer.echo("stopped before the end: what is left waits, the same command goes on with it", err=True)
+        typer.echo("stopped before the end: run the same command again to continue", err=True)
     return bool(done.failed_again) or not done.finished
 
 
@@ -92,7 +92,7 @@ def _send(settings: Settings, job: Job) -> Replayed:
 
 
 def _within_rate(settings: Settings, rate: tuple[int, float] | None) -> Settings:
-    """The settings with a lower rate; one above the configured limit changes nothing."""
+    """The settings with a lower rate limit; a rate above the configured limit is ignored."""
     limit = settings.rate_limit
     if rate is None or rate[0] / rate[1] >= limit.requests / limit.per:
         return settings
@@ -103,16 +103,16 @@ def _within_rate(settings: Settings, rate: tuple[int, float] | None) -> Settings
 def _forecast(tally: Tally) -> Rows:
     return [
         (f"would be delivered ({tally.calls:,} calls)", tally.to_deliver),
-        ("would be ignored by today's mapping, and resolved", tally.ignored),
+        ("would be ignored by the current mapping, and resolved", tally.ignored),
         *((f"would be rejected again: {reason}", n) for reason, n in tally.rejected.most_common()),
     ]
 
 
 def _outcome(done: Replayed) -> Rows:
-    left_over: Rows = [("taken and not finished: the next replay sends them again", done.left_over)]
+    left_over: Rows = [("sent but not finished: the next replay sends them again", done.left_over)]
     return [
         ("delivered", done.delivered),
-        ("ignored by today's mapping, and resolved", done.ignored),
+        ("ignored by the current mapping, and resolved", done.ignored),
         *((f"failed again: {reason}", n) for reason, n in sorted(done.failed_again.items())),
         *(left_over if done.left_over else []),
     ]
@@ -122,11 +122,11 @@ def _left_alone(tally: Tally) -> Rows:
     return [
         *((f"left alone: {why}", n) for why, n in tally.left_alone.most_common()),
         ("resolved before", tally.resolved),
-        ("superseded by a newer letter of the same record", tally.superseded),
+        ("superseded by a newer dead letter of the same record", tally.superseded),
     ]
 
 
 def _print(title: str, rows: Rows) -> None:
-    typer.echo(f"  letters  {title}")
+    typer.echo(f"    count  {title}")
     for name, n in rows:
         typer.echo(f"{n:>9,}  {name}")

@@ -1,4 +1,4 @@
-"""`dlq show`: one dead letter, and what a replay would do with it."""
+"""`dlq show`: one dead letter, and what a replay does with it."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ STALE_AFTER_SECONDS = 86_400.0
 
 _STATES = {
     State.WAITING: "waiting for a replay",
-    State.RESOLVED: "resolved: nothing is left to do",
-    State.SUPERSEDED: "superseded: its record has a newer dead letter",
+    State.RESOLVED: "resolved: nothing left to do",
+    State.SUPERSEDED: "superseded: the same record has a newer dead letter",
 }
 
 
 def print_letter(path: Path, partition: Partition, offset: int, *, reveal: bool) -> None:
-    """Print the dead letter at these coordinates, or the newest one of the record that had them."""
+    """Print the dead letter at this position, or the newest dead letter of the source record at this position."""
     settings, mappings = load(path, needs_key=False)
     try:
         with open_dead_letters(settings) as reader:
@@ -57,15 +57,15 @@ def print_letter(path: Path, partition: Partition, offset: int, *, reveal: bool)
 def _find(reader: DeadLetterReader, partition: Partition, offset: int) -> DeadLetter | None:
     if partition[0] == reader.topic:
         return reader.letter(partition[1], offset)
-    with progress("searching the dead-letter topic") as tell:
-        return reader.newest_of((partition, offset), tell)
+    with progress("searching the dead-letter topic") as on_progress:
+        return reader.newest_of((partition, offset), on_progress)
 
 
 def _state(reader: DeadLetterReader, letter: DeadLetter) -> State:
-    """The state of a dead letter: newer records of its partition decide it."""
+    """The state of a dead letter; only later records of its partition can change it."""
     number, offset = letter.record.partition(), letter.record.offset()
-    with progress("looking for what became of it") as tell:
-        return reader.survey(tell, only=number, since=offset).index.state(number, offset)
+    with progress("finding its state") as on_progress:
+        return reader.survey(on_progress, only=number, since=offset).index.state(number, offset)
 
 
 def _print_why(letter: DeadLetter, state: State, *, reveal: bool) -> None:
@@ -90,10 +90,10 @@ def _print_record(letter: DeadLetter, *, reveal: bool) -> None:
     for name, value in headers:
         typer.echo(f"  header   {printable(name)}: {_bytes(value, reveal=reveal)}")
     if headers is UNREADABLE:
-        typer.echo("  headers  were left out: a name was not UTF-8")
+        typer.echo("  headers  left out: a header's name is not UTF-8")
     _print_value(record.value(), reveal=reveal)
     if not reveal:
-        typer.secho("           (masked; --reveal shows everything)", dim=True)
+        typer.secho("           (masked; use --reveal to show everything)", dim=True)
 
 
 def _print_value(value: bytes | None, *, reveal: bool) -> None:
@@ -112,25 +112,26 @@ def _print_value(value: bytes | None, *, reveal: bool) -> None:
 
 
 def _print_forecast(letter: DeadLetter, settings: Settings, mappings: Mappings, *, reveal: bool) -> None:
-    """Print what a replay would do with it."""
+    """Print what a replay does with it."""
     selection = Selection(
         Filters(), time.time(), settings.dead_letters.max_replays, stale_after=STALE_AFTER_SECONDS
     )
-    alone = selection.before(letter)
+    left_alone = selection.before(letter)
     origin = letter.origin
     if origin is None or not letter.has_its_value:
-        typer.secho(f"  replay   is not possible: {alone}", fg="red")
+        typer.secho(f"  replay   is not possible: {left_alone}", fg="red")
         return
+    # The mapping is shown even for a dead letter that is left alone, so that a fix can be tried here.
     explanation = mappings.explain(origin, MessageIds(letter.cluster_id))
-    alone = alone or selection.after(letter, explanation.calls)
+    left_alone = left_alone or selection.after(letter, explanation.calls)
     _print_explanation(explanation, None if reveal else mappings.event_names)
-    if alone:
-        typer.secho(f"  replay   would leave it alone: {alone}", fg="yellow")
+    if left_alone:
+        typer.secho(f"  replay   would leave it alone: {left_alone}", fg="yellow")
 
 
-def _print_explanation(explanation: Explanation, masked_but: Collection[str] | None) -> None:
-    """Print what today's mapping makes of it, with data masked except these texts; None masks nothing."""
-    typer.echo(f"  rule     {explanation.rule or 'none'} (today's mapping)")
+def _print_explanation(explanation: Explanation, unmasked_texts: Collection[str] | None) -> None:
+    """Print what the current mapping makes of it, with everything masked but these texts; None masks nothing."""
+    typer.echo(f"  rule     {explanation.rule or 'none'} (current mapping)")
     if rejected := explanation.rejected:
         why = f"{rejected.stage}: {rejected.reason}: {rejected.detail}"
         typer.secho(f"  replay   would be rejected again: {why}", fg="red")
@@ -139,11 +140,11 @@ def _print_explanation(explanation: Explanation, masked_but: Collection[str] | N
     else:
         typer.secho(f"  replay   would send {len(explanation.calls)} call(s):", fg="green")
     for call in explanation.calls:
-        _print_json(call if masked_but is None else masked(call, own_texts=masked_but))
+        _print_json(call if unmasked_texts is None else masked(call, own_texts=unmasked_texts))
 
 
 def _print_json(value: Any) -> None:
-    # By line feeds only: other separators that `splitlines` knows are escaped as the control characters that they are.
+    # Not `splitlines`: it also splits at control characters, which `printable` is to escape.
     for line in orjson.dumps(value, option=orjson.OPT_INDENT_2).decode().split("\n"):
         typer.echo(f"    {printable(line)}")
 

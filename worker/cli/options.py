@@ -42,7 +42,7 @@ def load(path: Path, *, needs_key: bool) -> tuple[Settings, Mappings]:
 
     from worker.programs.configuration import load_configuration
 
-    return load_configuration(path, os.environ, needs_key=needs_key, look_closer=_refused_properties)
+    return load_configuration(path, os.environ, needs_key=needs_key, further_checks=_refused_properties)
 
 
 def coordinates(text: str, option: str) -> tuple[Partition, int]:

@@ -8,8 +8,8 @@ class Backoff:
 
     Args:
         first: seconds before the first attempt.
-        longest: seconds that no delay exceeds.
-        well_after: seconds without a failure, from the attempt on, after which the delays start over.
+        longest: the longest delay, seconds.
+        well_after: seconds without a failure, counted from the attempt, after which delays begin at `first` again.
     """
 
     def __init__(self, first: float, longest: float, well_after: float) -> None:
@@ -20,7 +20,7 @@ class Backoff:
         self._retry_at = 0.0
 
     def failed(self, now: float) -> float:
-        """Take in a failure at `now`; returns the seconds to wait before the next attempt."""
+        """Count a failure at `now`; returns the seconds to wait before the next attempt."""
         if now - self._retry_at > self._well_after:
             self._next = self._first
         delay = self._next

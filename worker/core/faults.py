@@ -1,8 +1,8 @@
-"""What may be said of an exception that was not foreseen: its type and its place, never data.
+"""Describes unexpected exceptions by their type and place, without data of a record.
 
-The text of an exception may quote a record, and is never passed on. Its type's name, and the file and function of a
-frame, may be made of a record as well (`type(event["kind"], (Exception,), {})`, `exec`). So a type is named only if a
-loaded module has it under its name, and a frame only if its code comes from a loaded module's file or is the worker's.
+The message of an exception may quote a record, so it is never logged. Even the name of its type, and the file and
+function of a frame, may come from a record (`type(event["kind"], (Exception,), {})`, `exec`). So a type is named only
+if a loaded module contains it under that name, a frame only if its code is the worker's or in a loaded module's file.
 """
 
 from __future__ import annotations
@@ -17,16 +17,18 @@ from types import CodeType, FrameType
 from worker.core.reasons import Rejected, Stage
 
 MAX_PLACES = 20
-"""The innermost places of a traceback that are told: a recursion has a thousand."""
+"""How many places of a traceback are logged, the innermost ones: an endless recursion has a thousand."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
-_TYPES_REMEMBERED = 256
+
+_TYPES_CACHED = 256
+"""Finding a type searches all modules, so results are cached; a program raises far fewer types than this."""
 
 
 def type_name(error: BaseException) -> str:
-    """The name of an exception's type, or of the nearest type that it is derived from and that a module has.
+    """The name of an exception's type, or of its nearest base class that a module contains.
 
-    Examples: `KeyError`; `Exception` for a type that was made at run time.
+    Examples: `KeyError`; `Exception` for a type that was created at run time.
     """
     return dotted_type_name(error).rpartition(".")[2]
 
@@ -37,23 +39,26 @@ def dotted_type_name(error: BaseException) -> str:
 
 
 def places(error: BaseException) -> list[str]:
-    """Where an exception was raised, `file:line in function`, the innermost place last; see `MAX_PLACES`."""
+    """The traceback as `file:line in function`, the innermost place last; see `MAX_PLACES`."""
     frames = traceback.walk_tb(error.__traceback__)
     found = [place for frame, line in frames if (place := _place(frame, line))]
     return found[-MAX_PLACES:]
 
 
 def unexpected(fault: Exception) -> Rejected:
-    """The rejection of a record that the worker itself fails with: what was raised, and the innermost place."""
+    """The rejection of a record on which the worker itself failed, with the type and place of the exception."""
     at = "".join(f" at {place}" for place in places(fault)[-1:])
     return Rejected(
         Stage.MAP, "UNEXPECTED_FAULT", f"the worker failed with this record: {type_name(fault)}{at}"
     )
 
 
-@lru_cache(_TYPES_REMEMBERED)
+@lru_cache(_TYPES_CACHED)
 def _defined_as(kind: type) -> str | None:
-    """The dotted name under which a module has this type; None if none has it. C modules misname their own."""
+    """The dotted name under which a module contains this type; None if none does.
+
+    All modules are searched, because `__module__` of types in C modules is often wrong.
+    """
     name = kind.__name__
     if not _NAME.fullmatch(name):
         return None
@@ -75,7 +80,7 @@ def _place(frame: FrameType, line: int) -> str | None:
 
 
 def _short(code: CodeType, module: str) -> str:
-    """The file, from its package's folder on: `worker/mapping/mappings.py`; the name of generated code whole."""
+    """The file, relative to its package's parent: `worker/mapping/mappings.py`; for generated code its full name."""
     if code.co_filename.startswith("<"):
         return code.co_filename
     parts = Path(code.co_filename).parts

@@ -1,7 +1,7 @@
-"""The id that a call carries, made from where its record lies: retries, restarts and replays repeat it.
+"""The `messageId` of a call, computed from its record's coordinates: every retry, restart and replay reuses it.
 
-An id is a ULID, 26 characters of Crockford's base 32: Customer.io passes the `messageId` on to its Track API,
-which de-duplicates by "a valid ULID". Nothing in it is random.
+An id is a ULID, 26 characters in Crockford's base 32, because Customer.io passes the `messageId` on to its Track API,
+which de-duplicates by "a valid ULID". No part of it is random.
 
 =========  ====  ==========================================================
 characters bits  what
@@ -11,7 +11,7 @@ characters bits  what
 17 to 26    50   the record's offset (42 bits), the call's index (8 bits)
 =========  ====  ==========================================================
 
-Within a partition two calls differ in offset or index, so their ids differ; the hash keeps partitions apart.
+Two calls of a partition differ in offset or index, so their ids differ; the hash distinguishes partitions.
 """
 
 from __future__ import annotations
@@ -22,27 +22,32 @@ from hashlib import sha256
 from worker.core.records import MAX_CALLS_PER_RECORD
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""Crockford's base 32: no I, L, O, U."""
+"""Crockford's base 32: no I, L, O or U."""
 
 PAIRS = [high + low for high in ALPHABET for low in ALPHABET]
-"""Two characters, by ten bits."""
+"""Two characters for each value of ten bits. Looking up pairs takes half as many steps as single characters."""
 
 _MAX_CACHED = 10_000
+"""Hashes kept: enough for a hundred event names in a hundred partitions. The cache takes a few megabytes."""
+
 _MAX_CACHED_CHARS = 256
-"""Of an event name: with longer ones, 10,000 entries could take hundreds of megabytes."""
+"""Hashes of longer event names are not kept: 10,000 of those could take hundreds of megabytes."""
 
 _MAX_TIME = (1 << 48) - 1
+"""The time in a ULID has 48 bits, enough until the year 10889."""
+
 _MAX_OFFSET = (1 << 42) - 1
+"""An id has room for 42 bits of the offset: 4.4 trillion records of a partition before ids could repeat."""
 
 Source = tuple[str, int, str, str]
-"""What the hash in an id is of, but for the cluster: topic, partition, type, event name."""
+"""The input of the hash in an id, apart from the cluster: topic, partition, type, event name."""
 
 
 class MessageIds:
-    """Makes the ids of a cluster's records.
+    """Computes message ids for the records of a cluster.
 
     Args:
-        cluster_id: Kafka's own id of the cluster, so that two clusters with equal topics do not share ids.
+        cluster_id: Kafka's id of the cluster, so that equal topics of two clusters do not share ids.
     """
 
     __slots__ = ("_cluster_id", "_hashes", "_offset", "_time")
@@ -50,11 +55,11 @@ class MessageIds:
     def __init__(self, cluster_id: str) -> None:
         self._cluster_id = cluster_id
         self._hashes: dict[Source, str] = {}
-        # Parts of the last id, each replaced as one: the threads of a replay share these.
+        # Parts of the last id, cached. Each is one tuple, replaced atomically, because a replay uses several threads.
         self._time: tuple[int, str] | None = None
         self._offset: tuple[int, str] | None = None
 
-    def for_record(  # noqa: PLR0913, PLR0917 - called for each call: keywords cost
+    def for_record(  # noqa: PLR0913, PLR0917 - on the hot path keyword arguments cost time
         self,
         record_timestamp_ms: int,
         topic: str,
@@ -67,14 +72,13 @@ class MessageIds:
         """The id of one call of one record.
 
         Args:
-            record_timestamp_ms: the record's, in epoch milliseconds; one below 0 (Kafka's "none" is -1)
-                counts as 0.
-            topic: where the record lies.
-            partition: where in the topic.
-            offset: where in the partition; its low 42 bits count.
+            record_timestamp_ms: the record's timestamp, epoch milliseconds; below 0 (Kafka's -1 for none) counts as 0.
+            topic: the record's topic.
+            partition: the record's partition.
+            offset: the record's offset; only its low 42 bits are used.
             type_: the call's type, such as `track`.
-            name: the event name of a `track`; else "".
-            index: which of the record's calls, from 0 to 255.
+            name: the event name of a `track`; otherwise empty.
+            index: the position of the call among those of the record, from 0 to 255.
 
         Raises:
             ValueError: the index is 256 or more, or negative.
@@ -82,11 +86,11 @@ class MessageIds:
         if not 0 <= index < MAX_CALLS_PER_RECORD:
             raise ValueError(f"index must be from 0 to {MAX_CALLS_PER_RECORD - 1}")
         time = record_timestamp_ms if record_timestamp_ms > 0 else 0  # noqa: FURB136 - max() is a call
-        # The high 38 bits of the time change about once a second.
+        # The high 38 bits of the time change about once a second, so their characters are reused.
         begin = self._time
         if begin is None or begin[0] != time >> 10:
             begin = self._time = time >> 10, _ten(time & _MAX_TIME)[:8]
-        # The high 30 bits of offset and index change once in 4,096 offsets.
+        # The high 30 bits of offset and index change once in 4,096 offsets, so these are reused too.
         middle = self._offset
         if middle is None or middle[0] != offset >> 12:
             middle = self._offset = offset >> 12, _ten((offset & _MAX_OFFSET) << 8)[:6]
@@ -96,14 +100,14 @@ class MessageIds:
         return f"{begin[1]}{PAIRS[time & 1023]}{hashed}{middle[1]}{PAIRS[low >> 10]}{PAIRS[low & 1023]}"
 
     def middle(self, source: Source, offset: int) -> str:
-        """Characters 11 to 22 of an id: what changes once in 4,096 offsets of a partition."""
+        """Characters 11 to 22 of an id, which change once in 4,096 offsets of a partition."""
         hashed = self._hashes.get(source) or self._hash(source)
         return f"{hashed}{_ten((offset & _MAX_OFFSET) << 8)[:6]}"
 
     def _hash(self, source: Source) -> str:
         """Six characters for a topic, partition, type and name.
 
-        Few are kept, and none of a long name: an event name may come from the data.
+        The cache is bounded in number and in length of names, because an event name may come from the data.
         """
         digest = _digest(self._cluster_id, *source)
         bits = int.from_bytes(digest[:4], "big") >> 2
@@ -116,10 +120,10 @@ class MessageIds:
 
     @staticmethod
     def for_event(event_id: str, type_: str, name: str, index: int) -> str:
-        """The id of a call whose mapping names the event's own unique id.
+        """The id of a call whose mapping names the event's own unique id (`messageId:`).
 
-        It holds no timestamp and no coordinates: a domain event that was produced twice is one event at
-        Customer.io. All 128 bits come from SHA-256.
+        It depends on no timestamp or coordinates, so an event that was produced twice is one event at Customer.io. All
+        128 bits come from SHA-256.
 
         Raises:
             ValueError: as `for_record`.
@@ -133,11 +137,11 @@ class MessageIds:
 
 
 class Middles:
-    """Characters 11 to 22 of the ids of some calls of a topic, for code that writes ids itself.
+    """Characters 11 to 22 of the ids of a topic's calls, for generated code, which composes ids itself.
 
     An id is `beginning(millis) + PAIRS[millis & 1023] + middles.of(partition, offset)[n] + ends(index)[offset & 4095]`,
-    for the n-th call that was added, and `millis` no less than 0. The first part changes with `millis >> 10`, the third
-    with the partition and `offset >> 12`, so neither need be asked for often.
+    for the n-th call that was added, with `millis` at least 0. The first part changes with `millis >> 10`, the third
+    with the partition and `offset >> 12`, so both can be reused for many records.
     """
 
     def __init__(self, ids: MessageIds, topic: str) -> None:
@@ -147,13 +151,13 @@ class Middles:
         self._latest: dict[int, tuple[int, list[str]]] = {}
 
     def add(self, type_: str, name: str) -> int:
-        """Add a call of this type and event name ("" if it has none); answers its place in what `of` answers."""
+        """Add a call of this type and event name (empty if it has none); returns its index in the result of `of`."""
         if (type_, name) not in self._calls:
             self._calls.append((type_, name))
         return self._calls.index((type_, name))
 
     def of(self, partition: int, offset: int) -> list[str]:
-        """The characters for a record that lies there, of each call."""
+        """The characters for a record at this position, one text for each call."""
         known = self._latest.get(partition)
         if known is None or known[0] != offset >> 12:
             middles = [self._ids.middle((self._topic, partition, *call), offset) for call in self._calls]
@@ -162,13 +166,13 @@ class Middles:
 
 
 def beginning(millis: int) -> str:
-    """The first eight characters of an id, for epoch milliseconds that are not below 0."""
+    """The first eight characters of an id, for epoch milliseconds of at least 0."""
     return _ten(millis & _MAX_TIME)[:8]
 
 
 @cache
 def ends(index: int) -> list[str]:
-    """The last four characters of an id, by the low 12 bits of the record's offset.
+    """The last four characters of an id, for each value of the low 12 bits of the record's offset.
 
     Raises:
         ValueError: as `MessageIds.for_record`.
@@ -187,6 +191,6 @@ def _ten(bits: int) -> str:
 
 
 def _digest(*parts: str | int) -> bytes:
-    """SHA-256 of the parts, each behind its length, so that no two lists of parts are hashed alike."""
+    """SHA-256 of the parts, each prefixed with its length, so that different lists never have the same input."""
     texts = [str(part).encode("utf-8", "surrogatepass") for part in parts]
     return sha256(b"".join(b"%d:%b" % (len(text), text) for text in texts)).digest()

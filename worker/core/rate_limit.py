@@ -1,8 +1,8 @@
-"""The rate limit: never more than so many requests in any window, as the API counts them.
+"""The rate limit: no more than a number of requests in any window, as the API counts them.
 
-A token bucket lets twice its size through in one window, and what is spaced here may arrive closer together there.
-So a request occupies its place from before it is sent until `per` after it was answered: whichever two requests
-share a place, the API saw them more than `per` apart.
+A token bucket allows twice its size within one window, and requests may arrive closer together than they were sent. So
+there are as many slots as requests, and a request holds one from before it is sent until `per` seconds after its
+response. Of two requests with the same slot, the API receives the second more than `per` after the first.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class SlidingWindow:
         self._answered: deque[float] = deque()
 
     def wait(self, now: float) -> float:
-        """Seconds until a request may be sent; infinite if first one in flight must be answered."""
+        """Seconds until a request may be sent; infinity if it depends on the response of one in flight."""
         while self._answered and self._answered[0] + self._per <= now:
             self._answered.popleft()
         if self._in_flight + len(self._answered) < self._requests:
@@ -29,10 +29,10 @@ class SlidingWindow:
         return self._answered[0] + self._per - now if self._answered else math.inf
 
     def enter(self) -> None:
-        """A request is about to be sent; `wait` has just answered 0."""
+        """Count a request that is about to be sent; `wait` must just have returned 0."""
         self._in_flight += 1
 
     def leave(self, now: float) -> None:
-        """It was answered, or given up."""
+        """Count the response of a request, or that it ended without one."""
         self._in_flight -= 1
         self._answered.append(now)

@@ -1,8 +1,7 @@
-"""What of a record cannot be taken as Kafka's client gives it: headers that it fails on, times that are none.
+"""Safe access to the headers and timestamp of a record, for which the Kafka client's methods are not enough.
 
-Everything else of a record (topic, partition, offset, key, value) is what the client's methods return, whatever the
-record's bytes. Comparing two records is not: `==` compares keys and headers, and fails where one has none. Records
-are told apart by identity.
+The methods for topic, partition, offset, key and value are safe for any bytes. `==` of two messages is not: it compares
+keys and headers, and raises an exception if one has none. So records are compared by identity.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from worker.core.records import Record
 RecordHeaders = list[tuple[str, bytes | None]]
 
 UNREADABLE: RecordHeaders = []
-"""This very list, always empty, stands for the headers of a record that has one whose name is not UTF-8."""
-
+"""The headers of a record of which one has a name that is not UTF-8. Always empty; compared by identity."""
 
 _HEADERS: Callable[[Record], RecordHeaders | None] = methodcaller("headers")
-"""Calls the method in C, where Python checks what comes back. `record.headers()` often executed becomes an instruction
-that does not check (CALL_METHOD_DESCRIPTOR_NOARGS of CPython 3.11 to 3.14)."""
+"""Calls the method through C code, which checks for an exception that is set although a value was returned. A direct
+call `record.headers()` may be specialised to an instruction that does not check (CALL_METHOD_DESCRIPTOR_NOARGS in
+CPython 3.11 to 3.14)."""
 
 
 class _Settable(Protocol):
@@ -30,15 +29,15 @@ class _Settable(Protocol):
 
 
 def read_headers(record: Record) -> RecordHeaders:
-    """A record's headers, in order: names and values. Every reader of headers calls this and nothing else.
+    """A record's headers as names and values, in order. All code must read headers through this function.
 
-    For a name that is not UTF-8 `confluent_kafka.Message.headers` returns a list whose items crash the process when
-    they are touched, and leaves an exception set, which makes Python raise SystemError. The second call returns that
-    list and leaves no exception, so what the message holds is replaced before anyone can make it. The first call for a
-    record must not run in two threads at a time.
+    If a name is not UTF-8, the first call of `confluent_kafka.Message.headers` returns a list whose items crash the
+    process when accessed, with an exception set, so that Python raises SystemError. A second call would return the same
+    list without an exception. So after the first call the message's headers are replaced. The first call for a record
+    must not run in two threads at the same time.
 
     Returns:
-        `UNREADABLE` if the client cannot decode them.
+        The headers; `UNREADABLE` if the client cannot decode them.
     """
     try:
         headers = _HEADERS(record)
@@ -49,7 +48,7 @@ def read_headers(record: Record) -> RecordHeaders:
 
 
 def readable_headers(record: Record) -> RecordHeaders:
-    """As `read_headers`, for a rule or mapper that needs them.
+    """Like `read_headers`, for a rule or mapper that needs them.
 
     Raises:
         Rejected: `UNREADABLE_HEADERS`.
@@ -70,9 +69,9 @@ def refuse_headers() -> None:
 
 
 def record_millis(record: Record) -> int | None:
-    """A record's timestamp in epoch milliseconds; None if it has none, which any time below 0 means, too.
+    """A record's timestamp in epoch milliseconds; None if it has none.
 
-    Kafka itself writes -1 for none, under either kind of timestamp.
+    Any negative time counts as none: Kafka uses -1 for it, with either type of timestamp.
     """
     kind, millis = record.timestamp()
     return millis if kind and millis >= 0 else None

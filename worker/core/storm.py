@@ -1,6 +1,6 @@
-"""A storm is not a stream of bad records: when nearly everything fails, the mapping or the API has changed.
+"""Recognises a storm: when nearly all records fail, the cause is the mapping or the API rather than the records.
 
-Without a breaker, one wrong deployment would drain a topic into the dead-letter topic.
+Without it, one faulty deployment would move a whole topic to the dead-letter topic.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from worker.core.reasons import Stage
 
 
 class StormBreaker:
-    """Watches the outcomes of records, apart for what happens before delivery and for delivery itself.
+    """Counts the outcomes of records, separately for mapping and for delivery.
 
-    Counted together, all the rejections of a backlog would come in a row: its records are mapped long before the first
-    of them is delivered.
+    Counted together, all rejections of a backlog would be consecutive, because its records are mapped long before the
+    first of them is delivered.
 
     Args:
-        consecutive: so many dead letters in a row are a storm.
-        ratio: so is a larger share than this of the last `window` records, once there are that many.
-        window: how many records the ratio looks back on.
+        consecutive: this many consecutive dead letters are a storm.
+        ratio: a share of dead letters above this among the last `window` records is a storm.
+        window: the number of records for `ratio`; until there have been as many, it does not apply.
 
     Attributes:
-        consecutive: dead letters in a row, when the last one came.
-        share: which share of the window they were then.
-        broken: there was a storm. It stays so.
+        consecutive: the number of consecutive dead letters at the last failure.
+        share: the share of dead letters in the window at the last failure.
+        broken: whether there was a storm; never reset.
     """
 
     def __init__(self, *, consecutive: int, ratio: float, window: int) -> None:
@@ -38,15 +38,15 @@ class StormBreaker:
         self.broken = False
 
     def mapped(self, records: int) -> None:
-        """So many records became calls, or are not for Customer.io."""
+        """Count records that became calls or were ignored."""
         self._mapping.passed(records)
 
     def delivered(self, calls: int) -> None:
-        """So many calls were delivered."""
+        """Count delivered calls."""
         self._delivery.passed(calls)
 
     def failed(self, stage: Stage) -> bool:
-        """One more record can never be delivered; True if that makes a storm."""
+        """Count a record that can never be delivered; True if there is a storm."""
         outcomes = self._delivery if stage is Stage.DELIVER else self._mapping
         outcomes.failed()
         self.consecutive, self.share = outcomes.consecutive, outcomes.share
@@ -56,7 +56,7 @@ class StormBreaker:
 
 
 class _Outcomes:
-    """The last `window` outcomes, kept as runs: a batch of delivered calls is one entry."""
+    """The last `window` outcomes, stored as runs: a batch of delivered calls is a single entry."""
 
     def __init__(self, window: int) -> None:
         self._window = window

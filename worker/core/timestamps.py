@@ -1,6 +1,6 @@
-"""Times as the API takes them: RFC 3339 in UTC with milliseconds, `2026-11-21T10:00:00.000Z`.
+"""Times in the format of the API: RFC 3339 in UTC with milliseconds, `2026-11-21T10:00:00.000Z`.
 
-Finer digits are cut off, not rounded: a time is never moved to a later second.
+Further digits are truncated, not rounded, so that a time never moves to a later second.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 MILLIS_FROM = 100_000_000_000
-"""A whole number counts as epoch milliseconds from here on (1973-03-03), as epoch seconds below."""
+"""Integers from here on are epoch milliseconds (from 1973-03-03), smaller ones are epoch seconds (until 5138)."""
 
 _RFC3339 = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt ]((?:[01]\d|2[0-3]):\d{2}):(\d{2})(?:\.(\d+))?"
@@ -18,24 +18,26 @@ _RFC3339 = re.compile(
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SUFFIXES = [f".{millis:03d}Z" for millis in range(1000)]
-"""What follows the seconds, by the millisecond."""
+"""The text after the seconds, for each millisecond."""
 
 LENGTH = len("2026-11-21T10:00:00")
-"""Characters of a time down to the second."""
+"""The number of characters of a time up to its seconds."""
 
 MILLIS = frozenset(SUFFIXES)
-"""What follows the seconds in a time that is sent as it stands."""
+"""The text after the seconds in a time that is sent unchanged."""
 
 ENDS = {"Z": ".000Z", **{suffix: suffix for suffix in SUFFIXES}}
-"""What follows the seconds in the usual shapes, and what is sent for it."""
+"""The text after the seconds in common formats, and what is sent in its place."""
 
 _MAX_CHECKED = 10_000
+"""Texts kept in `SECONDS`: nearly three hours of consecutive seconds, in about 2 MB."""
+
 SECONDS: dict[str, str] = {}
-"""Seconds that were found to exist: those of neighbouring records are often the same."""
+"""Texts of dates and times that were found to be valid: those of neighbouring records are often the same."""
 
 
 class _Last:
-    """The last second that was written, as a number and as text; replaced as one, because threads share it."""
+    """The last second that was formatted, as number and text in one tuple, replaced atomically for other threads."""
 
     known: tuple[int, str] | None = None
 
@@ -44,9 +46,10 @@ def rfc3339(value: object) -> str:
     """A time in UTC with milliseconds, from RFC 3339 text with any offset or a whole number since 1970.
 
     Raises:
-        ValueError: it is anything else, names no day that exists, or lies outside the years 1 to 9999. The
-            message does not quote the value.
+        ValueError: it is anything else, or a date that does not exist, or outside the years 1 to 9999. The message does
+            not quote the value.
     """
+    # Fast path: the date and time were checked before, and the text after the seconds is a common one.
     if type(value) is str:
         try:
             return SECONDS[value[:LENGTH]] + ENDS[value[LENGTH:]]
@@ -88,7 +91,7 @@ def from_datetime(moment: datetime) -> str:
 
 
 def _from_unknown(value: str) -> str:
-    """Text whose second was not seen lately, or whose end is not a usual one."""
+    """Format text whose date and time were not checked recently, or whose ending is not a common one."""
     second, end = value[:LENGTH], ENDS.get(value[LENGTH:])
     if end is None or not _is_second(second):
         return _from_text(value)
@@ -99,7 +102,7 @@ def _from_unknown(value: str) -> str:
 
 
 def _is_second(text: str) -> bool:
-    """Whether this is a date and a time of day, in the usual shape, that exist."""
+    """Whether this is a valid date and time in the common format."""
     if len(text) != LENGTH or text[4] != "-" or text[7] != "-" or text[10] != "T":
         return False
     if text[13] != ":" or text[16] != ":" or text[11:13] == "24":
@@ -112,7 +115,7 @@ def _is_second(text: str) -> bool:
 
 
 def _from_text(value: str) -> str:
-    """The slow way: other offsets, other digits, a leap second."""
+    """Format any RFC 3339 text: other offsets, any number of digits, a leap second."""
     found = _RFC3339.fullmatch(value)
     if found is None:
         raise ValueError("a time as text is RFC 3339, with an offset")

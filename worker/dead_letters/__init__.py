@@ -1,10 +1,12 @@
-"""Dead letters: what they say, which of them still wait, and what a replay would do with each. No I/O.
+"""Dead letters: their contents, which of them still wait, and what a replay does with each. No I/O.
 
-- `letter`: a record of the dead-letter topic, read: a letter with its origin, a mark, or neither.
-- `offset_set`, `origins`, `index`: which letters are resolved and which are superseded, in bounded memory.
-- `selection`: filters, ages and the cap on replays: why a letter is left alone.
-- `admission`: a letter through today's mapping: what a replay would send of it.
-- `summary`: the groups that `dlq list` shows.
-- `advice`: what each reason means, whose fault it is, and what to do.
-- `masking`: a letter's value as it may be shown to whoever looks over a shoulder.
+- `failed_record`: a record whose dead letter is yet to be written.
+- `headers`: the headers of dead letters and of marks, written and read.
+- `dead_letter`: a record of the dead-letter topic, read as a dead letter with its origin.
+- `offset_set`, `origins`, `index`: which dead letters are resolved or superseded, in bounded memory.
+- `selection`: filters, ages and the maximum number of replays: why a dead letter is left alone.
+- `forecast`: what a replay sends for a dead letter under the current mapping.
+- `summary`: the groups that `dlq list` prints.
+- `runbook`: what each reason means, where the fault is, and what to do.
+- `masking`: a record's value with personal data masked.
 """

@@ -34,16 +34,16 @@ _STAGES = {
     "TRANSFORMATION": "map",
     "TASK_PUT": "deliver",
 }
-"""The worker's stages, for Kafka Connect's."""
+"""The worker's stage for each of Kafka Connect's (`org.apache.kafka.connect.runtime.errors.Stage`)."""
 
 
 class DeadLetter:
-    """What failed, where it came from, and why.
+    """A record that failed, where it came from, and why it failed.
 
     Args:
-        record: as it is in the dead-letter topic.
+        record: the record in the dead-letter topic.
         headers: its headers.
-        cluster_id: of the cluster that it was read from, for dead letters that do not name theirs.
+        cluster_id: the cluster that it was read from; used if the dead letter does not name its own.
     """
 
     __slots__ = ("_cluster_id", "_headers", "record")
@@ -55,12 +55,12 @@ class DeadLetter:
 
     @property
     def handle(self) -> str:
-        """Its own coordinates, as `dlq show` takes them."""
+        """Its coordinates in the dead-letter topic, in the form that `dlq show` accepts."""
         return f"{self.record.topic()}:{self.record.partition()}:{self.record.offset()}"
 
     @property
     def is_ours(self) -> bool:
-        """Whether this worker wrote it; else Kafka Connect did, whose texts may quote the record."""
+        """Whether this worker wrote it; otherwise Kafka Connect did, whose messages may quote the record."""
         return "dlq.stage" in self._headers
 
     @property
@@ -78,17 +78,17 @@ class DeadLetter:
 
     @property
     def identity(self) -> bytes:
-        """What all dead letters of one record have in common."""
+        """Equal for all dead letters of the same source record."""
         return b"\0".join([self._headers.raw(name) for name in ORIGIN])
 
     @property
     def cluster_id(self) -> str:
-        """Of the cluster that the record was first read from: its message ids depend on it."""
+        """The cluster that the record was first consumed from: its message ids depend on it."""
         return self._headers.text("dlq.cluster_id") or self._cluster_id
 
     @property
     def timestamp(self) -> int:
-        """The record's own, epoch milliseconds; -1 if it had none."""
+        """The source record's timestamp, epoch milliseconds; -1 if it had none."""
         millis = self._headers.millis("dlq.timestamp")
         if millis is None:
             millis = record_millis(self.record)
@@ -96,55 +96,55 @@ class DeadLetter:
 
     @property
     def stage(self) -> str:
-        """Where it failed: `decode map validate deliver`."""
+        """Where it failed: `decode`, `map`, `validate` or `deliver`."""
         connect_stage = self._headers.code(CONNECT_STAGE) or "unknown"
         return self._headers.code("dlq.stage") or _STAGES.get(connect_stage, connect_stage.lower())
 
     @property
     def reason(self) -> str:
-        """The worker's code; for a dead letter of Kafka Connect the simple name of its exception."""
+        """The worker's reason code; for a dead letter of Kafka Connect, the simple name of its exception."""
         exception = self._headers.text(EXCEPTION_CLASS) or ""
         return self._headers.code("dlq.reason") or exception.rpartition(".")[2][:MAX_CODE_CHARS] or "UNKNOWN"
 
     @property
     def rule(self) -> str:
-        """The mapping rule, as `file:line`; "" if none was reached."""
+        """The mapping rule, as `file:line`; empty if the record failed before a rule matched."""
         return self._headers.text("dlq.rule") or ""
 
     @property
     def replays(self) -> int:
-        """How often it was replayed and failed again."""
+        """How many times it was replayed and failed again."""
         return self._headers.number("dlq.replays") or 0
 
     @property
     def failed_at(self) -> float:
-        """Epoch seconds; for a dead letter of Kafka Connect the record's own time, and 1970 if that has none."""
+        """Epoch seconds; for a dead letter of Kafka Connect, the record's timestamp, or 0 if it has none."""
         written = self._headers.seconds("dlq.failed_at")
         return clamped_seconds((record_millis(self.record) or 0) / 1000) if written is None else written
 
     @property
     def happened_at(self) -> float:
-        """The record's own time, epoch seconds; when it failed, if it has none."""
+        """The source record's timestamp, epoch seconds; the time of the failure if it has none."""
         return clamped_seconds(self.timestamp / 1000) if self.timestamp > 0 else self.failed_at
 
     @property
     def has_its_value(self) -> bool:
-        """False if the value was too large for the dead-letter topic and left out."""
+        """False if the value was left out because it was too large for the dead-letter topic."""
         return VALUE_BYTES not in self._headers
 
     @property
     def left_out(self) -> frozenset[str]:
-        """What it was written without: `headers` that cannot be read, or what was too large for the topic."""
+        """The parts that were left out: `headers` that cannot be decoded, or parts too large for the topic."""
         return self._headers.left_out
 
     @property
     def facts(self) -> list[Fact]:
-        """Its headers about the failure, the worker's and Kafka Connect's."""
+        """Its headers about the failure, from the worker and from Kafka Connect."""
         return self._headers.facts()
 
 
 class OriginRecord:
-    """The record that a dead letter is about, as it was consumed: mappings read it, message ids are computed from it.
+    """The source record of a dead letter, as it was consumed. Mappings read it; message ids are computed from it.
 
     Implements `records.Record`.
     """
@@ -177,21 +177,22 @@ class OriginRecord:
         return self._letter.record.value()
 
     def headers(self) -> RecordHeaders | None:
-        """Its own headers, without the dead letter's; `UNREADABLE` if they were left out."""
+        """Its own headers, without those added to the dead letter; `UNREADABLE` if they were left out."""
         if "headers" in self._letter.left_out:
             return UNREADABLE
         return own_headers(read_headers(self._letter.record)) or None
 
     def timestamp(self) -> tuple[int, int]:
-        """Its own timestamp, not the dead letter's."""
+        """Its own timestamp, not that of the dead letter."""
         millis = self._letter.timestamp
         return (1, millis) if millis >= 0 else (0, -1)
 
 
 def read_dead_letter(record: Record, cluster_id: str) -> DeadLetter | None:
-    """The dead letter that a record is; None for a mark, and for anything else in the topic.
+    """Read a record of the topic as a dead letter; None if it is a mark or anything else.
 
-    A record with Kafka Connect's coordinates is a dead letter whatever its other headers: no header can hide one.
+    A record with Kafka Connect's `topic` header is a dead letter regardless of its other headers: a source record
+    that carries `dlq.resolved` itself must not make its dead letter look like a mark.
     """
     headers = HeaderReader(read_headers(record))
     return DeadLetter(record, headers, cluster_id) if TOPIC in headers else None

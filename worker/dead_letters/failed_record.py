@@ -15,11 +15,11 @@ class FailedRecord:
     """A record that can never be delivered, and why (docs/decisions/0006).
 
     Attributes:
-        record: as it was consumed.
-        stage, reason, detail, call_index, rule: as `Rejected` has them.
-        status: of the API's response, for `deliver`.
-        errors: the API's own words, redacted.
-        attempts: how often it was sent.
+        record: the record as it was consumed.
+        stage, reason, detail, call_index, rule: see `Rejected`.
+        status: the HTTP status of the API's response, for stage `deliver`.
+        errors: the API's error messages, redacted.
+        attempts: how many times the call was sent.
         failed_at: epoch seconds.
     """
 

@@ -1,4 +1,4 @@
-"""A letter through today's mapping: what a replay would send of it, or why it would not."""
+"""What a replay sends for a dead letter under the current mapping, or why it leaves it alone."""
 
 from __future__ import annotations
 
@@ -25,20 +25,21 @@ if TYPE_CHECKING:
 OnSlow = Callable[[str, float], None]
 
 MAX_CONVERTERS = 200
-"""Compiled mappings that are kept: one for each source topic and each cluster that dead letters claim to come from."""
+"""Compiled mappings kept in memory, one for each pair of source topic and cluster. Headers name both, and anyone may
+write to the topic, so the number is bounded; no real dead-letter topic collects from more than this many."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the letters so far.
+    """Counts of the dead letters read so far.
 
     Attributes:
-        selected: that were handed on.
-        to_deliver: of these, that become calls; `calls` is how many.
-        ignored: that today's mapping ignores: resolved without a call.
-        rejected: that today's mapping rejects again, by reason.
-        left_alone: by why.
-        resolved, superseded: that do not count any more.
+        selected: passed to the pipeline.
+        to_deliver: of these, how many become calls; `calls` is the number of calls.
+        ignored: of these, how many the current mapping ignores; they are resolved without a call.
+        rejected: of these, how many the current mapping rejects again, by reason.
+        left_alone: not replayed, by the reason why.
+        resolved, superseded: already settled.
     """
 
     selected: int = 0
@@ -51,39 +52,42 @@ class Tally:
     superseded: int = 0
 
 
-class ReplayedLetter:
-    """A letter on the pipeline's road: it lies in the dead-letter topic, its calls are its origin's.
+class ReplayedDeadLetter:
+    """A dead letter as the pipeline's record: its position is its own, its calls are those of its source record.
 
-    Implements `model.Record`: topic, partition and offset are the letter's, which tracks and marks go by; the
-    timestamp is the origin's, for ages.
+    Implements `records.Record`. Topic, partition and offset are those of the dead letter, because offset tracking and
+    marks refer to the dead-letter topic; the timestamp is that of the source record, for freshness.
 
     Attributes:
-        letter: as it was read.
-        origin: the record that the letter is of.
-        verdict: why today's mapping rejects it; None if it does not.
+        letter: the dead letter.
+        origin: its source record.
+        rejection: why the current mapping rejects it; None if it does not.
     """
 
-    __slots__ = ("_calls", "letter", "origin", "verdict")
+    __slots__ = ("_calls", "letter", "origin", "rejection")
 
     def __init__(
         self,
         letter: DeadLetter,
         origin: OriginRecord,
         calls: Sequence[QueuedCall] = (),
-        verdict: Rejected | None = None,
+        rejection: Rejected | None = None,
     ) -> None:
         self.letter = letter
         self.origin = origin
-        self.verdict = verdict
+        self.rejection = rejection
         self._calls = calls
 
     @property
     def is_for_the_api(self) -> bool:
-        """False if today's mapping ignores it."""
-        return bool(self._calls) or self.verdict is not None
+        """False if the current mapping ignores it."""
+        return bool(self._calls) or self.rejection is not None
 
     def calls(self) -> list[QueuedCall]:
-        """What today's mapping makes of it, as calls of the letter: none if it ignores or rejects it."""
+        """The calls that the current mapping makes of it; none if the mapping ignores or rejects it.
+
+        They name this record instead of the source record, so that offsets are those of the dead-letter topic.
+        """
         key = self.key()
         order = self.offset() if key is None else key
         return [(order, body, self, index, context, rule) for _, body, _, index, context, rule in self._calls]
@@ -93,42 +97,42 @@ class ReplayedLetter:
         return self.letter.record.topic()
 
     def partition(self) -> int:
-        """The letter's."""
+        """The partition in the dead-letter topic."""
         return self.letter.record.partition()
 
     def offset(self) -> int:
-        """The letter's."""
+        """The offset in the dead-letter topic."""
         return self.letter.record.offset()
 
     def key(self) -> bytes | None:
-        """The record's: letters of a key stay in order."""
+        """The source record's key, so that dead letters with the same key stay in order."""
         return self.letter.record.key()
 
     def value(self) -> bytes | None:
-        """The record's."""
+        """The source record's value."""
         return self.letter.record.value()
 
     def headers(self) -> list[tuple[str, bytes | None]] | None:
-        """The letter's: a new letter takes its history over."""
+        """The dead letter's headers: if it fails again, its new dead letter inherits the history in them."""
         return read_headers(self.letter.record)
 
     def timestamp(self) -> tuple[int, int]:
-        """The record's own."""
+        """The source record's timestamp."""
         return self.origin.timestamp()
 
 
-class Admission:
-    """Decides letter by letter, in the order of the topic.
+class Forecast:
+    """Decides which dead letters a replay sends, one at a time, in the order of the topic.
 
     Args:
-        index: which letters still wait.
-        selection: which are wanted.
-        mappings: today's.
-        cluster_id: of the cluster that the dead-letter topic is in.
-        on_slow: told of a mapper that took over a second.
+        index: which dead letters still wait.
+        selection: which of them to replay.
+        mappings: the current mappings.
+        cluster_id: the cluster of the dead-letter topic.
+        on_slow: called with a mapper's name and seconds if it took over a second.
 
     Attributes:
-        tally: what was decided so far.
+        tally: the decisions so far.
     """
 
     def __init__(
@@ -149,42 +153,43 @@ class Admission:
         self.tally = Tally()
 
     def is_superseded(self, record: Record) -> bool:
-        """Whether a newer letter of the same record takes this one's place."""
+        """Whether the same source record has a newer dead letter, which replaces this one."""
         return self._index.state(record.partition(), record.offset()) is State.SUPERSEDED
 
-    def admit(self, record: Record) -> ReplayedLetter | None:
-        """The letter to hand on; None for marks, and for letters that are left alone."""
+    def select(self, record: Record) -> ReplayedDeadLetter | None:
+        """The dead letter to replay; None for marks, and for dead letters that are left alone."""
         letter = read_dead_letter(record, self._cluster_id)
-        if letter is None or not self._still_waits(record):
+        if letter is None or not self._is_waiting(record):
             return None
-        found = self._judge(letter)
-        if isinstance(found, LeftAlone):
-            self.tally.left_alone[found] += 1
+        selected = self._map(letter)
+        if isinstance(selected, LeftAlone):
+            self.tally.left_alone[selected] += 1
             return None
-        self._count(found)
-        return found
+        self._count(selected)
+        return selected
 
-    def _still_waits(self, record: Record) -> bool:
+    def _is_waiting(self, record: Record) -> bool:
         state = self._index.state(record.partition(), record.offset())
         self.tally.resolved += state is State.RESOLVED
         self.tally.superseded += state is State.SUPERSEDED
         return state is State.WAITING
 
-    def _judge(self, letter: DeadLetter) -> ReplayedLetter | LeftAlone:
-        if alone := self._selection.before(letter):
-            return alone
+    def _map(self, letter: DeadLetter) -> ReplayedDeadLetter | LeftAlone:
+        # Checks of the headers come first: most dead letters are filtered out without running the mapping.
+        if left_alone := self._selection.before(letter):
+            return left_alone
         origin = letter.origin
-        assert origin is not None, "what has no origin is left alone"
+        assert origin is not None, "`Selection.before` leaves dead letters without an origin alone"
         convert = self._converter(letter.cluster_id, origin.topic())
         if convert is None:
             return LeftAlone.NOT_MAPPED
         calls: list[QueuedCall] = []
         rejected: list[RejectedRecord] = []
         convert([origin], calls, rejected)
-        for _, verdict in rejected:
-            return ReplayedLetter(letter, origin, verdict=verdict)
-        decoded = (orjson.loads(body[:-1]) for _, body, *_ in calls)  # without the comma
-        return self._selection.after(letter, decoded) or ReplayedLetter(letter, origin, calls)
+        if rejected:
+            return ReplayedDeadLetter(letter, origin, rejection=rejected[0][1])
+        decoded = (orjson.loads(body[:-1]) for _, body, *_ in calls)  # a queued call's body ends with a comma
+        return self._selection.after(letter, decoded) or ReplayedDeadLetter(letter, origin, calls)
 
     def _converter(self, cluster_id: str, topic: str) -> Converter | None:
         source = (cluster_id, topic)
@@ -199,13 +204,13 @@ class Admission:
     def _ids_of(self, cluster_id: str) -> MessageIds:
         return self._ids.setdefault(cluster_id, MessageIds(cluster_id))
 
-    def _count(self, admitted: ReplayedLetter) -> None:
+    def _count(self, selected: ReplayedDeadLetter) -> None:
         tally = self.tally
         tally.selected += 1
-        if admitted.verdict is not None:
-            tally.rejected[admitted.verdict.reason] += 1
+        if selected.rejection is not None:
+            tally.rejected[selected.rejection.reason] += 1
             return
-        calls = admitted.calls()
+        calls = selected.calls()
         tally.to_deliver += bool(calls)
         tally.ignored += not calls
         tally.calls += len(calls)

@@ -1,11 +1,11 @@
 """The headers of a dead letter: where its record came from, and why it could not be delivered.
 
-They are written and read here and nowhere else. The names are those of Kafka Connect's dead-letter queues
-(`__connect.errors.*`), for the tools that read them, and the worker's own (`dlq.*`). They hold no value of the record
-and no id of a person.
+This is the only module that writes or reads them. Names that Kafka Connect's dead-letter queues have too
+(`__connect.errors.*`) are used where they exist, so that tools for Connect can read them; the rest are the worker's own
+(`dlq.*`). They contain no data of the record and no ids of people.
 
-Anyone may write to the topic, so what is read is a stranger's data: `HeaderReader` returns only bounded, printable
-text, and numbers and times within their range.
+Anyone may write to the topic, so headers are untrusted input: `HeaderReader` returns only bounded, printable text, and
+numbers and times within their range.
 """
 
 from __future__ import annotations
@@ -36,22 +36,23 @@ EXCEPTION_MESSAGE = f"{CONNECT_PREFIX}exception.message"
 
 OWN_PREFIX = "dlq."
 RESOLVED = "dlq.resolved"
-"""The header that makes a record a mark: see `marks`."""
+"""A record with this header is a mark, see `marks`."""
 
 LEFT_OUT = "dlq.left_out"
-"""Names what a dead letter was written without."""
+"""Names the parts of the source record that the dead letter was written without."""
 
 VALUE_BYTES = "dlq.value_bytes"
-"""The size of a value that was left out."""
+"""The size in bytes of a value that was left out."""
 
 ORIGIN = (TOPIC, PARTITION, OFFSET, "dlq.timestamp", "dlq.cluster_id")
-"""What identifies the record. A dead letter that is replayed and fails again keeps these."""
+"""Identify the source record. If a replayed dead letter fails again, its new dead letter keeps these."""
 
 OPTIONAL = frozenset({CONNECT_STAGE, EXCEPTION_CLASS, EXCEPTION_MESSAGE, "dlq.errors", "dlq.rule"})
-"""What a dead letter that is too large is written without: texts for people. Replays and filters need the rest."""
+"""Dropped first if a dead letter is too large: texts for people. Replays and filters need the others."""
 
 _BLOCK = (CONNECT_STAGE, EXCEPTION_CLASS, EXCEPTION_MESSAGE)
-"""The worker's headers begin with these, unless the dead letter was too large for them; `dlq.stage` is next."""
+"""The worker's headers begin with these three, followed by `dlq.stage`; if the dead letter was too large they are left
+out, and the block begins with `dlq.stage`."""
 
 _CONNECT_STAGES = {
     Stage.DECODE: "VALUE_CONVERTER",
@@ -59,70 +60,72 @@ _CONNECT_STAGES = {
     Stage.VALIDATE: "TRANSFORMATION",
     Stage.DELIVER: "TASK_PUT",
 }
-"""Kafka Connect's names of stages, for the worker's."""
+"""Kafka Connect's name for each of the worker's stages (`org.apache.kafka.connect.runtime.errors.Stage`)."""
 
 RANGES_PER_MARK = 200
-"""Keeps a mark small enough for any topic: a range usually takes 20 bytes."""
+"""Ranges in one mark. A range usually takes 20 bytes, so a mark takes about 4 kB: small enough for any topic."""
 
 MAX_TEXT_CHARS = 1000
-"""Of a header's text that is shown: enough for every text of the worker's own."""
+"""The length at which a header's text is cut for display; no text that the worker writes is longer."""
 
 MAX_CODE_CHARS = 64
-"""Of a reason or a stage, as contract and `Reject` bound them."""
+"""The length at which a reason or stage is cut: `Reject` allows codes of at most 64 characters."""
 
 MAX_NUMBER = 2**63 - 1
 """Kafka's offsets, partitions and timestamps are signed integers of at most 64 bits."""
 
 MAX_SECONDS = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()
-"""The last second that RFC 3339 can write. Later times come from microseconds taken for milliseconds."""
+"""The last second that RFC 3339 can express. Producers that write microseconds as milliseconds exceed it."""
 
 _SAFE_OF_CONNECT = frozenset({TOPIC, PARTITION, OFFSET, CONNECT_STAGE, EXCEPTION_CLASS})
-"""Kafka Connect's headers that never quote a record."""
+"""Headers written by Kafka Connect that never quote a record."""
 
 _SAFE = frozenset(
     {*ORIGIN, *OPTIONAL, LEFT_OUT, VALUE_BYTES, "dlq.value_sha256", "dlq.stage", "dlq.reason", "dlq.status"}
     | {"dlq.call_index", "dlq.attempts", "dlq.replays", "dlq.failed_at", "dlq.worker_version"}
 )
-"""The headers that this module writes."""
+"""Headers written by this module, which never quotes a record."""
 
 Range = tuple[int, int]
-"""First and last offset."""
+"""First and last offset, both included."""
 
 
-# Written
+# Writing
 
 
-class LetterHeaders(NamedTuple):
-    """A dead letter's headers.
+class DeadLetterHeaders(NamedTuple):
+    """The headers of a dead letter to be written.
 
     Attributes:
-        own: the record's, as they were.
-        ours: the worker's.
+        own: those of the source record, unchanged.
+        ours: those that the worker adds.
     """
 
     own: Headers
     ours: Headers
 
-    def needed(self) -> Headers:
-        """The worker's, without the optional ones."""
+    def required(self) -> Headers:
+        """The headers that the worker adds, without the optional ones."""
         return [header for header in self.ours if header[0] not in OPTIONAL]
 
 
-def headers_of(failed: FailedRecord, cluster_id: str, *, replaying: bool) -> LetterHeaders:
+def headers_of(failed: FailedRecord, cluster_id: str, *, replaying: bool) -> DeadLetterHeaders:
     """All headers of a dead letter.
 
     Args:
         failed: the record, and why it failed.
-        cluster_id: of the cluster that the record was read from.
-        replaying: whether the record is itself a dead letter that failed again: it keeps its first origin, and
-            `dlq.replays` goes up by one.
+        cluster_id: the cluster that the record was consumed from.
+        replaying: whether the record is itself a dead letter that failed again: the new one keeps the original
+            coordinates, and `dlq.replays` increases by one.
     """
     existing = read_headers(failed.record)
-    # A live record keeps Kafka Connect's headers: it may come from the dead letters of a connector.
+    # The source record's own headers. If it is consumed live it keeps Kafka Connect's headers, because its topic may be
+    # the dead-letter queue of a connector.
     live = [header for header in existing if not header[0].startswith(OWN_PREFIX)]
     own: Headers = [*(own_headers(existing) if replaying else live)]
     ours = {**dict(_facts(failed)), **_origin(failed.record, cluster_id), "dlq.replays": "0"}
     left_out_before = False
+    # The original coordinates and the count survive any number of replays.
     if replaying:
         earlier = HeaderReader(existing)
         ours |= {name: value for name in ORIGIN if (value := earlier.unbounded(name)) is not None}
@@ -130,11 +133,14 @@ def headers_of(failed: FailedRecord, cluster_id: str, *, replaying: bool) -> Let
         left_out_before = "headers" in earlier.left_out
     if existing is UNREADABLE or left_out_before:
         ours[LEFT_OUT] = "headers"
-    return LetterHeaders(own, [(name, _encoded(value)) for name, value in ours.items()])
+    return DeadLetterHeaders(own, [(name, _encoded(value)) for name, value in ours.items()])
 
 
-def as_before(record: Record) -> Headers:
-    """The headers of a dead letter that failed again, with only the count changed: it fits where it came from."""
+def with_replay_counted(record: Record) -> Headers:
+    """The headers of a dead letter that failed again, unchanged but for `dlq.replays`.
+
+    With these it is hardly larger than before, so the topic, which accepted it once, accepts it again.
+    """
     existing = read_headers(record)
     replays = HeaderReader(existing).number("dlq.replays") or 0
     return [
@@ -144,7 +150,7 @@ def as_before(record: Record) -> Headers:
 
 
 def digest(value: bytes | None) -> Headers:
-    """What replaces a value that is left out: its size and its hash."""
+    """The size and hash of a value that is left out."""
     value = value or b""
     return [
         (VALUE_BYTES, str(len(value)).encode()),
@@ -152,8 +158,8 @@ def digest(value: bytes | None) -> Headers:
     ]
 
 
-def left_out() -> Headers:
-    """Says that the record's own key and headers had to be left out too."""
+def all_left_out() -> Headers:
+    """Says that the source record's key and headers had to be left out along with the value."""
     return [(LEFT_OUT, b"key headers value")]
 
 
@@ -184,21 +190,20 @@ def _facts(failed: FailedRecord) -> Iterator[tuple[str, str]]:
 
 
 def _encoded(text: str) -> bytes:
-    """As UTF-8, with half surrogate pairs escaped: the name of a file may contain one."""
+    """As UTF-8, with lone surrogates escaped: Python decodes file names that are not UTF-8 to such text."""
     return text.encode("utf-8", "backslashreplace")
 
 
-# Read
+# Reading
 
 
 class Fact(NamedTuple):
     """A header about the failure.
 
     Attributes:
-        name: the header's.
+        name: the header's name.
         text: its value.
-        safe: whether the worker writes this header, without data of the record; else it may quote the record, as
-            Kafka Connect's messages and stack traces do.
+        safe: whether it never contains data of the record. Kafka Connect's messages and stack traces may quote it.
     """
 
     name: str
@@ -207,7 +212,7 @@ class Fact(NamedTuple):
 
 
 class HeaderReader:
-    """A dead letter's headers by name; of a repeated name the last, which was added last."""
+    """A dead letter's headers by name. Of a repeated name the last counts: a source record's headers come first."""
 
     __slots__ = ("_headers",)
 
@@ -218,30 +223,30 @@ class HeaderReader:
         return name in self._headers
 
     def raw(self, name: str) -> bytes:
-        """The exact bytes; empty if there are none."""
+        """The exact bytes; empty if the header is missing."""
         return self._headers.get(name) or b""
 
     def unbounded(self, name: str) -> str | None:
-        """The text as it is, for writing it again."""
+        """The whole text, to be written again."""
         value = self._headers.get(name)
         return None if value is None else value.decode(errors="replace")
 
     def text(self, name: str, limit: int = MAX_TEXT_CHARS) -> str | None:
-        """A printable text of at most `limit` characters."""
+        """Printable text of at most `limit` characters."""
         value = self._headers.get(name)
-        # Four bytes a character at most: a megabyte in a header need not be decoded for 64 characters.
+        # A character takes at most four bytes in UTF-8; cutting the bytes first avoids decoding a megabyte.
         return None if value is None else printable(value[: 4 * limit].decode(errors="replace")[:limit])
 
     def code(self, name: str) -> str | None:
-        """A short text such as a reason or a stage."""
+        """A short text, such as a reason or a stage."""
         return self.text(name, MAX_CODE_CHARS)
 
     def number(self, name: str) -> int | None:
-        """A whole number from 0 to `MAX_NUMBER`; None for anything else."""
+        """An integer from 0 to `MAX_NUMBER`; None for anything else."""
         return _number(self.raw(name))
 
     def millis(self, name: str) -> int | None:
-        """Epoch milliseconds, -1 for none; None if it is not a timestamp."""
+        """Epoch milliseconds; -1 if the record had no timestamp; None if the header is not a timestamp."""
         return -1 if self.raw(name) == b"-1" else self.number(name)
 
     def seconds(self, name: str) -> float | None:
@@ -254,7 +259,7 @@ class HeaderReader:
 
     @property
     def left_out(self) -> frozenset[str]:
-        """What the dead letter was written without."""
+        """The parts that the dead letter was written without."""
         return frozenset((self.text(LEFT_OUT) or "").split())
 
     def facts(self) -> list[Fact]:
@@ -268,14 +273,16 @@ class HeaderReader:
 
 
 def own_headers(headers: RecordHeaders) -> RecordHeaders:
-    """The record's own headers, without the dead letter's.
+    """The source record's own headers, without those that were added to the dead letter.
 
-    The worker's are one block at the end. A record that was itself read from a connector's dead letters keeps what
-    Kafka Connect wrote. Of a dead letter that Connect wrote, all of Connect's headers go.
+    The worker appends its headers as one block. Kafka Connect's headers before that block belong to the source record,
+    which was consumed from a connector's dead-letter queue. In a dead letter that Connect wrote there is no such block,
+    and all of Connect's headers are removed.
     """
     names = [name for name, _ in headers]
     if "dlq.stage" not in names:
         return [header for header in headers if not header[0].startswith((OWN_PREFIX, CONNECT_PREFIX))]
+    # The block begins at `dlq.stage`, or with the three optional headers before it.
     begin = names.index("dlq.stage")
     if tuple(names[max(0, begin - 3) : begin]) == _BLOCK:
         begin -= 3
@@ -283,12 +290,12 @@ def own_headers(headers: RecordHeaders) -> RecordHeaders:
 
 
 def clamped_seconds(seconds: float) -> float:
-    """Epoch seconds within the years 1970 to 9999."""
+    """Epoch seconds, clamped to the years 1970 to 9999."""
     return min(max(seconds, 0.0), MAX_SECONDS)
 
 
 def printable(text: str) -> str:
-    """The text with control characters escaped: they could move a terminal's cursor or start a line."""
+    """The text with control characters escaped: in a terminal they could move the cursor or forge a line."""
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
@@ -296,25 +303,26 @@ def printable(text: str) -> str:
 
 
 def marks(partition: int, ranges: Sequence[Range]) -> list[bytes]:
-    """Values of `dlq.resolved` that say: these dead letters of a partition need nothing more.
+    """Values of the header `dlq.resolved` for these dead letters of a partition, which are then resolved.
 
-    Written as `3:0-17,19,40-44`: the partition of the dead-letter topic, then offsets in it.
+    The format is `3:0-17,19,40-44`: a partition of the dead-letter topic, then offsets in it.
     """
     written = [str(first) if first == last else f"{first}-{last}" for first, last in ranges]
-    pieces = [written[at : at + RANGES_PER_MARK] for at in range(0, len(written), RANGES_PER_MARK)]
-    return [f"{partition}:{','.join(piece)}".encode() for piece in pieces]
+    parts = [written[at : at + RANGES_PER_MARK] for at in range(0, len(written), RANGES_PER_MARK)]
+    return [f"{partition}:{','.join(part)}".encode() for part in parts]
 
 
 def read_mark(record: Record) -> tuple[int, list[Range]] | None:
-    """The partition and the offsets that a mark names; None if the record is not a valid mark."""
+    """The partition and the offsets that a mark resolves; None if the record is not a valid mark."""
     headers = HeaderReader(read_headers(record))
     if RESOLVED not in headers or TOPIC in headers:
         return None
     written, _, ranges = headers.raw(RESOLVED).partition(b":")
     partition = _number(written)
-    found = [_range(each) for each in ranges.split(b",", RANGES_PER_MARK)]
-    valid = [each for each in found if each is not None]
-    return None if partition is None or len(valid) < len(found) else (partition, valid)
+    # At most `RANGES_PER_MARK` splits: the rest of an oversized mark is no valid range, and makes all of it invalid.
+    parsed = [_range(each) for each in ranges.split(b",", RANGES_PER_MARK)]
+    valid = [each for each in parsed if each is not None]
+    return None if partition is None or len(valid) < len(parsed) else (partition, valid)
 
 
 def _range(written: bytes) -> Range | None:

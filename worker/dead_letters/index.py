@@ -1,8 +1,8 @@
-"""Which letters of the topic still wait: all but those that a mark resolves or a newer letter supersedes.
+"""Which dead letters still wait: all except those resolved by a mark or superseded by a newer dead letter.
 
-Marks stand behind the letters that they resolve, so one scan of the topic has to come before anything is said of
-it. It keeps, for each offset, two bits, and for each record that has a letter 24 to 48 bytes, which are freed when
-the scan is over: a million letters take about 50 MB on the way and 250 kB after.
+A mark follows the dead letters that it resolves, so the whole topic must be scanned before the state of any dead letter
+is known. The index keeps two bits for each offset and, during the scan, 24 to 48 bytes for each source record: about
+50 MB for a million dead letters while scanning, 250 kB afterwards.
 """
 
 from __future__ import annotations
@@ -21,23 +21,21 @@ if TYPE_CHECKING:
 
 
 class State(Enum):
-    """Where a letter stands."""
+    """The state of a dead letter."""
 
     WAITING = auto()
-    RESOLVED = (
-        auto()
-    )  # delivered by a replay, ignored by the mapping then, or written again as a newer letter
-    SUPERSEDED = auto()  # its record has a newer letter
+    RESOLVED = auto()  # a replay delivered it, ignored it, or wrote it again as a newer dead letter
+    SUPERSEDED = auto()  # its source record has a newer dead letter
 
 
 class Index:
-    """What one scan of the dead-letter topic has found.
+    """The state of every dead letter in the topic, built by one scan.
 
     Args:
-        bounds: of each partition: its first offset, and the end up to which it is read.
+        bounds: the first offset of each partition, and the offset before which the scan ends.
 
     Attributes:
-        foreign: records that are neither letters nor marks.
+        foreign: how many records are neither dead letters nor marks.
     """
 
     def __init__(self, bounds: Mapping[int, tuple[int, int]]) -> None:
@@ -46,42 +44,42 @@ class Index:
         self._origins: Origins | None = Origins()
         self.foreign = 0
 
-    def note(self, record: Record) -> None:
-        """Take in the next record of the topic."""
+    def add(self, record: Record) -> None:
+        """Add the next record of the scan."""
         letter = read_dead_letter(record, "")
         if letter is not None:
-            self._note_letter(letter)
+            self._add_dead_letter(letter)
         elif (mark := read_mark(record)) is not None:
-            self._note_mark(*mark)
+            self._add_mark(*mark)
         else:
             self.foreign += 1
 
     def finish(self) -> None:
-        """The scan is over: what is only needed on the way is given back."""
+        """End the scan and free what only the scan needs."""
         self._origins = None
 
     def state(self, partition: int, offset: int) -> State:
-        """Where the letter at this place stands."""
+        """The state of the dead letter at this position."""
         if offset in self._resolved[partition]:
             return State.RESOLVED
         return State.SUPERSEDED if offset in self._superseded[partition] else State.WAITING
 
-    def done(self) -> tuple[int, int]:
-        """How many letters are resolved, and how many others are superseded."""
+    def counts(self) -> tuple[int, int]:
+        """How many dead letters are resolved, and how many others are superseded."""
         numbers = list(self._resolved)
         superseded = sum(len(self._superseded[each] - self._resolved[each]) for each in numbers)
         return sum(len(self._resolved[each]) for each in numbers), superseded
 
-    def _note_letter(self, letter: DeadLetter) -> None:
+    def _add_dead_letter(self, letter: DeadLetter) -> None:
         assert self._origins is not None, "the scan is over"
         if letter.origin is None:
-            return  # nobody can say whose it is: it counts by itself
+            return  # without a source record there is nothing that a newer dead letter could share with it
         record = letter.record
-        older = self._origins.note(letter.identity, record.partition(), record.offset())
+        older = self._origins.add(letter.identity, record.partition(), record.offset())
         if older is not None:
             self._superseded[older[0]].add(older[1])
 
-    def _note_mark(self, partition: int, ranges: list[Range]) -> None:
+    def _add_mark(self, partition: int, ranges: list[Range]) -> None:
         if partition in self._resolved:
             for first, last in ranges:
                 self._resolved[partition].add(first, last)

@@ -1,9 +1,9 @@
-"""A value as it may be shown on a screen: its shape, without what could identify a person.
+"""Masks values for display: their format stays visible, anything that could identify a person does not.
 
-Letters become x and digits 9, so that a wrong format can still be seen: `ada@example.com` is `xxx@xxxxxxx.xxx`. Shown
-as they are: dates with a time, words that often replace a missing value, one short word in a field that holds a code,
-and texts of the worker's own. Everything else could be data about a person: a birth date has no time, and any number
-may be an id.
+Letters become `x` and digits `9`, so that a wrong format can still be seen: `ada@example.com` is `xxx@xxxxxxx.xxx`.
+Not masked: dates with a time, words that often stand for a missing value, a single short word in a field that holds a
+code, and texts of the configuration. Everything else may be personal data: a date without a time may be a birth date,
+and any number may be an id.
 """
 
 from __future__ import annotations
@@ -16,34 +16,34 @@ _TIME = re.compile(
     r"\d{4}-\d{2}-\d{2}[T ](?!00:00(:00(\.0+)?)?(Z|[+-]|$))\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?",
     re.ASCII,
 )
-"""A date with a time. Midnight is not one: that is how many programs write a birth date."""
+"""A date with a time. Midnight does not count: many programs write a birth date that way."""
 
 _ULID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}", re.ASCII)
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,31}", re.ASCII)
 """One short word, such as `order.completed`."""
 
 _KEY = re.compile(r"[A-Za-z_$][A-Za-z_$]{0,39}[0-9]?", re.ASCII)
-"""What the name of a field looks like. Without dots and dashes, as in `ada.lovelace`, and without numbers."""
+"""A name of a field: no dots or dashes, which names of people have (`ada.lovelace`), and at most one digit."""
 
 _EMPTY_WORDS = frozenset({"", "null", "undefined", "none", "nan", "[object object]", "true", "false", "n/a"})
 _CODES = frozenset(
     {"type", "kind", "event", "event_type", "eventtype", "action", "status", "state", "currency", "version"}
     | {"platform", "os", "devicetype", "metric", "objecttypeid", "schema", "op"}
 )
-"""Fields, in lower case, that hold a program's code."""
+"""Names of fields, in lower case, whose values are codes of a program."""
 
 MAX_LEVELS = 100
-"""Of nested objects and lists that are shown: deeper ones are cut. JSON can nest deeper than Python recurses."""
+"""Objects and lists nested deeper than this are cut: JSON can nest deeper than Python's recursion limit of 1000."""
 
 CUT = "..."
-"""Stands for what is nested deeper than `MAX_LEVELS`."""
+"""Replaces values that are nested deeper than `MAX_LEVELS`."""
 
 _MAX_CHARS = 200
-"""Of a text's shape: a longer one shows nothing more."""
+"""The length at which masked text is cut: more of it would not help to recognise its format."""
 
 
 def cut(value: Any, levels: int = MAX_LEVELS) -> Any:
-    """Decoded JSON without what is nested deeper than `levels`."""
+    """Decoded JSON, with values nested deeper than `levels` replaced by `CUT`."""
     if isinstance(value, dict):
         return {key: cut(each, levels - 1) for key, each in value.items()} if levels else CUT
     if isinstance(value, list):
@@ -57,7 +57,7 @@ def masked(value: Any, field: str = "", own_texts: Collection[str] = ()) -> Any:
     Args:
         value: the decoded value.
         field: the name of the field that holds it.
-        own_texts: texts of the worker's own, such as the event names that a mapping spells out.
+        own_texts: texts of the configuration, such as the event names in a mapping file.
     """
     if isinstance(value, dict):
         return {_masked_key(key): masked(each, key, own_texts) for key, each in value.items()}
@@ -71,7 +71,7 @@ def masked(value: Any, field: str = "", own_texts: Collection[str] = ()) -> Any:
 
 
 def shape(text: str) -> str:
-    """Letters as x, digits as 9, everything else as it is; long texts are cut."""
+    """The text with letters as `x` and digits as `9`; long texts are cut."""
     shown = "".join("x" if each.isalpha() else "9" if each.isdigit() else each for each in text[:_MAX_CHARS])
     return shown if len(text) <= _MAX_CHARS else f"{shown}... ({len(text)} characters)"
 
@@ -85,5 +85,5 @@ def _is_harmless(text: str, field: str) -> bool:
 
 
 def _masked_key(key: str) -> str:
-    """Some producers use ids or names of people as keys of objects."""
+    """Mask a key unless it looks like the name of a field: some producers use ids or names of people as keys."""
     return key if _KEY.fullmatch(key) else shape(key)

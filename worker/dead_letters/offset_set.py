@@ -1,4 +1,4 @@
-"""Sets of offsets that stay small however many there are."""
+"""Sets of offsets, as bit arrays."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from worker.dead_letters.headers import Range
 
 
 class OffsetSet:
-    """Some of the offsets from `first` to below `end`: one bit each, so 125 kB for a million.
+    """A set of offsets from `first` to below `end`. It takes one bit for each: 125 kB for a million.
 
-    Offsets outside those bounds are left out without a word: retention has deleted them, or they came later.
+    Offsets outside those bounds are ignored: retention has deleted them, or they were written after the scan began.
     """
 
     def __init__(self, first: int, end: int) -> None:
@@ -19,9 +19,11 @@ class OffsetSet:
         self._bits = bytearray((self._end - self._first + 7) // 8)
 
     def add(self, first: int, last: int | None = None) -> None:
-        """Put in one offset, or all from `first` to `last`."""
+        """Add one offset, or all from `first` to `last`."""
         begin = max(first, self._first) - self._first
         end = min(first if last is None else last, self._end - 1) - self._first + 1
+        # Single bits up to the first and down from the last byte boundary, then whole bytes in one assignment: a mark
+        # may cover a million offsets.
         while begin < end and begin % 8:
             self._bits[begin >> 3] |= 1 << (begin & 7)
             begin += 1
@@ -36,7 +38,7 @@ class OffsetSet:
         return 0 <= at < self._end - self._first and bool(self._bits[at >> 3] & 1 << (at & 7))
 
     def __sub__(self, other: OffsetSet) -> OffsetSet:
-        """What is not in `other`, which has the same bounds."""
+        """The offsets that are not in `other`, which must have the same bounds."""
         left = OffsetSet(self._first, self._end)
         bits = int.from_bytes(self._bits, "little") & ~int.from_bytes(other._bits, "little")
         left._bits[:] = bits.to_bytes(len(self._bits), "little")
@@ -50,7 +52,7 @@ class OffsetSet:
 
 
 def ranges(offsets: Iterable[int]) -> Iterator[Range]:
-    """Ascending offsets as ranges: 1, 2, 3, 5 is (1, 3), (5, 5)."""
+    """Combine ascending offsets into ranges: 1, 2, 3, 5 becomes (1, 3), (5, 5)."""
     first = last = None
     for offset in offsets:
         if first is None or last is None:

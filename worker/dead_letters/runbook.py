@@ -1,6 +1,6 @@
-"""What to make of each reason at three in the morning: whose fault it is, and what to do.
+"""For each reason: what it means, where the fault is, and what to do.
 
-`docs/operations.md` has a section for each; a test holds the two and `model.REASONS` together.
+`docs/operations.md` has a section for each reason; `tests/test_operations.py` compares both with `reasons.REASONS`.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from worker.core.reasons import REASONS
 
 
 class Fault(StrEnum):
-    """Who has to move before a replay can help."""
+    """Where the fault is: what has to be fixed before a replay can succeed."""
 
     DATA = "the producer's data"
     MAPPING = "the mapping"
-    API = "Customer.io, or the way to it"
+    API = "Customer.io, or the network in between"
     WORKER = "the worker"
     ELSEWHERE = "a Python mapper, or another program"
 
 
 class RunbookEntry(NamedTuple):
-    """What a reason means.
+    """What a reason means, and what to do.
 
     Attributes:
-        meaning: a sentence.
-        fault: whose.
-        action: what to do, a sentence.
+        meaning: one sentence.
+        fault: where the fault is.
+        action: what to do, in one or two sentences.
     """
 
     meaning: str
@@ -41,7 +41,7 @@ _FIX_MAPPING = (
     "Fix the rule that `dlq show` names, try it with `dlq show` and `dlq replay --dry-run`, then replay."
 )
 _GUARD = (
-    "If such events are not for Customer.io, leave them out with `when:`; else fix the producer or the expression. "
+    "If such events are not for Customer.io, exclude them with `when:`; otherwise fix the producer or the expression. "
     "Then replay."
 )
 _FIX_MAPPER = "Fix the Python mapper, test it with `map`, then replay."
@@ -49,19 +49,16 @@ _FIX_SLOW = (
     "Make the mapper or expression that the log names in `mapping_interrupted` faster, or raise "
     "`limits.mapping_timeout`; then replay."
 )
-_REPORT = "Report it with the output of `dlq show` (masked); replay with a version that repairs it."
+_REPORT = "Report it with the output of `dlq show` (masked); replay with a version that fixes it."
 
 _ENTRIES: dict[str, tuple[Fault, str]] = {
     "EMPTY_VALUE": (Fault.DATA, _FIX_PRODUCER),
     "INVALID_JSON": (Fault.DATA, _FIX_PRODUCER),
     "NOT_AN_OBJECT": (Fault.DATA, _FIX_PRODUCER),
     "TOO_DEEP": (Fault.DATA, _FIX_PRODUCER),
-    "UNMATCHED": (Fault.MAPPING, "Add a rule for the event, or say `unmatched: ignore`; then replay."),
+    "UNMATCHED": (Fault.MAPPING, "Add a rule for the event, or set `unmatched: ignore`; then replay."),
     "EXPRESSION_FAILED": (Fault.MAPPING, _FIX_MAPPING),
-    "MAPPING_TOO_SLOW": (
-        Fault.MAPPING,
-        _FIX_SLOW,
-    ),
+    "MAPPING_TOO_SLOW": (Fault.MAPPING, _FIX_SLOW),
     "MAPPER_FAILED": (Fault.MAPPING, _FIX_MAPPER),
     "MAPPER_REJECTED": (Fault.MAPPING, "Ask the mapper's author what it rejects, and why it names no code."),
     "MAPPER_RETURNED_JUNK": (Fault.MAPPING, _FIX_MAPPER),
@@ -74,16 +71,16 @@ _ENTRIES: dict[str, tuple[Fault, str]] = {
     "FORBIDDEN_ID": (Fault.DATA, _GUARD),
     "INEXACT_NUMBER": (
         Fault.DATA,
-        "Have the producer send such numbers as text, or leave the field out of the rule.",
+        "Have the producer send such numbers as strings, or remove the field from the rule.",
     ),
     "INVALID_NAME": (Fault.DATA, _GUARD),
     "RESERVED_NAME": (
         Fault.MAPPING,
-        "Use the call that is meant, such as `call: delete_user`, or rename the event.",
+        "Use the intended call, such as `call: delete_user`, or rename the event.",
     ),
     "NOT_ALLOWED": (
         Fault.MAPPING,
-        "If the mapper may do that, list the call in the rule's `allow`; then replay.",
+        "If the mapper is meant to make this call, add it to the rule's `allow`; then replay.",
     ),
     "MISSING_FIELD": (Fault.DATA, _GUARD),
     "INVALID_TYPE": (Fault.MAPPING, _FIX_MAPPING),
@@ -91,7 +88,7 @@ _ENTRIES: dict[str, tuple[Fault, str]] = {
     "INVALID_TIMESTAMP": (Fault.DATA, _GUARD),
     "UNREADABLE_HEADERS": (
         Fault.DATA,
-        "Fix the producer. The dead letter has no headers: a replay helps only if the rule reads none.",
+        "Fix the producer. The dead letter has no headers: a replay succeeds only if the rule reads none.",
     ),
     "INVALID_TEXT": (Fault.DATA, _FIX_PRODUCER),
     "UNENCODABLE": (Fault.MAPPING, _FIX_MAPPER),
@@ -102,48 +99,48 @@ _ENTRIES: dict[str, tuple[Fault, str]] = {
     "UNEXPECTED_FAULT": (Fault.WORKER, _REPORT),
     "NO_ANSWER": (
         Fault.API,
-        "An outage outlasted `delivery.give_up_after`, or something on the way drops this call: look, then replay.",
+        "An outage outlasted `delivery.give_up_after`, or a proxy or firewall drops this call: check, then replay.",
     ),
 }
 
 _BY_STATUS: dict[str, RunbookEntry] = {
     "HTTP_400": RunbookEntry(
-        "The API refuses the call as wrong.",
+        "The API rejects the call as invalid.",
         Fault.MAPPING,
-        "Read the API's words (`dlq.errors` in `dlq show`), fix the mapping, then replay.",
+        "Read the API's error messages (`dlq.errors` in `dlq show`), fix the mapping, then replay.",
     ),
     "HTTP_413": RunbookEntry(
-        "The API refuses the call as too large.",
+        "The API rejects the call as too large.",
         Fault.MAPPING,
-        "Send fewer or shorter fields, or lower `batch.max_call_bytes` to what the API takes; then replay.",
+        "Send fewer or shorter fields, or lower `batch.max_call_bytes` to the API's limit; then replay.",
     ),
     "HTTP_422": RunbookEntry(
-        "The API refuses the call's content.",
+        "The API rejects the call's content.",
         Fault.MAPPING,
-        "Read the API's words (`dlq.errors` in `dlq show`), fix the mapping, then replay.",
+        "Read the API's error messages (`dlq.errors` in `dlq show`), fix the mapping, then replay.",
     ),
     "HTTP_429": RunbookEntry(
-        "The API had no room for the call for as long as `delivery.give_up_after`.",
+        "The API throttled the call for longer than `delivery.give_up_after`.",
         Fault.API,
         "Lower `rate_limit.requests` (it is per replica), raise `give_up_after` or set it to null; then replay.",
     ),
     "HTTP_5xx": RunbookEntry(
-        "The API failed with this call for `give_up_alone_after` while others passed, or for `give_up_after`.",
+        "The API failed on this call for `give_up_alone_after` while others passed, or for `give_up_after`.",
         Fault.API,
-        "Replay some with `--limit`; if they fail again, ask Customer.io's support about the call.",
+        "Replay a few with `--limit`; if they fail again, ask Customer.io's support about the call.",
     ),
     "HTTP_xxx": RunbookEntry(
-        "Something answered this call so again and again while others passed: as a rule not the API itself.",
+        "This call kept getting an unexpected response while others passed, usually not from the API itself.",
         Fault.API,
-        "Look at proxies and firewalls between the worker and the API; then replay.",
+        "Check proxies and firewalls between the worker and the API; then replay.",
     ),
 }
-"""What the API answered: by status, by hundred, or any other."""
+"""Reasons that name the API's response: an exact status, any 5xx, any other."""
 
 UNKNOWN = RunbookEntry(
-    "A code of a Python mapper (`Reject`), or of Kafka Connect.",
+    "A code defined by a Python mapper (`Reject`), or an exception of Kafka Connect.",
     Fault.ELSEWHERE,
-    "Look for the code in the mappers; a name such as DataException is a Kafka Connect connector's.",
+    "Search the mappers for the code; a name such as DataException comes from a Kafka Connect connector.",
 )
 
 RUNBOOK: dict[str, RunbookEntry] = {
@@ -154,7 +151,7 @@ RUNBOOK: dict[str, RunbookEntry] = {
 
 
 def entry_for(reason: str) -> RunbookEntry:
-    """What to make of a reason; never fails, mappers choose codes of their own."""
+    """The entry for a reason. Any code has one, because mappers define their own: unknown ones get `UNKNOWN`."""
     if reason in RUNBOOK:
         return RUNBOOK[reason]
     if re.fullmatch(r"HTTP_5\d\d", reason):

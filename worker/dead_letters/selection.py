@@ -1,7 +1,7 @@
-"""Which letters a replay takes, and why it leaves the others alone. Pure: values in, a verdict out.
+"""Which dead letters a replay sends, and why it leaves the others alone.
 
-What looks at the letter alone comes before the mapping (`Selection.before`), what looks at the calls after it
-(`Selection.after`): calls that set or delete a state could undo a newer one, so old ones are left alone.
+Some checks need only the headers and run before the mapping (`Selection.before`), others need the calls and run after
+it (`Selection.after`): old calls that set or delete data could undo newer changes, so they are left alone.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from worker.dead_letters.dead_letter import DeadLetter
 
 STATEFUL_CALLS = DESTRUCTIVE_CALLS | {"identify", "group"}
-"""Calls whose effect depends on when they arrive: a late one may undo what a newer one has set."""
+"""Calls whose effect depends on when they arrive: a late one may undo a newer one."""
 
 
 class LeftAlone(StrEnum):
-    """Why a letter is not replayed; it stays in the topic, and another replay may take it."""
+    """Why a dead letter is not replayed. It stays in the topic, and another replay may select it."""
 
     NOT_SELECTED = "not selected by the filters"
-    NO_ORIGIN = "its headers do not say where it came from"
+    NO_ORIGIN = "its headers do not name its source record"
     REPLAYED_TOO_OFTEN = "was replayed max_replays times (--include-replayed)"
     VALUE_LEFT_OUT = "its value was too large for the dead-letter topic"
-    NOT_MAPPED = "no mapping names its topic any more"
+    NOT_MAPPED = "no mapping names its topic"
     TOO_OLD = "older than --max-age"
     STALE = "an old identify, group or destructive call could undo a newer state (--allow-stale)"
     DESTRUCTIVE = "destructive (--skip-destructive)"
@@ -37,11 +37,11 @@ class LeftAlone(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which letters are wanted; an empty filter wants all.
+    """Which dead letters to select. A filter that is not set matches all.
 
     Attributes:
-        reasons, stages, topics: any of these; topics are those that the records came from.
-        since, until: when it failed, epoch seconds; `until` is the first moment that is too late.
+        reasons, stages, topics: match any of these; topics are source topics.
+        since, until: limits of the time of failure, epoch seconds; `until` is exclusive.
     """
 
     reasons: frozenset[str] = frozenset()
@@ -50,8 +50,8 @@ class Filters:
     since: float | None = None
     until: float | None = None
 
-    def want(self, letter: DeadLetter) -> bool:
-        """Whether every filter wants this letter."""
+    def match(self, letter: DeadLetter) -> bool:
+        """Whether every filter matches this dead letter."""
         return (
             (not self.reasons or letter.reason in self.reasons)
             and (not self.stages or letter.stage in self.stages)
@@ -63,15 +63,15 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a replay takes.
+    """Which dead letters a replay sends.
 
     Attributes:
-        filters: which letters are meant.
-        now: when the replay began, epoch seconds; ages are counted up to here.
-        max_replays: a letter that was replayed so often is left alone; None: none is.
-        max_age: of the record, seconds; None: any.
-        stale_after: of a call that sets or deletes a state, seconds; None: any.
-        skip_destructive: leave alone what would delete, suppress or merge.
+        filters: the user's filters.
+        now: when the replay began, epoch seconds; ages are relative to it.
+        max_replays: dead letters that were replayed this many times are left alone; None means no limit.
+        max_age: the largest age of the source record, seconds; None means no limit.
+        stale_after: the largest age of a call that sets or deletes data, seconds; None means no limit.
+        skip_destructive: whether to leave calls alone that delete, suppress or merge.
     """
 
     filters: Filters
@@ -82,8 +82,8 @@ class Selection:
     skip_destructive: bool = False
 
     def before(self, letter: DeadLetter) -> LeftAlone | None:
-        """Why to leave a waiting letter alone, as far as its headers say; None: it goes on to the mapping."""
-        if not self.filters.want(letter):
+        """Why to leave a waiting dead letter alone, judged by its headers; None if it is to be mapped."""
+        if not self.filters.match(letter):
             return LeftAlone.NOT_SELECTED
         if letter.origin is None:
             return LeftAlone.NO_ORIGIN
@@ -96,7 +96,7 @@ class Selection:
         return None
 
     def after(self, letter: DeadLetter, calls: Iterable[Mapping[str, Any]]) -> LeftAlone | None:
-        """Why to leave it alone, seeing what it would send; None: it is replayed."""
+        """Why to leave it alone, judged by the calls that it would send; None if it is replayed."""
         named = [(call_name(call), call) for call in calls]
         if self.skip_destructive and any(name in DESTRUCTIVE_CALLS for name, _ in named):
             return LeftAlone.DESTRUCTIVE
@@ -105,14 +105,14 @@ class Selection:
         return None
 
     def _is_stale(self, letter: DeadLetter, call: Mapping[str, Any]) -> bool:
-        """The older of record and call counts: a back-fill writes old events into young records."""
+        """Whether the record or the call is too old: a backfill writes old events in new records."""
         if self.stale_after is None:
             return False
-        return self.now - min(letter.happened_at, _said_at(call, letter.happened_at)) > self.stale_after
+        return self.now - min(letter.happened_at, _call_time(call, letter.happened_at)) > self.stale_after
 
 
-def _said_at(call: Mapping[str, Any], otherwise: float) -> float:
-    """A call's own time, epoch seconds."""
+def _call_time(call: Mapping[str, Any], otherwise: float) -> float:
+    """The `timestamp` of a call, epoch seconds; `otherwise` if it has none."""
     try:
         return datetime.fromisoformat(str(call.get("timestamp"))).timestamp()
     except ValueError:

@@ -1,4 +1,4 @@
-"""The groups that `dlq list` shows: what failed, where, since when, how often."""
+"""The groups that `dlq list` prints: what failed, where, since when, how many times."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ if TYPE_CHECKING:
     from worker.dead_letters.dead_letter import DeadLetter
 
 MAX_GROUPS = 10_000
-"""Python mappers choose codes of their own: so many groups are told apart, the rest is `OTHER`."""
-
+"""Bounds the number of groups, because Python mappers define their own reason codes; the rest is counted as `OTHER`. A
+group takes about 1 kB, so 10 MB at most."""
 
 AGES = {"under 1h": 3600.0, "under 24h": 86_400.0, "under 7d": 604_800.0}
-"""How long ago a letter failed, in seconds; what is older than all of these is `older`."""
+"""Upper limits of the time since the failure, in seconds; anything older is counted as `older`."""
 
 
 class Cause(NamedTuple):
-    """What the letters of a group have in common.
+    """The properties that the dead letters of a group share.
 
     Attributes:
-        reason, stage, topic: as `DeadLetter` has them.
-        rule: as `file:line`; "" where no rule was reached.
+        reason, stage, topic: see `DeadLetter`.
+        rule: the mapping rule, as `file:line`; empty if no rule was reached.
     """
 
     reason: str
@@ -32,13 +32,13 @@ class Cause(NamedTuple):
 
 @dataclass(slots=True)
 class Group:
-    """Letters with the same cause.
+    """Dead letters with the same cause.
 
     Attributes:
-        count: how many.
-        first, last: when the first and the last of them failed, epoch seconds.
-        example: where the newest of them lies, as `dlq show` takes it.
-        replayed: how many of them were replayed before and failed again.
+        count: how many there are.
+        first, last: the times of the first and the last failure, epoch seconds.
+        example: the handle of the newest one, for `dlq show`.
+        replayed: how many of them were replayed and failed again.
     """
 
     count: int
@@ -49,13 +49,13 @@ class Group:
 
 
 class Summary:
-    """Counts letters. What it holds grows with the number of groups, never with that of letters.
+    """Counts dead letters by cause. Its memory grows with the number of groups, not of dead letters.
 
     Args:
-        now: up to when ages are counted, epoch seconds.
+        now: the time that ages are relative to, epoch seconds.
 
     Attributes:
-        ages: how many letters are how old, see `AGES`; each is in the first that it fits.
+        ages: the number of dead letters in each class of `AGES`, counted in the first that applies.
     """
 
     def __init__(self, now: float) -> None:
@@ -64,7 +64,7 @@ class Summary:
         self.ages: dict[str, int] = dict.fromkeys([*AGES, "older"], 0)
 
     def count(self, letter: DeadLetter) -> None:
-        """Take in one letter that waits."""
+        """Count a waiting dead letter."""
         cause = Cause(letter.reason, letter.stage, letter.topic, letter.rule)
         if cause not in self._groups and len(self._groups) >= MAX_GROUPS:
             cause = Cause("OTHER", "", "", "")
@@ -81,11 +81,11 @@ class Summary:
 
     @property
     def total(self) -> int:
-        """How many letters were counted."""
+        """How many dead letters were counted."""
         return sum(group.count for group in self._groups.values())
 
     def largest_first(self) -> list[tuple[Cause, Group]]:
-        """Every group, the largest first."""
+        """All groups, the largest first."""
         return sorted(self._groups.items(), key=lambda each: (-each[1].count, each[0]))
 
 

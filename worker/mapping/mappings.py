@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,12 @@ from worker.core.reasons import Rejected
 from worker.core.records import BODY, RULE, Converter, QueuedCall, Record, RejectedRecord
 from worker.customerio import catalog
 from worker.customerio.limits import MAX_CALL_BYTES
-from worker.documents.document import Document, parse
+from worker.documents.document import Document, UnsupportedYAML, parse
 from worker.documents.files import read_file
 from worker.documents.problems import ConfigError, Problem
 from worker.mapping.compiler.calls import Target
 from worker.mapping.compiler.loop import OnNoCall, OnSlow, compile_mapping, mapping_source
+from worker.mapping.expressions.habits import ternary_hint
 from worker.mapping.expressions.text_length import MAX_LENGTH, set_limit
 from worker.mapping.files.lint.claims import claim_problems
 from worker.mapping.files.lint.rules import rule_warnings
@@ -249,10 +250,17 @@ class _Loading:
     def _file(self, path: Path) -> None:
         try:
             document = parse(read_file(path), str(path))
-        except ConfigError as error:
+        except UnsupportedYAML as error:
             self.problems.extend(error.problems)
+            lines = {problem.line for problem in error.problems}
+            found: list[Problem] = []
+            file = read_mapping(error.document, found)
+            self.problems.extend(problem for problem in found if problem.line not in lines)
+        except ConfigError as error:
+            self.problems.extend(_with_habit(problem, path) for problem in error.problems)
             return
-        file = read_mapping(document, self.problems)
+        else:
+            file = read_mapping(document, self.problems)
         if file is not None:
             self.files.append(file)
             self._load_mappers(file)
@@ -277,6 +285,15 @@ class _Loading:
         for file in self.files:
             self.problems.extend(rule_warnings(file))
         self.problems.sort(key=lambda problem: (problem.file or "", problem.line or 0, problem.column or 0))
+
+
+def _with_habit(problem: Problem, path: Path) -> Problem:
+    """A problem of the YAML, with what to write for `a ? b : c` where that is what YAML cannot read."""
+    if problem.line is None or problem.hint is None or "': '" not in problem.hint:
+        return problem
+    line = read_file(path).decode(errors="replace").splitlines()[problem.line - 1]
+    hint = ternary_hint(line)
+    return replace(problem, hint=hint) if hint else problem
 
 
 def _mapper_problem(document: Document, path: tuple[str | int, ...], problem: MapperProblem) -> Problem:

@@ -1,4 +1,4 @@
-"""The time that mapping one record may take, and what happens to a mapping that takes longer.
+"""Limits the time that mapping a record may take.
 
 Mapping runs on the event loop, so one record whose mapping never returns would stop everything. A thread watches it:
 
@@ -6,11 +6,11 @@ Mapping runs on the event loop, so one record whose mapping never returns would 
 - A record that takes longer than `limits.mapping_timeout` is interrupted with `MappingInterrupted`.
 - A mapping that cannot be interrupted, because C code does not return, is reported while it blocks.
 
-The hot path pays nothing for this: the thread looks ten times a second at how far the loop over the slice has got.
+This costs nothing on the hot path: ten times a second the thread reads how far the loop over the slice has got.
 
-An interruption is raised by a signal handler. Python runs it in the main thread between two bytecodes, and system calls
-that block (`time.sleep`, a socket) return for it. The handler checks that a mapping is running at that very moment, so
-it can never raise in the pipeline's own code.
+The interruption is raised by a signal handler. Python runs handlers in the main thread between two bytecodes, and
+blocking system calls (`time.sleep`, a socket) return for them. The handler checks that a mapping is running at that
+moment, so it never raises in the pipeline's own code.
 """
 
 from __future__ import annotations
@@ -34,21 +34,24 @@ if TYPE_CHECKING:
     from worker.core.records import Converter, QueuedCall, RejectedRecord
 
 TICK_SECONDS = 0.1
-"""How often the watching thread looks. A slice that it meets twice is cut short."""
+"""How often the watching thread checks; a slice that is still running at its second check is cut short. Short against
+the poll interval, and rare enough to cost no measurable time."""
 
 REPORT_SHARE = 0.5
-"""The share of the limit after which a mapping that still runs is reported."""
+"""The share of the limit after which a running mapping is reported, so that it is logged before it is interrupted."""
 
 REPORT_AGAIN_SECONDS = 10.0
+"""How often a mapping that keeps blocking is reported again."""
 
 _SIGNAL = signal.SIGURG
-"""Ignored by default, and of no use to a program that reads no out-of-band data: Go preempts goroutines with it too."""
+"""Ignored by default, and sent only for out-of-band data, which the worker does not use. Go's runtime uses it likewise,
+to preempt goroutines."""
 
 
 class Slice(list[Record]):
-    """Records of one partition that are mapped in one go, by one `for` loop; it can be cut short meanwhile.
+    """Records of one partition that are mapped by one `for` loop, and can be cut short while that runs.
 
-    The loop gets the list's own iterator, and runs as fast as over any list.
+    The loop uses the list's own iterator, so it is as fast as a loop over any list.
     """
 
     _iterator: Iterator[Record] = iter(())
@@ -64,19 +67,19 @@ class Slice(list[Record]):
         return len(self) - operator.length_hint(self._iterator) - 1
 
     def cut(self) -> None:
-        """Drop the records that the loop has not reached; only for the thread that runs the loop."""
+        """Drop the records that the loop has not reached. Call it only in the thread that runs the loop."""
         del self[self.at + 1 :]
 
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """A mapping that takes long and still runs.
+    """A mapping that has been running for long.
 
     Attributes:
-        record: the record.
-        mapper: the Python mapper's name; None for a rule without one.
-        place: `file:line in function` of the code that runs.
-        seconds: how long it has run.
+        record: the record being mapped.
+        mapper: the name of the Python mapper; None for a rule without one.
+        place: `file:line in function` of the running code.
+        seconds: how long it has been running.
     """
 
     record: Record
@@ -86,18 +89,18 @@ class Blocked:
 
 
 class TimeLimit(AbstractContextManager["TimeLimit"]):
-    """Runs mappings, and watches them while it is entered.
+    """Runs mappings, and as a context manager watches them.
 
-    Interruptions need the main thread. Elsewhere, and while it is not entered, mappings run without a limit.
+    Only the main thread can be interrupted. In other threads, and outside of the context, mappings run without a limit.
 
     Args:
-        seconds: what one record may take. Time in which the process was stopped or suspended does not count.
-        on_blocked: called in the watching thread for a mapping that takes long, and again while it does.
+        seconds: the limit for one record. Time in which the process was stopped or suspended does not count.
+        on_blocked: called in the watching thread when a mapping takes long, and repeatedly while it does.
 
     Attributes:
-        seconds: what one record may take.
-        blocked: the mapping that takes long at this moment; may be read by any thread.
-        interrupted: the latest mapping that was interrupted.
+        seconds: the limit for one record.
+        blocked: the mapping that has been running for long at this moment; may be read by any thread.
+        interrupted: the last mapping that was interrupted.
     """
 
     def __init__(self, seconds: float, on_blocked: Callable[[Blocked], None] = lambda _: None) -> None:
@@ -105,7 +108,7 @@ class TimeLimit(AbstractContextManager["TimeLimit"]):
         self.interrupted: Blocked | None = None
         self.seconds = seconds
         self._on_blocked = on_blocked
-        self._tick = min(TICK_SECONDS, seconds / 5)
+        self._tick = min(TICK_SECONDS, seconds / 5)  # so that a short limit is measured well enough too
         self._mapped: Slice | None = None
         self._overdue: tuple[Slice, int] | None = None
         self._thread = threading.get_ident()
@@ -114,7 +117,7 @@ class TimeLimit(AbstractContextManager["TimeLimit"]):
         self._earlier_handler: signal.Handlers | Callable[..., object] | int | None = None
 
     def __enter__(self) -> Self:
-        """Begin to watch the thread that calls this."""
+        """Begin to watch the calling thread."""
         self._thread = threading.get_ident()
         if threading.current_thread() is threading.main_thread():
             self._earlier_handler = signal.signal(_SIGNAL, self._on_signal)
@@ -134,7 +137,7 @@ class TimeLimit(AbstractContextManager["TimeLimit"]):
     def map(
         self, convert: Converter, records: Slice, calls: list[QueuedCall], rejected: list[RejectedRecord]
     ) -> int:
-        """See `records.Converter`; afterwards `records` holds the records that were mapped, which may be fewer.
+        """See `records.Converter`. Afterwards `records` contains those that were mapped, which may be fewer.
 
         Raises:
             MappingInterrupted: the last of `records` took longer than the limit. `calls` and `rejected` are incomplete.
@@ -145,19 +148,20 @@ class TimeLimit(AbstractContextManager["TimeLimit"]):
             ignored = convert(records, calls, rejected)
         finally:
             self._mapped = None
-        # A mapper may have swallowed the interruption, and C code may have kept the watching thread from looking.
+        # A mapper may have swallowed the interruption with a bare `except`.
         if self._is_overdue(records):
             raise MappingInterrupted
+        # C code that holds the interpreter's lock stops the watching thread, so a single record is timed here as well.
         if len(records) == 1 and time.thread_time() - began > self.seconds and self._watching is not None:
             self.interrupted = None
             raise MappingInterrupted
         return ignored
 
     def _on_signal(self, _signal: int, frame: FrameType | None) -> None:
-        """Runs in the mapping thread: cuts the slice short, and raises if the record that it is at is overdue."""
+        """Cut the slice short, and raise if its current record is overdue. Runs in the mapping thread."""
         records = self._mapped
         if records is None or frame is None or frame.f_code is _MAP:
-            return  # no mapping has begun, or it has ended: what runs now is not to be interrupted
+            return  # no mapping is running: it has just ended, or `map` has not called it yet
         records.cut()
         if self._is_overdue(records):
             self.interrupted = self.blocked
@@ -172,7 +176,7 @@ class TimeLimit(AbstractContextManager["TimeLimit"]):
     def _watch(self) -> None:
         clock = _RunningTime(self._thread)
         seen: tuple[Slice, int] | None = None
-        spent = 0.0
+        spent = 0.0  # how long the record at `seen` has been mapped, at least
         report_at = first_report = self.seconds * REPORT_SHARE
         while not self._ended.wait(self._tick):
             ran = clock.advanced(2 * self._tick)
@@ -181,8 +185,10 @@ class TimeLimit(AbstractContextManager["TimeLimit"]):
                 seen = self.blocked = None
                 continue
             now = records, records.at
+            # Slices are compared by identity: `==` would compare their records.
             if seen is None or seen[0] is not now[0] or seen[1] != now[1]:
                 spent, report_at, self.blocked = 0.0, first_report, None
+                # A slice at its first check may have begun just now: it is not cut short yet.
                 if seen is None or seen[0] is not now[0]:
                     seen = now
                     continue
@@ -193,13 +199,14 @@ class TimeLimit(AbstractContextManager["TimeLimit"]):
                 report_at = spent + REPORT_AGAIN_SECONDS
                 self._report(records, now[1], spent)
             self._overdue = now if spent >= self.seconds else None
+            # At the second check the handler cuts the slice short; for an overdue record it raises.
             signal.pthread_kill(self._thread, _SIGNAL)
 
     def _report(self, records: Slice, at: int, spent: float) -> None:
         mapper, place = _running(sys._current_frames().get(self._thread))  # noqa: SLF001 - documented by Python
         try:
             record = records[at]
-        except IndexError:  # the loop has ended just now
+        except IndexError:  # the slice was cut meanwhile
             return
         self.blocked = Blocked(record, mapper, place, spent)
         self._on_blocked(self.blocked)
@@ -209,11 +216,10 @@ _MAP = TimeLimit.map.__code__
 
 
 class _RunningTime:
-    """How long a thread could run, or did.
+    """Measures how long a thread has been able to run, without time in which the process was stopped or suspended.
 
-    While the process is stopped or suspended no time passes here: the watching thread does not tick either, and a tick
-    counts as twice its length at most. Processor time counts in full: C code that holds the interpreter's lock keeps
-    the watching thread from ticking.
+    A stopped process does not tick either, so each tick counts as at most twice its length. Processor time counts in
+    full, because C code that holds the interpreter's lock keeps the watching thread from ticking.
     """
 
     def __init__(self, thread: int) -> None:
@@ -232,7 +238,7 @@ class _RunningTime:
 
 
 def _running(frame: FrameType | None) -> tuple[str | None, str | None]:
-    """The mapper that a thread is in, and the place of the code that runs: in the mapper's own file if there is one."""
+    """The mapper that a stack is in, and the place of the running code, in the mapper's own file if possible."""
     frames: list[FrameType] = []
     while frame is not None and frame.f_code is not _MAP:
         if frame.f_code is Mapper.calls.__code__:

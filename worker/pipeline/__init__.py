@@ -1,1 +1,1 @@
-"""The path of a record from Kafka to the API, and what it needs from the world."""
+"""The path of a record from Kafka to the API, and the interfaces (`ports`) that it needs."""

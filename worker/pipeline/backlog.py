@@ -1,4 +1,4 @@
-"""Records that were fetched and are not mapped yet."""
+"""Records that were fetched but not mapped yet."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from worker.core.lanes import PartitionState
 from worker.core.records import Partition, Record
 
 Entry = tuple[PartitionState, Sequence[Record], int | None]
-"""An assignment; records of it, or the position that it has reached once all before this entry is mapped."""
+"""An assignment, and either records of it, or no records and the next offset once all earlier entries are mapped."""
 
 
 class Backlog:
-    """Fetched records in the order in which they came. They hold the commit back until they are mapped.
+    """Fetched records in the order of their arrival. Nothing commits past them until they are mapped.
 
-    Records of a topic whose mapping is not compiled yet are set aside, so that others pass them.
+    Records of a topic whose mapping is not compiled yet are set aside, so that other topics do not wait for them.
     """
 
     def __init__(self) -> None:
@@ -25,11 +25,11 @@ class Backlog:
 
     @property
     def is_ready(self) -> bool:
-        """Whether there may be records that can be mapped now."""
+        """Whether there may be records to map now."""
         return bool(self._ready)
 
     def weight(self) -> tuple[int, int]:
-        """How many records there are, and bytes of their values. Counted when asked: mostly there are none."""
+        """The number of records and the bytes of their values. Computed on each call: usually the backlog is empty."""
         count = size = 0
         for state, records, _ in chain(self._ready, *self._aside.values()):
             if not state.revoked:
@@ -43,7 +43,7 @@ class Backlog:
         records: Sequence[Record],
         positions: Mapping[Partition, int],
     ) -> None:
-        """Add what one fetch brought, see `ports.Fetched`; what belongs to no assignment is dropped."""
+        """Add the result of one fetch, see `ports.Fetched`. Records of partitions that are not assigned are dropped."""
         for run in runs(records):
             if state := states.get((run[0].topic(), run[0].partition())):
                 self._ready.append((state, run, None))
@@ -52,7 +52,10 @@ class Backlog:
                 self._ready.append((state, (), position))
 
     def next(self, mappable: Iterable[str]) -> tuple[PartitionState, Sequence[Record]] | None:
-        """The oldest records of one assignment whose topic is among `mappable`; None if there are none."""
+        """The oldest records of one assignment whose topic is among `mappable`; None if there are none.
+
+        On the way it sets records of other topics aside, applies positions, and drops entries of revoked partitions.
+        """
         while self._ready:
             state, records, position = entry = self._ready[0]
             topic = state.partition[0]
@@ -67,7 +70,7 @@ class Backlog:
         return None
 
     def mapped(self, n: int) -> None:
-        """The first `n` records of what `next` returned are mapped."""
+        """Remove the first `n` records that `next` returned: they are mapped."""
         state, records, _ = self._ready.popleft()
         if n < len(records):
             self._ready.appendleft((state, records[n:], None))
@@ -77,21 +80,22 @@ class Backlog:
         return list(self._aside)
 
     def resume(self, topic: str) -> None:
-        """A topic's mapping is compiled: its records can be mapped."""
+        """Put a topic's records back in front: its mapping is compiled now, and they are older than the others."""
         self._ready.extendleft(reversed(self._aside.pop(topic, ())))
 
     def clear(self) -> None:
-        """Forget everything: nothing of it was committed, so the next owner fetches it again."""
+        """Drop everything. None of it was committed, so it is fetched again later."""
         self._ready.clear()
         self._aside.clear()
 
 
 def runs(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
-    """Neighbours of one partition, as the client mostly brings them."""
+    """Split records into runs of one partition each; the client usually returns a partition's records together."""
     if not records:
         return
     numbers, topics = [record.partition() for record in records], [record.topic() for record in records]
     start = 0
+    # Two `count`s in C show that all records are of one partition, the usual case, faster than a loop does.
     if numbers.count(numbers[0]) < len(numbers) or topics.count(topics[0]) < len(topics):
         for at in range(1, len(records)):
             if numbers[at] != numbers[at - 1] or topics[at] != topics[at - 1]:

@@ -1,4 +1,4 @@
-"""Whether everything up to the ends that partitions had when they were assigned is finished and committed."""
+"""Decides when `run --until-caught-up` is done: when all partitions are committed up to the ends they began with."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class CaughtUp:
-    """Knows the ends.
+    """The end offset of each partition at the time of its assignment.
 
-    A committed offset beyond the end is a position that the brokers have not confirmed: the log was cut or made anew.
-    It counts for nothing until they have returned something there, or the source begins at another offset.
+    A committed offset beyond the end may be wrong: the log was truncated, or the topic was recreated. Such a partition
+    does not count as caught up until the brokers have returned something at that position, or it starts at another one.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class CaughtUp:
         self._unconfirmed: set[Partition] = set()
 
     def assigned(self, partition: Partition, start: Start) -> None:
-        """A partition begins."""
+        """Remember the end of a partition that was assigned."""
         self._ends[partition] = start.end
         if start.offset > start.end:
             self._unconfirmed.add(partition)
@@ -32,18 +32,18 @@ class CaughtUp:
             self._unconfirmed.discard(partition)
 
     def forget(self, partition: Partition) -> None:
-        """It is not ours any more."""
+        """Forget a partition that was revoked or lost."""
         self._ends.pop(partition, None)
         self._unconfirmed.discard(partition)
 
     def fetched(self, fetched: Fetched) -> None:
-        """What the brokers returned confirms positions."""
+        """Confirm the positions of partitions for which the brokers have returned something."""
         if self._unconfirmed:
             self._unconfirmed -= fetched.positions.keys()
             self._unconfirmed -= {(each.topic(), each.partition()) for each in fetched.records}
 
     def holds(self, states: Iterable[PartitionState]) -> bool:
-        """Whether all of these are caught up with; no partitions at all are."""
+        """Whether all of these partitions are caught up; True if there are none."""
         return not self._unconfirmed and all(
             state.offsets.next_offset >= self._ends[state.partition]
             and state.offsets.committed == state.offsets.next_offset

@@ -1,4 +1,4 @@
-"""Commits what is finished: each second, and at once where fetching would stop for lack of a commit."""
+"""Commits finished offsets: once a second, and immediately if fetching would otherwise stop."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ COMMIT_SECONDS = 1.0
 """How often a commit is attempted while there is progress (docs/guarantees.md, promise 6)."""
 
 FAILING = "COMMIT_FAILING"
-"""Why nothing is sent once commits have failed for too long."""
+"""The reason for withholding the permit when commits have failed for too long; also a reason of `/readyz`."""
 
 
 class Committer:
-    """Commits what is finished.
+    """Commits finished offsets.
 
     Args:
-        source: where it commits to.
-        lanes: know what is finished.
+        source: commits to Kafka.
+        lanes: the partitions and their finished offsets.
         permit: withheld when commits have failed for too long.
 
     Attributes:
-        failing_since: when the first of the latest commits failed, all of which did; None while they pass.
+        failing_since: when commits began to fail; None if the last one succeeded.
     """
 
     def __init__(self, source: Source, lanes: Lanes, permit: SendPermit) -> None:
@@ -39,7 +39,7 @@ class Committer:
         self.failing_since: float | None = None
 
     async def attempt(self) -> bool:
-        """Commit what is finished, if that is more than Kafka knows; False if Kafka did not take it."""
+        """Commit finished offsets, if there are new ones; False if the commit failed."""
         self._hurried.clear()
         finished = {state: state.offsets.committable() for state in self._lanes.partitions.values()}
         offsets = {
@@ -53,6 +53,7 @@ class Committer:
             self._failed()
             return False
         self.succeeded()
+        # The offsets that were sent, not those of this moment: more may have finished during the commit.
         for state, offset in finished.items():
             if state.partition in refused:
                 state.release(offset)
@@ -61,7 +62,7 @@ class Committer:
         return True
 
     async def wait(self) -> None:
-        """Until the next attempt is due."""
+        """Wait until the next attempt is due."""
         if self.failing_since is not None:
             await asyncio.sleep(COMMIT_SECONDS)
             return
@@ -72,16 +73,16 @@ class Committer:
             pass
 
     def hurry(self) -> None:
-        """Do not wait for the second to end."""
+        """Make the next attempt due now, unless commits are failing."""
         self._hurried.set()
 
     def succeeded(self) -> None:
-        """Kafka took a commit, or assigned a partition: the group knows this member."""
+        """Kafka accepted a commit or assigned partitions, so this worker is a member of the group."""
         self.failing_since = None
         self._permit.restore(FAILING)
 
     def _failed(self) -> None:
-        """After a session without a commit another member may own these partitions: stop sending."""
+        """Stop sending after a session timeout without a commit: another member may own these partitions."""
         now = asyncio.get_running_loop().time()
         if self.failing_since is None:
             self.failing_since = now

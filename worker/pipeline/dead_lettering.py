@@ -22,34 +22,34 @@ if TYPE_CHECKING:
     from worker.telemetry.telemetry import Telemetry
 
 WRITE_AT_ONCE = 500
-"""Dead letters of one write. The broker acknowledges all of them together, so few writes carry a storm, and one that
-fails repeats little."""
+"""Dead letters of one write. The next write waits for all acknowledgements of this one: many dead letters amortise that
+round trip, and a failed write repeats no more than these."""
 
 RETRY_SECONDS = 1.0
-"""How long the dead-letter topic is left alone after it refused a letter."""
+"""How long to wait before writing again after the dead-letter topic refused a dead letter."""
 
 STORM = "DEAD_LETTER_STORM"
-"""Why nothing is sent once the storm breaker broke."""
+"""The reason for withholding the permit in a storm; also a reason of `/readyz`."""
 
 
 class DeadLetterWriter:
-    """Writes dead letters, until there are so many that the records cannot be the cause.
+    """Writes dead letters, until there are so many that the records are unlikely to be the cause.
 
     Args:
-        dead_letters: where they are kept.
+        dead_letters: the dead-letter topic.
         telemetry: notified of each rejection.
         storm: recognises a storm.
         permit: withheld in a storm.
-        breaker: while delivery is on hold nothing is written: the records may be good, and the key wrong.
+        breaker: while delivery is on hold nothing is written, because the API key may be wrong and the records good.
         progress: notified after each write.
         clock: epoch seconds.
 
     Attributes:
-        writing: the partitions whose letters are being written.
-        failure: why the dead-letter topic refused a letter the last time; None if it took all.
+        writing: the partitions whose dead letters are being written.
+        failure: why the last write failed; None if it succeeded.
     """
 
-    def __init__(  # noqa: PLR0913 - what it stands between
+    def __init__(  # noqa: PLR0913 - its collaborators
         self,
         dead_letters: DeadLetters,
         telemetry: Telemetry,
@@ -74,7 +74,7 @@ class DeadLetterWriter:
 
     @property
     def is_idle(self) -> bool:
-        """Whether no letter waits or is being written."""
+        """Whether no dead letter is waiting or being written."""
         return not self._waiting and not self.writing
 
     def reject(
@@ -85,13 +85,18 @@ class DeadLetterWriter:
         response: Response | None = None,
         attempts: int = 0,
     ) -> None:
-        """Hold the commit back until the record's dead letter is written: once, however many of its calls fail."""
+        """Queue a record's dead letter; nothing commits past the record until it is acknowledged.
+
+        A record gets one dead letter, even if several of its calls fail.
+        """
         if not state.offsets.reject(record.offset()):
             return
         self._telemetry.record_rejected(rejection.stage, rejection.reason, record.topic())
-        read_headers(record)  # the first time here: the thread that writes dead letters may not be the first
+        read_headers(
+            record
+        )  # the first read must not happen in two threads, and the writer's thread reads them too
         if self._storm.broken or state.revoked:
-            return  # neither written nor committed past: the next owner, or the next start, rejects it again
+            return  # not written, and nothing commits past it: the next owner or the next start rejects it again
         letter = FailedRecord(
             record=record,
             stage=rejection.stage,
@@ -123,26 +128,28 @@ class DeadLetterWriter:
             self.reject(state, call[RECORD], rejection, response, attempts)
 
     async def run(self) -> None:
-        """Write letters as they come."""
+        """Write dead letters as they are queued."""
         while True:
             if not self._waiting or self._breaker.hold:
                 await self._changed.wait(RETRY_SECONDS if self._waiting else None)
                 continue
             some, self._waiting = self._waiting[:WRITE_AT_ONCE], self._waiting[WRITE_AT_ONCE:]
             refused = await self._write([each for each in some if not each[0].revoked])
-            self._waiting += refused  # last: one that no topic takes must not keep the others back
+            self._waiting += (
+                refused  # at the end: a dead letter that is always refused must not block the others
+            )
             self._progress.notify()
             if refused:
                 await asyncio.sleep(RETRY_SECONDS)
 
     def drop_revoked(self) -> None:
-        """Drop the letters of revoked partitions: their next owner writes them."""
+        """Drop dead letters of revoked partitions: the next owner writes them."""
         self._waiting = [(state, letter) for state, letter in self._waiting if not state.revoked]
 
     async def _write(
         self, some: list[tuple[PartitionState, FailedRecord]]
     ) -> list[tuple[PartitionState, FailedRecord]]:
-        """Write some letters; returns those that were not acknowledged."""
+        """Write these dead letters; returns those that were not acknowledged."""
         self.writing = {state for state, _ in some}
         try:
             failures = await self._dead_letters.write([letter for _, letter in some])

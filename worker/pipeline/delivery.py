@@ -1,7 +1,7 @@
-"""Gets batches to the API: when each may be sent, what its response means, what is done about it.
+"""Delivers batches: waits until each may be sent, sends it, and retries, splits or gives up according to the response.
 
-What `Delivery.start` begins ends when each of the batch's calls is delivered or refused, however long that takes.
-`core.retry` and `core.rate_limit` decide; this module waits between their decisions.
+A delivery ends when each of the batch's calls is delivered or refused, however long that takes. `core.retry` and
+`core.rate_limit` make the decisions; this module does the waiting and sending.
 """
 
 from __future__ import annotations
@@ -30,36 +30,36 @@ HOLD_REASONS = {401: "UNAUTHORIZED", 403: "FORBIDDEN", 404: "NOT_FOUND"}
 
 
 class Outcomes(Protocol):
-    """Receives what became of each batch."""
+    """Receives the outcome of each batch, or of each part that it was split into."""
 
     def delivered(self, batch: Batch) -> None:
-        """The API accepted every call in it."""
+        """The API accepted all of its calls."""
 
     def refused(self, batch: Batch, response: Response, attempts: int) -> None:
-        """No call in it will ever be accepted."""
+        """The API will never accept any of its calls."""
 
 
 class Delivery:
-    """Sends batches, several at a time, never one lane in two of them.
+    """Sends several batches at a time, never two of the same lane.
 
     Args:
         destination: the API.
         lanes: freed as calls are finished.
         settings: `rate_limit` and `delivery` of worker.yaml.
         telemetry: notified of each attempt.
-        outcomes: notified of each end.
-        permit: requests go out only while it is granted.
-        breaker: whether the API takes requests, and why not.
-        progress: notified whenever a request ends, or leaves its place to others.
-        rng: draws from [0, 1) for full jitter.
-        before_sending: called each time before the permit is looked at for a request.
+        outcomes: notified of each outcome.
+        permit: requests are sent only while it is granted.
+        breaker: whether the API accepts requests, and if not, why.
+        progress: notified when a request ends, or a batch backs off and others may be sent in its place.
+        rng: draws from [0, 1), for full jitter.
+        before_sending: called before the permit is checked for a request.
 
     Attributes:
-        in_hand: the tasks of all batches that have been started and are not finished.
-        on_wire: batches that have been sent and not answered.
+        in_hand: the tasks of all batches that were started and are not finished.
+        on_wire: the batches of requests in flight.
     """
 
-    def __init__(  # noqa: PLR0913 - what it stands between
+    def __init__(  # noqa: PLR0913 - its collaborators
         self,
         destination: Destination,
         lanes: Lanes,
@@ -93,7 +93,7 @@ class Delivery:
         self.on_wire: set[Batch] = set()
 
     def start(self, batch: Batch) -> asyncio.Task[None]:
-        """Send a batch, and what it is split into, until each call is delivered or refused."""
+        """Send a batch, and the parts that it is split into, until each call is delivered or refused."""
         self._untried += 1
         task = asyncio.create_task(self._deliver(batch))
         self.in_hand.add(task)
@@ -101,10 +101,10 @@ class Delivery:
         return task
 
     async def wait_for_turn(self) -> None:
-        """Wait until another batch may be sent at once: a batch that is taken only then has had time to grow.
+        """Wait until another batch may be sent immediately. Taking it from the lanes only then lets it grow meanwhile.
 
-        A batch that waits for its retry leaves its place to others. While the API fails, one batch that was not tried
-        yet is kept ready, so that a probe can tell a failing API from failing batches.
+        A batch that backs off does not count towards the limit. While the API fails, one untried batch is kept ready as
+        a probe: retries of old batches alone could not distinguish a failing API from failing batches.
         """
         while not self._has_turn():
             await self._progress.wait()
@@ -112,7 +112,7 @@ class Delivery:
         await self._wait_for_window()
 
     def partitions_on_wire(self) -> set[PartitionState]:
-        """The assignments whose calls have been sent and not answered."""
+        """The partitions with calls in flight."""
         return {chunk.state for batch in self.on_wire for chunk in batch.chunks}
 
     def _has_turn(self) -> bool:
@@ -131,6 +131,7 @@ class Delivery:
             piece = _next(pieces)
             if piece.due > self._now():
                 await self._back_off_until(piece.due)
+            # What is left of it takes its place, because the order within a lane is that of the list.
             at = pieces.index(piece)
             pieces[at : at + 1] = await self._attempt(piece.batch, piece.state)
 
@@ -143,7 +144,7 @@ class Delivery:
             self._backing_off -= 1
 
     async def _attempt(self, batch: Batch, state: RetryState) -> list[_Piece]:
-        """Send a piece once; returns what is left of it."""
+        """Send a piece once; returns the pieces that are still to be delivered."""
         async with self._turn():
             batch = self._lanes.without_revoked(batch)
             if not batch.chunks:
@@ -167,7 +168,7 @@ class Delivery:
                 return [_Piece(batch, state, self._retry_at(kind, state))]
 
     def _judge(self, batch: Batch, state: RetryState, kind: ResponseClass, response: Response) -> Action:
-        """Learn from a response, and decide what to do with its batch."""
+        """Update the breaker and the retry state with a response, and decide what to do with its batch."""
         now = self._now()
         if kind is ResponseClass.ACCEPTED:
             self._breaker.succeeded(state.sent_at)
@@ -188,10 +189,10 @@ class Delivery:
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
-        """Wait until a request may go out; while the API fails, one at a time, first come first served."""
+        """Wait until a request may be sent. While the breaker is open, one at a time, in the order of their waiting."""
         probing = False
         try:
-            while True:  # each wait gives way to others, so every condition is looked at again after it
+            while True:  # other tasks run during each wait, so all conditions are checked again afterwards
                 self._before_sending()
                 if self._breaker.is_open and not probing:
                     probing = await self._probing.acquire()
@@ -244,7 +245,7 @@ class Delivery:
 
 @dataclass(slots=True, eq=False)
 class _Piece:
-    """A batch, or what was split from one, and when it is due again."""
+    """A batch, or a part that was split from one, and when it is due."""
 
     batch: Batch
     state: RetryState
@@ -252,7 +253,7 @@ class _Piece:
 
 
 def _next(pieces: list[_Piece]) -> _Piece:
-    """The piece that is due first. None overtakes another of the same lane: that would break the key's order."""
+    """The piece that is due first, but never one behind another of the same lane: that would break the key's order."""
     first = pieces[0]
     before: set[tuple[PartitionState, OrderKey]] = set()
     for piece in pieces:

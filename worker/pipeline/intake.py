@@ -1,7 +1,7 @@
-"""From fetched records to queued calls: each slice of records is mapped in one go, between two turns of the loop.
+"""Maps fetched records and queues their calls, in slices that each run between two iterations of the event loop.
 
-What a record's mapping costs decides how many are mapped in one go, and how many are fetched: polling must go on, or
-the group takes the partitions away.
+The measured cost of mapping limits how many records are mapped at once and how many are fetched: a member that does not
+poll in time loses its partitions.
 """
 
 from __future__ import annotations
@@ -26,39 +26,40 @@ if TYPE_CHECKING:
     from worker.telemetry.telemetry import Telemetry
 
 SLICE = 256
-"""Records mapped in one go, at most: few enough that requests and heartbeats hardly wait (about 2 ms), many enough that
-what is done once a slice costs nothing."""
+"""The largest number of records in a slice. At about 6 µs each a slice takes 2 ms, for which requests and heartbeats
+wait; the fixed cost of a slice is negligible for so many."""
 
 SLICE_SECONDS = 0.01
-"""How long mapping a slice should take at most; a slice of records that cost more holds fewer, at least one."""
+"""How long mapping a slice should take at most. Slices of records with a higher cost are smaller, at least one record:
+10 ms is short against the latency of a request."""
 
 MAPPING_SECONDS = 0.5
-"""How long records are mapped between two polls. Kafka's least `max.poll.interval.ms` is a session, so about 6 s; one
-record, which may take `limits.mapping_timeout`, comes on top."""
+"""How long records are mapped between two polls. `max.poll.interval.ms` cannot be below the session timeout, for which
+brokers allow 6 s or more by default; one more record may take `limits.mapping_timeout` on top."""
 
 MAX_SLOW_RECORDS = 1000
-"""So many records are remembered as too slow: a record may come again when a rebalance overtakes its dead letter."""
-
+"""The number of slow records kept in memory: a record is fetched again if a rebalance comes before its dead letter is
+acknowledged, and must not block the worker again. An entry takes about 200 bytes."""
 
 TOO_SLOW = "MAPPING_TOO_SLOW"
-"""Why a record is rejected whose mapping does not end."""
+"""The reason for rejecting a record whose mapping was interrupted twice."""
 
 
 class Intake:
     """Maps fetched records and queues their calls.
 
     Args:
-        lanes: where calls wait, and the assignments.
-        dead_lettering: gets what can never be delivered.
-        storm: counts what is mapped.
-        telemetry: told of records.
-        converter: compiles a topic's mapping; it may take seconds, and must not block the loop.
+        lanes: the queues for calls, and the assigned partitions.
+        dead_lettering: receives records that can never be delivered.
+        storm: counts mapped records.
+        telemetry: notified of records.
+        converter: compiles a topic's mapping; this may take seconds and must not block the loop.
         time_limit: runs mappings.
-        queued: called when new calls change when the next batch is due.
-        stopwatch: seconds, for the cost of mapping.
+        queued: called when new calls change the time at which the next batch is due.
+        stopwatch: seconds, to measure the cost of mapping.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what it stands between
+    def __init__(  # noqa: PLR0913, PLR0917 - its collaborators
         self,
         lanes: Lanes,
         dead_lettering: DeadLetterWriter,
@@ -87,10 +88,18 @@ class Intake:
         self._fits = 0
         self._record_sizes = RecordSizes()
 
-    # What waits
+    # Backlog
 
     def fetch_limit(self, records: int, size: int) -> int:
-        """How many records may be fetched, where so many and so many bytes are left; 0 while some can be mapped."""
+        """How many records may be fetched.
+
+        Args:
+            records: how many more may be in progress.
+            size: how many more bytes may be in progress.
+
+        Returns:
+            0 while fetched records still wait to be mapped.
+        """
         if self._backlog.is_ready:
             return 0
         waiting, waiting_size = self._backlog.weight()
@@ -99,11 +108,11 @@ class Intake:
         return min(left, self._fits) if self._fits else left
 
     def waiting(self) -> tuple[int, int]:
-        """How many fetched records wait to be mapped, and their bytes."""
+        """The number of fetched records that wait to be mapped, and their bytes."""
         return self._backlog.weight()
 
     def clear(self) -> None:
-        """Forget what is not mapped yet; it was not committed."""
+        """Drop records that are not mapped yet; they were not committed."""
         self._backlog.clear()
 
     @property
@@ -111,16 +120,18 @@ class Intake:
         """The tasks that compile mappings."""
         return list(self._compiling.values())
 
-    # Map
+    # Mapping
 
     async def accept(self, fetched: Fetched) -> None:
-        """Map what was fetched, for a while; what is left then is mapped by the next call."""
-        self._take_compiled()
+        """Map fetched records for at most `MAPPING_SECONDS`; the next call maps the rest."""
+        self._resume_compiled()
         self._backlog.add(self._lanes.partitions, fetched.records, fetched.positions)
         began, mapped, self._spent = self._stopwatch(), 0, 0.0
+        # One slice at a time: requests, heartbeats and pages get their turn in between.
         while self._stopwatch() - began < MAPPING_SECONDS and (found := self._backlog.next(self._converters)):
             mapped += self._map(*found)
             await asyncio.sleep(0)
+        # `_spent` counts only mapping, without the other tasks' turns.
         if mapped:
             self._fits = int(mapped * MAPPING_SECONDS / self._spent) + 1 if self._spent > 0 else 0
         for topic in self._backlog.waiting():
@@ -128,11 +139,11 @@ class Intake:
                 self._compiling[topic] = asyncio.create_task(self._compile(topic))
 
     async def _compile(self, topic: str) -> None:
-        """Compiled with its first record: all at once would be seconds for a hundred topics."""
+        """Compile a topic's mapping when its first record arrives: a hundred topics at the start would take seconds."""
         self._converters[topic] = await self._converter(topic)
 
-    def _take_compiled(self) -> None:
-        """Go on with the topics that have been compiled. Raises what compiling one raised."""
+    def _resume_compiled(self) -> None:
+        """Resume the topics whose mapping has been compiled. Raises what compiling one raised."""
         for topic, task in list(self._compiling.items()):
             if task.done():
                 del self._compiling[topic]
@@ -140,7 +151,10 @@ class Intake:
                 self._backlog.resume(topic)
 
     def _map(self, state: PartitionState, run: Sequence[Record]) -> int:
-        """Map a slice of a partition's records: no await, task or metric for a record. Returns how many were mapped."""
+        """Map a slice of a run of one partition; returns the number of records that were mapped.
+
+        This is the hot path: there is no await, task or metric for each record, only for each slice.
+        """
         topic = state.partition[0]
         records = Slice(run[: self._sizes.get(topic, SLICE)])
         if self._slow and self._stop_before_slow(state, records):
@@ -177,7 +191,7 @@ class Intake:
         self._telemetry.records_consumed(len(records), state.partition[0])
 
     def _queue(self, state: PartitionState, calls: list[QueuedCall]) -> int:
-        """Give calls to the lanes; wakes who waits for a batch if that changes when it is due. Returns their bytes."""
+        """Queue calls, and notify the dispatcher if the next batch is due at another time now. Returns their bytes."""
         due = self._lanes.next_due()
         size = self._lanes.add(state, calls, asyncio.get_running_loop().time())
         if self._lanes.next_due() != due:
@@ -187,29 +201,32 @@ class Intake:
     def _reject(
         self, state: PartitionState, records: Sequence[Record], rejected: list[RejectedRecord]
     ) -> None:
-        """Reject what can never be delivered; the storm breaker is told of all records, in order."""
-        judged = 0
-        for record, verdict in rejected:
-            at = judged
-            while records[at] is not record:  # by identity: to compare two records reads their headers
+        """Reject records that can never be delivered; the storm breaker counts all records, in order."""
+        counted = 0
+        for record, rejection in rejected:
+            at = counted
+            while records[at] is not record:  # identity, because `==` of two messages compares their headers
                 at += 1
-            self._storm.mapped(at - judged)
-            self._dead_lettering.reject(state, record, verdict)
-            judged = at + 1
-        self._storm.mapped(len(records) - judged)
+            self._storm.mapped(at - counted)
+            self._dead_lettering.reject(state, record, rejection)
+            counted = at + 1
+        self._storm.mapped(len(records) - counted)
 
     def _measured(self, topic: str, n: int, seconds: float) -> None:
-        """Choose the size of the topic's next slice by what this one cost; it grows slowly."""
+        """Set the size of the topic's next slice by the cost of this one. It at most doubles, in case of an outlier."""
         self._spent += seconds
         size = self._sizes.get(topic, SLICE)
         if seconds * size > SLICE_SECONDS * n or size < SLICE:
             fits = int(SLICE_SECONDS * n / seconds) if seconds > 0 else SLICE
             self._sizes[topic] = max(1, min(SLICE, 2 * size, fits))
 
-    # Too slow
+    # Slow records
 
     def _interrupted(self, state: PartitionState, record: Record) -> None:
-        """A record's mapping took too long. The slice is mapped again up to it, then the record alone."""
+        """Remember a record whose mapping was interrupted. The records before it are mapped again, then it alone.
+
+        The second try is fair to a record that was slow only because of the machine.
+        """
         place = (*state.partition, record.offset())
         blocked = self._time_limit.interrupted
         times = self._slow.pop(place, (0, None))[0] + 1
@@ -219,7 +236,7 @@ class Intake:
         self._telemetry.mapping_interrupted(*place, blocked, times)
 
     def _stop_before_slow(self, state: PartitionState, records: Slice) -> bool:
-        """End a slice before or after a record that was too slow; True if it was so twice, and is rejected."""
+        """Cut a slice so that a slow record is in a slice of its own; True if it was slow twice and is now rejected."""
         for at, record in enumerate(records):
             times, mapper = self._slow.get((*state.partition, record.offset()), (0, None))
             if times:

@@ -4,7 +4,7 @@ Records are fetched and accepted, each becomes calls by its topic's mapping, the
 taken when a request may be sent, and a partition's offset is committed once everything below it is delivered,
 dead-lettered or ignored. Four loops do that, each at its own pace:
 
-- `_consume`: fetch → map → lanes, in slices, without an await for a record;
+- `_consume`: fetch → map → lanes, in slices, without an await for each record;
 - `_dispatch`: lanes → a batch → `Delivery`;
 - `DeadLetterWriter.run`: rejected records → the dead-letter topic;
 - `_commit`: finished offsets → Kafka.
@@ -58,7 +58,7 @@ class Pipeline:
         stopwatch: seconds, for what mapping costs.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - everything that meets here
+    def __init__(  # noqa: PLR0913, PLR0917 - all collaborators meet here
         self,
         source: Source,
         destination: Destination,
@@ -133,10 +133,10 @@ class Pipeline:
         self._caught_up = asyncio.Event()
         self._ends = CaughtUp()
 
-    # Life
+    # Running
 
     async def run(self, *, until_caught_up: bool = False) -> bool:
-        """Work until `stop`, or until caught up. True if everything in hand was finished and committed.
+        """Work until `stop`, or until caught up. True if all records in progress were finished and committed.
 
         Raises:
             SourceFailed: the source can never work as it is configured.
@@ -161,7 +161,7 @@ class Pipeline:
             ends: list[asyncio.Future[Any]] = [*loops, *waits, self._fault]
             done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             for ended in done:
-                ended.result()  # a loop that ended has failed
+                ended.result()  # the loops never return, so this raises a loop's exception
             drained = not (until_caught_up and self._halted.is_set()) and await self._drain()
         finally:
             await _cancel([*waits, *loops, *self._intake.tasks, *self._delivery.in_hand])
@@ -182,12 +182,12 @@ class Pipeline:
         return False
 
     def stop(self, reason: str) -> None:
-        """Stop fetching, deliver what is in hand, commit, leave the group."""
+        """Stop fetching, deliver and commit what is in progress, and leave the group."""
         self._telemetry.draining(reason)
         self._stop_asked.set()
 
     async def _drain(self) -> bool:
-        """Deliver and commit what is in hand within `shutdown_timeout`; True if that was everything."""
+        """Deliver and commit what is in progress within `shutdown_timeout`; True if everything was."""
         self._draining = True
         self._intake.clear()
         self._lanes_changed.notify()
@@ -204,7 +204,7 @@ class Pipeline:
     def _is_idle(self) -> bool:
         return self._dead_lettering.is_idle and (self._lanes.is_idle() or self._storm.broken)
 
-    # Fetch and map
+    # Fetching and mapping
 
     async def _consume(self) -> None:
         while True:
@@ -214,7 +214,7 @@ class Pipeline:
             self._commit_early_if_crowded()
 
     def _fetch_limit(self) -> int:
-        """How many records may be fetched; 0 keeps polling."""
+        """How many records may be fetched; the source polls even with 0."""
         if self._draining or self._storm.broken:
             return 0
         return self._intake.fetch_limit(*self._room())
@@ -231,7 +231,7 @@ class Pipeline:
     def _notify_lanes(self) -> None:
         self._lanes_changed.notify()
 
-    # Take and deliver
+    # Delivering
 
     async def _dispatch(self) -> None:
         while True:
@@ -241,7 +241,7 @@ class Pipeline:
             self._delivery.start(batch).add_done_callback(self._delivery_ended)
 
     async def _take(self) -> Batch:
-        """The next batch, as soon as there is reason to send one."""
+        """The next batch, as soon as one is due."""
         while True:
             batch = self._lanes.take(self._now(), draining=self._draining)
             if batch is not None:
@@ -268,7 +268,7 @@ class Pipeline:
         self._dead_lettering.refuse(batch, response, attempts)
         self._lanes_changed.notify()
 
-    # Commit
+    # Committing
 
     async def _commit(self) -> None:
         while True:
@@ -277,13 +277,13 @@ class Pipeline:
             await self._committer.wait()
 
     def _commit_early_if_crowded(self) -> None:
-        """Where fetching would soon stop for lack of a commit, do not wait for the second to end."""
+        """Commit now if fetching would soon stop, because only a commit frees what was fetched."""
         records, size = self._room()
         if size <= 0 or 2 * records < self._settings.memory.max_records_in_progress:
             self._committer.hurry()
 
     def _notice_the_end(self) -> None:
-        """Caught up, or never to be: for `--until-caught-up`."""
+        """For `--until-caught-up`: notice that the worker has caught up, or that it cannot."""
         if self._breaker.hold or (self._storm.broken and self._dead_lettering.is_idle):
             self._halted.set()
         if self._joined and self._source.is_complete and self._ends.holds(self._lanes.partitions.values()):
@@ -302,8 +302,8 @@ class Pipeline:
     async def revoked(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         """See `ports.Assignments`.
 
-        Only what is on the wire, and dead letters that are being written, are waited for. The next owner sends what
-        would have been retried.
+        Waits only for requests in flight and for dead letters that are being written. The next owner sends the calls
+        that would have been retried.
         """
         states = self._states(partitions)
         for state in states:
@@ -322,6 +322,7 @@ class Pipeline:
         return [self._lanes.partitions[each] for each in partitions if each in self._lanes.partitions]
 
     async def _wait_for_wire(self, states: list[PartitionState]) -> None:
+        # A request ends within `pipelines.timeout`. The rebalance must not wait longer, say for a dead-letter write.
         deadline = self._now() + self._settings.pipelines.timeout + 1
         while not (self._delivery.partitions_on_wire() | self._dead_lettering.writing).isdisjoint(states):
             if (left := deadline - self._now()) <= 0:
@@ -335,7 +336,7 @@ class Pipeline:
         self._dead_lettering.drop_revoked()
         self._progress.notify()
 
-    # What can be asked
+    # State
 
     def _held(self) -> str | None:
         return STORM if self._storm.broken else self._breaker.hold
@@ -355,7 +356,7 @@ class Pipeline:
         return reasons
 
     def observation(self) -> Observation:
-        """How things stand, for gauges and the status page."""
+        """The current state, for gauges and the status page."""
         states = self._lanes.partitions
         now = self._clock()
         waiting, waiting_size = self._intake.waiting()
@@ -375,7 +376,7 @@ class Pipeline:
 
     @property
     def blocked(self) -> Blocked | None:
-        """The mapping that blocks the event loop at this moment; may be asked by any thread."""
+        """The mapping that blocks the event loop at this moment; may be read by any thread."""
         return self._time_limit.blocked
 
     def _now(self) -> float:

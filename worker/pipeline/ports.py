@@ -1,4 +1,4 @@
-"""What the pipeline needs from the world: a source of records, a destination for calls, a place for dead letters."""
+"""The pipeline's interfaces to the outside: a source of records, a destination for calls, a store for dead letters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from worker.dead_letters.failed_record import FailedRecord
 
 @dataclass(slots=True)
 class Fetched:
-    """What one fetch brought.
+    """The result of one fetch.
 
     Attributes:
         records: in Kafka's order within each partition.
@@ -61,7 +61,7 @@ class Source(Protocol):
 
     @property
     def is_complete(self) -> bool:
-        """Whether each partition that the group gave is read: none waits for its topic to be there, or allowed."""
+        """Whether all assigned partitions are being read; False while the topic of one is missing or forbidden."""
         ...
 
     @property
@@ -73,7 +73,7 @@ class Source(Protocol):
         """Subscribe. Raises `SourceFailed` if that can never work."""
 
     async def fetch(self, limit: int) -> Fetched:
-        """At most `limit` records, as soon as there are any, or nothing after a short while.
+        """Return at most `limit` records as soon as there are any, or nothing after a short wait.
 
         Never cancelled: records that were fetched and not accepted would be skipped by the next commit. With `limit` 0
         nothing is fetched; after a second of that the partitions are paused, and the next positive limit resumes them.
@@ -84,23 +84,23 @@ class Source(Protocol):
         """Commit these offsets: everything below them is finished. Raises `CommitFailed`.
 
         Returns:
-            Partitions whose commit Kafka refuses, and no other's: their topic was deleted, or is forbidden.
+            Partitions whose commit Kafka refuses while it accepts the others: their topic is deleted or forbidden.
         """
         ...
 
     async def confirm(self) -> None:
-        """Have Kafka say that all partitions are still ours. Raises `CommitFailed` if it does not."""
+        """Ask Kafka to confirm that this member still owns its partitions. Raises `CommitFailed` if it does not."""
 
     async def close(self) -> None:
         """Leave the group."""
 
 
 class SourceFailed(Exception):  # noqa: N818 - says what happened
-    """The source can never work as it is configured: a topic that does not exist, no rights."""
+    """The source can never work with this configuration: a missing topic, missing permissions."""
 
 
 class CommitFailed(Exception):  # noqa: N818 - says what happened
-    """The commit failed; a later one has newer offsets."""
+    """The commit failed; a later one will include these offsets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +110,8 @@ class Response:
     Attributes:
         status: the HTTP status; 0 if there was no complete response (refused, reset, truncated, timed out).
         json: whether the body is empty or JSON: a 2xx with anything else did not come from the API.
-        errors: the API's own words (`meta.errors`), redacted of payload values.
-        retry_after: seconds that it asked to wait, at most 300.
+        errors: the API's error messages (`meta.errors`), with payload values redacted.
+        retry_after: seconds to wait according to `Retry-After`, at most 300.
         failure: why there was no response: `timeout`, `connection`, ...
     """
 
@@ -123,10 +123,10 @@ class Response:
 
 
 class Destination(Protocol):
-    """Takes calls to the API."""
+    """Sends calls to the API."""
 
     async def send(self, body: bytes, records: Sequence[Record], calls: int) -> Response:
-        """POST one batch of `calls`. Every outside error becomes a `Response`. The records are for trace links."""
+        """POST one batch of `calls`. Network errors are returned as a `Response`. The records are for trace links."""
         ...
 
     async def close(self) -> None:
@@ -134,7 +134,7 @@ class Destination(Protocol):
 
 
 class DeadLetters(Protocol):
-    """Keeps records that can never be delivered."""
+    """Stores records that can never be delivered."""
 
     async def write(self, failed: Sequence[FailedRecord]) -> list[str | None]:
         """Write and wait for the broker's acknowledgement.

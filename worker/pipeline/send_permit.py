@@ -1,4 +1,4 @@
-"""Whether requests may go out at all, as far as Kafka and the dead-letter topic are concerned."""
+"""Whether requests may be sent at all, as far as Kafka and dead letters are concerned."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 
 class SendPermit:
-    """Granted while there is no reason to stop sending. What is on the wire is still answered."""
+    """Granted while there is no reason to stop sending. Requests in flight are not affected."""
 
     def __init__(self) -> None:
         self._reasons: set[str] = set()
@@ -24,11 +24,11 @@ class SendPermit:
         self._granted.clear()
 
     def restore(self, reason: str) -> None:
-        """This is no longer a reason to send nothing."""
+        """Remove this reason; requests may be sent again if it was the last one."""
         self._reasons.discard(reason)
         if not self._reasons:
             self._granted.set()
 
     async def wait(self) -> None:
-        """Until it is granted."""
+        """Wait until it is granted."""
         await self._granted.wait()

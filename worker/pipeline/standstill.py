@@ -31,7 +31,7 @@ RETRY_SECONDS = 0.5
 
 
 class StandstillGuard:
-    """Withholds the permit after a standstill.
+    """Withholds the permit after a standstill until Kafka confirms the partitions.
 
     Args:
         source: confirms ownership; its session timeout says how long a standstill may last.
@@ -39,7 +39,7 @@ class StandstillGuard:
         clock: epoch seconds.
 
     Attributes:
-        unconfirmed: whether the process stood still and Kafka has not confirmed since.
+        unconfirmed: whether there was a standstill that Kafka has not confirmed yet.
     """
 
     def __init__(self, source: Source, permit: SendPermit, clock: Callable[[], float]) -> None:
@@ -62,7 +62,7 @@ class StandstillGuard:
     async def run(self) -> None:
         """Compare the clocks while nothing is sent, and have ownership confirmed after a standstill."""
         while True:
-            await asyncio.sleep(self._limit / 4)
+            await asyncio.sleep(self._limit / 4)  # an idle worker's checks must be closer together than a gap
             self.notice()
             while self.unconfirmed:
                 await self._confirm()
@@ -74,6 +74,7 @@ class StandstillGuard:
         except CommitFailed:  # the partitions are lost, or Kafka is unreachable: the next poll finds out
             await asyncio.sleep(RETRY_SECONDS)
             return
+        # Another standstill during the confirmation makes it worthless.
         self.notice()
         if standstills == self._standstills:
             self.unconfirmed = False

@@ -1,4 +1,4 @@
-"""How one coroutine tells others that something they wait for may have changed."""
+"""A condition variable without a lock, for coroutines of one event loop."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import asyncio
 
 
 class Wakeup:
-    """Wakes everyone who waits at this moment.
+    """Wakes all coroutines that are waiting.
 
-    Whoever waits looks first and looks again: `while not ready(): await wakeup.wait()`. Nothing is missed between
-    the look and the wait, because neither gives way to another coroutine.
+    Use it in a loop: `while not ready(): await wakeup.wait()`. No notification is missed between the check and the
+    wait, because no other coroutine runs in between.
     """
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
 
     def notify(self) -> None:
-        """Something may have changed."""
+        """Wake all waiting coroutines: the state that they check may have changed."""
         self._event.set()
         self._event = asyncio.Event()
 
     async def wait(self, seconds: float | None = None) -> None:
-        """Wait for `notify`, at most so long."""
+        """Wait for `notify`, at most this many seconds."""
         try:
             async with asyncio.timeout(seconds):
                 await self._event.wait()

@@ -1,4 +1,4 @@
-"""Settings and mappings as a whole: what commands, tests and the demo begin with."""
+"""Loads the whole configuration, settings and mappings, for commands, tests and the demo."""
 
 from __future__ import annotations
 
@@ -15,32 +15,33 @@ def load_configuration(
     environ: Mapping[str, str],
     *,
     needs_key: bool,
-    look_closer: Callable[[Settings], list[Problem]] = lambda _: [],
+    further_checks: Callable[[Settings], list[Problem]] = lambda _: [],
 ) -> tuple[Settings, Mappings]:
     """Read worker.yaml and the mappings that it names; see `load_settings`.
 
     Args:
-        path: of worker.yaml.
-        environ: for `${NAME}` and `WORKER__SECTION__KEY`.
-        needs_key: whether there must be an API key.
-        look_closer: finds what is wrong with settings that are right by themselves.
+        path: the path of worker.yaml.
+        environ: environment variables, for `${NAME}` and `WORKER__SECTION__KEY`.
+        needs_key: whether an API key is required.
+        further_checks: finds problems of settings that are valid individually.
 
     Raises:
-        ConfigError: with the problems of all.
+        ConfigError: with all problems of the settings and of all mapping files.
     """
+    # Even if worker.yaml has problems, its valid settings lead to the mapping files, whose problems are reported too.
     try:
         settings = load_settings(path, environ, needs_key=needs_key)
-        problems = look_closer(settings)
+        problems = further_checks(settings)
     except SettingsError as error:
         settings = error.remaining
-        problems = [*error.problems, *look_closer(settings)]
+        problems = [*error.problems, *further_checks(settings)]
     if problems:
         raise ConfigError([*problems, *_mapping_problems(settings)])
     return settings, load_mappings(settings)
 
 
 def load_mappings(settings: Settings) -> Mappings:
-    """The mappings that the settings name. Raises ConfigError with every problem of every file."""
+    """Load the mappings that the settings name. Raises `ConfigError` with every problem of every file."""
     return Mappings.load(
         settings.mappings,
         mapper_path=settings.mapper_path,

@@ -1,4 +1,4 @@
-"""What the worker's pages show, asked for by the thread that serves them."""
+"""The state shown by the worker's HTTP endpoints, read from the event loop by the thread that serves them."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-ANSWER_SECONDS = 1.0
-"""How long a page waits for the event loop, before it shows what it knows."""
+LOOP_TIMEOUT_SECONDS = 1.0
+"""How long an endpoint waits for the event loop before it returns the last known state. Probes of Kubernetes
+time out after a second by default: a longer wait would look like no response."""
 
-BEAT_SECONDS = 0.5
-"""How often the event loop shows that it turns."""
+HEARTBEAT_SECONDS = 0.5
+"""How often the event loop records that it is running; fine enough for limits of seconds, cheap for an idle loop."""
 
-NOT_RESPONDING = {"reason": "NOT_RESPONDING", "detail": "the event loop is busy and does not answer"}
+NOT_RESPONDING = {"reason": "NOT_RESPONDING", "detail": "the event loop is busy and does not respond"}
 
 
 class Pages:
-    """Asks a worker in its event loop, which may be blocked; made in that loop.
+    """Reads a worker's state on its event loop, which may be blocked. Must be created on that loop.
 
     Args:
         worker: the worker.
@@ -35,34 +36,34 @@ class Pages:
         self._loop = asyncio.get_running_loop()
         self._reasons: list[dict[str, Any]] = []
         self._status: dict[str, Any] = worker.telemetry.status()
-        self._turned_at = 0.0
-        self._beating: asyncio.TimerHandle
+        self._heartbeat_at = 0.0
+        self._heartbeat: asyncio.TimerHandle
         self._beat()
 
     def close(self) -> None:
-        """Stop looking whether the loop turns."""
-        self._beating.cancel()
+        """Stop the heartbeat."""
+        self._heartbeat.cancel()
 
     # Called in other threads.
 
     def alive(self) -> bool:
-        """Whether the loop turned within `max.poll.interval.ms`."""
-        return time.monotonic() - self._turned_at < self._worker.source.max_poll_interval
+        """Whether the event loop has run within `max.poll.interval.ms`, after which Kafka revokes the partitions."""
+        return time.monotonic() - self._heartbeat_at < self._worker.source.max_poll_interval
 
     def ready(self) -> list[dict[str, Any]]:
-        """Why the worker is not ready; while the loop is blocked that comes on top of what was the case before."""
+        """Why the worker is not ready. While the loop is blocked, that is added to the last known reasons."""
         if blocked := self._blocked():
             return [blocked, *self._reasons]
         try:
-            self._reasons = self._ask(self._worker.problems)
+            self._reasons = self._on_loop(self._worker.problems)
         except TimeoutError:
             return [self._blocked() or NOT_RESPONDING, *self._reasons]
         return self._reasons
 
     def status(self) -> dict[str, Any]:
-        """What the status page shows; while the loop is blocked, what it showed last."""
+        """The data of the status page; while the loop is blocked, the last known data."""
         with suppress(TimeoutError):
-            self._status = self._ask(self._worker.telemetry.status)
+            self._status = self._on_loop(self._worker.telemetry.status)
         return self._status
 
     def _blocked(self) -> dict[str, Any] | None:
@@ -74,27 +75,27 @@ class Pages:
         place = f"{record.topic()}:{record.partition()}:{record.offset()}"
         return {"reason": "MAPPER_BLOCKED", "detail": f"{what} does not return for {place}"}
 
-    def _ask(self, question: Callable[[], T]) -> T:
-        """Have the loop answer. Raises TimeoutError where it does not within `ANSWER_SECONDS`, or is closed."""
-        answer: concurrent.futures.Future[T] = concurrent.futures.Future()
+    def _on_loop(self, call: Callable[[], T]) -> T:
+        """Call a function on the event loop. Raises `TimeoutError` after `LOOP_TIMEOUT_SECONDS`, or if it is closed."""
+        result: concurrent.futures.Future[T] = concurrent.futures.Future()
 
-        def ask() -> None:
-            if answer.set_running_or_notify_cancel():
+        def run() -> None:
+            if result.set_running_or_notify_cancel():
                 try:
-                    answer.set_result(question())
-                except Exception as error:  # noqa: BLE001 - it is raised where it was asked
-                    answer.set_exception(error)
+                    result.set_result(call())
+                except Exception as error:  # noqa: BLE001 - raised in the calling thread
+                    result.set_exception(error)
 
         try:
-            self._loop.call_soon_threadsafe(ask)
+            self._loop.call_soon_threadsafe(run)
         except RuntimeError as closed:
             raise TimeoutError from closed
         try:
-            return answer.result(ANSWER_SECONDS)
+            return result.result(LOOP_TIMEOUT_SECONDS)
         except TimeoutError:
-            answer.cancel()
+            result.cancel()  # or a blocked loop would later run one call for each request of this time
             raise
 
     def _beat(self) -> None:
-        self._turned_at = time.monotonic()
-        self._beating = self._loop.call_later(BEAT_SECONDS, self._beat)
+        self._heartbeat_at = time.monotonic()
+        self._heartbeat = self._loop.call_later(HEARTBEAT_SECONDS, self._beat)

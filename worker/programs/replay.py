@@ -1,10 +1,10 @@
-"""A replay put together: the worker's own pipeline, with the dead-letter topic as its source.
+"""The replay of dead letters: the worker's own pipeline, with the dead-letter topic as its source.
 
-Same lanes, batches, limits and verdicts as in `app`; what differs:
+Lanes, batches, limits and retries are those of `run`. The differences:
 
-- the source is `ReplaySource`: it stops at the end that the topic had, and marks letters instead of committing;
-- a letter that fails again is written with its history;
-- the storm breaker is off: a replay is watched, `--limit` is there to try, and what fails stays a dead letter.
+- The source is `ReplaySource`: it stops at the end offsets of its start, and marks dead letters instead of committing.
+- A dead letter that fails again is written with its history.
+- The storm breaker is off: an operator watches a replay and can try it with `--limit`, and failures stay dead letters.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 from worker.adapters.dead_letter_topic.replay_source import ReplayOutcome, ReplaySource
 from worker.adapters.dead_letter_topic.resolved_marks import ResolvedMarks
-from worker.adapters.dead_letter_topic.writer import DeadLetterTopic, NotAnsweredError
+from worker.adapters.dead_letter_topic.writer import DeadLetterTopic, TopicUnknownError
 from worker.adapters.pipelines_api.client import PipelinesApi
-from worker.dead_letters.forecast import Admission, ReplayedLetter, Tally
+from worker.dead_letters.forecast import Forecast, ReplayedDeadLetter, Tally
 from worker.pipeline.pipeline import Pipeline
 from worker.pipeline.ports import SourceFailed
 from worker.programs.run import drain_on_signals
@@ -28,7 +28,7 @@ from worker.telemetry.telemetry import Telemetry
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from worker.adapters.dead_letter_topic.reader import DeadLetterReader, Survey, Tell
+    from worker.adapters.dead_letter_topic.reader import DeadLetterReader, OnProgress, Survey
     from worker.core.records import Converter, QueuedCall, Record, RejectedRecord
     from worker.dead_letters.forecast import OnSlow
     from worker.dead_letters.selection import Selection
@@ -39,17 +39,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What a replay has done.
+    """The result of a replay.
 
     Attributes:
-        tally: what was decided of each letter.
-        delivered: letters whose calls the API has all accepted, and that are marked.
-        ignored: letters that today's mapping ignores, and that are marked.
+        tally: the decisions on all dead letters.
+        delivered: dead letters whose calls the API has all accepted, and that are marked.
+        ignored: dead letters that the current mapping ignores, and that are marked.
         failed_again: new dead letters, by reason.
-        left_over: letters that were taken and are not marked: the next replay sends them again.
-        problems: why it ended early, as `/readyz` has it.
-        finished: whether everything that was taken was finished.
-        interrupted: whether it was stopped before everything was taken.
+        left_over: dead letters that were selected but not marked; the next replay sends them again.
+        problems: why it ended early, in the words of `/readyz`.
+        finished: whether everything that was selected is finished.
+        interrupted: whether it was stopped before the end of the topic.
     """
 
     tally: Tally = field(default_factory=Tally)
@@ -64,15 +64,15 @@ class Replayed:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be replayed.
+    """What to replay.
 
     Attributes:
         reader: of the dead-letter topic.
-        survey: what waits in it.
-        selection: what is wanted of that.
-        mappings: today's.
-        limit: how many letters are taken at most; None: all.
-        tell: told of the progress, in offsets.
+        survey: the state of each dead letter.
+        selection: which of the waiting ones to replay.
+        mappings: the current mappings.
+        limit: the largest number of dead letters to replay; None means no limit.
+        on_progress: called with the progress, in offsets.
     """
 
     reader: DeadLetterReader
@@ -80,25 +80,25 @@ class Job:
     selection: Selection
     mappings: Mappings
     limit: int | None
-    tell: Tell
+    on_progress: OnProgress
 
-    def admission(self, on_slow: OnSlow | None = None) -> Admission:
-        """Decides of each letter."""
-        return Admission(self.survey.index, self.selection, self.mappings, self.reader.cluster_id, on_slow)
+    def forecast(self, on_slow: OnSlow | None = None) -> Forecast:
+        """A new forecast, which decides on each dead letter."""
+        return Forecast(self.survey.index, self.selection, self.mappings, self.reader.cluster_id, on_slow)
 
 
 def dry_run(job: Job) -> Tally:
-    """What a replay would do. Sends nothing, writes nothing, joins no group. Raises `SourceFailed`."""
-    admission = job.admission()
-    for record in job.reader.records(job.survey, job.tell):
-        if job.limit is not None and admission.tally.selected >= job.limit:
+    """What a replay would do. Sends and writes nothing, joins no group. Raises `SourceFailed`."""
+    forecast = job.forecast()
+    for record in job.reader.records(job.survey, job.on_progress):
+        if job.limit is not None and forecast.tally.selected >= job.limit:
             break
-        admission.admit(record)
-    return admission.tally
+        forecast.select(record)
+    return forecast.tally
 
 
 async def replay(settings: Settings, job: Job) -> Replayed:
-    """Send selected letters through the mapping to the API, until the end or a signal.
+    """Send the selected dead letters through the mapping to the API, until the end of the topic or a signal.
 
     Raises:
         SourceFailed: the dead-letter topic cannot be read or written.
@@ -107,9 +107,11 @@ async def replay(settings: Settings, job: Job) -> Replayed:
     letters = DeadLetterTopic(settings.kafka, telemetry, replaying=True)
     letters.cluster_id = job.reader.cluster_id
     api = PipelinesApi(settings.pipelines, telemetry)
-    admission = job.admission(telemetry.mapper_was_slow)
+    forecast = job.forecast(telemetry.mapper_was_slow)
     marks = ResolvedMarks(settings.kafka)
-    source = ReplaySource(job.reader, job.survey, admission, marks, telemetry, limit=job.limit, tell=job.tell)
+    source = ReplaySource(
+        job.reader, job.survey, forecast, marks, telemetry, limit=job.limit, on_progress=job.on_progress
+    )
     pipeline_settings = _without_storms(settings)
     pipeline = Pipeline(source, api, letters, _converter, pipeline_settings, telemetry)
     telemetry.observe(pipeline.observation)
@@ -124,14 +126,14 @@ async def replay(settings: Settings, job: Job) -> Replayed:
         await asyncio.to_thread(telemetry.shutdown)
     problems = tuple(f"{each['reason']}: {each['detail']}" for each in pipeline.problems())
     failed_again = dict(telemetry.totals().dead_letters)
-    done = _summary(admission.tally, source.marked, failed_again, problems, finished=finished)
+    done = _summary(forecast.tally, source.marked, failed_again, problems, finished=finished)
     return replace(done, interrupted=not source.at_end)
 
 
 async def _problems(letters: DeadLetterTopic) -> list[Problem]:
     try:
         return await letters.check([])
-    except NotAnsweredError as error:
+    except TopicUnknownError as error:
         raise SourceFailed(f"the dead-letter topic could not be checked: {error}") from None
 
 
@@ -149,19 +151,19 @@ async def _converter(_topic: str) -> Converter:
 
 
 def replayed(records: Sequence[Record], calls: list[QueuedCall], rejected: list[RejectedRecord]) -> int:
-    """The pipeline's `Converter`: the mapping was applied when the letters were taken."""
+    """The pipeline's `Converter`: returns the calls that the forecast has already made."""
     ignored = 0
     for letter in records:
-        assert isinstance(letter, ReplayedLetter)
-        if letter.verdict is not None:
-            rejected.append((letter, letter.verdict))
+        assert isinstance(letter, ReplayedDeadLetter)
+        if letter.rejection is not None:
+            rejected.append((letter, letter.rejection))
         calls.extend(letter.calls())
         ignored += not letter.is_for_the_api
     return ignored
 
 
 def _without_storms(settings: Settings) -> Settings:
-    never = {"halt_after_consecutive": sys.maxsize, "halt_above_ratio": 1.0}
+    never = {"halt_after_consecutive": sys.maxsize, "halt_above_ratio": 1.0}  # no share is above 1
     return settings.model_copy(update={"dead_letters": settings.dead_letters.model_copy(update=never)})
 
 
@@ -173,6 +175,7 @@ def _summary(
     *,
     finished: bool,
 ) -> Replayed:
+    # A dead letter that failed again was written as a new one, and the old one marked: both count in `marked`.
     left_over = tally.selected - marked[ReplayOutcome.SENT] - marked[ReplayOutcome.IGNORED]
     return Replayed(
         tally=tally,

@@ -1,4 +1,4 @@
-"""The worker put together: adapters round the pipeline, signals, and the exit code."""
+"""The worker: the pipeline with its adapters, signals and exit code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from worker.adapters.dead_letter_topic.writer import DeadLetterTopic, NotAnsweredError
+from worker.adapters.dead_letter_topic.writer import DeadLetterTopic, TopicUnknownError
 from worker.adapters.http.server import HttpServer, ListenFailed
 from worker.adapters.kafka.source import KafkaSource
 from worker.adapters.pipelines_api.client import PipelinesApi
@@ -37,21 +37,22 @@ if TYPE_CHECKING:
 DONE, HALTED = 0, 1
 
 LEAVING_SECONDS = 5.0
-"""How long after draining brokers that do not answer may keep the process from ending."""
-
-RETRY_SECONDS = 1.0
-"""How long a check of the dead-letter topic that got no answer is put off."""
+"""How long the process may take to close its connections after draining; brokers that do not respond could block it.
+Orchestrators kill after a grace period, so `delivery.shutdown_timeout` plus this has to fit into it."""
 
 AT_ONCE_SECONDS = 1.0
-"""The same, after a second signal."""
+"""The same after a second signal, when a user is waiting."""
+
+RETRY_SECONDS = 1.0
+"""How long to wait before checking the dead-letter topic again if brokers did not respond."""
 
 
 class Worker:
-    """One worker: everything that `run` needs, built and wired.
+    """One worker, with all its parts connected.
 
     Args:
         settings: worker.yaml.
-        mappings: what its mapping files say.
+        mappings: the mapping files.
     """
 
     def __init__(self, settings: Settings, mappings: Mappings) -> None:
@@ -80,8 +81,8 @@ class Worker:
         self.telemetry.observe(self._observation)
 
     async def run(self, *, until_caught_up: bool = False) -> int:
-        """Work until a signal, or until caught up; answers the exit code."""
-        self._tell_start()
+        """Work until a signal, or until caught up; returns the exit code."""
+        self._log_start()
         try:
             finished = await self.pipeline.run(until_caught_up=until_caught_up)
         except SourceFailed as failure:
@@ -91,7 +92,7 @@ class Worker:
         return DONE if finished else HALTED
 
     def problems(self) -> list[dict[str, str]]:
-        """Why the worker is not ready, as `/readyz` tells it."""
+        """Why the worker is not ready, for `/readyz`."""
         unchecked = f"the dead-letter topic could not be checked yet: {self._unchecked}"
         waiting = [{"reason": "DEAD_LETTERS_REFUSED", "detail": unchecked}] if self._unchecked else []
         joining = [] if self.source.joined else [{"reason": "JOINING", "detail": "not in its group yet"}]
@@ -104,7 +105,7 @@ class Worker:
         await asyncio.to_thread(self.telemetry.shutdown)
 
     async def _check_dead_letters(self) -> None:
-        """Without a topic for dead letters nothing is consumed. Raises SourceFailed."""
+        """Check the dead-letter topic, without which nothing may be consumed. Raises `SourceFailed`."""
         problems = await self._dead_letter_problems()
         for problem in problems:
             level = logging.WARNING if problem.warning else logging.ERROR
@@ -116,7 +117,7 @@ class Worker:
         while True:
             try:
                 problems = await self.dead_letters.check(self._mappings.subscriptions)
-            except NotAnsweredError as error:
+            except TopicUnknownError as error:
                 self._unchecked = str(error)
                 self.telemetry.source_failed(self._unchecked.partition(":")[0])
                 await asyncio.sleep(RETRY_SECONDS)
@@ -124,7 +125,7 @@ class Worker:
                 self._unchecked = None
                 return problems
 
-    def _tell_start(self) -> None:
+    def _log_start(self) -> None:
         for warning in (*self._settings.warnings, *self._mappings.warnings):
             self.telemetry.configuration_warned(str(warning))
         self.telemetry.worker_started(
@@ -135,18 +136,18 @@ class Worker:
 
     async def _converter(self, topic: str) -> Converter:
         """Compile a topic's mapping in a thread: a thousand rules take seconds."""
-        ids, on_slow = self._message_ids(), self._tell_slow
+        ids, on_slow = self._message_ids(), self._notify_slow
         on_no_call = self.telemetry.rules_known(topic, self._mappings.conditional_rules(topic))
         convert = await asyncio.to_thread(self._mappings.converter, topic, ids, on_slow, on_no_call)
         assert convert is not None, "only what the mappings subscribe to is consumed"
         return convert
 
-    def _tell_slow(self, mapper: str, seconds: float) -> None:
-        """Later: what runs now can be interrupted, and must not hold a lock of the log meanwhile."""
+    def _notify_slow(self, mapper: str, seconds: float) -> None:
+        """Log it later: a mapping can be interrupted at any point, and must not hold the log's lock when it is."""
         asyncio.get_running_loop().call_soon(self.telemetry.mapper_was_slow, mapper, seconds)
 
     def _message_ids(self) -> MessageIds:
-        """Ids of this cluster, which is known once the source is open."""
+        """The message ids of this cluster, whose id is known once the source is open."""
         if self._ids is None:
             self._ids = MessageIds(self.source.cluster_id)
             self.dead_letters.cluster_id = self.source.cluster_id
@@ -159,19 +160,19 @@ class Worker:
 async def run_worker(
     settings: Settings, mappings: Mappings, *, until_caught_up: bool = False, alone: bool = False
 ) -> int:
-    """Run a worker with its pages until SIGTERM, SIGINT or, if so wished, until it has caught up.
+    """Run a worker with its HTTP endpoints until SIGTERM, SIGINT or, if requested, until it has caught up.
 
     Args:
         settings: worker.yaml.
-        mappings: what its mapping files say.
-        until_caught_up: whether to stop once all that was there at the start is committed.
-        alone: whether the process has nothing else to do, and may end whatever still hangs after a signal.
+        mappings: the mapping files.
+        until_caught_up: whether to stop once all records that existed at the start are committed.
+        alone: whether this process runs nothing else, so that it may be ended if something hangs after a signal.
 
     Returns:
-        The exit code: 0 done or drained; 1 halted, stopped at once, or never able to work.
+        The exit code: 0 for done or drained; 1 for on hold, stopped without draining, or unable to start.
     """
     configure_logging(settings.telemetry, sys.stderr)
-    _spare_the_collector()
+    _tune_garbage_collection()
     worker = Worker(settings, mappings)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(worker.close)
@@ -181,8 +182,8 @@ async def run_worker(
             log(logging.ERROR, "listen_failed", str(failure))
             return HALTED
         working = asyncio.create_task(worker.run(until_caught_up=until_caught_up))
-        patience = settings.delivery.shutdown_timeout + LEAVING_SECONDS if alone else None
-        with drain_on_signals(worker.pipeline, working, patience):
+        exit_after = settings.delivery.shutdown_timeout + LEAVING_SECONDS if alone else None
+        with drain_on_signals(worker.pipeline, working, exit_after):
             try:
                 return await working
             except asyncio.CancelledError:
@@ -191,7 +192,7 @@ async def run_worker(
 
 
 async def _serve_pages(worker: Worker, listen: str | None, stack: AsyncExitStack) -> None:
-    """Serve the worker's pages, if they are wanted, for as long as `stack` is open."""
+    """Serve the worker's HTTP endpoints while `stack` is open, unless they are turned off."""
     if listen is None:
         return
     pages = Pages(worker)
@@ -209,25 +210,25 @@ async def _serve_pages(worker: Worker, listen: str | None, stack: AsyncExitStack
 
 @contextmanager
 def drain_on_signals(
-    pipeline: Pipeline, working: asyncio.Task[int], patience: float | None = None
+    pipeline: Pipeline, working: asyncio.Task[int], exit_after: float | None = None
 ) -> Iterator[None]:
-    """The first SIGTERM or SIGINT drains, the second stops at once.
+    """Drain on the first SIGTERM or SIGINT, and stop immediately on the second.
 
-    A commit that no broker answers cannot be cancelled. If `patience` is given, the process ends that many seconds
-    after the first signal all the same, or very soon after the second. Then it also keeps its handlers to its end:
-    the default one would end it with another exit code while it closes its connections.
+    A commit without a response from the brokers cannot be cancelled. If `exit_after` is given, the process ends that
+    many seconds after the first signal in any case, or `AT_ONCE_SECONDS` after the second. It then also keeps these
+    handlers until it ends: the default ones would change its exit code while it closes its connections.
     """
     loop = asyncio.get_running_loop()
-    alone = patience is not None
+    alone = exit_after is not None
     asked = False
 
     def on_signal(number: int, _: FrameType | None) -> None:
         nonlocal asked
         again, asked = asked, True
-        if patience is not None:
+        if exit_after is not None:
             if again and working.done():
                 os._exit(HALTED)
-            _end_process_in(AT_ONCE_SECONDS if again else patience)
+            _end_process_in(AT_ONCE_SECONDS if again else exit_after)
         if not loop.is_closed():
             loop.call_soon_threadsafe(react, signal.Signals(number).name, again)
 
@@ -248,10 +249,14 @@ def drain_on_signals(
 
 
 def _end_process_in(seconds: float) -> None:
-    """End the process as a crash would, which loses nothing, unless it has ended by then."""
+    """End the process after this time unless it has ended by then. Like a crash, this loses no records."""
 
     def end() -> None:
-        log(logging.WARNING, "left_anyway", "something hung: left without closing all connections")
+        log(
+            logging.WARNING,
+            "left_anyway",
+            "closing connections took too long: exited without closing all of them",
+        )
         os._exit(HALTED)
 
     timer = threading.Timer(seconds, end)
@@ -259,8 +264,14 @@ def _end_process_in(seconds: float) -> None:
     timer.start()
 
 
-def _spare_the_collector() -> None:
-    """What is loaded now stays; what follows are records and calls, which have no cycles to look for."""
+def _tune_garbage_collection() -> None:
+    """Make the cycle collector run rarely: it costs time in proportion to the objects in memory, and finds little.
+
+    Modules and compiled mappings live as long as the process, so they are frozen, which excludes them from collections.
+    Records and calls contain no reference cycles; reference counting frees them. With CPython's default threshold of
+    700 to 2,000 new objects there would be a collection for every few slices of records, with 50,000 there is one for
+    several thousand records. Every 20th of these includes the middle generation, every 100th of those the old one.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)

@@ -8,11 +8,10 @@ import worker
 
 
 def starter_folder() -> Path:
-    """The folder that holds its `worker.yaml`: in an installed package, or the repository's own `config/`.
+    """The folder of its `worker.yaml`: in the installed package, or the repository's `config/`.
 
-    The build puts `config/` into the package (`force-include` in pyproject.toml). An editable install has no
-    such copy, but stands beside the original. Both are plain folders: wheels are installed unpacked, and mapping
-    files and mappers are read by name.
+    The build copies `config/` into the package (`force-include` in pyproject.toml); an editable install uses the
+    original beside the package. It must be a plain folder, because mapping files and mappers are read by path.
     """
     package = Path(worker.__file__).parent
     packaged = package / "starter"

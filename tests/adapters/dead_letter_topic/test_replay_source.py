@@ -1,4 +1,4 @@
-"""Replays one after the other over one topic: whatever they select, wherever they are interrupted."""
+"""A series of replays of one topic, with any selection, interrupted anywhere."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from worker.core.reasons import Rejected, Stage
 from worker.core.records import Converter, Partition, QueuedCall, Record, RejectedRecord
 from worker.dead_letters.dead_letter import read_dead_letter
 from worker.dead_letters.failed_record import FailedRecord
-from worker.dead_letters.forecast import Admission, ReplayedLetter
+from worker.dead_letters.forecast import Forecast, ReplayedDeadLetter
 from worker.dead_letters.headers import headers_of
 from worker.dead_letters.selection import Filters, LeftAlone, Selection
 from worker.dead_letters.summary import Summary
@@ -31,7 +31,7 @@ REASONS = ("MISSING_ID", "HTTP_400", "INVALID_JSON")
 
 
 class StubMappings:
-    """Every topic's mapping: a call for each record, ignored if it says so, refused if it says so."""
+    """The mapping of every topic: one call for each record, except for values `ignored` and `bad`."""
 
     def converter(self, topic: str, ids: object, on_slow: object) -> Converter | None:
         return None if topic == "gone" else self.convert
@@ -48,7 +48,7 @@ class StubMappings:
 
 
 class Assigned:
-    """Takes what the source tells."""
+    """Records what the source assigns."""
 
     def __init__(self) -> None:
         self.finished: dict[Partition, int] = {}
@@ -69,30 +69,30 @@ class Run:
     def __init__(self, topic: MemoryTopic, filters: Filters, limit: int | None = None, **more: Any) -> None:
         self.survey = topic.survey()
         self.selection = Selection(filters, now=0.0, **more)
-        self.admission = Admission(
+        self.forecast = Forecast(
             cast("Any", self.survey).index, self.selection, cast("Any", StubMappings()), CLUSTER
         )
         self.telemetry = RecordedTelemetry()
         self.source = ReplaySource(
-            cast("Any", topic), cast("Any", self.survey), self.admission, cast("Any", topic),
+            cast("Any", topic), cast("Any", self.survey), self.forecast, cast("Any", topic),
             cast("Any", self.telemetry), limit=limit,
         )  # fmt: skip
-        self.taken: list[ReplayedLetter] = []
+        self.taken: list[ReplayedDeadLetter] = []
 
     async def take(self, times: int, limit: int) -> dict[Partition, int]:
-        """Fetch so often; answers the positions that were reached."""
+        """Fetch up to `times` times; returns the positions reached."""
         positions: dict[Partition, int] = {}
         for _ in range(times):
             if not cast("Any", self.source)._scan.left:
                 break
             fetched = await self.source.fetch(limit)
-            self.taken += cast("list[ReplayedLetter]", fetched.records)
+            self.taken += cast("list[ReplayedDeadLetter]", fetched.records)
             positions |= fetched.positions
         return positions
 
 
 def waiting(topic: MemoryTopic) -> list[tuple[str, int]]:
-    """Reason and origin of each letter that waits, in order."""
+    """Reason and source offset of each waiting dead letter, in order."""
     survey = MemorySurvey(topic)
     found = []
     for log in topic.logs:
@@ -113,7 +113,7 @@ RUNS = st.lists(
 
 @settings(max_examples=150, deadline=None)
 @given(LETTERS, RUNS)
-def test_whatever_was_selected_and_interrupted_nothing_is_lost_and_what_is_marked_never_comes_again(
+def test_interrupted_replays_lose_no_dead_letter_and_send_no_marked_one_again(
     letters: list[tuple[int, str]], runs: list[tuple[set[str], int, int, int]]
 ) -> None:
     async def scenario() -> None:
@@ -122,7 +122,7 @@ def test_whatever_was_selected_and_interrupted_nothing_is_lost_and_what_is_marke
             topic.append(letter_record(origin=("orders", 0, origin), reason=reason))
         newest = dict(letters)
         marked: set[int] = set()
-        for reasons, times, limit, upto in runs:
+        for reasons, times, limit, end in runs:
             run = Run(topic, Filters(reasons=frozenset(reasons)))
             await run.source.open(Assigned())
             before = {origin: reason for reason, origin in waiting(topic)}
@@ -133,10 +133,10 @@ def test_whatever_was_selected_and_interrupted_nothing_is_lost_and_what_is_marke
             assert all(not reasons or reason in reasons for reason, _ in taken)
             places = [each.offset() for each in run.taken]
             assert places == sorted(places)
-            committed = min(upto, reached)
+            committed = min(end, reached)
             await run.source.commit({(TOPIC, 0): committed})
             marked |= {each.origin.offset() for each in run.taken if each.offset() < committed}
-            run.source._thread.shutdown()  # killed: nothing is marked any more
+            run.source._thread.shutdown()  # like a crash: the rest is not marked
         last = Run(topic, Filters())
         assigned = Assigned()
         await last.source.open(assigned)
@@ -148,7 +148,7 @@ def test_whatever_was_selected_and_interrupted_nothing_is_lost_and_what_is_marke
     asyncio.run(scenario())
 
 
-async def test_a_mark_that_fails_is_written_again_with_the_next_commit() -> None:
+async def test_marks_that_failed_are_written_again_at_the_next_commit() -> None:
     topic = MemoryTopic()
     topic.append(letter_record(origin=("orders", 0, 1)))
     run = Run(topic, Filters())
@@ -164,7 +164,7 @@ async def test_a_mark_that_fails_is_written_again_with_the_next_commit() -> None
     await run.source.close()
 
 
-async def test_a_limit_takes_the_first_and_leaves_the_rest_where_it_is() -> None:
+async def test_a_limit_replays_the_first_dead_letters_and_leaves_the_rest_waiting() -> None:
     topic = MemoryTopic()
     for n in range(10):
         topic.append(letter_record(origin=("orders", 0, n)))
@@ -177,8 +177,8 @@ async def test_a_limit_takes_the_first_and_leaves_the_rest_where_it_is() -> None
     assert [origin for _, origin in waiting(topic)] == [4, 5, 6, 7, 8, 9]
 
 
-class Buried:
-    """Writes letters as `DeadLetterTopic(replaying=True)` does."""
+class RewrittenDeadLetters:
+    """Writes dead letters to the same topic, like `DeadLetterTopic(replaying=True)`."""
 
     def __init__(self, topic: MemoryTopic) -> None:
         self._topic = topic
@@ -199,7 +199,7 @@ class Buried:
 
 
 class Api:
-    """Takes everything, or refuses everything with 400."""
+    """Returns `status` to every request."""
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
@@ -224,14 +224,16 @@ async def replayed(topic: MemoryTopic, api: Api, **selection: Any) -> Run:
         "dead_letters": {"halt_after_consecutive": 100_000, "halt_above_ratio": 1.0},
     }
     pipeline = Pipeline(
-        run.source, api, Buried(topic), converter,
+        run.source, api, RewrittenDeadLetters(topic), converter,
         Settings.model_validate(calm), cast("Any", run.telemetry),
     )  # fmt: skip
     assert await pipeline.run(until_caught_up=True)
     return run
 
 
-async def test_what_fails_again_is_a_new_letter_with_its_history_and_is_not_read_again() -> None:
+async def test_a_dead_letter_that_fails_again_is_rewritten_with_its_history_and_not_read_in_the_same_run() -> (
+    None
+):
     topic, api = MemoryTopic(), Api()
     for n, value in enumerate([b"bad", b"{}", b"ignored", b"bad"]):
         topic.append(letter_record(origin=("orders", 0, n), value=value, own=[("trace", b"1")]))
@@ -245,17 +247,17 @@ async def test_what_fails_again_is_a_new_letter_with_its_history_and_is_not_read
     await replayed(topic, api, max_replays=2)
     assert {each.replays for each in map_waiting(topic)} == {2}
     capped = await replayed(topic, api, max_replays=2)
-    assert capped.admission.tally.left_alone == {LeftAlone.REPLAYED_TOO_OFTEN: 2}
-    assert (capped.admission.tally.selected, len(waiting(topic))) == (0, 2)
+    assert capped.forecast.tally.left_alone == {LeftAlone.REPLAYED_TOO_OFTEN: 2}
+    assert (capped.forecast.tally.selected, len(waiting(topic))) == (0, 2)
 
 
-async def test_what_the_api_refuses_again_is_a_new_letter_and_what_has_no_mapping_is_left_alone() -> None:
+async def test_a_call_refused_again_is_rewritten_and_a_topic_without_a_mapping_is_left_alone() -> None:
     topic, api = MemoryTopic(), Api()
     topic.append(letter_record(origin=("orders", 0, 1), reason="HTTP_400"))
     topic.append(letter_record(origin=("gone", 0, 1)))
     api.status = 400
     run = await replayed(topic, api)
-    assert run.admission.tally.left_alone == {LeftAlone.NOT_MAPPED: 1}
+    assert run.forecast.tally.left_alone == {LeftAlone.NOT_MAPPED: 1}
     assert [(letter.reason, letter.replays) for letter in map_waiting(topic)] == [
         ("MISSING_ID", 0),
         ("HTTP_400", 1),
@@ -263,7 +265,7 @@ async def test_what_the_api_refuses_again_is_a_new_letter_and_what_has_no_mappin
 
 
 def map_waiting(topic: MemoryTopic) -> list[Any]:
-    """The letters that wait."""
+    """The waiting dead letters."""
     survey = MemorySurvey(topic)
     letters = [read_dead_letter(record, CLUSTER) for log in topic.logs for record in log]
     return [
@@ -274,7 +276,9 @@ def map_waiting(topic: MemoryTopic) -> list[Any]:
 
 
 @given(st.lists(st.tuples(st.sampled_from(REASONS), st.integers(0, 1000)), min_size=1))
-def test_a_group_counts_its_letters_from_the_first_to_the_last(letters: list[tuple[str, int]]) -> None:
+def test_a_group_has_the_number_and_the_first_and_last_failure_of_its_dead_letters(
+    letters: list[tuple[str, int]],
+) -> None:
     summary = Summary(now=2000.0)
     for offset, (reason, at) in enumerate(letters):
         letter = read_dead_letter(letter_record(offset, reason=reason, failed_at=float(at)), CLUSTER)

@@ -165,7 +165,7 @@ async def test_a_page_that_fails_is_500_without_the_exceptions_text(caplog: pyte
 
     assert status == 500
     assert "cust-1" not in json.dumps(answer)
-    assert [record.getMessage() for record in caplog.records] == ["a page of the worker's own failed"]
+    assert [record.getMessage() for record in caplog.records] == ["an HTTP endpoint of the worker failed"]
 
 
 async def test_a_port_in_use_is_told_with_its_address() -> None:

@@ -1,4 +1,4 @@
-"""Which errors are terminal states, and which of these another client would meet again."""
+"""Which errors are terminal states, and which of them a new client would run into again."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ FATAL = KafkaError._FATAL
 
 
 def consumer_error(code: int) -> KafkaError:
-    """As librdkafka words a consumer's fatal error."""
+    """A consumer's fatal error in librdkafka's words."""
     return KafkaError(
         FATAL, f"Fatal error: {KafkaError(code).str()}: ConsumerGroupHeartbeat fatal error: ..."
     )
 
 
 @pytest.mark.parametrize("code", sorted(CANNOT_HEAL))
-def test_what_another_client_would_meet_again_is_told_by_code_and_by_text(code: int) -> None:
+def test_permanent_errors_are_recognised_by_code_and_by_text(code: int) -> None:
     for error in (consumer_error(code), KafkaError(code, "why", True)):
         assert is_fatal(error)
         assert not can_heal(error)
 
 
-def test_all_others_may_heal() -> None:
+def test_all_other_errors_may_heal() -> None:
     for code in (KafkaError.FENCED_INSTANCE_ID, KafkaError.UNRELEASED_INSTANCE_ID, KafkaError._FENCED):
         assert is_fatal(consumer_error(code))
         assert can_heal(consumer_error(code))
 
 
-def test_an_error_that_passes_is_not_fatal() -> None:
+def test_a_transient_error_is_not_fatal() -> None:
     assert not is_fatal(KafkaError(KafkaError._TRANSPORT))
 
 
-def test_its_words_do_not_say_twice_that_it_is_fatal() -> None:
+def test_the_description_omits_the_clients_prefix() -> None:
     assert describe(KafkaError(FATAL, "Fatal error: why: this")) == "why: this"

@@ -1,4 +1,4 @@
-"""Each property reaches the clients that know it, and none that does not."""
+"""Each property is given to the clients that know it, and to no other."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_property_that_only_one_kind_of_client_knows_goes_to_that_one_only() -
     assert all(each["socket.keepalive.enable"] == "true" for each in (consumer, producer, admin))
 
 
-def test_no_property_is_of_both_kinds_alone() -> None:
+def test_no_property_belongs_to_one_kind_of_client_and_to_the_other() -> None:
     assert set() == CONSUMER_ONLY & PRODUCER_ONLY
 
 
@@ -45,14 +45,14 @@ def test_the_client_accepts_every_configuration_that_is_made() -> None:
         AdminClient({**admin_properties(kafka), "log_level": 0})
 
 
-def test_the_user_goes_before_defaults_and_the_promises_before_the_user() -> None:
+def test_the_user_overrides_defaults_and_the_guarantees_override_the_user() -> None:
     properties = consumer_properties(Kafka(properties={"fetch.wait.max.ms": "5"}), Memory())
     assert properties["fetch.wait.max.ms"] == "5"
     assert properties["isolation.level"] == "read_committed"
     assert properties["enable.auto.commit"] is False
 
 
-def test_the_group_protocol_decides_how_partitions_are_given_up() -> None:
+def test_the_group_protocol_decides_how_partitions_are_revoked() -> None:
     def cooperative(**properties: str) -> bool:
         given = {name.replace("_", "."): value for name, value in properties.items()}
         return is_cooperative(consumer_properties(Kafka(properties=given), Memory()))
@@ -62,12 +62,12 @@ def test_the_group_protocol_decides_how_partitions_are_given_up() -> None:
     assert not cooperative(partition_assignment_strategy="range,roundrobin")
 
 
-def test_a_kip848_member_leaves_to_the_broker_what_is_the_brokers() -> None:
+def test_a_kip848_member_sets_no_property_that_the_broker_owns() -> None:
     properties = consumer_properties(Kafka(properties={"group.protocol": "consumer"}), Memory())
     assert {"session.timeout.ms", "partition.assignment.strategy"} & properties.keys() == set()
 
 
-def test_what_librdkafka_repeats_is_kept_back() -> None:
+def test_repeated_lines_of_librdkafka_are_rate_limited() -> None:
     logger = client_logger()
     lines = [
         logging.LogRecord("", 40, "", 0, "%s [%s] %s", ("FAIL-test", "rdkafka", "x"), None) for _ in range(9)
@@ -93,7 +93,7 @@ def test_what_librdkafka_repeats_is_kept_back() -> None:
         ({"max.in.flight": "10"}, "max.in.flight"),
     ],
 )
-def test_defaults_give_way_and_what_does_not_go_together_is_named_by_the_users_key(
+def test_defaults_adapt_to_the_users_values_and_conflicts_name_the_users_key(
     properties: dict[str, str], named: str | None
 ) -> None:
     found = [str(each) for each in property_problems(Settings(kafka=Kafka(properties=properties)))]
@@ -101,7 +101,7 @@ def test_defaults_give_way_and_what_does_not_go_together_is_named_by_the_users_k
     assert named is None or found[0].startswith(f"kafka.properties.{named}: ")
 
 
-def test_shares_are_even_and_what_one_lacks_the_others_give() -> None:
+def test_shares_are_even_and_the_others_make_up_for_one_that_has_less() -> None:
     assert share_out(12, {0: 10, 1: 1, 2: 0, 3: 4}) == {0: 7, 1: 1, 2: 0, 3: 4}
     assert share_out(100, {0: 10, 1: 1}) == {0: 10, 1: 1}
     assert sum(share_out(1, {0: 10, 1: 10}).values()) == 1
@@ -110,10 +110,10 @@ def test_shares_are_even_and_what_one_lacks_the_others_give() -> None:
 @pytest.mark.parametrize(
     "text", [None, "", "x", "[]", '{"topic_id": 1, "latest_at": true}', '{"latest_at": -1}']
 )
-def test_commit_metadata_of_other_programs_says_nothing(text: str | None) -> None:
+def test_commit_metadata_of_other_programs_is_ignored(text: str | None) -> None:
     assert parse_note(text) == CommitNote()
 
 
-def test_a_commit_note_is_read_as_it_was_written() -> None:
+def test_a_commit_note_survives_a_round_trip() -> None:
     for note in (CommitNote(), CommitNote("abc"), CommitNote("abc", 1_700_000_000_000), CommitNote(None, 5)):
         assert parse_note(note.text()) == note

@@ -1,4 +1,4 @@
-"""When a partition counts as standing still."""
+"""When a partition counts as stalled."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ PARTITION = ("t", 0)
 LATER = STALL_SECONDS + 1
 
 
-def test_a_partition_that_does_not_move_is_quiet_and_stalled_if_its_end_is_beyond() -> None:
+def test_a_partition_that_does_not_advance_is_stalled_if_its_end_is_beyond_its_position() -> None:
     detector = StallDetector()
     assert detector.look(0, {PARTITION: 5}, busy=False) == []
     assert detector.look(LATER, {PARTITION: 5}, busy=False) == [PARTITION]
@@ -33,14 +33,14 @@ def test_time_without_room_does_not_count() -> None:
     assert detector.look(LATER, {PARTITION: 5}, busy=False) == []
 
 
-def test_while_other_records_are_always_ready_more_time_passes() -> None:
+def test_the_wait_is_longer_while_every_poll_returns_records() -> None:
     detector = StallDetector()
     detector.look(0, {PARTITION: 5}, busy=True)
     assert detector.look(LATER, {PARTITION: 5}, busy=True) == []
     assert detector.look(BUSY_FACTOR * LATER, {PARTITION: 5}, busy=True) == [PARTITION]
 
 
-def test_each_start_in_vain_doubles_the_wait() -> None:
+def test_each_restart_that_does_not_help_doubles_the_wait() -> None:
     detector = StallDetector()
     detector.look(0, {PARTITION: 5}, busy=False)
     detector.look(LATER, {PARTITION: 5}, busy=False)
@@ -49,7 +49,7 @@ def test_each_start_in_vain_doubles_the_wait() -> None:
     assert detector.look(3 * LATER, {PARTITION: 5}, busy=False) == [PARTITION]
 
 
-def test_a_partition_that_is_no_longer_ours_is_forgotten() -> None:
+def test_a_partition_that_is_no_longer_assigned_is_forgotten() -> None:
     detector = StallDetector()
     detector.look(0, {PARTITION: 5}, busy=False)
     detector.judge(LATER, detector.look(LATER, {PARTITION: 5}, busy=False), {PARTITION: 9})

@@ -1,1 +1,1 @@
-"""The dead-letter topic: written, read, replayed from, marked."""
+"""The dead-letter topic: writing and reading dead letters, replaying them, marking them as resolved."""

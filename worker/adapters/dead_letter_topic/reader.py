@@ -1,7 +1,7 @@
-"""Reads the dead-letter topic: what waits in it, in order, up to the ends that it had at the beginning.
+"""Reads the waiting dead letters from the topic, in order, up to the end offsets at the beginning.
 
-Two scans: the first finds what is resolved or superseded (`dead_letters.index` says what that costs), the second
-gives what is left. Neither joins a group, and nothing is committed.
+This takes two scans: the first finds which dead letters are resolved or superseded (see `dead_letters.index` for its
+memory), the second returns the others. Neither joins a consumer group or commits offsets.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
     from worker.core.records import Partition, Record
     from worker.settings import Settings
 
-CHUNK = 1000
-"""Records of one step."""
+RECORDS_PER_STEP = 1000
+"""Records read between two updates of the progress bar."""
 
-PATIENCE_SECONDS = 20.0
-"""How long a look into the topic waits for brokers that do not answer."""
+BROKER_TIMEOUT_SECONDS = 20.0
+"""How long a scan waits for brokers that do not respond: a user is waiting at a terminal."""
 
-Tell = Callable[[int, int], None]
-"""Told how many offsets lie behind, and of how many."""
+OnProgress = Callable[[int, int], None]
+"""Called with the number of offsets that are done and their total."""
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What the first scan found.
+    """The result of the first scan.
 
     Attributes:
-        bounds: what was scanned, and the bounds of every further scan.
-        index: which letters wait.
+        bounds: the offsets that were scanned; later scans read the same ones.
+        index: the state of each dead letter.
     """
 
     bounds: Bounds
@@ -44,10 +44,10 @@ class Survey:
 
 
 class DeadLetterReader:
-    """A look into the dead-letter topic. Made by `open_dead_letters`.
+    """Scans the dead-letter topic. Created by `open_dead_letters`.
 
     Args:
-        reader: a consumer outside of any group.
+        reader: a consumer that joins no group.
         topic: the dead-letter topic.
     """
 
@@ -56,13 +56,13 @@ class DeadLetterReader:
         self.topic = topic
         self.cluster_id = reader.cluster_id()
 
-    def survey(self, tell: Tell, *, only: int | None = None, since: int = 0) -> Survey:
-        """Scan once, to find what is waiting. Raises `SourceFailed`.
+    def survey(self, on_progress: OnProgress, *, only: int | None = None, since: int = 0) -> Survey:
+        """Scan the topic for the state of each dead letter. Raises `SourceFailed`.
 
         Args:
-            tell: told of the progress.
-            only: look at this partition alone.
-            since: look at offsets from here on alone.
+            on_progress: called with the progress.
+            only: scan this partition only.
+            since: scan from this offset only.
         """
         bounds = {
             number: (max(first, since), max(end, since))
@@ -70,40 +70,40 @@ class DeadLetterReader:
             if only in {None, number}
         }
         index = Index(bounds)
-        for record in self._records(bounds, tell):
-            index.note(record)
+        for record in self._records(bounds, on_progress):
+            index.add(record)
         index.finish()
         return Survey(bounds, index)
 
-    def waiting(self, survey: Survey, tell: Tell) -> Iterator[DeadLetter]:
-        """Scan again: every letter that waits. Raises `SourceFailed`."""
-        for record in self._records(survey.bounds, tell):
+    def waiting(self, survey: Survey, on_progress: OnProgress) -> Iterator[DeadLetter]:
+        """Scan again for the waiting dead letters. Raises `SourceFailed`."""
+        for record in self._records(survey.bounds, on_progress):
             if survey.index.state(record.partition(), record.offset()) is State.WAITING:
                 letter = read_dead_letter(record, self.cluster_id)
                 if letter is not None:
                     yield letter
 
-    def records(self, survey: Survey, tell: Tell) -> Iterator[Record]:
-        """Scan again: every record. Raises `SourceFailed`."""
-        return self._records(survey.bounds, tell)
+    def records(self, survey: Survey, on_progress: OnProgress) -> Iterator[Record]:
+        """Scan again for all records. Raises `SourceFailed`."""
+        return self._records(survey.bounds, on_progress)
 
-    def scan(self, survey: Survey, patience: float) -> KafkaScan:
-        """Scan again, step by step."""
-        return self._reader.scan(self.topic, survey.bounds, patience)
+    def scan(self, survey: Survey, timeout: float) -> KafkaScan:
+        """Begin another scan, to be continued step by step; it fails after `timeout` seconds without a broker."""
+        return self._reader.scan(self.topic, survey.bounds, timeout)
 
     def letter(self, partition: int, offset: int) -> DeadLetter | None:
-        """The letter at a place; None if there is none. Raises `SourceFailed`."""
+        """The dead letter at a position; None if there is none. Raises `SourceFailed`."""
         first, end = self._reader.bounds(self.topic).get(partition, (0, 0))
         if not first <= offset < end:
             return None
         record = self._reader.record((self.topic, partition), offset)
         return None if record is None else read_dead_letter(record, self.cluster_id)
 
-    def newest_of(self, record: tuple[Partition, int], tell: Tell) -> DeadLetter | None:
-        """The newest letter of the record that lay at a place; scans everything. Raises `SourceFailed`."""
+    def newest_of(self, record: tuple[Partition, int], on_progress: OnProgress) -> DeadLetter | None:
+        """The newest dead letter of the source record at a position. Scans the whole topic. Raises `SourceFailed`."""
         (topic, number), offset = record
         newest = None
-        for each in self._records(self._reader.bounds(self.topic), tell):
+        for each in self._records(self._reader.bounds(self.topic), on_progress):
             letter = read_dead_letter(each, self.cluster_id)
             if letter is not None and letter.topic == topic and letter.origin is not None:
                 origin = letter.origin
@@ -111,15 +111,15 @@ class DeadLetterReader:
                     newest = letter
         return newest
 
-    def _records(self, bounds: Bounds, tell: Tell) -> Iterator[Record]:
-        scan = self._reader.scan(self.topic, bounds, PATIENCE_SECONDS)
+    def _records(self, bounds: Bounds, on_progress: OnProgress) -> Iterator[Record]:
+        scan = self._reader.scan(self.topic, bounds, BROKER_TIMEOUT_SECONDS)
         while scan.left:
-            yield from scan.take(CHUNK).records
-            tell(scan.scanned, scan.total)
+            yield from scan.take(RECORDS_PER_STEP).records
+            on_progress(scan.scanned, scan.total)
 
 
 @contextmanager
 def open_dead_letters(settings: Settings) -> Iterator[DeadLetterReader]:
-    """A look into the dead-letter topic that the settings name. Raises `SourceFailed`."""
+    """A reader of the dead-letter topic in the settings. Raises `SourceFailed`."""
     with closing(KafkaReader(settings)) as reader:
         yield DeadLetterReader(reader, settings.kafka.dead_letter_topic)

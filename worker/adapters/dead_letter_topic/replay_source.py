@@ -1,7 +1,8 @@
-"""The dead-letter topic as the pipeline's source: letters that a replay takes, and marks in the place of commits.
+"""The dead-letter topic as the pipeline's source. It fetches the selected dead letters, and marks them on commit.
 
-Partitions, offsets and ends are the dead-letter topic's. What is below a committed offset and was handed on is
-finished: delivered, ignored, or written again as a newer letter; it is marked. What was left alone is not.
+Partitions and offsets are those of the dead-letter topic. A commit means that every selected dead letter below the
+offset is finished (delivered, ignored, or written again as a newer dead letter), so these are marked as resolved. Dead
+letters that were left alone are not marked.
 """
 
 from __future__ import annotations
@@ -24,36 +25,36 @@ if TYPE_CHECKING:
     from worker.adapters.dead_letter_topic.resolved_marks import ResolvedMarks
     from worker.adapters.kafka.scan import KafkaScan
     from worker.core.records import Partition, Record
-    from worker.dead_letters.forecast import Admission
+    from worker.dead_letters.forecast import Forecast
     from worker.pipeline.ports import Assignments
     from worker.telemetry.telemetry import Telemetry
 
 T = TypeVar("T")
 
-CHUNK = 500
-"""Records of one fetch, at most: they are mapped while the loop waits."""
+MAX_FETCH = 500
+"""Records of one fetch. They are mapped during the fetch, in a thread, and the pipeline waits for all of them."""
 
 SESSION_SECONDS = 45.0
-"""Letters are read without a group; this is as long as the session of a worker is by default."""
+"""The default session timeout of a worker. A replay joins no group, but has to stop sending after some limit."""
 
-PATIENCE_SECONDS = 300.0
-"""How long brokers may be away in the middle of a replay."""
+BROKER_TIMEOUT_SECONDS = 300.0
+"""How long brokers may be unavailable during a replay before it ends: long enough for a rolling restart."""
 
 
 class ReplayOutcome(Enum):
-    """Why a letter is going to be marked."""
+    """Why a dead letter will be marked as resolved."""
 
     SENT = auto()  # delivered, or written again
-    IGNORED = auto()  # today's mapping makes nothing of it
-    SUPERSEDED = auto()  # its record has a newer letter
+    IGNORED = auto()  # the current mapping ignores it
+    SUPERSEDED = auto()  # its source record has a newer dead letter
 
 
 class Step(NamedTuple):
-    """What one fetch brought.
+    """The result of one fetch.
 
     Attributes:
-        fetched: what the pipeline gets.
-        pending: partition, offset and outcome of letters that are marked once everything below them is finished.
+        fetched: the records for the pipeline.
+        pending: partition, offset and outcome of dead letters to be marked once everything below them is finished.
     """
 
     fetched: Fetched
@@ -65,35 +66,35 @@ class ReplaySource:
 
     Args:
         reader: of the dead-letter topic.
-        survey: what waits, and the ends to stop at.
-        admission: decides what is handed on.
-        marks: where resolved letters are marked.
-        telemetry: told of commits.
-        limit: how many letters are handed on at most; None: all.
-        tell: told how many offsets are finished, of how many.
+        survey: the state of each dead letter, and the end offsets to stop at.
+        forecast: decides which dead letters are replayed.
+        marks: writes marks.
+        telemetry: notified of commits.
+        limit: the largest number of dead letters to replay; None means no limit.
+        on_progress: called with the number of finished offsets and their total.
 
     Attributes:
-        marked: how many letters were marked in this run, by outcome.
+        marked: how many dead letters were marked in this run, by outcome.
     """
 
-    def __init__(  # noqa: PLR0913 - what it stands between
+    def __init__(  # noqa: PLR0913 - its collaborators
         self,
         reader: DeadLetterReader,
         survey: Survey,
-        admission: Admission,
+        forecast: Forecast,
         marks: ResolvedMarks,
         telemetry: Telemetry,
         *,
         limit: int | None = None,
-        tell: Callable[[int, int], None] = lambda *_: None,
+        on_progress: Callable[[int, int], None] = lambda *_: None,
     ) -> None:
         self._reader = reader
         self._survey = survey
-        self._admission = admission
+        self._forecast = forecast
         self._marks = marks
         self._telemetry = telemetry
         self._limit = limit
-        self._tell = tell
+        self._on_progress = on_progress
         self._thread = ThreadPoolExecutor(1, "replay")
         self._fetching: asyncio.Future[Step] | None = None
         self._scan: KafkaScan | None = None
@@ -105,9 +106,9 @@ class ReplaySource:
         self.marked: Counter[ReplayOutcome] = Counter()
 
     async def open(self, assignments: Assignments) -> None:
-        """See `ports.Source.open`. Every partition is ours: nobody shares a replay."""
+        """See `ports.Source.open`. All partitions are assigned: a replay joins no group."""
         self._assignments = assignments
-        self._scan = await self._in_thread(self._reader.scan, self._survey, PATIENCE_SECONDS)
+        self._scan = await self._in_thread(self._reader.scan, self._survey, BROKER_TIMEOUT_SECONDS)
         topic = self._reader.topic
         assignments.assigned(
             {(topic, number): Start(first, None, end) for number, (first, end) in self._survey.bounds.items()}
@@ -121,10 +122,11 @@ class ReplaySource:
     async def fetch(self, limit: int) -> Fetched:
         """See `ports.Source.fetch`."""
         if self._fetching is None:
-            if limit <= 0 or not self._at_work.left:
+            if limit <= 0 or not self._open_scan.left:
                 await asyncio.sleep(IDLE_SECONDS)
                 return Fetched()
-            self._fetching = self._in_thread(self._fetch, min(limit, CHUNK))
+            self._fetching = self._in_thread(self._fetch, min(limit, MAX_FETCH))
+        # If this call is cancelled the thread goes on; the next call returns its records, so that none are skipped.
         step = await asyncio.shield(self._fetching)
         self._fetching = None
         for number, offset, outcome in step.pending:
@@ -132,11 +134,12 @@ class ReplaySource:
         return step.fetched
 
     async def commit(self, offsets: Mapping[Partition, int]) -> Collection[Partition]:
-        """Mark what was handed on and is finished. See `ports.Source.commit`."""
+        """Mark the selected dead letters below these offsets. See `ports.Source.commit`."""
         if not offsets:
             return ()
-        finished = {number: self._finished(number, upto) for (_, number), upto in offsets.items()}
+        finished = {number: self._finished(number, end) for (_, number), end in offsets.items()}
         resolved = {number: list(ranges(each for each, _ in found)) for number, found in finished.items()}
+        # They stay pending until the marks are acknowledged: after a failure the next commit writes the marks again.
         if any(resolved.values()):
             try:
                 await self._marks.write(resolved)
@@ -147,8 +150,8 @@ class ReplaySource:
             for _ in found:
                 self.marked[self._pending[number].popleft()[1]] += 1
         self._telemetry.offsets_committed(len(offsets))
-        self._committed |= {number: upto for (_, number), upto in offsets.items()}
-        self._tell(self._done(), self._at_work.total)
+        self._committed |= {number: end for (_, number), end in offsets.items()}
+        self._on_progress(self._done(), self._open_scan.total)
         return ()
 
     @property
@@ -157,33 +160,34 @@ class ReplaySource:
         return SESSION_SECONDS
 
     async def confirm(self) -> None:
-        """See `ports.Source.confirm`: letters are read without a group."""
+        """See `ports.Source.confirm`. Without a group there is no membership to lose."""
 
     async def close(self) -> None:
-        """Mark what is finished by now."""
+        """Mark what is finished, and stop."""
         if self._assignments is not None:
             partitions = [(self._reader.topic, number) for number in self._survey.bounds]
             finished = await self._assignments.revoked(partitions)
-            with suppress(CommitFailed):  # told by now; the next replay sends again, under the same ids
+            # A failure is already logged; the next replay sends these again with the same ids.
+            with suppress(CommitFailed):
                 await self.commit(finished)
         self._thread.shutdown(wait=True)
         self._marks.close()
 
     @property
     def at_end(self) -> bool:
-        """Whether everything was read that was to be read."""
+        """Whether the scan has reached its end."""
         return self._scan is not None and not self._scan.left
 
     @property
-    def _at_work(self) -> KafkaScan:
+    def _open_scan(self) -> KafkaScan:
         assert self._scan is not None, "open() comes first"
         return self._scan
 
-    def _finished(self, number: int, upto: int) -> list[tuple[int, ReplayOutcome]]:
-        """What waits for its mark below an offset, in order."""
+    def _finished(self, number: int, end: int) -> list[tuple[int, ReplayOutcome]]:
+        """The pending dead letters of a partition below an offset, in order."""
         found = []
         for each in self._pending[number]:
-            if each[0] >= upto:
+            if each[0] >= end:
                 break
             found.append(each)
         return found
@@ -198,25 +202,27 @@ class ReplaySource:
 
     def _fetch(self, limit: int) -> Step:
         topic = self._reader.topic
-        piece = self._at_work.take(limit)
+        read = self._open_scan.take(limit)
         step = Step(Fetched(), [])
-        for record in piece.records:
-            if self._is_enough():
-                piece.positions = self._at_work.skip_the_rest()
+        for record in read.records:
+            if self._limit_reached():
+                # The pipeline counts as caught up once it has committed the ends, so the positions jump there.
+                read.positions = self._open_scan.skip_the_rest()
                 break
-            self._take_in(record, step)
-        step.fetched.positions = {(topic, number): at for number, at in piece.positions.items()}
+            self._select(record, step)
+        step.fetched.positions = {(topic, number): at for number, at in read.positions.items()}
         return step
 
-    def _is_enough(self) -> bool:
-        return self._limit is not None and self._admission.tally.selected >= self._limit
+    def _limit_reached(self) -> bool:
+        return self._limit is not None and self._forecast.tally.selected >= self._limit
 
-    def _take_in(self, record: Record, step: Step) -> None:
-        admitted = self._admission.admit(record)
-        if admitted is not None:
-            step.fetched.records.append(admitted)
-            outcome = ReplayOutcome.SENT if admitted.is_for_the_api else ReplayOutcome.IGNORED
-        elif self._admission.is_superseded(record):
+    def _select(self, record: Record, step: Step) -> None:
+        selected = self._forecast.select(record)
+        if selected is not None:
+            step.fetched.records.append(selected)
+            outcome = ReplayOutcome.SENT if selected.is_for_the_api else ReplayOutcome.IGNORED
+        elif self._forecast.is_superseded(record):
+            # The newer dead letter replaces it, so it is marked as well.
             outcome = ReplayOutcome.SUPERSEDED
         else:
             return

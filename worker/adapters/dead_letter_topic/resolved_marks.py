@@ -1,7 +1,7 @@
-"""Marks in the dead-letter topic: which of its letters need nothing more.
+"""Writes marks to the dead-letter topic: records that name dead letters as resolved.
 
-A mark is a record with the header `dlq.resolved` in the partition whose letters it names, so that retention never
-deletes it before them. It has neither key nor value.
+A mark has the header `dlq.resolved` and neither key nor value. It is written to the partition of the dead letters that
+it names, because retention deletes a partition from its beginning: never a mark before its dead letters.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class ResolvedMarks:
-    """Writes marks; each blocking call runs in one thread of its own.
+    """Writes marks. Blocking calls run in a single separate thread.
 
     Args:
         kafka: the settings of that name.
@@ -38,21 +38,21 @@ class ResolvedMarks:
         self._topic = kafka.dead_letter_topic
         self._properties = producer_properties(kafka)
         timeout = self._properties.get("delivery.timeout.ms") or self._properties["message.timeout.ms"]
-        self._patience = int(timeout) / 1000 + DELIVERY_MARGIN_SECONDS
+        self._flush_timeout = int(timeout) / 1000 + DELIVERY_MARGIN_SECONDS
         self._thread = ThreadPoolExecutor(1, "resolved-marks")
         self._producer: Producer | None = None
 
     async def write(self, resolved: Mapping[int, Sequence[Range]]) -> None:
-        """Mark letters, by partition, and wait until all in-sync replicas have the marks.
+        """Mark dead letters, given by partition, and wait until all in-sync replicas have the marks.
 
         Raises:
-            CommitFailed: some were not acknowledged; writing them again does no harm.
+            CommitFailed: some were not acknowledged. Marks may be written repeatedly.
         """
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, functools.partial(self._write, resolved))
 
     def close(self) -> None:
-        """End the thread; every write has been answered."""
+        """End the thread. No write is running any more."""
         self._thread.shutdown(wait=False)
 
     def _write(self, resolved: Mapping[int, Sequence[Range]]) -> None:
@@ -74,15 +74,16 @@ class ResolvedMarks:
         except (KafkaException, BufferError) as error:
             why = error.args[0]
             if isinstance(why, KafkaError) and is_fatal(why):
-                self._producer = None  # the next write makes another
+                self._producer = None  # the next write creates another
             raise CommitFailed(why.name() if isinstance(why, KafkaError) else str(why)) from None
         if failures:
             if any(is_fatal(failure) for failure in failures):
-                self._producer = None  # the next write makes another
+                self._producer = None  # the next write creates another
             raise CommitFailed(failures[0].name())
 
     def _flush(self, producer: Producer, failures: list[KafkaError]) -> None:
-        if flush(producer, self._patience):
+        if flush(producer, self._flush_timeout):
+            # Purged, the client sends none of them later: after this method a mark is acknowledged or failed.
             producer.purge()
             flush(producer, DELIVERY_MARGIN_SECONDS)
-            failures.append(KafkaError(KafkaError._MSG_TIMED_OUT))  # noqa: SLF001 - the client's public name
+            failures.append(KafkaError(KafkaError._MSG_TIMED_OUT))  # noqa: SLF001 - documented name

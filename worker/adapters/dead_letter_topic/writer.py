@@ -1,6 +1,6 @@
-"""The dead-letter topic: what can never be delivered is kept there, and acknowledged before its offset counts.
+"""Writes dead letters to their topic, and waits for each acknowledgement.
 
-Every blocking call runs in one thread of its own. Trouble with the broker is an answer, never an exception.
+Blocking calls run in a single separate thread. A failed write is returned as a reason, not raised.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from worker.adapters.kafka.fatal_errors import can_heal, describe, is_fatal, ren
 from worker.adapters.kafka.properties import producer_properties
 from worker.adapters.kafka.timeouts import DELIVERY_MARGIN_SECONDS, RESPONSE_SECONDS
 from worker.adapters.kafka.topic_checks import look_for_dead_letter_problems
-from worker.dead_letters.headers import Headers, as_before, digest, headers_of, left_out
+from worker.dead_letters.headers import Headers, all_left_out, digest, headers_of, with_replay_counted
 from worker.pipeline.ports import SourceFailed
 
 if TYPE_CHECKING:
@@ -38,26 +38,26 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PARTITIONS_SECONDS = 60.0
-"""How often the topic's partitions are asked for again: it may have got more."""
+METADATA_AGE_SECONDS = 60.0
+"""How old that metadata may be: partitions may be added to the topic while the worker runs."""
 
 PARTITION_ANY = -1
-"""librdkafka's word for: by the key (`RD_KAFKA_PARTITION_UA`)."""
+"""Chooses the partition by the key (librdkafka's `RD_KAFKA_PARTITION_UA`)."""
 
 _TOO_LARGE = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE}
-_NO_ANSWER = KafkaError._MSG_TIMED_OUT  # noqa: SLF001 - the client's public name for its own code
+_TIMED_OUT = KafkaError._MSG_TIMED_OUT  # noqa: SLF001 - documented name
 
 
-class Form(NamedTuple):
-    """One way to write a letter: whole, or with less where it is too large."""
+class Variant(NamedTuple):
+    """One way to write a dead letter: complete, or without parts that make it too large."""
 
     key: bytes | None
     value: bytes | None
     headers: Headers
 
 
-class NotAnsweredError(Exception):
-    """The brokers did not say how the dead-letter topic is; later they may."""
+class TopicUnknownError(Exception):
+    """The brokers did not describe the dead-letter topic; a later attempt may succeed."""
 
 
 class DeadLetterTopic:
@@ -65,11 +65,12 @@ class DeadLetterTopic:
 
     Args:
         kafka: the settings of that name.
-        telemetry: told of what was written and what was not.
-        replaying: whether the records are dead letters that fail again: they keep their first origin.
+        telemetry: notified of what was written and what was not.
+        replaying: whether the records are dead letters that fail again: they keep their original coordinates.
 
     Attributes:
-        cluster_id: where the records are read, set before the first write; a replay needs it to make the same ids.
+        cluster_id: the cluster that the records come from; must be set before the first write. A replay computes the
+            same message ids from it.
     """
 
     def __init__(self, kafka: Kafka, telemetry: Telemetry, *, replaying: bool = False) -> None:
@@ -80,37 +81,38 @@ class DeadLetterTopic:
         self._replaying = replaying
         self._properties = producer_properties(kafka)
         timeout = self._properties.get("delivery.timeout.ms") or self._properties["message.timeout.ms"]
-        self._patience = int(timeout) / 1000 + DELIVERY_MARGIN_SECONDS
+        self._flush_timeout = int(timeout) / 1000 + DELIVERY_MARGIN_SECONDS
         self._thread = ThreadPoolExecutor(1, "dead-letters")
         self._producer: Producer | None = None
         self._partitions = 0
         self._partitions_at = 0.0
         self._backoff = renewal_backoff()
         self._renewal: tuple[float, KafkaError] | None = None
-        self._failed_for_good: KafkaError | None = None
+        self._fatal_error: KafkaError | None = None
 
     async def check(self, subscriptions: Sequence[str]) -> list[Problem]:
-        """What keeps the topic from taking every dead letter of these sources. Asks the brokers.
+        """Ask the brokers for problems that would keep the topic from accepting dead letters of these source topics.
 
         Raises:
-            NotAnsweredError: they do not answer, or not yet.
+            TopicUnknownError: the brokers do not respond, or do not know the topic yet.
         """
         try:
             return await self._in_thread(look_for_dead_letter_problems, self._kafka, subscriptions)
         except KafkaException as error:
-            raise NotAnsweredError(_reason(error.args[0])) from None
+            raise TopicUnknownError(_reason(error.args[0])) from None
 
     async def write(self, letters: Sequence[FailedRecord]) -> list[str | None]:
         """See `ports.DeadLetters.write`.
 
-        Answers within the delivery timeout; letters that are too large have as much again for each smaller form.
+        Returns within the delivery timeout; a dead letter that is too large takes as long again for each variant.
 
         Raises:
-            SourceFailed: the brokers can never take letters from this client.
+            SourceFailed: the producer can never write with these settings.
         """
         reasons = await self._in_thread(self._write, letters)
-        if self._failed_for_good is not None:
-            failure, self._failed_for_good = self._failed_for_good, None
+        # A fatal error is reported here, on the event loop, where everything else is counted.
+        if self._fatal_error is not None:
+            failure, self._fatal_error = self._fatal_error, None
             if not can_heal(failure):
                 raise SourceFailed(describe(failure))
             self._telemetry.kafka_client_failed("producer", describe(failure))
@@ -140,11 +142,16 @@ class DeadLetterTopic:
             outcomes = self._write_all(self._connected(), letters)
         except KafkaException as error:
             outcomes = [error.args[0]] * len(letters)
-        self._judge([error for error in outcomes if error is not None and error.code() not in _TOO_LARGE])
+        self._renew_after(
+            [error for error in outcomes if error is not None and error.code() not in _TOO_LARGE]
+        )
         return [None if error is None else _reason(error) for error in outcomes]
 
-    def _judge(self, errors: Sequence[KafkaError]) -> None:
-        """After a failure the next write begins with another producer, which asks for the topic as it is now."""
+    def _renew_after(self, errors: Sequence[KafkaError]) -> None:
+        """Drop the producer after errors: a new one reads the topic's metadata afresh, in case it was recreated.
+
+        After a fatal error the new producer is created with a growing delay, because the error is likely to return.
+        """
         if not errors:
             return
         self._drop_producer()
@@ -152,14 +159,14 @@ class DeadLetterTopic:
         if fatal is not None and self._renewal is None:
             now = time.monotonic()
             self._renewal = now + self._backoff.failed(now), fatal
-            self._failed_for_good = fatal
+            self._fatal_error = fatal
 
     def _write_all(self, producer: Producer, letters: Sequence[FailedRecord]) -> list[KafkaError | None]:
-        forms = [list(self._forms(letter)) for letter in letters]
-        outcomes = self._produce(producer, letters, [each[0] for each in forms])
+        variants = [list(self._variants(letter)) for letter in letters]
+        outcomes = self._produce(producer, letters, [each[0] for each in variants])
         for index, error in enumerate(outcomes):
             if error is not None and error.code() in _TOO_LARGE:
-                outcomes[index] = self._write_alone(producer, letters[index], forms[index])
+                outcomes[index] = self._write_alone(producer, letters[index], variants[index])
         return outcomes
 
     def _connected(self) -> Producer:
@@ -169,7 +176,7 @@ class DeadLetterTopic:
                 raise KafkaException(failure)
             self._renewal = None
         producer = self._producer or make_producer(self._properties)
-        if self._producer is None or time.monotonic() - self._partitions_at > PARTITIONS_SECONDS:
+        if self._producer is None or time.monotonic() - self._partitions_at > METADATA_AGE_SECONDS:
             found = producer.list_topics(self._topic, timeout=RESPONSE_SECONDS).topics[self._topic]
             if found.error is not None:
                 raise KafkaException(found.error)
@@ -178,54 +185,63 @@ class DeadLetterTopic:
             self._producer = producer
         return producer
 
-    def _forms(self, letter: FailedRecord) -> Iterator[Form]:
-        """Ways to write a letter, each smaller than the one before; the last fits into any topic."""
+    def _variants(self, letter: FailedRecord) -> Iterator[Variant]:
+        """Ways to write a dead letter, each smaller than the one before; the last is accepted by any topic."""
         key, value = letter.record.key(), letter.record.value()
         headers = headers_of(letter, self.cluster_id, replaying=self._replaying)
-        needed = headers.needed()
-        without_value = [*needed, *digest(value)]
-        yield Form(key, value, [*headers.own, *headers.ours])
-        yield Form(key, value, [*headers.own, *needed])
-        if self._replaying:  # the letter that it was had its value: so shall this one
-            yield Form(key, value, as_before(letter.record))
-        yield Form(key, None, [*headers.own, *without_value])
-        yield Form(None, None, [*without_value, *left_out()])
+        required = headers.required()
+        without_value = [*required, *digest(value)]
+        yield Variant(key, value, [*headers.own, *headers.ours])
+        yield Variant(key, value, [*headers.own, *required])
+        if self._replaying:  # the topic accepted the previous dead letter with its value
+            yield Variant(key, value, with_replay_counted(letter.record))
+        yield Variant(key, None, [*headers.own, *without_value])
+        yield Variant(None, None, [*without_value, *all_left_out()])
 
-    def _write_alone(self, producer: Producer, letter: FailedRecord, forms: list[Form]) -> KafkaError | None:
-        # The whole letter again first: it may have been refused for the size of the batch that it was in.
-        for form in forms:
-            outcome = self._produce(producer, [letter], [form])[0]
+    def _write_alone(
+        self, producer: Producer, letter: FailedRecord, variants: list[Variant]
+    ) -> KafkaError | None:
+        # The complete dead letter is tried once more: it may have been refused for the size of its whole batch.
+        for variant in variants:
+            outcome = self._produce(producer, [letter], [variant])[0]
             if outcome is None or outcome.code() not in _TOO_LARGE:
                 break
         return outcome
 
     def _produce(
-        self, producer: Producer, letters: Sequence[FailedRecord], forms: Sequence[Form]
+        self, producer: Producer, letters: Sequence[FailedRecord], variants: Sequence[Variant]
     ) -> list[KafkaError | None]:
-        outcomes: list[KafkaError | None] = [KafkaError(_NO_ANSWER)] * len(letters)
+        # A dead letter without a delivery report counts as timed out: it is written again, perhaps twice, but not lost.
+        outcomes: list[KafkaError | None] = [KafkaError(_TIMED_OUT)] * len(letters)
 
         def delivered(index: int, error: KafkaError | None, _: Message) -> None:
             outcomes[index] = error
 
-        for index, (letter, form) in enumerate(zip(letters, forms, strict=True)):
+        for index, (letter, variant) in enumerate(zip(letters, variants, strict=True)):
             try:
-                self._hand_over(producer, letter.record, form, functools.partial(delivered, index))
+                self._enqueue(producer, letter.record, variant, functools.partial(delivered, index))
             except KafkaException as refused:
                 outcomes[index] = refused.args[0]
-        if flush(producer, self._patience):
+        if flush(producer, self._flush_timeout):
             producer.purge()
             flush(producer, DELIVERY_MARGIN_SECONDS)
         return outcomes
 
-    def _hand_over(self, producer: Producer, record: Record, form: Form, delivered: Delivered) -> None:
+    def _enqueue(self, producer: Producer, record: Record, variant: Variant, delivered: Delivered) -> None:
+        # The same partition number as the source, so that dead letters of a key stay in order, if there is such a one.
         number = record.partition()
         partition = number if number < self._partitions else PARTITION_ANY
         while True:
             try:
                 producer.produce(
-                    self._topic, form.value, form.key, partition, delivered, headers=list(form.headers)
+                    self._topic,
+                    variant.value,
+                    variant.key,
+                    partition,
+                    delivered,
+                    headers=list(variant.headers),
                 )
-            except BufferError:  # the client's queue is full: let it send some
+            except BufferError:  # the client's queue is full: wait until it has sent some
                 flush(producer, DELIVERY_MARGIN_SECONDS)
             else:
                 return
@@ -233,8 +249,8 @@ class DeadLetterTopic:
     def _drop_producer(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            with suppress(KafkaException):  # it failed for good
-                flush(producer, self._patience)
+            with suppress(KafkaException):  # in a fatal state a producer cannot be flushed
+                flush(producer, self._flush_timeout)
 
 
 def _reason(error: KafkaError) -> str:

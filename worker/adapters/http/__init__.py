@@ -1,1 +1,1 @@
-"""The worker's own pages."""
+"""The worker's HTTP endpoints and its status page."""

@@ -1,4 +1,4 @@
-"""Connections to the worker's pages: few, and none idle for long, so that delivery keeps its file descriptors."""
+"""Limits connections to the HTTP endpoints, so that they do not use up the file descriptors that delivery needs."""
 
 from __future__ import annotations
 
@@ -15,28 +15,30 @@ from aiohttp import web
 from worker.telemetry.logs import log_exception
 
 IDLE_SECONDS = 10.0
-"""After so long without a request a connection is closed."""
+"""A connection without a request for this long is closed. Status pages poll more often, probes reconnect."""
 
 MAX_CONNECTIONS = 64
+"""Open connections: far more than a few probes, scrapers and status pages need."""
 
 SHARE_OF_DESCRIPTORS = 4
-"""The pages take no more than this part of the file descriptors; the rest is left to delivery and Kafka."""
+"""Connections use at most one in this many file descriptors; the others are left for delivery and Kafka."""
 
 BACKLOG = 16
-"""Connections that wait to be accepted: so many may be accepted in one go before the oldest are closed."""
+"""Connections that wait to be accepted. asyncio accepts as many in one go, which briefly exceeds the limit above."""
 
 EXHAUSTED_SECONDS = 10.0
-"""How long a refused descriptor is a reason of `/readyz`."""
+"""How long `/readyz` reports missing file descriptors after they were last missing: longer than between two probes."""
 
-LOOK_SECONDS = 1.0
+CHECK_SECONDS = 1.0
+"""How often idle connections are closed."""
 
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE}
 
 
 class Connections:
-    """Counts the connections of one server and closes those that are not used.
+    """Tracks the connections of one server, and closes idle ones and those over the limit.
 
-    Belongs to the loop that serves them.
+    All methods must be called on the server's event loop.
     """
 
     def __init__(self, server: web.Server) -> None:
@@ -50,7 +52,7 @@ class Connections:
         self._loop.set_exception_handler(self._on_exception)
 
     def __call__(self) -> web.RequestHandler:
-        """Make the protocol of a connection that was just accepted. Where there are too many the oldest is closed."""
+        """Create the protocol of an accepted connection. If there are too many, close the one idle for longest."""
         while len(self._used_at) >= self._most:
             self._close(min(self._used_at, key=lambda each: (each in self._busy, self._used_at[each])))
         connection = self._server()
@@ -59,7 +61,7 @@ class Connections:
 
     @contextmanager
     def used(self, request: web.Request) -> Iterator[None]:
-        """While a request is answered its connection is not idle."""
+        """While a request is being served, its connection is not idle."""
         connection = request.protocol
         self._used_at[connection] = self._loop.time()
         self._busy.add(connection)
@@ -72,7 +74,7 @@ class Connections:
 
     @property
     def are_out_of_descriptors(self) -> bool:
-        """Whether the process has, or lately had, no file descriptor for another connection."""
+        """Whether the process has run out of file descriptors now or recently."""
         try:
             os.close(os.open(os.devnull, os.O_RDONLY))
         except OSError as error:
@@ -81,7 +83,7 @@ class Connections:
         return since is not None and self._loop.time() - since < EXHAUSTED_SECONDS
 
     async def close_idle(self) -> None:
-        """Close connections that are idle for too long, until cancelled."""
+        """Close idle connections, until cancelled."""
         while True:
             self._take_spare()
             now = self._loop.time()
@@ -91,12 +93,13 @@ class Connections:
                     continue
                 self._close(connection)
             for connection in self._used_at.keys() - known:
-                if now - self._used_at[connection] > LOOK_SECONDS:  # it has left, or never came to be
+                # The client has closed it, or accepting it failed. A new one may not be in `connections` yet.
+                if now - self._used_at[connection] > CHECK_SECONDS:
                     del self._used_at[connection]
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(CHECK_SECONDS)
 
     def release(self) -> None:
-        """Give the spare descriptor back."""
+        """Close the spare descriptor."""
         if self._spare is not None:
             os.close(self._spare)
             self._spare = None
@@ -107,7 +110,7 @@ class Connections:
         connection.force_close()
 
     def _take_spare(self) -> None:
-        """Keep one descriptor: with it a probe can be answered that there is no other."""
+        """Reserve a descriptor: once all others are in use it is released for the probe that asks why."""
         if self._spare is None:
             try:
                 self._spare = os.open(os.devnull, os.O_RDONLY)
@@ -119,19 +122,19 @@ class Connections:
             self._exhausted_at = self._loop.time()
 
     def _on_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Called by asyncio where it cannot accept a connection; it tries again after a second."""
+        """Called by asyncio when it cannot accept a connection; it tries again after a second."""
         error = context.get("exception")
         if isinstance(error, OSError) and error.errno in _EXHAUSTED:
             self._noticed(error)
             self.release()
         elif isinstance(error, Exception):
-            log_exception("page_failed", "a page of the worker's own failed", error)
+            log_exception("page_failed", "an HTTP endpoint of the worker failed", error)
         else:
             loop.default_exception_handler(context)
 
 
 def _descriptors() -> int:
-    """How many file descriptors the process may have."""
+    """How many file descriptors the process may open (its soft limit)."""
     soft = MAX_CONNECTIONS * SHARE_OF_DESCRIPTORS
     with suppress(OSError, ValueError):
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -1,8 +1,8 @@
-"""The worker's own pages: `/livez`, `/readyz`, `/metrics` and the status page (docs/operations.md).
+"""The worker's HTTP endpoints: `/livez`, `/readyz`, `/metrics` and the status page (docs/operations.md).
 
-They are served by a thread of their own, so that they answer while the worker's event loop is blocked. No payload and
-no ids of people: everything comes from `telemetry`. Nothing here changes anything, so there is no authentication; the
-default address is the machine's own.
+A separate thread serves them, so that they respond while the worker's event loop is blocked. They contain no payloads
+and no ids of people, because all data comes from `telemetry`. They are read-only, so there is no authentication; by
+default they listen on the loopback address only.
 """
 
 from __future__ import annotations
@@ -32,11 +32,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 DRAIN_SECONDS = 1.0
-"""How long `close` waits for answers that are being sent."""
-
+"""How long `close` waits for responses that are being sent; they are small."""
 
 METRICS_SECONDS = 1.0
-"""How long the metrics are served again before they are made anew."""
+"""How long a response of `/metrics` is reused: rendering it takes time, and scrapers come every few seconds at most."""
 
 OUT_OF_DESCRIPTORS = {
     "reason": "OUT_OF_FILE_DESCRIPTORS",
@@ -45,20 +44,20 @@ OUT_OF_DESCRIPTORS = {
 
 
 class ListenFailed(Exception):  # noqa: N818 - says what happened
-    """The address of `http.listen` cannot be used: it is taken, or not this machine's."""
+    """The address of `http.listen` cannot be used: it is in use, or does not belong to this machine."""
 
 
 class HttpServer:
-    """Serves the pages from `start` to `close`, in a thread.
+    """Serves the endpoints from `start` to `close`, in a thread.
 
-    What it asks is called in other threads than the worker's, and may block for a moment.
+    The callbacks are called in other threads than the worker's; all except `alive` may block for a moment.
 
     Args:
         listen: `HOST:PORT`; with port 0 the system chooses one, see `url`.
-        ready: why the worker is not ready, each as `{"reason": CODE, "detail": sentence}`; empty: it is.
-        status: what the status page shows, see `Telemetry.status`.
-        metrics: Prometheus text.
-        alive: whether the worker's loop turns; must not block.
+        ready: returns why the worker is not ready, each as `{"reason": CODE, "detail": sentence}`; empty if it is.
+        status: returns the data of the status page, see `Telemetry.status`.
+        metrics: returns Prometheus text.
+        alive: returns whether the worker's event loop runs; must not block.
     """
 
     def __init__(
@@ -73,7 +72,7 @@ class HttpServer:
         self._listen = listen
         self._ready = ready
         self._status = status
-        self._metrics = Remembered(metrics, METRICS_SECONDS)
+        self._metrics = Cached(metrics, METRICS_SECONDS)
         self._alive = alive
         self._page, self._policy = _page()
         self._port: int | None = None
@@ -84,13 +83,13 @@ class HttpServer:
 
     @property
     def url(self) -> str:
-        """Where the pages are, with the port that was really taken."""
+        """The base URL, with the port that is actually used."""
         host, port = address(self._listen)
         port = self._port or port
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     async def start(self) -> None:
-        """Listen. Raises `ListenFailed`, with a sentence for people that names the address."""
+        """Start listening. Raises `ListenFailed`, with a message that names the address."""
         listening: concurrent.futures.Future[None] = concurrent.futures.Future()
         thread = threading.Thread(
             target=lambda: asyncio.run(self._serve(listening)), name="http", daemon=True
@@ -138,7 +137,7 @@ class HttpServer:
         self._connections.release()
 
     def _app(self) -> web.Application:
-        app = web.Application(middlewares=[self._count, _errors_as_json])
+        app = web.Application(middlewares=[self._track, _errors_as_json])
         app.on_response_prepare.append(self._add_headers)
         app.router.add_get("/", self._get_page)
         app.router.add_get("/status.json", self._get_status)
@@ -148,7 +147,7 @@ class HttpServer:
         return app
 
     @web.middleware
-    async def _count(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _track(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         with self._connections.used(request):
             return await handler(request)
 
@@ -185,12 +184,12 @@ class HttpServer:
         headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 
 
-class Remembered:
-    """Makes a page at most once in a while, however many ask.
+class Cached:
+    """Caches a response for a while, for any number of clients.
 
     Args:
-        make: makes it.
-        seconds: how long it is good for.
+        make: creates the response.
+        seconds: how long it is reused.
     """
 
     def __init__(self, make: Callable[[], bytes], seconds: float) -> None:
@@ -201,7 +200,7 @@ class Remembered:
         self._made = b""
 
     def __call__(self) -> bytes:
-        """The page; those who ask at the same time wait for the same one."""
+        """Return the response; concurrent callers wait for the same one."""
         with self._lock:
             if time.monotonic() - self._made_at >= self._seconds:
                 self._made = self._make()
@@ -211,15 +210,15 @@ class Remembered:
 
 @web.middleware
 async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Unknown paths, wrong methods and our own faults: one JSON object each, with no more than it takes."""
+    """Return errors as JSON: unknown paths, wrong methods, and failures of an endpoint without their details."""
     try:
         return await handler(request)
     except web.HTTPException as error:
         allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
         return _json({"error": error.reason.lower()}, error.status, allow)
-    except Exception as error:  # noqa: BLE001 - a page that fails must not look like a worker that fails
-        log_exception("page_failed", "a page of the worker's own failed", error)
-        return _json({"error": "this page failed; the log says where"}, 500)
+    except Exception as error:  # noqa: BLE001 - a failing endpoint must not stop the server
+        log_exception("page_failed", "an HTTP endpoint of the worker failed", error)
+        return _json({"error": "internal error, see the log"}, 500)
 
 
 def _json(value: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
@@ -232,7 +231,7 @@ def _json(value: object, status: int = 200, headers: dict[str, str] | None = Non
 
 
 def _page() -> tuple[bytes, str]:
-    """The status page and its content security policy: its own style, its own script, our own data."""
+    """The status page and its content security policy, which allows its own style and script and `/status.json`."""
     page = resources.files("worker.adapters.http").joinpath("status_page.html").read_bytes()
     style, script = (_hash_of(tag, page) for tag in (b"style", b"script"))
     policy = (
@@ -243,7 +242,7 @@ def _page() -> tuple[bytes, str]:
 
 
 def _hash_of(tag: bytes, page: bytes) -> str:
-    """A policy's source expression for the one inline element of a kind."""
+    """The policy's source expression for the page's only element with this tag."""
     found = re.search(rb"<%b>(.*?)</%b>" % (tag, tag), page, re.DOTALL)
-    assert found, "the status page is a file of ours"
+    assert found, "status_page.html has one of each"
     return f"'sha256-{base64.b64encode(hashlib.sha256(found[1]).digest()).decode()}'"

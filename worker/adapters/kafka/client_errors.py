@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from worker.core.records import Partition
 
 AUTHENTICATION_FAILED = {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._SSL}  # noqa: SLF001 - the client's public names for its own codes
-_NOT_ALLOWED = {KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED}
+"""The login failed, or TLS did: nothing works until an operator changes something."""
+
+_NOT_AUTHORIZED = {KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED}
+"""Errors of ACLs that concern every topic."""
+
 _NO_TOPIC = {
     KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError.UNKNOWN_TOPIC_ID,
@@ -55,7 +59,7 @@ class ClientErrors:
             self.brokers_unreachable()
         elif code in AUTHENTICATION_FAILED:
             self._current["KAFKA_AUTHENTICATION"] = error.str()
-        elif code in _NOT_ALLOWED or (code == KafkaError.TOPIC_AUTHORIZATION_FAILED and not topic):
+        elif code in _NOT_AUTHORIZED or (code == KafkaError.TOPIC_AUTHORIZATION_FAILED and not topic):
             self._current["KAFKA_NOT_AUTHORIZED"] = error.str()
         elif code == KafkaError.TOPIC_AUTHORIZATION_FAILED and topic:
             self._forbidden[topic] = error.str()

@@ -28,6 +28,7 @@ _PERMANENT = {
     KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001 - the client's public name for its own code
 }
+"""Errors that end a scan at once. All others may pass, and end it only when no broker responds for too long."""
 
 
 @dataclass(slots=True)

@@ -83,7 +83,14 @@ CALL_KEYS = {
 }
 """The keys of all calls, and their descriptions."""
 
-_EXPRESSION = {"type": "string", "minLength": 1}
+_NOT_EXPRESSIONS = (
+    r"""^\s*(\$\.|\.[A-Za-z_"]|not\s+[A-Za-z_(])|^[^'"`]*"""
+    r"""(\{\{|->|\+|[<>=]\s*-?[0-9]|[A-Za-z0-9_)\]]\s+(and|or|AND|OR)\s+[A-Za-z_(!])"""
+)
+"""Habits of other languages, as far as a pattern finds them for certain: at the start, or before anything in quotes."""
+
+_TEXT = {"type": "string", "minLength": 1}
+_EXPRESSION = {"$ref": "#/$defs/expression"}
 _NULLS = {"enum": ["omit", "send"]}
 
 
@@ -99,6 +106,7 @@ def mapping_schema() -> dict[str, Any]:
         "required": ["topics", "rules"],
         "properties": {key: _file_key(key) | {"description": text} for key, text in FILE_KEYS.items()},
         "$defs": {
+            "expression": _TEXT | {"not": {"pattern": _NOT_EXPRESSIONS}},
             "value": _any_value(),
             "call_name": {"enum": list(CALLS)},
             **{f"call_{name}": _call(spec) for name, spec in CALLS.items()},
@@ -145,7 +153,7 @@ def _rule() -> dict[str, Any]:
             "maxItems": MAX_CALLS_PER_RECORD,
             "items": _one_of_calls() | {"unevaluatedProperties": False},
         },
-        "mapper": _EXPRESSION | {"examples": ["mappers.devices:device_changed"]},
+        "mapper": _TEXT | {"examples": ["mappers.devices:device_changed"]},
         "allow": {
             "type": "array",
             "items": {"$ref": "#/$defs/call_name"},
@@ -209,6 +217,8 @@ def _field(field: Field) -> dict[str, Any]:
             return words | {"anyOf": [_EXPRESSION, {"type": "object", "additionalProperties": value}]}
         case Kind.IDENTITY | Kind.EVENT_ID | Kind.OBJECT_TYPE | Kind.INTEGER | Kind.TIME:
             return words | {"anyOf": [_EXPRESSION, {"type": "integer"}]}
+        case Kind.EVENT:
+            return words | _TEXT
         case Kind.CHOICE:
             examples = [f"'{choice}'" for choice in field.choices]
             return {"examples": examples} | words | _EXPRESSION
