@@ -1,6 +1,6 @@
 """A mapping file as one Python function: a run of records in, encoded calls out.
 
-What is generated for a rule reads as one would write it by hand:
+The generated code looks like a function written by hand:
 
     def convert(records, calls, rejected):
         ignored = 0
@@ -21,8 +21,8 @@ What is generated for a rule reads as one would write it by hand:
                 rejected.append((record, located(fault, record, rule, index)))
         return ignored
 
-There is no object for a record or a call, no chain of closures, no walk through a structure, and no call of a function
-for a record: that is where the worker's speed comes from.
+It creates no object per record or call, runs no closures, interprets nothing, and calls no function per record. That is
+why the worker is fast (docs/decisions/0010-rules-compiled-to-python.md).
 """
 
 from __future__ import annotations
@@ -95,9 +95,8 @@ class _ConverterCode:
         self._on_no_call = on_no_call
         self._record = RecordCode(self._code, target.ids, target.topic)
         self._signature = ("convert", "records, calls, rejected")
-        self._place = (
-            f"<mapping {file.document.file} topic {target.topic}>"  # what tracebacks name as the file
-        )
+        # What tracebacks name as the file.
+        self._place = f"<mapping {file.document.file} topic {target.topic}>"
         self._write()
 
     def source(self) -> str:
@@ -118,7 +117,7 @@ class _ConverterCode:
                 for index, rule in enumerate(self._file.rules):
                     self._rule(index, rule)
                 self._unmatched()
-            located = code.constant(Places(self._file).located, "located")
+            located = code.constant(Places(self._file).located)
             verdict = f"{located}(fault, record, rule, index)"
             with code.block("except Exception as fault:"):
                 code.line(f"rejected.append((record, {verdict}))")
@@ -138,9 +137,8 @@ class _ConverterCode:
             FORMATS[self._file.format].emit(code, EVENT, struct.made if struct else None)
 
     def _rule(self, index: int, rule: Rule) -> None:
-        self._code.line(
-            f"rule = {index}"
-        )  # before the condition: if that fails, the rejection names this rule
+        # Before the condition: if that fails, the rejection names this rule.
+        self._code.line(f"rule = {index}")
         if rule.when is None:
             condition = "value is not None"  # a tombstone needs a rule that asks for it
         else:
@@ -162,11 +160,11 @@ class _ConverterCode:
         if not any(each.uses_kafka for each in expressions):
             return
         if code.recall("the record's fields") is None:
-            code.line(f"{KAFKA} = {code.constant(kafka_fields, 'kafka_fields')}(record)")
+            code.line(f"{KAFKA} = {code.constant(kafka_fields)}(record)")
             code.remember("the record's fields", KAFKA)
         if any(each.uses_headers for each in expressions) and code.recall("readable headers") is None:
             with code.block(f'if {KAFKA}["headers"] is None:'):
-                code.line(f"{code.constant(refuse_headers, 'refuse_headers')}()")
+                code.line(f"{code.constant(refuse_headers)}()")
             code.remember("readable headers", KAFKA)
 
     def _mapped(self, rule: Rule, name: str) -> None:
@@ -206,7 +204,7 @@ class _ConverterCode:
     def _unmatched(self) -> None:
         if self._file.reject_unmatched:
             self._code.line("rule = None")
-            self._code.line(f"{self._code.constant(refuse_unmatched, 'refuse_unmatched')}()")
+            self._code.line(f"{self._code.constant(refuse_unmatched)}()")
         else:
             self._code.line("ignored += 1")
 
@@ -217,7 +215,7 @@ def _queued(key: str, body: str, index: str, context: str, rule: Rule) -> str:
 
 
 def fields_used_by(file: MappingFile) -> FieldsUsed:
-    """What a file's rules use of an event; everything where a mapper gets it."""
+    """Find which parts of an event a file's rules use; all of it if a rule has a mapper."""
     used = FieldsUsed()
     for rule in file.rules:
         if rule.mapper is not None:

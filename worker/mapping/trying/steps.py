@@ -154,7 +154,7 @@ class _Seen:
         return TriedRule(
             rule.at,
             rule.when.text,
-            found.failed is None and rule.when.holds(self._event, self._kafka),
+            found.failed is None and _is_true(found.value),
             found.failed,
             conditions,
         )
@@ -195,6 +195,11 @@ class _Seen:
     def _at(self, path: Path) -> str:
         line, column = self._file.document.position(path)
         return f"{self._file.document.file}:{line}:{column}"
+
+
+def _is_true(value: Any) -> bool:
+    """Whether JMESPath calls a value true: 0 is."""
+    return not (value is None or value is False or value in ("", [], {}))
 
 
 def _conditions(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
