@@ -44,7 +44,7 @@ Mappers add codes of theirs, and the API its answers: `HTTP_400`, ...
 
 
 class Stage(StrEnum):
-    """Where on its road a record was found undeliverable (`dlq.stage`)."""
+    """Where on its path a record was found undeliverable (`dlq.stage`)."""
 
     DECODE = "decode"
     MAP = "map"

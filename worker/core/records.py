@@ -56,7 +56,7 @@ class Record(Protocol):
 
 
 OrderKey = bytes | int
-"""What a call's order hangs on: its record's key; the record's offset where it has none."""
+"""Calls with equal order keys stay in order: the key of the record, or its offset if it has no key."""
 
 
 QueuedCall = tuple[OrderKey, bytes, Record, int, bytes, str]
@@ -93,7 +93,7 @@ Converter = Callable[[Sequence[Record], list[QueuedCall], list[RejectedRecord]],
 """Turns a run of records, at least one and all of one partition of its topic, into calls.
 
 It appends to the second argument all calls of a record or none of them, in order; to the third, in order, the records
-that can never be delivered, also those that the worker itself fails with. It answers how many records were ignored,
+that can never be delivered, also those that the worker itself fails with. It returns how many records were ignored,
 and never raises but for `MappingInterrupted`, which may come from anywhere inside it.
 """
 

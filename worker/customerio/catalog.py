@@ -1,9 +1,9 @@
 """The semantic events that Customer.io and Segment document, for warnings and suggestions.
 
-`semantic_events.yaml` beside this file has all 82 with the types of their properties, where each was found,
-and what the documents get wrong. Only Customer.io's own (the family `customerio`) do anything at Customer.io,
-and those are checked in `core.semantic`; of the others any JSON is taken, but destinations rely on names and
-types. Nothing here rejects a record.
+`semantic_events.yaml` beside this file lists all 82 with the types of their properties, the source of each, and errors
+in the documentation. Only Customer.io's own (the family `customerio`) have an effect at Customer.io; `semantic` checks
+those. For the others Customer.io accepts any JSON, but destinations rely on names and types. Nothing here rejects a
+record.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _ARTICLES = {"integer": "an integer", "array": "a list", "object": "an object"}
 
 @cache
 def _catalog() -> dict[str, Any]:
-    """The file, read when somebody asks: a fifth of a second that a running worker need not spend."""
+    """The parsed file. It is read on first use, because that takes 0.2 s and a running worker does not need it."""
     return dict(YAML(typ="safe", pure=True).load(_FILE.read_text(encoding="utf-8")))
 
 
@@ -59,14 +59,14 @@ def families() -> dict[str, list[str]]:
 
 
 def event(name: str) -> dict[str, Any] | None:
-    """What is documented of the event of exactly this name, as the file has it; None if nothing is."""
+    """The entry of the event with exactly this name; None if it is not documented."""
     return _events().get(name.strip())
 
 
 def suggest(name: str) -> str | None:
-    """The documented name that this one was probably meant to be; None if it is one, or is near to none.
+    """The documented name that this one is similar to; None if it is documented itself, or similar to none.
 
-    `order_completed`, `orderCompleted` and `Completed Order` are all near to `Order Completed`.
+    `order_completed`, `orderCompleted` and `Completed Order` are all similar to `Order Completed`.
     """
     if event(name) is not None:
         return None
@@ -82,12 +82,12 @@ def suggest(name: str) -> str | None:
 
 
 def _words(name: str) -> str:
-    """A name's words in lower case, however they are joined."""
+    """The words of a name in lower case: `orderCompleted`, `order_completed` and `Order Completed` are equal."""
     return " ".join(re.sub(r"([a-z0-9])([A-Z])|[\W_]+", r"\1 \2", name).casefold().split())
 
 
 def check_properties(name: str, properties: Mapping[str, Any]) -> list[str]:
-    """Warnings about properties with another type or value than is documented. They quote no value."""
+    """Warnings about properties whose type or value differs from the documentation. They quote no value."""
     known = event(name)
     if known is None:
         return []
@@ -103,7 +103,7 @@ def _check_all(types: Mapping[str, Any], values: Mapping[str, Any], path: str) -
 
 
 def _check(wanted: Mapping[str, Any], value: Any, path: str) -> Iterator[str]:
-    """One property against its documented type."""
+    """Compare one property with its documented type."""
     kinds = [wanted["type"]] if isinstance(wanted["type"], str) else wanted["type"]
     kind = next((kind for kind in kinds if _is_a(kind, value)), None)
     if kind is None:
@@ -130,11 +130,11 @@ def _is_a(kind: str, value: Any) -> bool:
 
 
 def _check_items(wanted: Mapping[str, Any], items: list[Any], path: str) -> Iterator[str]:
-    """The items of a list; each fault once: products fail alike."""
+    """Check the items of a list. Equal warnings are given once, because items of a list usually have the same fault."""
     kind = wanted.get("items", "any")
     types = wanted.get("item_properties")
     if not isinstance(types, dict):
-        # The reference leaves out what a product in a list holds: the same as a product that is viewed.
+        # The reference does not list the properties of a product in a list; they are those of `Product Viewed`.
         types = _events()["Product Viewed"]["properties"] if path.endswith(".products") else {}
     seen = dict.fromkeys(
         warning
@@ -145,7 +145,7 @@ def _check_items(wanted: Mapping[str, Any], items: list[Any], path: str) -> Iter
 
 
 def warnings(call: Mapping[str, Any]) -> list[str]:
-    """What may be wrong with a valid call that the API takes all the same. The warnings quote no value."""
+    """Warnings about a valid call, which the API accepts. They quote no value."""
     found = list(_check_limits(call))
     if call["type"] == "track":
         name = call["event"]

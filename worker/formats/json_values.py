@@ -1,14 +1,13 @@
-"""From a record's bytes to an event: JSON, decoded exactly or not at all.
+"""Decodes JSON events exactly, or rejects them.
 
-Two things an event may hold would be damaged in silence by most decoders, and both are kept from that here:
+Two cases need care:
 
-* An integer outside 64 bits stays the exact integer it is (msgspec's decoder holds it, where orjson's would
-  turn it into a float). Encoding refuses it (`encoding.encode`), so a record is rejected if such an integer
-  reaches a call, and only then. It costs nothing: no search of the bytes, no walk through the call.
-* Nesting beyond `MAX_DEPTH` is refused before it is decoded.
+* An integer outside 64 bits is kept as an exact integer: msgspec decodes it so, while orjson would silently return a
+  float. `encoding.encode` refuses such an integer, so a record is rejected only if one reaches a call. This costs
+  nothing: neither the bytes nor the call are searched for one.
+* Nesting deeper than `MAX_DEPTH` is rejected before decoding.
 
-An object that names a key twice holds the last of the two, as in every JSON parser that Customer.io's SDKs
-use.
+If an object contains a key twice, the last value counts, as in all JSON parsers that Customer.io's SDKs use.
 """
 
 from __future__ import annotations
@@ -21,24 +20,25 @@ import msgspec
 from worker.core.reasons import Rejected, Stage
 
 MAX_DEPTH = 128
-"""How deep objects and lists may nest in an event. Ours: no document gives a limit, and no event needs as
-much."""
+"""How deep objects and lists may nest in an event. Customer.io documents no limit; real events need far less."""
 
 SCHEMA_REGISTRY_PREFIX_BYTES = 5
-"""A zero byte and a schema's number: what serializers that use a Schema Registry write before the JSON."""
+"""A zero byte and a schema id of four bytes, which serializers with a Schema Registry write before the JSON."""
 
 FEWEST_BYTES_TOO_DEEP = 2 * (MAX_DEPTH + 1)
-"""What nests deeper than `MAX_DEPTH` is this long at least: two bytes for each level."""
+"""The shortest JSON that nests deeper than `MAX_DEPTH`: two bytes for each level (`[[]]`)."""
 
 FEWEST_OBJECT_BYTES_TOO_DEEP = 5 * MAX_DEPTH + 2
-"""It is this long if it consists of objects, of five bytes a level but for the last: `{"":{}}`. A list instead of an
-object saves three. So JSON of `n` bytes with `k` opening square brackets is not too deep if `n + 3 * k` is less."""
+"""The shortest such JSON of objects only: five bytes for each level but the last (`{"":{}}`). A list instead of an
+object saves three bytes, so JSON of `n` bytes with `k` opening square brackets is not too deep if `n + 3 * k` is
+less."""
 
 MAY_BE_TOO_DEEP = f"len(value.replace(b'[', b'[[[[')) >= {FEWEST_OBJECT_BYTES_TOO_DEEP}"
-"""That as Python source, for generated code: whether a `value` is to be given to `check_depth`."""
+"""That condition as Python source for generated code: whether `check_depth` has to check `value`."""
 
 FEW_LEVELS = 4
-"""How often each kind of bracket is taken away where a value has many: lists of hundreds are seldom deep."""
+"""How many levels are removed at once before levels are counted byte by byte: most values with many brackets are long
+lists of flat objects."""
 
 _BYTE = re.compile(r"\(byte (\d+)\)")
 _HALF_A_PAIR = re.compile(
@@ -50,14 +50,14 @@ _NEITHER_BRACKET_NOR_QUOTE = bytes(set(range(256)) - set(b'{}[]"'))
 
 _loads = msgspec.json.Decoder().decode
 load_object = msgspec.json.Decoder(dict).decode
-"""JSON to a dict; what it raises, `decode` is to judge."""
+"""Decodes JSON to a dict. After an exception `decode` finds the precise error."""
 
 UNDECODED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, IndexError)
-"""What a decoder, or a look at the first byte, raises where `decode` is to judge."""
+"""Exceptions of the fast path, after which `decode` finds the precise error. IndexError is that of an empty value."""
 
 
 def decode(value: bytes) -> dict[str, Any]:
-    """The event that a record's value holds.
+    """Decode a record's value to an event.
 
     Raises:
         Rejected: with stage `decode`: `EMPTY_VALUE`, `INVALID_JSON`, `NOT_AN_OBJECT` or `TOO_DEEP`.
@@ -76,21 +76,21 @@ def decode(value: bytes) -> dict[str, Any]:
 
 
 def without_prefix(value: bytes) -> bytes:
-    """The value behind a Schema Registry prefix: a zero byte, which no JSON begins with, and four more."""
+    """The value after a Schema Registry prefix: a zero byte, which no JSON begins with, and four more."""
     return value[SCHEMA_REGISTRY_PREFIX_BYTES:]
 
 
 def check_depth(value: bytes) -> None:
-    """Refuse JSON that nests deeper than `MAX_DEPTH`, without decoding it.
+    """Reject JSON that nests deeper than `MAX_DEPTH`, without decoding it.
 
     Raises:
         Rejected: `TOO_DEEP`.
     """
     if len(value) < FEWEST_BYTES_TOO_DEEP:
         return
-    # Faster than bytes.count, which looks at each byte by itself.
+    # Values with fewer opening brackets than levels allowed pass. Two `replace` are faster than two `bytes.count`.
     others = len(value.replace(b"[", b"")) + len(value.replace(b"{", b""))
-    if 2 * len(value) - others > MAX_DEPTH:  # most such values are long lists
+    if 2 * len(value) - others > MAX_DEPTH:
         _count_levels(value)
 
 
@@ -111,34 +111,31 @@ def _count_levels(value: bytes) -> None:
 
 
 def _brackets(value: bytes) -> bytes:
-    """The brackets outside of strings; what a string that does not end holds counts as inside."""
+    """The brackets outside of strings. An unterminated string extends to the end."""
     if b"\\" in value:
         value = value.replace(b"\\\\", b"").replace(b'\\"', b"")
     return b"".join(value.translate(None, _NEITHER_BRACKET_NOR_QUOTE).split(b'"')[::2])
 
 
 def _is_flat(brackets: bytes) -> bool:
-    """Whether few levels are sure to be all. One look at a time at all pairs is faster than at each byte."""
+    """Whether removing pairs of brackets a few times leaves none. This is faster than counting byte by byte."""
     for pair in (b"{}", b"[]") * FEW_LEVELS:
-        brackets = brackets.replace(pair, b"")  # takes one level away at most
+        brackets = brackets.replace(pair, b"")  # removes at most one level
         if not brackets:
             return True
     return False
 
 
 def refuse(value: bytes, error: Exception, *, skipped: int = 0) -> NoReturn:
-    """Say in our own words why msgspec could not decode a value: its errors may quote the value.
-
-    Also for decoders that the rule compiler generates: pass what `msgspec.json.Decoder.decode` raised.
+    """Reject a value that msgspec could not decode, without msgspec's message, which may quote the value.
 
     Args:
-        value: what is no JSON.
-        error: what the decoder raised.
-        skipped: bytes of the record's value in front of it, from whose beginning positions are counted.
+        value: the invalid JSON.
+        error: the decoder's exception.
+        skipped: bytes of the record's value before `value`; positions in the message include them.
 
     Raises:
-        Rejected: `EMPTY_VALUE`, `TOO_DEEP`, `NOT_AN_OBJECT` or `INVALID_JSON`, with the byte where JSON ends
-            to be JSON where that is known.
+        Rejected: `EMPTY_VALUE`, `TOO_DEEP` or `INVALID_JSON`, with the position of the first invalid byte if known.
     """
     if not value.strip():
         raise Rejected(Stage.DECODE, "EMPTY_VALUE", "The value has no content.") from None
@@ -163,5 +160,5 @@ def _what_is_wrong(value: bytes, error: Exception, skipped: int) -> str:
 
 
 def _holds_half_a_pair(value: bytes) -> bool:
-    """Whether the first half of a surrogate pair is followed by anything but the second; msgspec says "truncated"."""
+    """Whether a high surrogate is not followed by a low one, which msgspec reports as truncated input."""
     return _HALF_A_PAIR.search(value.replace(b"\\\\", b"_")) is not None
