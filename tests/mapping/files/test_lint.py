@@ -200,3 +200,8 @@ def test_the_sets_are_complete() -> None:
     for which in ("set_a", "set_b"):
         for kind in ("mistakes", "sound"):
             assert len(list((FOLDER / which / kind).glob("*.yaml"))) >= 40
+
+
+def test_nothing_is_found_in_the_example_configuration(capfd: pytest.CaptureFixture[str]) -> None:
+    run(["check", "--json", "--config", str(Path(__file__).parents[3] / "config" / "worker.yaml")])
+    assert json.loads(capfd.readouterr().out)["problems"] == []
