@@ -138,7 +138,7 @@ async def test_a_key_in_another_partition_does_not_wait() -> None:
     assert sorted(world.delivered()) == ["0/0/0", "1/0/0"]
 
 
-async def test_lanes_that_are_free_again_are_taken_before_all_of_their_request_is_done() -> None:
+async def test_lanes_of_a_delivered_half_are_taken_before_the_other_half_is_done() -> None:
     """A batch was split; what waits behind its delivered half must not wait for the other half."""
     world = World(batch={"max_calls": 2, "linger": "0s"})
     world.add("a")
@@ -242,7 +242,7 @@ async def test_when_commits_have_failed_for_too_long_nothing_more_is_sent() -> N
         world.add(f"key-{number}")
         await asyncio.sleep(1)
     assert 45 <= len(world.account.requests) <= 50
-    assert {"reason": "COMMIT_FAILING", "detail": "Kafka does not take commits"} in member.pipeline.problems()
+    assert {"reason": "COMMIT_FAILING", "detail": "Kafka rejects commits"} in member.pipeline.problems()
     member.source.commit_failures = 0
     await world.settled()
     assert member.pipeline.problems() == []

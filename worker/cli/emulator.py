@@ -11,20 +11,20 @@ from worker.cli.options import ConfigOption
 
 def emulator(
     listen: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Where to listen; port 0 takes a free one.")
+        str, typer.Option(metavar="HOST:PORT", help="Where to listen; port 0 chooses a free port.")
     ] = "127.0.0.1:8090",
-    key: Annotated[str | None, typer.Option(help="The only key that is right. [default: any]")] = None,
+    key: Annotated[str | None, typer.Option(help="The only key that is accepted. [default: any]")] = None,
     strict_batches: Annotated[
         Literal["all-or-nothing", "take-good"],
-        typer.Option(help="What strict mode does with the good calls of a batch that holds a bad one."),
+        typer.Option(help="What strict mode does with the good calls of a batch that contains a bad one."),
     ] = "all-or-nothing",
     enforce_rate_limit: Annotated[
         bool, typer.Option("--enforce-rate-limit", help="Answer 429 above 3,000 requests in 3 seconds.")
     ] = False,
-    latency: Annotated[float, typer.Option(min=0, help="Seconds before each answer.")] = 0.0,
+    latency: Annotated[float, typer.Option(min=0, help="Seconds before each response.")] = 0.0,
     config: ConfigOption = None,
 ) -> None:
-    """Stand in for the Pipelines API on this machine: a page, a JSON view of what came, faults on request."""
+    """Emulate the Pipelines API on this machine: a page and a JSON view of the calls received, faults on request."""
     import asyncio
 
     from worker.emulator import serve

@@ -1,6 +1,6 @@
-"""Standard output and error that never fail: closed, full or without a reader, they lose what is written.
+"""Standard output and error that never fail: if closed, full or without a reader, they discard what is written.
 
-The work that a command does, and its exit code, do not depend on who reads along.
+So a command's work and its exit code do not depend on what reads its output.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ def protect_streams() -> None:
 
 
 def output_is_gone() -> bool:
-    """Whether the reader of standard output has left: more output is of no use."""
+    """Whether the reader of standard output has closed it, so that more output is pointless."""
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     return isinstance(raw, _Descriptor) and raw.is_gone
 
 
 class _Descriptor(io.RawIOBase):
-    """A file descriptor that takes everything."""
+    """A file descriptor that accepts and discards everything."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor

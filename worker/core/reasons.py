@@ -17,29 +17,29 @@ REASONS = {
     "MAPPER_RETURNED_JUNK": "A Python mapper returned something that is neither calls nor None.",
     "TOO_MANY_CALLS": "The record would become more than 256 calls.",
     "NOT_A_CALL": "A call is not an object.",
-    "UNKNOWN_TYPE": "A call's type is none of the API's six.",
-    "UNKNOWN_FIELD": "A call has a field at its top level that its type does not take.",
-    "MISSING_ID": "A call names nobody: an id that it needs is null, blank or not there.",
+    "UNKNOWN_TYPE": "A call's type is not one of the API's six.",
+    "UNKNOWN_FIELD": "A call has a top-level field that its type does not allow.",
+    "MISSING_ID": "An id that the call requires is null, blank or missing.",
     "INVALID_ID": "An id is neither text nor, where that is allowed, a whole number.",
-    "FORBIDDEN_ID": "An id is one of the texts in `reject_ids`, such as `undefined`.",
+    "FORBIDDEN_ID": "An id is one of the strings in `reject_ids`, such as `undefined`.",
     "INEXACT_NUMBER": "A number cannot be sent exactly: an integer outside 64 bits, NaN, Infinity.",
     "INVALID_NAME": "An event's name is blank or not text.",
     "RESERVED_NAME": "An event's name is, or looks like, one that Customer.io acts on.",
     "NOT_ALLOWED": "A mapper made a destructive call that its rule does not allow.",
-    "MISSING_FIELD": "A field that the call needs is null, blank or not there.",
-    "INVALID_TYPE": "A field has another type than the API documents.",
+    "MISSING_FIELD": "A field that the call requires is null, blank or missing.",
+    "INVALID_TYPE": "A field does not have the type that the API documents.",
     "INVALID_VALUE": "A field has a value that the API does not document.",
-    "INVALID_TIMESTAMP": "A timestamp is neither RFC 3339 nor a whole number, or no such day exists.",
+    "INVALID_TIMESTAMP": "A timestamp is neither RFC 3339 nor a whole number, or its date does not exist.",
     "UNREADABLE_HEADERS": "A rule or mapper reads the record's headers, and a header's name is not UTF-8.",
     "INVALID_TEXT": "A call holds text that cannot be written as UTF-8.",
     "UNENCODABLE": "A call holds a value that is not JSON.",
     "CALL_TOO_LARGE": "A call is larger than `max_call_bytes`.",
-    "UNEXPECTED_FAULT": "The worker itself failed with this record: a fault of ours.",
-    "NO_ANSWER": "The API never answered this call while it answered others.",
+    "UNEXPECTED_FAULT": "The worker itself failed on this record: a bug in the worker.",
+    "NO_ANSWER": "The API never responded to this call, but did respond to others.",
 }
 """Why records are rejected: every code of the worker's own, and what it means.
 
-Mappers add codes of theirs, and the API its answers: `HTTP_400`, ...
+Mappers add their own codes. Responses of the API become `HTTP_400`, ...
 """
 
 

@@ -1,4 +1,4 @@
-"""What `check` finds in mappings that are legal: surely not what was meant, as far as text and fixtures tell."""
+"""What `check` finds in legal mappings: parts that are probably unintended, judged by text and fixtures."""
 
 from __future__ import annotations
 

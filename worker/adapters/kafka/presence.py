@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
 
 ASK_SECONDS = 1.0
-"""How often the group is asked until the member has joined: `/readyz` reports `JOINING` for so much longer at most."""
+"""How often the group is asked until the member has joined: `/readyz` shows `JOINING` at most this much longer."""
 
 
 class Presence:

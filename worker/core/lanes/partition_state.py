@@ -9,14 +9,14 @@ from worker.core.records import RECORD, Partition
 
 
 class PartitionState:
-    """One assignment of one partition. Whoever holds it after the assignment ended touches nothing else.
+    """One assignment of one partition. Code that still holds it after the assignment ended affects no later assignment.
 
     Attributes:
         partition: the topic's name and the partition's number.
         offsets: what may be committed.
         keys: where the unfinished calls of each key are.
         in_progress: how much is accepted and not committed.
-        revoked: nothing more is sent of it; what is unfinished still holds the commit back.
+        revoked: nothing more is sent of it; unfinished records still hold the commit back.
     """
 
     __slots__ = ("in_progress", "keys", "offsets", "partition", "revoked")
@@ -34,7 +34,7 @@ class PartitionState:
         self.in_progress.accept(next_offset, records, size)
 
     def commit(self, offset: int) -> None:
-        """Kafka holds `offset` now: what is below it needs nothing more."""
+        """Kafka has stored `offset`: everything below it is finished."""
         self.offsets.commit(offset)
         self.in_progress.commit(offset)
 
