@@ -71,7 +71,7 @@ def test_the_config_may_come_from_the_environment(
     assert "option.yaml:1:1" in cli("--config", write("option.yaml", "foo: 1"), "check").out
 
 
-def test_a_bug_is_told_by_type_and_place_and_never_by_its_text(
+def test_a_bug_is_reported_by_type_and_place_without_its_text(
     cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret = "ada@example.com"

@@ -74,7 +74,7 @@ async def test_a_job_delivers_what_is_there_and_exits_0(
 
 
 @pytest.mark.parametrize("streams", ["<&- >&- 2>&-", ">/dev/full 2>/dev/full", "2>&1 | true"])
-async def test_a_job_that_nobody_can_read_along_with_does_its_work_and_exits_0(
+async def test_a_job_whose_output_has_no_reader_finishes_and_exits_0(
     emulator: Emulator, environ: dict[str, str], tmp_path: Path, streams: str
 ) -> None:
     job = await asyncio.create_subprocess_exec(

@@ -340,7 +340,7 @@ def test_a_lane_that_two_halves_share_is_free_when_both_are_finished(
 # Offsets
 
 
-def test_a_letter_holds_the_commit_back_until_it_is_acknowledged() -> None:
+def test_a_dead_letter_holds_the_commit_back_until_it_is_acknowledged() -> None:
     state = new_lanes().assign(("orders", 0), 0)
     state.accept(10, 10, 0)
     assert state.offsets.reject(3)

@@ -46,7 +46,7 @@ def test_as_many_requests_as_allowed_go_at_once(requests: int, per: float) -> No
     assert window.wait(0.0) == math.inf
 
 
-def test_a_place_is_free_again_when_its_window_after_the_answer_has_passed() -> None:
+def test_a_slot_is_free_when_its_window_after_the_response_has_passed() -> None:
     window = SlidingWindow(1, 3.0)
     window.enter()
     window.leave(10.0)

@@ -161,7 +161,7 @@ async def test_everybody_waits_as_long_as_retry_after_says() -> None:
 # The storm breaker
 
 
-async def test_a_storm_stops_everything_and_is_told() -> None:
+async def test_a_storm_stops_everything_and_is_reported() -> None:
     world = World(dead_letters={"halt_after_consecutive": 20})
     for number in range(500):
         world.add(f"key-{number}", reject=True)

@@ -23,7 +23,7 @@ async def test_every_record_is_delivered_once_and_committed_when_all_goes_well()
     assert await member.stop()
 
 
-async def test_nothing_is_committed_past_a_request_that_was_not_answered() -> None:
+async def test_nothing_is_committed_past_a_request_without_a_response() -> None:
     world = World()
     for number in range(5):
         world.add(f"key-{number}")
@@ -33,7 +33,7 @@ async def test_nothing_is_committed_past_a_request_that_was_not_answered() -> No
     await world.settled()
 
 
-async def test_nothing_is_committed_past_a_letter_that_was_not_acknowledged() -> None:
+async def test_nothing_is_committed_past_an_unacknowledged_dead_letter() -> None:
     world = World()
     world.add(reject=True)
     world.add("other")
@@ -100,7 +100,7 @@ async def test_one_that_is_stopped_at_once_waits_for_no_letter() -> None:
 # 2. The same bytes again: the account compares each request with what was encoded first
 
 
-async def test_a_call_whose_answer_was_lost_is_sent_again_as_the_same_bytes() -> None:
+async def test_a_call_whose_response_was_lost_is_resent_as_the_same_bytes() -> None:
     world = World()
     world.add(calls=3)
     world.member(in_turn(Reply(0, delivers=True), Reply(500)))
@@ -242,13 +242,13 @@ async def test_when_commits_have_failed_for_too_long_nothing_more_is_sent() -> N
         world.add(f"key-{number}")
         await asyncio.sleep(1)
     assert 45 <= len(world.account.requests) <= 50
-    assert {"reason": "COMMIT_FAILING", "detail": "Kafka does not take commits"} in member.pipeline.problems()
+    assert {"reason": "COMMIT_FAILING", "detail": "Kafka rejects commits"} in member.pipeline.problems()
     member.source.commit_failures = 0
     await world.settled()
     assert member.pipeline.problems() == []
 
 
-async def test_a_new_assignment_ends_the_wait_for_a_commit_that_nobody_will_ever_make() -> None:
+async def test_a_new_assignment_ends_the_wait_for_a_commit_that_never_comes() -> None:
     world = World(batch={"linger": "0s"})
     world.add()
     member = world.member()

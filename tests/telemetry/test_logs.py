@@ -114,7 +114,7 @@ def test_below_the_level_nothing_is_written() -> None:
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
-def test_an_exception_is_told_by_type_and_place_and_never_by_its_text(log_format: Any) -> None:
+def test_an_exception_is_logged_by_type_and_place_without_its_text(log_format: Any) -> None:
     stream = io.StringIO()
     configure_logging(TelemetrySettings(log_format=log_format), stream)
     people: dict[str, int] = {}
@@ -158,7 +158,7 @@ def test_whatever_is_told_is_one_line_that_moves_no_cursor(message: str, fields:
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 9), st.floats(0, 20)), max_size=60))
-def test_every_count_is_told_in_the_end_and_never_twice_within_the_interval(
+def test_every_count_is_logged_at_most_once_per_interval_and_at_the_end(
     steps: list[tuple[str, int, float]],
 ) -> None:
     now = [0.0]

@@ -139,7 +139,7 @@ def test_totals_are_what_happened_and_a_copy(telemetry: Telemetry) -> None:
     assert again.freshness_seconds == 2.0
 
 
-def test_gauges_and_status_ask_how_things_stand(telemetry: Telemetry) -> None:
+def test_gauges_and_status_read_the_current_state(telemetry: Telemetry) -> None:
     now = Observation(
         in_progress_records=7,
         in_progress_bytes=900,
@@ -177,7 +177,7 @@ async def test_another_thread_gets_what_the_event_loop_observes(telemetry: Telem
     telemetry.shutdown()
 
 
-def test_after_shutdown_the_last_observation_stands(telemetry: Telemetry) -> None:
+def test_after_shutdown_the_last_observation_is_kept(telemetry: Telemetry) -> None:
     telemetry.observe(lambda: Observation(in_flight_requests=3))
     telemetry.shutdown()
 
@@ -221,7 +221,7 @@ def test_what_happens_with_every_batch_is_not_logged(
     assert caplog.records == []
 
 
-def test_a_hold_is_told_when_it_begins_changes_and_ends(
+def test_a_hold_is_logged_when_it_begins_changes_and_ends(
     telemetry: Telemetry, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)

@@ -1,1 +1,1 @@
-"""What is true of the Pipelines API and of what Customer.io does with a call. No I/O."""
+"""Facts about the Pipelines API and about what Customer.io does with a call. No I/O."""

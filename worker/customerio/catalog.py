@@ -1,9 +1,9 @@
 """The semantic events that Customer.io and Segment document, for warnings and suggestions.
 
 `semantic_events.yaml` beside this file has all 82 with the types of their properties, where each was found,
-and what the documents get wrong. Only Customer.io's own (the family `customerio`) do anything at Customer.io,
-and those are checked in `core.semantic`; of the others any JSON is taken, but destinations rely on names and
-types. Nothing here rejects a record.
+and known errors in the documents. Customer.io acts only on its own events (the family `customerio`), which
+`customerio.semantic` checks. The others accept any JSON, but destinations rely on names and types. This module only
+warns; it never rejects a record.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _ARTICLES = {"integer": "an integer", "array": "a list", "object": "an object"}
 
 @cache
 def _catalog() -> dict[str, Any]:
-    """The file, read when somebody asks: a fifth of a second that a running worker need not spend."""
+    """The file. It is read on first use, because that takes a fifth of a second and a running worker never needs it."""
     return dict(YAML(typ="safe", pure=True).load(_FILE.read_text(encoding="utf-8")))
 
 
@@ -59,14 +59,14 @@ def families() -> dict[str, list[str]]:
 
 
 def event(name: str) -> dict[str, Any] | None:
-    """What is documented of the event of exactly this name, as the file has it; None if nothing is."""
+    """The catalogue's entry for the event with exactly this name; None if there is none."""
     return _events().get(name.strip())
 
 
 def suggest(name: str) -> str | None:
-    """The documented name that this one was probably meant to be; None if it is one, or is near to none.
+    """The documented name that was probably intended; None if this name is documented, or similar to none.
 
-    `order_completed`, `orderCompleted` and `Completed Order` are all near to `Order Completed`.
+    `order_completed`, `orderCompleted` and `Completed Order` are all similar to `Order Completed`.
     """
     if event(name) is not None:
         return None
@@ -130,11 +130,11 @@ def _is_a(kind: str, value: Any) -> bool:
 
 
 def _check_items(wanted: Mapping[str, Any], items: list[Any], path: str) -> Iterator[str]:
-    """The items of a list; each fault once: products fail alike."""
+    """The items of a list. Each fault is reported once, because all products usually have the same."""
     kind = wanted.get("items", "any")
     types = wanted.get("item_properties")
     if not isinstance(types, dict):
-        # The reference leaves out what a product in a list holds: the same as a product that is viewed.
+        # The reference does not describe products in lists; they have the properties of Product Viewed.
         types = _events()["Product Viewed"]["properties"] if path.endswith(".products") else {}
     seen = dict.fromkeys(
         warning
@@ -145,7 +145,7 @@ def _check_items(wanted: Mapping[str, Any], items: list[Any], path: str) -> Iter
 
 
 def warnings(call: Mapping[str, Any]) -> list[str]:
-    """What may be wrong with a valid call that the API takes all the same. The warnings quote no value."""
+    """Warnings about a call that the API accepts but that is probably a mistake. They quote no value."""
     found = list(_check_limits(call))
     if call["type"] == "track":
         name = call["event"]
@@ -160,7 +160,9 @@ def warnings(call: Mapping[str, Any]) -> list[str]:
     if call["type"] in ("page", "screen") and "name" not in call:
         found.append("name is missing; one of the API's documents requires it")
     if call["type"] != "identify" and "ip" in call.get("context", {}):
-        found.append("context.ip is only used on identify, and keeps calls out of one another's requests")
+        found.append(
+            "context.ip is only used on identify, and calls with different contexts cannot share a request"
+        )
     return found
 
 

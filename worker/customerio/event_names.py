@@ -1,4 +1,4 @@
-"""How event names are compared, so that a reserved name is found however it is written.
+"""Compares event names, so that every spelling of a reserved name is found.
 
 Customer.io trims names, and does not say what else it strips or folds. A name that differs from a reserved one
 only by what a person cannot see, by case or by width therefore counts as reserved.
@@ -20,7 +20,7 @@ def comparable(name: str) -> str:
 
     That is: after NFKC (full-width letters, ligatures), without format characters (the category Cf: zero-width
     spaces and joiners, U+FEFF, direction marks) and NULs, without case, trimmed, each run of spaces of any kind
-    as one space. A name that no call has room for stays as it is: its call is refused for its size.
+    as one space. A name longer than a whole call may be is returned unchanged: its call is rejected for its size.
     """
     if len(name) <= _CACHED_CHARACTERS:
         return _kept(name)
@@ -37,4 +37,4 @@ def _is_hidden(letter: str) -> bool:
     return letter == "\0" or unicodedata.category(letter) == "Cf"
 
 
-_kept = lru_cache(maxsize=4096)(_comparable)  # the same few names come again and again
+_kept = lru_cache(maxsize=4096)(_comparable)  # a topic has few distinct event names

@@ -1,4 +1,4 @@
-"""Names and values with a meaning of their own at Customer.io, from its API reference."""
+"""Names and values to which Customer.io gives a meaning, from its API reference."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ DELIVERY_METRICS = (
     "dropped",
     "deferred",
 )
-"""What became of a message: the reference's first four, and four more that Customer.io's action for Segment
-takes."""
+"""The metrics of a message: the first four are in the reference, the others are accepted by Customer.io's action for
+Segment."""
 
 
 CONTENT_ACTIONS = ("viewed_content", "clicked_content")
-"""What somebody did with content (newer reference, Report Content Event)."""
+"""The actions of a person on content (newer reference, Report Content Event)."""
 
 
 LOOK_ALIKES = {
@@ -65,8 +65,8 @@ LOOK_ALIKES = {
     "group deleted": "Object Deleted",
     "delete group": "Object Deleted",
 }
-"""Names that people write for a reserved one, in lower case: the API takes them as ordinary events and does
-nothing."""
+"""Names, in lower case, that are often written in place of a reserved one. The API stores them as ordinary events and
+does nothing else."""
 
 
 DESTRUCTIVE_CALLS = frozenset(
@@ -80,5 +80,5 @@ DESTRUCTIVE_CALLS = frozenset(
         "alias",
     }
 )
-"""What comes only from a rule that names it, or from a mapper whose rule allows it (docs/mapping.md,
-Calls)."""
+"""Calls that are sent only if a rule names them, or if a mapper makes them and its rule lists them in `allow`
+(docs/mapping.md, Calls)."""

@@ -1,7 +1,7 @@
 """Customer.io's own events: a `track` with one of nine names makes it delete, suppress or report.
 
-A name that only looks like one of them is refused: the API answers 200, keeps it as an ordinary event, and
-deletes nothing.
+A name that only resembles one of them is rejected: the API would return 200, store an ordinary event, and
+delete nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from worker.customerio.reference import (
 )
 
 INTERNAL_EVENT = "CIO Location Update"
-"""Reserved by Customer.io's Android SDK for itself; nobody else sends it."""
+"""Used only by Customer.io's Android SDK."""
 
 _CALL_NAMES = {event: name for name, event in SEMANTIC_EVENTS.items()}
 _ALIKE = {
@@ -31,9 +31,9 @@ _ALIKE = {
 
 
 def call_name(call: Mapping[str, Any]) -> str:
-    """What a valid call is called in rules and `allow`.
+    """The name of a valid call in rules and in `allow`.
 
-    The type; for a `track` with a reserved event name the semantic call's: `delete_user` for `User Deleted`.
+    This is its type, or for a `track` with a reserved event name the semantic call: `delete_user` for `User Deleted`.
     """
     if call["type"] == "track":
         return _CALL_NAMES.get(call["event"], "track")
@@ -160,7 +160,7 @@ _CHECKS: dict[str, Callable[[str, Mapping[str, Any]], None]] = {
 
 
 def _need(name: str, call: Mapping[str, Any], field: str) -> str:
-    """The text of a property that must be there."""
+    """The text of a required property."""
     value = call.get("properties", {}).get(field)
     if value is None:
         _refuse("MISSING_FIELD", f"{name} needs properties.{field}.")
@@ -183,7 +183,7 @@ def _text(value: object, field: str) -> str:
 def _reserved_detail(event: str) -> str:
     call = _CALL_NAMES.get(event)
     if call is None:
-        return f"The event's name is, or looks like, `{event}`, which Customer.io keeps for itself."
+        return f"The event's name is, or looks like, `{event}`, which Customer.io reserves for itself."
     return f"The event's name is, or looks like, `{event}`: use the call {call}."
 
 

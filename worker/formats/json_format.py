@@ -25,7 +25,7 @@ class JsonFormat:
         return decode(value)
 
     def emit(self, code: SourceWriter, event: str, struct_type: type | None) -> None:
-        """See `Format.emit`. A value that the quick way refuses is decoded again by `decode`, which says why."""
+        """See `Format.emit`. A value that the fast path cannot decode is given to `decode`, which raises the reason."""
         loads = load_object if struct_type is None else msgspec.json.Decoder(struct_type).decode
         code.line("encoded = value")
         with code.block("try:"):
@@ -35,7 +35,9 @@ class JsonFormat:
                 code.line(f"{code.constant(check_depth, 'check_depth')}(value)")
             if struct_type is not None:
                 with code.block("if not value.isascii():"):
-                    code.line("value.decode()  # because text that is skipped is not looked at")
+                    code.line(
+                        "value.decode()  # the struct decoder does not check the UTF-8 of text that it skips"
+                    )
             code.line(f"{event} = {code.constant(loads, 'loads')}(value)")
         with code.block(f"except {code.constant(UNDECODED, 'undecoded')}:"):
             whole = f"{code.constant(decode, 'decode')}(encoded)"

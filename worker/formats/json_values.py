@@ -1,14 +1,9 @@
-"""From a record's bytes to an event: JSON, decoded exactly or not at all.
+"""Decodes JSON values to events, exactly or not at all.
 
-Two things an event may hold would be damaged in silence by most decoders, and both are kept from that here:
-
-* An integer outside 64 bits stays the exact integer it is (msgspec's decoder holds it, where orjson's would
-  turn it into a float). Encoding refuses it (`encoding.encode`), so a record is rejected if such an integer
-  reaches a call, and only then. It costs nothing: no search of the bytes, no walk through the call.
-* Nesting beyond `MAX_DEPTH` is refused before it is decoded.
-
-An object that names a key twice holds the last of the two, as in every JSON parser that Customer.io's SDKs
-use.
+* An integer outside 64 bits stays exact: msgspec decodes it, orjson would silently convert it to a float. Encoding
+  rejects it (`encoding.encode`), so a record is rejected only if such an integer is part of a call.
+* Nesting beyond `MAX_DEPTH` is rejected before anything is decoded.
+* If an object repeats a key, the last one counts, as in the JSON parsers of Customer.io's SDKs.
 """
 
 from __future__ import annotations
@@ -21,24 +16,25 @@ import msgspec
 from worker.core.reasons import Rejected, Stage
 
 MAX_DEPTH = 128
-"""How deep objects and lists may nest in an event. Ours: no document gives a limit, and no event needs as
-much."""
+"""The largest depth of nested objects and lists: the worker's own limit, far above real events; the API has none."""
 
 SCHEMA_REGISTRY_PREFIX_BYTES = 5
 """A zero byte and a schema's number: what serializers that use a Schema Registry write before the JSON."""
 
 FEWEST_BYTES_TOO_DEEP = 2 * (MAX_DEPTH + 1)
-"""What nests deeper than `MAX_DEPTH` is this long at least: two bytes for each level."""
+"""The shortest JSON that nests deeper than `MAX_DEPTH`: two bytes for each level, `[]`."""
 
 FEWEST_OBJECT_BYTES_TOO_DEEP = 5 * MAX_DEPTH + 2
-"""It is this long if it consists of objects, of five bytes a level but for the last: `{"":{}}`. A list instead of an
-object saves three. So JSON of `n` bytes with `k` opening square brackets is not too deep if `n + 3 * k` is less."""
+"""The same for objects only: five bytes for each level, `{"":` and `}`, except for the last, `{}`. A list instead of an
+object saves three bytes. So JSON of `n` bytes with `k` opening square brackets is not too deep if `n + 3 * k` is
+less."""
 
 MAY_BE_TOO_DEEP = f"len(value.replace(b'[', b'[[[[')) >= {FEWEST_OBJECT_BYTES_TOO_DEEP}"
-"""That as Python source, for generated code: whether a `value` is to be given to `check_depth`."""
+"""The test as Python source for generated code: whether `value` must be passed to `check_depth`."""
 
 FEW_LEVELS = 4
-"""How often each kind of bracket is taken away where a value has many: lists of hundreds are seldom deep."""
+"""How often `_is_flat` removes each kind of innermost pair. Lists of flat objects, the usual large values, are empty
+after that."""
 
 _BYTE = re.compile(r"\(byte (\d+)\)")
 _HALF_A_PAIR = re.compile(
@@ -50,10 +46,10 @@ _NEITHER_BRACKET_NOR_QUOTE = bytes(set(range(256)) - set(b'{}[]"'))
 
 _loads = msgspec.json.Decoder().decode
 load_object = msgspec.json.Decoder(dict).decode
-"""JSON to a dict; what it raises, `decode` is to judge."""
+"""Decodes JSON to a dict. If it raises, call `decode` for the reason."""
 
 UNDECODED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, IndexError)
-"""What a decoder, or a look at the first byte, raises where `decode` is to judge."""
+"""The exceptions of a decoder, or of reading the first byte (`IndexError`), after which `decode` finds the reason."""
 
 
 def decode(value: bytes) -> dict[str, Any]:
@@ -76,7 +72,7 @@ def decode(value: bytes) -> dict[str, Any]:
 
 
 def without_prefix(value: bytes) -> bytes:
-    """The value behind a Schema Registry prefix: a zero byte, which no JSON begins with, and four more."""
+    """The value without its Schema Registry prefix: a zero byte, with which no JSON begins, and four more."""
     return value[SCHEMA_REGISTRY_PREFIX_BYTES:]
 
 
@@ -111,28 +107,28 @@ def _count_levels(value: bytes) -> None:
 
 
 def _brackets(value: bytes) -> bytes:
-    """The brackets outside of strings; what a string that does not end holds counts as inside."""
+    """The brackets outside strings; those after an unclosed quote count as inside."""
     if b"\\" in value:
         value = value.replace(b"\\\\", b"").replace(b'\\"', b"")
     return b"".join(value.translate(None, _NEITHER_BRACKET_NOR_QUOTE).split(b'"')[::2])
 
 
 def _is_flat(brackets: bytes) -> bool:
-    """Whether few levels are sure to be all. One look at a time at all pairs is faster than at each byte."""
+    """Whether the brackets surely nest only a few levels. Removing innermost pairs is faster than counting bytes."""
     for pair in (b"{}", b"[]") * FEW_LEVELS:
-        brackets = brackets.replace(pair, b"")  # takes one level away at most
+        brackets = brackets.replace(pair, b"")  # removes at most one level
         if not brackets:
             return True
     return False
 
 
 def refuse(value: bytes, error: Exception, *, skipped: int = 0) -> NoReturn:
-    """Say in our own words why msgspec could not decode a value: its errors may quote the value.
+    """Raise the reason why msgspec could not decode a value, without msgspec's message, which may quote the value.
 
     Also for decoders that the rule compiler generates: pass what `msgspec.json.Decoder.decode` raised.
 
     Args:
-        value: what is no JSON.
+        value: the invalid JSON.
         error: what the decoder raised.
         skipped: bytes of the record's value in front of it, from whose beginning positions are counted.
 

@@ -168,7 +168,7 @@ async def test_a_page_that_fails_is_500_without_the_exceptions_text(caplog: pyte
     assert [record.getMessage() for record in caplog.records] == ["an HTTP endpoint of the worker failed"]
 
 
-async def test_a_port_in_use_is_told_with_its_address() -> None:
+async def test_a_port_in_use_is_reported_with_its_address() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
