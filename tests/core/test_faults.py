@@ -64,7 +64,7 @@ def test_a_type_is_named_only_if_a_module_has_it(error: BaseException, name: str
 
 
 @given(NAMES, st.sampled_from([Exception, KeyError, OwnError]))
-def test_a_type_that_was_made_of_data_goes_by_the_one_it_is_derived_from(name: str, base: type) -> None:
+def test_a_type_created_at_run_time_is_named_after_its_base_class(name: str, base: type) -> None:
     assert type_name(made(name, base)()) == base.__name__
 
 
@@ -77,7 +77,7 @@ def test_a_place_is_file_line_and_function() -> None:
     assert re.fullmatch(r"<convert>:3 in convert", places(raised(lambda: generated({"id": ""})))[-1])
 
 
-def test_code_that_was_made_of_data_has_no_place() -> None:
+def test_generated_code_has_no_place() -> None:
     space: dict[str, Any] = {"__name__": PERSON}
     exec(compile(f"def {PERSON}(): 1 / 0", f"{PERSON}.py", "exec"), space)
     alias = types.FunctionType(space[PERSON].__code__, globals())

@@ -224,9 +224,7 @@ def test_a_request_takes_so_many_calls_and_no_more(lanes: Lanes, state: Partitio
     assert places(lanes.take(LINGER)) == [(MAX_CALLS, 0)]
 
 
-def test_who_has_waited_longest_goes_first_whatever_fills_a_request(
-    lanes: Lanes, state: PartitionState
-) -> None:
+def test_the_call_that_waited_longest_goes_first(lanes: Lanes, state: PartitionState) -> None:
     add(lanes, state, 0, b"rare", (b"x", ONE))
     for offset in range(1, MAX_CALLS + 1):
         add(lanes, state, offset, b"%d" % offset, (b"x", OTHER), now=LINGER + 0.1)
@@ -340,7 +338,7 @@ def test_a_lane_that_two_halves_share_is_free_when_both_are_finished(
 # Offsets
 
 
-def test_a_dead_letter_holds_the_commit_back_until_it_is_acknowledged() -> None:
+def test_nothing_commits_past_a_dead_letter_until_it_is_acknowledged() -> None:
     state = new_lanes().assign(("orders", 0), 0)
     state.accept(10, 10, 0)
     assert state.offsets.reject(3)
@@ -373,7 +371,7 @@ def test_a_slice_is_in_progress_until_all_of_it_is_committed() -> None:
     assert (state.in_progress.records, state.in_progress.size) == (0, 0)
 
 
-def test_what_was_left_in_a_queue_holds_nothing_back_that_others_of_its_stretch_finished() -> None:
+def test_a_call_left_in_a_queue_does_not_hold_back_finished_calls_of_its_chunk() -> None:
     lanes = new_lanes(max_calls=1)
     state = lanes.assign(("orders", 0), 0)
     records = [MemoryRecord(state.partition, offset, key) for offset, key in enumerate([b"a", b"a", b"b"])]

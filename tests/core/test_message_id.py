@@ -125,7 +125,7 @@ def test_a_long_name_is_not_kept_and_gets_the_same_id_each_time() -> None:
     assert ids._hashes == {}
 
 
-def test_the_number_of_cached_names_is_bounded() -> None:
+def test_the_cache_of_names_is_bounded() -> None:
     ids = MessageIds("c")
     for n in range(10_050):
         ids.for_record(1, "orders", 0, 7, "track", str(n), 0)

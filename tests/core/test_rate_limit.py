@@ -46,7 +46,7 @@ def test_as_many_requests_as_allowed_go_at_once(requests: int, per: float) -> No
     assert window.wait(0.0) == math.inf
 
 
-def test_a_slot_is_free_when_its_window_after_the_response_has_passed() -> None:
+def test_a_slot_is_free_one_window_after_its_response() -> None:
     window = SlidingWindow(1, 3.0)
     window.enter()
     window.leave(10.0)
@@ -55,7 +55,7 @@ def test_a_slot_is_free_when_its_window_after_the_response_has_passed() -> None:
     assert window.wait(13.0) == 0.0
 
 
-def test_what_is_in_flight_is_waited_for_only_if_no_answered_one_frees_its_place_first() -> None:
+def test_the_wait_is_infinite_only_if_a_request_in_flight_has_to_respond_first() -> None:
     window = SlidingWindow(2, 3.0)
     window.enter()
     window.enter()

@@ -27,7 +27,7 @@ class Undecodable(MemoryRecord):
         self.record_headers = headers
 
 
-def test_unreadable_headers_are_requested_once_and_remembered() -> None:
+def test_unreadable_headers_are_read_only_once() -> None:
     of = Undecodable(("orders", 0), 0)
     assert read_headers(of) is UNREADABLE
     assert of.record_headers is UNREADABLE

@@ -67,7 +67,7 @@ def test_what_is_answered_so_again_while_others_pass_is_treated_like_400(status:
     assert outcome(status, 1, again_while_others_pass=True) is Action.DEAD_LETTER
 
 
-def test_a_wrong_key_is_never_a_calls_fault() -> None:
+def test_a_wrong_key_is_never_attributed_to_a_call() -> None:
     assert outcome(401, 2, again_while_others_pass=True) is Action.HOLD
     assert outcome(401, 1, again_while_others_pass=True) is Action.HOLD
 
@@ -152,7 +152,7 @@ def test_suspicion_ends_when_others_fail_as_well() -> None:
     assert batch.state.suspected_since is None
 
 
-def test_silence_and_429_are_never_a_calls_fault() -> None:
+def test_no_response_and_429_are_never_attributed_to_a_call() -> None:
     for status in (0, 408, 425, 429):
         batch = Batch()
         for now in range(0, 10_000, 10):
@@ -242,7 +242,7 @@ def test_all_requests_back_off_together() -> None:
     assert fail(breaker, sent_at=12.0, now=13.0) == 15.0
 
 
-def test_a_request_that_passes_opens_the_gate_for_all() -> None:
+def test_a_request_that_passes_closes_the_breaker_for_all() -> None:
     breaker = CircuitBreaker(1.0, 30.0)
     fail(breaker, 0.0, 1.0)
     fail(breaker, 2.0, 3.0)
@@ -262,7 +262,7 @@ def test_retry_after_is_a_floor_even_while_requests_pass() -> None:
     assert breaker.next_request_at == pytest.approx(70.4)
 
 
-def test_what_fails_alone_does_not_close_the_gate() -> None:
+def test_a_batch_that_fails_alone_does_not_open_the_breaker() -> None:
     breaker = CircuitBreaker(1.0, 30.0)
     state = RetryState(sent_at=0.0)
     breaker.succeeded(1.0)
@@ -271,7 +271,7 @@ def test_what_fails_alone_does_not_close_the_gate() -> None:
     assert not breaker.is_open
 
 
-def test_429_and_a_hold_close_the_gate_even_for_one_that_fails_alone() -> None:
+def test_429_and_a_hold_open_the_breaker_even_for_a_batch_that_fails_alone() -> None:
     for kind in (ResponseClass.THROTTLED, ResponseClass.UNAUTHORIZED, ResponseClass.UNEXPECTED):
         breaker = CircuitBreaker(1.0, 30.0)
         breaker.succeeded(1.0)

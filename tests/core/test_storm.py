@@ -21,7 +21,7 @@ def passed(breaker: StormBreaker, stage: Stage) -> Callable[[int], None]:
 
 
 @given(st.integers(1, 8), st.floats(0.05, 1), st.integers(1, 10), outcomes)
-def test_it_breaks_exactly_when_a_list_of_outcomes_says_so(
+def test_it_breaks_exactly_as_a_model_with_a_list_of_outcomes(
     consecutive: int, ratio: float, window: int, happened: list[tuple[Stage, int | str]]
 ) -> None:
     breaker = StormBreaker(consecutive=consecutive, ratio=ratio, window=window)
@@ -42,7 +42,7 @@ def test_it_breaks_exactly_when_a_list_of_outcomes_says_so(
         assert breaker.broken is broken
 
 
-def test_a_storm_stays_one() -> None:
+def test_a_storm_is_never_reset() -> None:
     breaker = StormBreaker(consecutive=2, ratio=1.0, window=10)
     assert not breaker.failed(Stage.MAP)
     assert breaker.failed(Stage.MAP)

@@ -15,7 +15,7 @@ from tests.support.worker_process import API_KEY, Site, until
 from worker.adapters.kafka import topic_checks
 from worker.emulator import Emulator
 from worker.programs.configuration import load_configuration
-from worker.programs.run import Worker
+from worker.programs.worker import Worker
 
 pytestmark = pytest.mark.kafka
 

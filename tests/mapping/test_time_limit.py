@@ -93,7 +93,7 @@ def test_a_call_into_c_that_takes_too_long_is_interrupted_when_it_returns() -> N
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
 
 
-def test_a_record_that_took_too_long_is_told_even_where_nothing_could_watch_it() -> None:
+def test_a_slow_record_is_reported_even_if_the_watching_thread_could_not_run() -> None:
     with TimeLimit(LIMIT_SECONDS) as limit, pytest.raises(MappingInterrupted):
         limit.map(converting(hold_the_interpreter), records(1), [], [])
 

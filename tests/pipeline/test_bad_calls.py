@@ -55,7 +55,7 @@ async def test_a_call_alone_with_5xx_is_given_up_while_all_others_go_on() -> Non
     assert world.letters.letters[0].attempts > 3
 
 
-async def test_a_bad_call_in_the_way_of_all_others_is_found() -> None:
+async def test_a_bad_call_that_blocks_all_others_is_found() -> None:
     """There is nobody who could pass: what is not in its batch waits behind it."""
     world = World(batch={"linger": "0s"})
     world.add("a")
@@ -70,7 +70,7 @@ async def test_a_bad_call_in_the_way_of_all_others_is_found() -> None:
     assert world.dead() == [(0, 1)]
 
 
-async def test_many_bad_calls_do_not_take_the_places_of_good_ones() -> None:
+async def test_many_bad_calls_do_not_delay_good_ones() -> None:
     world = World(
         batch={"max_calls": 1, "linger": "0s"},
         delivery={"max_requests_in_flight": 2, "give_up_alone_after": "1h"},
@@ -147,7 +147,7 @@ async def test_a_hold_is_probed_with_another_batch_each_time_and_one_at_a_time()
         assert request.ids != following.ids
 
 
-async def test_everybody_waits_as_long_as_retry_after_says() -> None:
+async def test_all_requests_wait_for_retry_after() -> None:
     world = World(batch={"max_calls": 1, "linger": "0s"}, rate_limit={"requests": 1, "per": "1s"})
     for number in range(10):
         world.add(f"key-{number}")
@@ -161,7 +161,7 @@ async def test_everybody_waits_as_long_as_retry_after_says() -> None:
 # The storm breaker
 
 
-async def test_a_storm_stops_everything_and_is_reported() -> None:
+async def test_a_storm_stops_delivery_and_is_reported() -> None:
     world = World(dead_letters={"halt_after_consecutive": 20})
     for number in range(500):
         world.add(f"key-{number}", reject=True)
@@ -176,7 +176,7 @@ async def test_a_storm_stops_everything_and_is_reported() -> None:
     assert len(world.account.requests) == sent
 
 
-async def test_nothing_that_waits_is_sent_in_a_storm() -> None:
+async def test_no_waiting_call_is_sent_in_a_storm() -> None:
     world = World(dead_letters={"halt_after_consecutive": 3}, batch={"linger": "10s"})
     world.add("good")
     world.member()

@@ -14,7 +14,7 @@ from worker.core.records import Partition
 
 
 @pytest.mark.parametrize(("millis", "ages"), [(-1, {}), (-1001, {}), (10**15, {(TOPIC, 0): 0.0})])
-async def test_a_record_without_a_time_has_no_age_and_one_from_the_future_none_below_0(
+async def test_ages_are_never_negative_and_records_without_a_time_have_none(
     millis: int, ages: dict[Partition, float]
 ) -> None:
     world = World()
@@ -27,7 +27,7 @@ async def test_a_record_without_a_time_has_no_age_and_one_from_the_future_none_b
     assert member.telemetry.of("freshness_measured") == [(age,) for age in ages.values()]
 
 
-async def test_draining_delivers_and_commits_what_is_in_hand() -> None:
+async def test_draining_delivers_and_commits_records_in_progress() -> None:
     world = World(batch={"linger": "10s"})
     for number in range(5):
         world.add(f"key-{number}")
@@ -40,7 +40,7 @@ async def test_draining_delivers_and_commits_what_is_in_hand() -> None:
 
 
 @pytest.mark.parametrize("status", [0, 503, 401])
-async def test_draining_ends_in_time_and_says_what_was_not_done(status: int) -> None:
+async def test_draining_ends_in_time_and_returns_false_if_unfinished(status: int) -> None:
     world = World(delivery={"shutdown_timeout": "10s"})
     world.add()
     member = world.member(always(status))
@@ -61,7 +61,7 @@ async def test_caught_up_means_everything_up_to_the_end_is_finished() -> None:
     assert world.broker.committed == {(TOPIC, 0): 50, (TOPIC, 1): 52, (TOPIC, 2): 0}
 
 
-async def test_without_any_partition_one_is_caught_up_at_once() -> None:
+async def test_a_worker_without_partitions_is_caught_up_immediately() -> None:
     world = World()
     world.member()
     await at(1)
@@ -69,7 +69,7 @@ async def test_without_any_partition_one_is_caught_up_at_once() -> None:
 
 
 @pytest.mark.parametrize("trouble", ["hold", "storm"])
-async def test_who_will_never_catch_up_says_so(trouble: str) -> None:
+async def test_a_worker_on_hold_stops_instead_of_catching_up(trouble: str) -> None:
     world = World(dead_letters={"halt_after_consecutive": 2})
     for _ in range(5):
         world.add(reject=trouble == "storm")
@@ -81,7 +81,7 @@ async def test_who_will_never_catch_up_says_so(trouble: str) -> None:
 # Rebalances
 
 
-async def test_a_revoke_waits_for_what_is_on_the_wire_and_commits_it() -> None:
+async def test_a_revoke_waits_for_requests_in_flight_and_commits_them() -> None:
     world = World(batch={"linger": "0s"})
     world.add("a")
     world.member(always(200, before=5.0, after=5.0))
@@ -94,7 +94,7 @@ async def test_a_revoke_waits_for_what_is_on_the_wire_and_commits_it() -> None:
     assert (TOPIC, 0) not in world.broker.owners
 
 
-async def test_nothing_more_is_sent_while_a_revoke_waits() -> None:
+async def test_no_calls_of_a_partition_are_sent_while_its_revoke_waits() -> None:
     world = World(batch={"linger": "2s"})
     world.add("a")
     world.member(always(200, before=5.0, after=5.0))
@@ -138,7 +138,7 @@ async def test_a_revoke_in_the_middle_of_a_split_leaves_the_rest_to_the_next_own
     assert world.dead() == [(0, 9)]
 
 
-async def test_a_commit_under_way_does_not_touch_the_next_assignment_of_its_partition() -> None:
+async def test_a_running_commit_does_not_affect_the_next_assignment_of_its_partition() -> None:
     world = World(batch={"linger": "0s"})
     member = world.member()
     member.source.commit_seconds = 5.0
@@ -155,7 +155,7 @@ async def test_a_commit_under_way_does_not_touch_the_next_assignment_of_its_part
     assert world.account.times == {"orders/0/0/0": 1, "orders/0/1/0": 1}
 
 
-async def test_letters_of_a_revoked_partition_are_the_next_owners() -> None:
+async def test_dead_letters_of_a_revoked_partition_are_left_to_the_next_owner() -> None:
     world = World()
     world.add(reject=True)
     world.letters.failures = -1
@@ -171,7 +171,7 @@ async def test_letters_of_a_revoked_partition_are_the_next_owners() -> None:
     assert world.dead() == [(0, 0)]
 
 
-async def test_who_drains_and_loses_its_partitions_does_not_wait_for_them() -> None:
+async def test_draining_does_not_wait_for_lost_partitions() -> None:
     world = World(delivery={"retry_initial": "100s", "retry_max": "100s"})
     world.add()
     member = world.member(always(503))
@@ -183,7 +183,7 @@ async def test_who_drains_and_loses_its_partitions_does_not_wait_for_them() -> N
     assert asyncio.get_running_loop().time() < 10
 
 
-async def test_two_members_share_the_work_and_neither_sends_what_is_the_others() -> None:
+async def test_two_members_share_the_work_without_sending_each_others_calls() -> None:
     world = World(partitions=4, batch={"linger": "0s"})
     first = world.member()
     await at(1)

@@ -50,7 +50,7 @@ async def test_nothing_is_committed_past_an_unacknowledged_dead_letter() -> None
     assert world.dead() == [(0, 0)]
 
 
-async def test_a_record_that_becomes_nothing_is_committed() -> None:
+async def test_an_ignored_record_is_committed() -> None:
     world = World()
     world.add_calls("k", [])
     world.member()
@@ -75,7 +75,7 @@ async def test_offsets_without_records_are_committed_past() -> None:
     assert world.broker.committed == {(TOPIC, 0): 6}
 
 
-async def test_one_that_is_stopped_at_once_loses_nothing() -> None:
+async def test_a_worker_that_is_cancelled_loses_nothing() -> None:
     world = World()
     for number in range(50):
         world.add(f"key-{number}")
@@ -87,7 +87,7 @@ async def test_one_that_is_stopped_at_once_loses_nothing() -> None:
     await world.settled()
 
 
-async def test_one_that_is_stopped_at_once_waits_for_no_letter() -> None:
+async def test_a_worker_that_is_cancelled_does_not_wait_for_dead_letters() -> None:
     world = World()
     world.add(reject=True)
     world.letters.seconds = 1000.0
@@ -100,7 +100,7 @@ async def test_one_that_is_stopped_at_once_waits_for_no_letter() -> None:
 # 2. The same bytes again: the account compares each request with what was encoded first
 
 
-async def test_a_call_whose_response_was_lost_is_resent_as_the_same_bytes() -> None:
+async def test_a_call_without_a_response_is_sent_again_as_the_same_bytes() -> None:
     world = World()
     world.add(calls=3)
     world.member(in_turn(Reply(0, delivers=True), Reply(500)))
@@ -192,7 +192,7 @@ async def test_no_more_requests_than_allowed_are_in_flight() -> None:
 
 
 @pytest.mark.parametrize("most", [1, 2, 10])
-async def test_the_worker_is_never_further_ahead_than_allowed_and_never_stands_still(most: int) -> None:
+async def test_the_worker_is_never_further_ahead_than_allowed_and_never_stalls(most: int) -> None:
     world = World(partitions=2, memory={"max_records_in_progress": most}, batch={"linger": "0s"})
     for number in range(100):
         world.add(f"key-{number}", partition=number % 2, calls=number % 3 + 1)
@@ -211,7 +211,7 @@ async def test_fetching_stops_at_the_bytes_allowed() -> None:
     await world.settled()
 
 
-async def test_records_whose_letters_wait_count_as_bytes_in_progress() -> None:
+async def test_records_with_a_waiting_dead_letter_count_as_bytes_in_progress() -> None:
     world = World(memory={"max_bytes": 50_000, "max_records_in_progress": 100_000})
     world.letters.failures = -1
     world.member()
@@ -242,13 +242,13 @@ async def test_when_commits_have_failed_for_too_long_nothing_more_is_sent() -> N
         world.add(f"key-{number}")
         await asyncio.sleep(1)
     assert 45 <= len(world.account.requests) <= 50
-    assert {"reason": "COMMIT_FAILING", "detail": "Kafka rejects commits"} in member.pipeline.problems()
+    assert {"reason": "COMMIT_FAILING", "detail": "Kafka does not take commits"} in member.pipeline.problems()
     member.source.commit_failures = 0
     await world.settled()
     assert member.pipeline.problems() == []
 
 
-async def test_a_new_assignment_ends_the_wait_for_a_commit_that_never_comes() -> None:
+async def test_a_new_assignment_lets_sending_resume_after_failed_commits() -> None:
     world = World(batch={"linger": "0s"})
     world.add()
     member = world.member()

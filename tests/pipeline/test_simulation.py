@@ -222,10 +222,10 @@ class Chaos:
 
 
 @pytest.mark.parametrize("seed", range(SIMULATIONS))
-async def test_whatever_happens_the_promises_hold(seed: int) -> None:
+async def test_the_promises_hold_under_random_faults(seed: int) -> None:
     await Chaos(seed, losing=False).run()
 
 
 @pytest.mark.parametrize("seed", range(SIMULATIONS // 2))
-async def test_when_partitions_are_lost_nothing_else_is(seed: int) -> None:
+async def test_lost_partitions_lose_no_records(seed: int) -> None:
     await Chaos(seed, losing=True).run()

@@ -69,8 +69,9 @@ async def test_slices_follow_what_a_record_costs() -> None:
         world.add(f"key-{number}")
     member = world.member()
     await world.settled()
-    # The first slice costs 2.56 s, so the next hold one record each.
-    assert world.mapped[:3] == [256, 1, 1]
+    # The first slice, as large as its fetch, costs more than `SLICE_SECONDS`, so the next hold one record each.
+    assert world.mapped[0] > 10
+    assert world.mapped[1:3] == [1, 1]
     assert await member.stop()
 
 

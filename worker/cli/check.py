@@ -45,7 +45,7 @@ def check(
         except ConfigError as error:
             found += error.problems
         found += _connected(settings, mappings) if connect else []
-    found = _by_place([*found, *_lint(path)])
+    found = _by_place(found, _lint(path))
     if strict:
         found = [replace(problem, warning=False) for problem in found]
     (_print_json if as_json else _print)(found, lists)
@@ -62,9 +62,17 @@ def _lint(config_file: Path) -> list[Problem]:
     return lint(config_file, os.environ, fixture_files([fixture_folder(config_file)]))
 
 
-def _by_place(found: list[Problem]) -> list[Problem]:
-    """In order of files and lines; what has no place in a file comes as it was found."""
-    return sorted(found, key=lambda problem: (problem.file or "", problem.line or 0, problem.column or 0))
+def _by_place(found: Sequence[Problem], lint: Sequence[Problem]) -> list[Problem]:
+    """All in order of files and lines. At the same place lint knows better than another warning."""
+    places = {_place(problem) for problem in lint}
+    kept = [problem for problem in found if not (problem.warning and _place(problem) in places)]
+    return sorted(
+        [*kept, *lint], key=lambda problem: (problem.file or "", problem.line or 0, problem.column or 0)
+    )
+
+
+def _place(problem: Problem) -> tuple[str | None, int | None, int | None]:
+    return problem.file, problem.line, problem.column
 
 
 def _uncovered(mappings: Mappings, config_file: Path) -> dict[str, list[str]]:

@@ -1,1 +1,1 @@
-"""Facts about the Pipelines API and about what Customer.io does with a call. No I/O."""
+"""Facts about the Pipelines API, and about how Customer.io handles calls. No I/O."""

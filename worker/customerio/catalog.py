@@ -1,9 +1,9 @@
 """The semantic events that Customer.io and Segment document, for warnings and suggestions.
 
-`semantic_events.yaml` beside this file has all 82 with the types of their properties, where each was found,
-and known errors in the documents. Customer.io acts only on its own events (the family `customerio`), which
-`customerio.semantic` checks. The others accept any JSON, but destinations rely on names and types. This module only
-warns; it never rejects a record.
+`semantic_events.yaml` beside this file lists all 82 with the types of their properties, the source of each, and errors
+in the documentation. Only Customer.io's own (the family `customerio`) have an effect at Customer.io; `semantic` checks
+those. For the others Customer.io accepts any JSON, but destinations rely on names and types. Nothing here rejects a
+record.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _ARTICLES = {"integer": "an integer", "array": "a list", "object": "an object"}
 
 @cache
 def _catalog() -> dict[str, Any]:
-    """The file. It is read on first use, because that takes a fifth of a second and a running worker never needs it."""
+    """The parsed file. It is read on first use, because that takes 0.2 s and a running worker does not need it."""
     return dict(YAML(typ="safe", pure=True).load(_FILE.read_text(encoding="utf-8")))
 
 
@@ -59,12 +59,12 @@ def families() -> dict[str, list[str]]:
 
 
 def event(name: str) -> dict[str, Any] | None:
-    """The catalogue's entry for the event with exactly this name; None if there is none."""
+    """The entry of the event with exactly this name; None if it is not documented."""
     return _events().get(name.strip())
 
 
 def suggest(name: str) -> str | None:
-    """The documented name that was probably intended; None if this name is documented, or similar to none.
+    """The documented name that this one is similar to; None if it is documented itself, or similar to none.
 
     `order_completed`, `orderCompleted` and `Completed Order` are all similar to `Order Completed`.
     """
@@ -82,12 +82,12 @@ def suggest(name: str) -> str | None:
 
 
 def _words(name: str) -> str:
-    """A name's words in lower case, however they are joined."""
+    """The words of a name in lower case: `orderCompleted`, `order_completed` and `Order Completed` are equal."""
     return " ".join(re.sub(r"([a-z0-9])([A-Z])|[\W_]+", r"\1 \2", name).casefold().split())
 
 
 def check_properties(name: str, properties: Mapping[str, Any]) -> list[str]:
-    """Warnings about properties with another type or value than is documented. They quote no value."""
+    """Warnings about properties whose type or value differs from the documentation. They quote no value."""
     known = event(name)
     if known is None:
         return []
@@ -103,7 +103,7 @@ def _check_all(types: Mapping[str, Any], values: Mapping[str, Any], path: str) -
 
 
 def _check(wanted: Mapping[str, Any], value: Any, path: str) -> Iterator[str]:
-    """One property against its documented type."""
+    """Compare one property with its documented type."""
     kinds = [wanted["type"]] if isinstance(wanted["type"], str) else wanted["type"]
     kind = next((kind for kind in kinds if _is_a(kind, value)), None)
     if kind is None:
@@ -130,11 +130,11 @@ def _is_a(kind: str, value: Any) -> bool:
 
 
 def _check_items(wanted: Mapping[str, Any], items: list[Any], path: str) -> Iterator[str]:
-    """The items of a list. Each fault is reported once, because all products usually have the same."""
+    """Check the items of a list. Equal warnings are given once, because items of a list usually have the same fault."""
     kind = wanted.get("items", "any")
     types = wanted.get("item_properties")
     if not isinstance(types, dict):
-        # The reference does not describe products in lists; they have the properties of Product Viewed.
+        # The reference does not list the properties of a product in a list; they are those of `Product Viewed`.
         types = _events()["Product Viewed"]["properties"] if path.endswith(".products") else {}
     seen = dict.fromkeys(
         warning
@@ -145,7 +145,7 @@ def _check_items(wanted: Mapping[str, Any], items: list[Any], path: str) -> Iter
 
 
 def warnings(call: Mapping[str, Any]) -> list[str]:
-    """Warnings about a call that the API accepts but that is probably a mistake. They quote no value."""
+    """Warnings about a valid call, which the API accepts. They quote no value."""
     found = list(_check_limits(call))
     if call["type"] == "track":
         name = call["event"]
@@ -160,9 +160,7 @@ def warnings(call: Mapping[str, Any]) -> list[str]:
     if call["type"] in ("page", "screen") and "name" not in call:
         found.append("name is missing; one of the API's documents requires it")
     if call["type"] != "identify" and "ip" in call.get("context", {}):
-        found.append(
-            "context.ip is only used on identify, and calls with different contexts cannot share a request"
-        )
+        found.append("context.ip is only used on identify, and keeps calls out of one another's requests")
     return found
 
 

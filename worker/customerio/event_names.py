@@ -1,7 +1,7 @@
-"""Compares event names, so that every spelling of a reserved name is found.
+"""Normalises event names for comparison, so that variants of a reserved name are recognised.
 
-Customer.io trims names, and does not say what else it strips or folds. A name that differs from a reserved one
-only by what a person cannot see, by case or by width therefore counts as reserved.
+Customer.io trims names, and does not document what else it normalises. So a name counts as reserved if it differs from
+a reserved one only by invisible characters, case or width.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from functools import lru_cache
 from worker.customerio.limits import MAX_CALL_BYTES
 
 _CACHED_CHARACTERS = 256
-"""Longer names are rare and are compared each time, so that 4,096 kept ones take a few megabytes at most."""
+"""Longer names are rare and not cached, so that 4,096 cached ones take a few megabytes at most."""
 
 
 def comparable(name: str) -> str:
-    """The form in which two names are equal if a reader would take them for the same name; "" for a blank one.
+    """Normalise a name so that names that look the same are equal; blank names become empty.
 
-    That is: after NFKC (full-width letters, ligatures), without format characters (the category Cf: zero-width
-    spaces and joiners, U+FEFF, direction marks) and NULs, without case, trimmed, each run of spaces of any kind
-    as one space. A name longer than a whole call may be is returned unchanged: its call is rejected for its size.
+    Applies NFKC (full-width letters, ligatures), removes format characters (category Cf: zero-width spaces and joiners,
+    U+FEFF, direction marks) and NULs, folds case, trims, and replaces each run of white space by one space. A name
+    larger than a call may be is returned unchanged: its call is rejected for its size.
     """
     if len(name) <= _CACHED_CHARACTERS:
         return _kept(name)
@@ -37,4 +37,4 @@ def _is_hidden(letter: str) -> bool:
     return letter == "\0" or unicodedata.category(letter) == "Cf"
 
 
-_kept = lru_cache(maxsize=4096)(_comparable)  # a topic has few distinct event names
+_kept = lru_cache(maxsize=4096)(_comparable)  # a worker sends few different event names

@@ -1,12 +1,12 @@
-"""Names and values to which Customer.io gives a meaning, from its API reference."""
+"""Names and values that have a special meaning at Customer.io, from its API reference."""
 
 from __future__ import annotations
 
 PERSON_IDS = ("userId", "anonymousId")
-"""The fields that name a person."""
+"""The fields that identify a person."""
 
 ID_FIELDS = (*PERSON_IDS, "groupId", "previousId")
-"""The fields that name a person or an object (reference, Common fields)."""
+"""The fields that identify a person or an object (reference, Common fields)."""
 
 SEMANTIC_EVENTS = {
     "delete_user": "User Deleted",
@@ -19,8 +19,7 @@ SEMANTIC_EVENTS = {
     "report_delivery_event": "Report Delivery Event",
     "report_content_event": "Report Content Event",
 }
-"""The calls that are a `track` with a reserved event name, and that name (reference, Semantic events)."""
-
+"""Calls that are sent as a `track` with a reserved event name, and that name (reference, Semantic events)."""
 
 DEVICE_TYPES = ("ios", "android")
 """The platforms of a device (reference, Device Created or Updated)."""
@@ -36,13 +35,10 @@ DELIVERY_METRICS = (
     "dropped",
     "deferred",
 )
-"""The metrics of a message: the first four are in the reference, the others are accepted by Customer.io's action for
-Segment."""
-
+"""Outcomes of a message: four from the reference, and four more that Customer.io's Segment action accepts."""
 
 CONTENT_ACTIONS = ("viewed_content", "clicked_content")
-"""The actions of a person on content (newer reference, Report Content Event)."""
-
+"""Interactions with content (newer reference, Report Content Event)."""
 
 LOOK_ALIKES = {
     "delete person": "User Deleted",
@@ -65,9 +61,7 @@ LOOK_ALIKES = {
     "group deleted": "Object Deleted",
     "delete group": "Object Deleted",
 }
-"""Names, in lower case, that are often written in place of a reserved one. The API stores them as ordinary events and
-does nothing else."""
-
+"""Likely mistakes for a reserved name, in lower case. The API accepts them as ordinary events without any effect."""
 
 DESTRUCTIVE_CALLS = frozenset(
     {
@@ -80,5 +74,5 @@ DESTRUCTIVE_CALLS = frozenset(
         "alias",
     }
 )
-"""Calls that are sent only if a rule names them, or if a mapper makes them and its rule lists them in `allow`
-(docs/mapping.md, Calls)."""
+"""Calls that are sent only if a rule names them, or a mapper makes them and its rule allows them (docs/mapping.md,
+Calls)."""

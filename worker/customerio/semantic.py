@@ -1,7 +1,7 @@
-"""Customer.io's own events: a `track` with one of nine names makes it delete, suppress or report.
+"""Customer.io's own events: a `track` with one of nine reserved names deletes, suppresses or reports something.
 
-A name that only resembles one of them is rejected: the API would return 200, store an ordinary event, and
-delete nothing.
+A name that only looks like one of them is rejected, because the API would accept it with 200 as an ordinary event
+without that effect.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from worker.customerio.reference import (
 )
 
 INTERNAL_EVENT = "CIO Location Update"
-"""Used only by Customer.io's Android SDK."""
+"""Reserved for Customer.io's Android SDK."""
 
 _CALL_NAMES = {event: name for name, event in SEMANTIC_EVENTS.items()}
 _ALIKE = {
@@ -33,7 +33,8 @@ _ALIKE = {
 def call_name(call: Mapping[str, Any]) -> str:
     """The name of a valid call in rules and in `allow`.
 
-    This is its type, or for a `track` with a reserved event name the semantic call: `delete_user` for `User Deleted`.
+    This is its type; for a `track` with a reserved event name, the name of the semantic call: `delete_user` for
+    `User Deleted`.
     """
     if call["type"] == "track":
         return _CALL_NAMES.get(call["event"], "track")
@@ -41,12 +42,12 @@ def call_name(call: Mapping[str, Any]) -> str:
 
 
 def reserved(name: str) -> str | None:
-    """The reserved event name that this is or looks like, see `comparable`; None for an ordinary name."""
+    """The reserved event name that this one equals or looks like, see `comparable`; None for an ordinary name."""
     return _ALIKE.get(comparable(name))
 
 
 def check_event_name(name: object) -> str:
-    """The name of an ordinary event: text that is neither blank nor reserved, nor looks reserved.
+    """Check the name of an ordinary event: text that is neither blank nor looks like a reserved name.
 
     Raises:
         Rejected: with stage `validate`: `INVALID_NAME` or `RESERVED_NAME`.
@@ -59,11 +60,11 @@ def check_event_name(name: object) -> str:
 
 
 def check_semantic(call: Mapping[str, Any], allow: Collection[str] = frozenset()) -> str:
-    """The name of a call that has passed `validation.validate`, once its event has what it needs.
+    """Check a call that has passed `validation.validate` for what its event requires; returns its name.
 
     Args:
-        call: in the API's own shape.
-        allow: which of `DESTRUCTIVE_CALLS` may pass.
+        call: the call in the API's format.
+        allow: the `DESTRUCTIVE_CALLS` that are allowed.
 
     Raises:
         Rejected: with stage `validate`: `NOT_ALLOWED`, `RESERVED_NAME` (looks like a reserved name but is
@@ -80,9 +81,9 @@ def check_semantic(call: Mapping[str, Any], allow: Collection[str] = frozenset()
 
 
 def is_object_type(value: object) -> bool:
-    """Whether this names a kind of object: a whole number of 1 or more, or its digits as text.
+    """Whether this is a valid object type: a whole number of 1 or more, or its digits as text.
 
-    The reference has "stringified integers", the newer one integers.
+    The reference requires "stringified integers", the newer reference integers; both are accepted.
     """
     digits = str(value) if type(value) in (str, int) else ""
     return digits.isascii() and digits.isdigit() and digits[0] != "0"
@@ -94,7 +95,7 @@ def _check_user(name: str, call: Mapping[str, Any]) -> None:
 
 
 def _check_device(name: str, call: Mapping[str, Any]) -> None:
-    """A token in context.device or properties.device; where both have one, the same."""
+    """Require a device token in `context.device` or `properties.device`; if both have one they must be equal."""
     _check_user(name, call)
     devices = [_device(call, "context"), _device(call, "properties")]
     tokens = {_text(device.get("token"), "device.token") for device in devices if "token" in device}
@@ -120,10 +121,10 @@ def _check_relationship(name: str, call: Mapping[str, Any]) -> None:
 
 
 def _check_object(name: str, call: Mapping[str, Any]) -> None:
-    """The id and type of an object.
+    """Check the id and type of an object.
 
-    The type is sent as it stands, text or number. The destination reads `object_type_id` first, which no
-    document names: with another type in it, another object would be deleted.
+    The type is sent unchanged, as text or number. The destination reads the undocumented `object_type_id` first: if
+    that differed from `objectTypeId`, another object would be deleted.
     """
     _need(name, call, "objectId")
     properties = call["properties"]
@@ -183,7 +184,7 @@ def _text(value: object, field: str) -> str:
 def _reserved_detail(event: str) -> str:
     call = _CALL_NAMES.get(event)
     if call is None:
-        return f"The event's name is, or looks like, `{event}`, which Customer.io reserves for itself."
+        return f"The event's name is, or looks like, `{event}`, which Customer.io keeps for itself."
     return f"The event's name is, or looks like, `{event}`: use the call {call}."
 
 

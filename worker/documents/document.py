@@ -147,11 +147,24 @@ def _written_length(source: str, style: str, offset: int) -> int:
 _ESCAPE = re.compile(r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)")
 
 
+class UnsupportedYAML(ConfigError):  # noqa: N818 - named as what it is about
+    """The document is YAML with parts that configuration does not have; what could be read is there.
+
+    Attributes:
+        document: the document, only for finding more problems.
+    """
+
+    def __init__(self, problems: list[Problem], document: Document) -> None:
+        super().__init__(problems)
+        self.document = document
+
+
 def parse(source: bytes | str, file: str) -> Document:
     """Read a YAML document.
 
     Raises:
-        ConfigError: with everything that is wrong with it, each with its line and column.
+        UnsupportedYAML: with everything that configuration does not have.
+        ConfigError: it is not YAML; with the line and column.
     """
     text = _text(source, file)
     reader = _Reader(file)
@@ -165,9 +178,10 @@ def parse(source: bytes | str, file: str) -> Document:
         raise ConfigError([Problem("a control character that YAML does not allow", file, *at)]) from None
     except YAMLError:
         raise ConfigError([Problem("not YAML", file)]) from None
+    document = Document(file, data, reader.places, text.splitlines() or [""])
     if reader.problems:
-        raise ConfigError(reader.problems)
-    return Document(file, data, reader.places, text.splitlines() or [""])
+        raise UnsupportedYAML(reader.problems, document)
+    return document
 
 
 def _text(source: bytes | str, file: str) -> str:
@@ -255,7 +269,16 @@ class _Reader:
                 return self.text(event)
             self.report(f"the key {event.value or '(nothing)'} is not text", event, "put it in quotes")
             return str(event.value)
-        self.report("a key must be text", event)
+        outer, mark = self.places[path], event.start_mark
+        if isinstance(event, MappingStartEvent) and (outer.line, outer.column) == (
+            mark.line + 1,
+            mark.column,
+        ):
+            hint = "{{...}} is no template here: an expression is written without braces"
+            at = outer.line, outer.column
+            self.problems.append(Problem("a key must be text", self.file, *at, hint=hint))
+        else:
+            self.report("a key must be text", event)
         self.node(events, event, (*path, "key"), event)
         return f"key in line {event.start_mark.line + 1}"
 
@@ -298,10 +321,12 @@ class _Reader:
     def _no_tag_or_anchor(self, event: Event) -> None:
         if isinstance(event, AliasEvent):
             self.report(f"aliases (*{event.anchor}) are not supported", event, "write the value out")
+        elif tag := getattr(event, "tag", None):
+            expression = isinstance(event, ScalarEvent) and not tag.startswith("tag:") and not event.style
+            hint = "put the whole value in quotes" if expression else "remove it; quotes make a value text"
+            self.report(f"tags ({tag}) are not supported", event, hint)
         elif anchor := getattr(event, "anchor", None):
             self.report(f"anchors (&{anchor}) are not supported", event, "remove it")
-        if tag := getattr(event, "tag", None):
-            self.report(f"tags ({tag}) are not supported", event, "remove it; quotes make a value text")
 
 
 def _place(event: Event, key: Event) -> Place:

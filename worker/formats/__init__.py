@@ -1,1 +1,1 @@
-"""From a record's bytes to JSON values. JSON is the only format."""
+"""Decoding a record's bytes into JSON values. JSON is the only format so far."""

@@ -1,4 +1,4 @@
-"""JSON as a format: `json_values.decode`, and the same written into generated functions."""
+"""The format JSON: `json_values.decode`, and the same as statements of generated functions."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from worker.formats.json_values import (
 
 
 class JsonFormat:
-    """UTF-8 JSON, an object; a Schema Registry prefix in front of it is skipped."""
+    """A JSON object in UTF-8. A Schema Registry prefix before it is skipped."""
 
     def decode(self, value: bytes) -> dict[str, Any]:
         """See `Format.decode`."""
         return decode(value)
 
     def emit(self, code: SourceWriter, event: str, struct_type: type | None) -> None:
-        """See `Format.emit`. A value that the fast path cannot decode is given to `decode`, which raises the reason."""
+        """See `Format.emit`. If the fast path fails, `decode` decodes the value again and raises the precise error."""
         loads = load_object if struct_type is None else msgspec.json.Decoder(struct_type).decode
         code.line("encoded = value")
         with code.block("try:"):
@@ -35,9 +35,7 @@ class JsonFormat:
                 code.line(f"{code.constant(check_depth, 'check_depth')}(value)")
             if struct_type is not None:
                 with code.block("if not value.isascii():"):
-                    code.line(
-                        "value.decode()  # the struct decoder does not check the UTF-8 of text that it skips"
-                    )
+                    code.line("value.decode()  # msgspec does not check the UTF-8 of fields that it skips")
             code.line(f"{event} = {code.constant(loads, 'loads')}(value)")
         with code.block(f"except {code.constant(UNDECODED, 'undecoded')}:"):
             whole = f"{code.constant(decode, 'decode')}(encoded)"

@@ -1,9 +1,13 @@
-"""Decodes JSON values to events, exactly or not at all.
+"""Decodes JSON events exactly, or rejects them.
 
-* An integer outside 64 bits stays exact: msgspec decodes it, orjson would silently convert it to a float. Encoding
-  rejects it (`encoding.encode`), so a record is rejected only if such an integer is part of a call.
-* Nesting beyond `MAX_DEPTH` is rejected before anything is decoded.
-* If an object repeats a key, the last one counts, as in the JSON parsers of Customer.io's SDKs.
+Two cases need care:
+
+* An integer outside 64 bits is kept as an exact integer: msgspec decodes it so, while orjson would silently return a
+  float. `encoding.encode` refuses such an integer, so a record is rejected only if one reaches a call. This costs
+  nothing: neither the bytes nor the call are searched for one.
+* Nesting deeper than `MAX_DEPTH` is rejected before decoding.
+
+If an object contains a key twice, the last value counts, as in all JSON parsers that Customer.io's SDKs use.
 """
 
 from __future__ import annotations
@@ -16,25 +20,25 @@ import msgspec
 from worker.core.reasons import Rejected, Stage
 
 MAX_DEPTH = 128
-"""The largest depth of nested objects and lists: the worker's own limit, far above real events; the API has none."""
+"""How deep objects and lists may nest in an event. Customer.io documents no limit; real events need far less."""
 
 SCHEMA_REGISTRY_PREFIX_BYTES = 5
-"""A zero byte and a schema's number: what serializers that use a Schema Registry write before the JSON."""
+"""A zero byte and a schema id of four bytes, which serializers with a Schema Registry write before the JSON."""
 
 FEWEST_BYTES_TOO_DEEP = 2 * (MAX_DEPTH + 1)
-"""The shortest JSON that nests deeper than `MAX_DEPTH`: two bytes for each level, `[]`."""
+"""The shortest JSON that nests deeper than `MAX_DEPTH`: two bytes for each level (`[[]]`)."""
 
 FEWEST_OBJECT_BYTES_TOO_DEEP = 5 * MAX_DEPTH + 2
-"""The same for objects only: five bytes for each level, `{"":` and `}`, except for the last, `{}`. A list instead of an
-object saves three bytes. So JSON of `n` bytes with `k` opening square brackets is not too deep if `n + 3 * k` is
+"""The shortest such JSON of objects only: five bytes for each level but the last (`{"":{}}`). A list instead of an
+object saves three bytes, so JSON of `n` bytes with `k` opening square brackets is not too deep if `n + 3 * k` is
 less."""
 
 MAY_BE_TOO_DEEP = f"len(value.replace(b'[', b'[[[[')) >= {FEWEST_OBJECT_BYTES_TOO_DEEP}"
-"""The test as Python source for generated code: whether `value` must be passed to `check_depth`."""
+"""That condition as Python source for generated code: whether `check_depth` has to check `value`."""
 
 FEW_LEVELS = 4
-"""How often `_is_flat` removes each kind of innermost pair. Lists of flat objects, the usual large values, are empty
-after that."""
+"""How many levels are removed at once before levels are counted byte by byte: most values with many brackets are long
+lists of flat objects."""
 
 _BYTE = re.compile(r"\(byte (\d+)\)")
 _HALF_A_PAIR = re.compile(
@@ -46,14 +50,14 @@ _NEITHER_BRACKET_NOR_QUOTE = bytes(set(range(256)) - set(b'{}[]"'))
 
 _loads = msgspec.json.Decoder().decode
 load_object = msgspec.json.Decoder(dict).decode
-"""Decodes JSON to a dict. If it raises, call `decode` for the reason."""
+"""Decodes JSON to a dict. After an exception `decode` finds the precise error."""
 
 UNDECODED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, IndexError)
-"""The exceptions of a decoder, or of reading the first byte (`IndexError`), after which `decode` finds the reason."""
+"""Exceptions of the fast path, after which `decode` finds the precise error. IndexError is that of an empty value."""
 
 
 def decode(value: bytes) -> dict[str, Any]:
-    """The event that a record's value holds.
+    """Decode a record's value to an event.
 
     Raises:
         Rejected: with stage `decode`: `EMPTY_VALUE`, `INVALID_JSON`, `NOT_AN_OBJECT` or `TOO_DEEP`.
@@ -72,21 +76,21 @@ def decode(value: bytes) -> dict[str, Any]:
 
 
 def without_prefix(value: bytes) -> bytes:
-    """The value without its Schema Registry prefix: a zero byte, with which no JSON begins, and four more."""
+    """The value after a Schema Registry prefix: a zero byte, which no JSON begins with, and four more."""
     return value[SCHEMA_REGISTRY_PREFIX_BYTES:]
 
 
 def check_depth(value: bytes) -> None:
-    """Refuse JSON that nests deeper than `MAX_DEPTH`, without decoding it.
+    """Reject JSON that nests deeper than `MAX_DEPTH`, without decoding it.
 
     Raises:
         Rejected: `TOO_DEEP`.
     """
     if len(value) < FEWEST_BYTES_TOO_DEEP:
         return
-    # Faster than bytes.count, which looks at each byte by itself.
+    # Values with fewer opening brackets than levels allowed pass. Two `replace` are faster than two `bytes.count`.
     others = len(value.replace(b"[", b"")) + len(value.replace(b"{", b""))
-    if 2 * len(value) - others > MAX_DEPTH:  # most such values are long lists
+    if 2 * len(value) - others > MAX_DEPTH:
         _count_levels(value)
 
 
@@ -107,14 +111,14 @@ def _count_levels(value: bytes) -> None:
 
 
 def _brackets(value: bytes) -> bytes:
-    """The brackets outside strings; those after an unclosed quote count as inside."""
+    """The brackets outside of strings. An unterminated string extends to the end."""
     if b"\\" in value:
         value = value.replace(b"\\\\", b"").replace(b'\\"', b"")
     return b"".join(value.translate(None, _NEITHER_BRACKET_NOR_QUOTE).split(b'"')[::2])
 
 
 def _is_flat(brackets: bytes) -> bool:
-    """Whether the brackets surely nest only a few levels. Removing innermost pairs is faster than counting bytes."""
+    """Whether removing pairs of brackets a few times leaves none. This is faster than counting byte by byte."""
     for pair in (b"{}", b"[]") * FEW_LEVELS:
         brackets = brackets.replace(pair, b"")  # removes at most one level
         if not brackets:
@@ -123,18 +127,15 @@ def _is_flat(brackets: bytes) -> bool:
 
 
 def refuse(value: bytes, error: Exception, *, skipped: int = 0) -> NoReturn:
-    """Raise the reason why msgspec could not decode a value, without msgspec's message, which may quote the value.
-
-    Also for decoders that the rule compiler generates: pass what `msgspec.json.Decoder.decode` raised.
+    """Reject a value that msgspec could not decode, without msgspec's message, which may quote the value.
 
     Args:
         value: the invalid JSON.
-        error: what the decoder raised.
-        skipped: bytes of the record's value in front of it, from whose beginning positions are counted.
+        error: the decoder's exception.
+        skipped: bytes of the record's value before `value`; positions in the message include them.
 
     Raises:
-        Rejected: `EMPTY_VALUE`, `TOO_DEEP`, `NOT_AN_OBJECT` or `INVALID_JSON`, with the byte where JSON ends
-            to be JSON where that is known.
+        Rejected: `EMPTY_VALUE`, `TOO_DEEP` or `INVALID_JSON`, with the position of the first invalid byte if known.
     """
     if not value.strip():
         raise Rejected(Stage.DECODE, "EMPTY_VALUE", "The value has no content.") from None
@@ -159,5 +160,5 @@ def _what_is_wrong(value: bytes, error: Exception, skipped: int) -> str:
 
 
 def _holds_half_a_pair(value: bytes) -> bool:
-    """Whether the first half of a surrogate pair is followed by anything but the second; msgspec says "truncated"."""
+    """Whether a high surrogate is not followed by a low one, which msgspec reports as truncated input."""
     return _HALF_A_PAIR.search(value.replace(b"\\\\", b"_")) is not None

@@ -1,4 +1,4 @@
-"""What a rule sees of the record itself: the `_kafka` of its expressions, and its time."""
+"""The record's metadata for expressions (`_kafka`), and its time."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from worker.core.timestamps import from_millis
 def kafka_fields(record: Record) -> dict[str, Any]:
     """`_kafka`: topic, partition, offset, timestamp (RFC 3339), key and headers as text, and tombstone.
 
-    Text that is not UTF-8 is null, as is a timestamp that is none; of a repeated header the last counts. Headers that
-    cannot be read at all are null instead of an object: an expression that needs them must not be evaluated.
+    Text that is not UTF-8 is null, as is an invalid timestamp; the last value of a repeated header counts. Headers that
+    cannot be read at all are null instead of an object: expressions that need them must not be evaluated.
     """
     headers = read_headers(record)
     return {
@@ -36,7 +36,7 @@ def _time_if_any(record: Record) -> str | None:
 
 
 def as_text(value: bytes | None) -> str | None:
-    """UTF-8 as text; None for null and for what is not UTF-8."""
+    """Decode UTF-8; None for null and for anything that is not UTF-8."""
     if value is None:
         return None
     try:
@@ -46,11 +46,10 @@ def as_text(value: bytes | None) -> str | None:
 
 
 def record_time(record: Record) -> str | None:
-    """The record's timestamp in RFC 3339; None where it has none.
+    """The record's timestamp in RFC 3339; None if it has none.
 
     Raises:
-        Rejected: `INVALID_TIMESTAMP` where it lies outside the years 1 to 9999: producers may send any
-            number.
+        Rejected: `INVALID_TIMESTAMP` if it is outside the years 1 to 9999: producers may send any number.
     """
     millis = record_millis(record)
     if millis is None:

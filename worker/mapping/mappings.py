@@ -1,17 +1,16 @@
-"""All mapping files of a worker: loaded together, checked against each other, compiled topic by topic.
+"""All mapping files of a worker: loaded together, checked against each other, compiled for each topic.
 
-Use it so:
-
+Example:
     mappings = Mappings.load(["mappings/*.yaml"], mapper_path=["."], base=Path(), dead_letter_topic="dead")
     convert = mappings.converter("orders", MessageIds(cluster_id))
-    ignored = convert(records, calls, rejected)  # see `model.Converter`
+    ignored = convert(records, calls, rejected)  # see `records.Converter`
 """
 
 from __future__ import annotations
 
 import glob
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,33 +21,32 @@ from worker.core.reasons import Rejected
 from worker.core.records import BODY, RULE, Converter, QueuedCall, Record, RejectedRecord
 from worker.customerio import catalog
 from worker.customerio.limits import MAX_CALL_BYTES
-from worker.documents.document import Document, parse
+from worker.documents.document import Document, UnsupportedYAML, parse
 from worker.documents.files import read_file
 from worker.documents.problems import ConfigError, Problem
-from worker.formats.formats import FORMATS
 from worker.mapping.compiler.calls import Target
 from worker.mapping.compiler.loop import OnNoCall, OnSlow, compile_mapping, mapping_source
+from worker.mapping.expressions.habits import ternary_hint
 from worker.mapping.expressions.text_length import MAX_LENGTH, set_limit
 from worker.mapping.files.lint.claims import claim_problems
 from worker.mapping.files.lint.rules import rule_warnings
 from worker.mapping.files.reader import read_mapping
 from worker.mapping.files.rules import MappingFile
 from worker.mapping.files.topics import matches
-from worker.mapping.kafka_fields import kafka_fields
 from worker.mapping.mappers.loading import Mapper, MapperProblem, Mappers
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What today's mapping makes of a record.
+    """What the current mapping makes of a record.
 
     Attributes:
-        rule: which rule matched, as `file:line`; None if none did.
-        calls: as they would be sent.
-        ignored: why nothing is sent; None if something is, or the record is rejected.
-        rejected: why the record can never be delivered; None if it can.
+        rule: the rule that matched, as `file:line`; None if none did.
+        calls: the calls as they would be sent.
+        ignored: why nothing is sent; None if calls are sent or the record is rejected.
+        rejected: why the record can never be delivered; None if it can be.
         sizes: the exact bytes of each call.
-        warnings: what the API takes and is probably not meant.
+        warnings: what the API accepts but is probably a mistake.
     """
 
     rule: str | None = None
@@ -60,11 +58,11 @@ class Explanation:
 
 
 class Mappings:
-    """What becomes of the records of each topic. Made by `load`.
+    """The mapping files, ready to convert the records of each topic. Made by `load`.
 
     Attributes:
         files: the mapping files.
-        warnings: what works and is probably not meant.
+        warnings: what is valid but probably a mistake.
     """
 
     def __init__(
@@ -81,10 +79,10 @@ class Mappings:
         self._mappers = mappers
         self._max_call_bytes = max_call_bytes
         self._batch_contexts = batch_contexts
-        self._explaining: tuple[str, MessageIds, Converter] | None = None
+        self._explaining: tuple[tuple[str, MessageIds], tuple[Converter, list[str]]] | None = None
 
     @classmethod
-    def load(  # noqa: PLR0913 - what worker.yaml says of mappings; all but the first by name
+    def load(  # noqa: PLR0913 - the settings of worker.yaml about mappings; all but the first by name
         cls,
         patterns: Sequence[str],
         *,
@@ -101,13 +99,13 @@ class Mappings:
             patterns: file names, with `*` and `**`; relative to the current directory, or else to `base`.
             mapper_path: directories of Python mappers, relative in the same way.
             base: the directory of the file that names these.
-            dead_letter_topic: the topic that no mapping may claim.
+            dead_letter_topic: the topic that no mapping may read.
             max_call_bytes: the largest call.
-            text_length: characters that a function may make, in every expression of the process.
+            text_length: the most characters that a function may make, in every expression of the process.
             batch_contexts: False for `batch.context: per_item`, where every batch context is b"".
 
         Raises:
-            ConfigError: with every problem of every file; warnings come along.
+            ConfigError: with every problem of every file, warnings included.
         """
         set_limit(text_length)
         loading = _Loading(Mappers(mapper_path, base))
@@ -131,12 +129,12 @@ class Mappings:
 
     @property
     def event_names(self) -> frozenset[str]:
-        """The event names that rules spell out: texts of the mapping, not of any record."""
+        """The event names that are literal in rules, and so come from no record."""
         calls = (call for file in self.files for rule in file.rules for call in rule.calls)
         return frozenset(call.event for call in calls if call.event is not None)
 
     def file_of(self, topic: str) -> MappingFile | None:
-        """The file whose rules a topic's records go through; None if no file wants them.
+        """The file whose rules apply to a topic; None if no file covers it.
 
         Raises:
             ConfigError: two files claim the topic, by patterns.
@@ -159,16 +157,16 @@ class Mappings:
         on_slow: OnSlow | None = None,
         on_no_call: OnNoCall | None = None,
     ) -> Converter | None:
-        """What turns a topic's records into calls; compiled here, so keep it.
+        """Compile the function that converts a topic's records. Compiling is slow: keep the result.
 
         Args:
             topic: the topic's name.
             ids: of the cluster that the topic is in.
-            on_slow: told of a mapper that took over a second.
-            on_no_call: called for each record that a rule matched and made no call of.
+            on_slow: called when a mapper took over a second, with its name and the seconds.
+            on_no_call: called when the mapper of a rule returned no call, with the rule as `file:line`.
 
         Returns:
-            See `model.Converter`; None if no file wants the topic.
+            See `records.Converter`; None if no mapping file covers the topic.
         """
         file = self.file_of(topic)
         if file is None:
@@ -176,29 +174,40 @@ class Mappings:
         return compile_mapping(file, self._target(topic, ids), self._mappers, on_slow, on_no_call)
 
     def source(self, topic: str, ids: MessageIds) -> str | None:
-        """The Python source that `converter` compiles; None if no file wants the topic."""
+        """The Python source that `converter` compiles; None if no mapping file covers the topic."""
         file = self.file_of(topic)
         return mapping_source(file, self._target(topic, ids), self._mappers) if file else None
 
     def explain(self, record: Record, ids: MessageIds) -> Explanation:
-        """What becomes of one record, and why. Slower than a converter, which does not say why."""
+        """Explain what the mapping makes of one record."""
         file = self.file_of(record.topic())
         if file is None:
             return Explanation(ignored="no mapping file names the topic")
+        converter, no_calls = self._explaining_converter(file, record.topic(), ids)
         calls: list[QueuedCall] = []
         rejected: list[RejectedRecord] = []
-        self._explaining_converter(file, record.topic(), ids)([record], calls, rejected)
+        no_calls.clear()
+        converter([record], calls, rejected)
         if rejected:
             ((_, verdict),) = rejected
             return Explanation(rule=verdict.rule, rejected=verdict)
-        return _explanation(calls) if calls else _nothing_sent(file, record)
+        if no_calls:
+            return Explanation(rule=no_calls[0], ignored="the mapper returned nothing")
+        return _explanation(calls) if calls else Explanation(ignored="no rule matched")
 
-    def _explaining_converter(self, file: MappingFile, topic: str, ids: MessageIds) -> Converter:
-        """Return the topic's converter; it is kept, since `explain` is often called for one topic in a row."""
-        if self._explaining is None or self._explaining[:2] != (topic, ids):
-            compiled = compile_mapping(file, self._target(topic, ids), self._mappers)
-            self._explaining = (topic, ids, compiled)
-        return self._explaining[2]
+    def _explaining_converter(
+        self, file: MappingFile, topic: str, ids: MessageIds
+    ) -> tuple[Converter, list[str]]:
+        """Return the topic's converter, and the list that it appends rules to whose mapper returned no call.
+
+        The last one is kept, since records of one topic are often explained in a row.
+        """
+        if self._explaining is None or self._explaining[0] != (topic, ids):
+            no_calls: list[str] = []
+            target = self._target(topic, ids)
+            compiled = compile_mapping(file, target, self._mappers, on_no_call=no_calls.append)
+            self._explaining = ((topic, ids), (compiled, no_calls))
+        return self._explaining[1]
 
     def _target(self, topic: str, ids: MessageIds) -> Target:
         return Target(topic, ids, self._max_call_bytes, self._batch_contexts)
@@ -219,18 +228,8 @@ def _explanation(queued: list[QueuedCall]) -> Explanation:
     )
 
 
-def _nothing_sent(file: MappingFile, record: Record) -> Explanation:
-    """Explain a record without calls: no rule matched, or the mapper of the rule that matched returned none."""
-    value = record.value()
-    event = {} if value is None else FORMATS[file.format].decode(value)
-    for rule in file.rules:
-        if value is not None if rule.when is None else rule.when.holds(event, kafka_fields(record)):
-            return Explanation(rule=rule.at, ignored="the mapper returned nothing")
-    return Explanation(ignored="no rule matched")
-
-
 class _Loading:
-    """Reads the files, and gathers everything that is wrong with them."""
+    """Reads the files and collects all their problems."""
 
     def __init__(self, mappers: Mappers) -> None:
         self.files: list[MappingFile] = []
@@ -251,10 +250,17 @@ class _Loading:
     def _file(self, path: Path) -> None:
         try:
             document = parse(read_file(path), str(path))
-        except ConfigError as error:
+        except UnsupportedYAML as error:
             self.problems.extend(error.problems)
+            lines = {problem.line for problem in error.problems}
+            found: list[Problem] = []
+            file = read_mapping(error.document, found)
+            self.problems.extend(problem for problem in found if problem.line not in lines)
+        except ConfigError as error:
+            self.problems.extend(_with_habit(problem, path) for problem in error.problems)
             return
-        file = read_mapping(document, self.problems)
+        else:
+            file = read_mapping(document, self.problems)
         if file is not None:
             self.files.append(file)
             self._load_mappers(file)
@@ -274,21 +280,30 @@ class _Loading:
         return bool(colon) and module.partition(".")[0] in self._loader.clashes
 
     def check(self, dead_letter_topic: str) -> None:
-        """What can be said once every file has been read."""
+        """Make the checks that need all files."""
         self.problems.extend(claim_problems(self.files, dead_letter_topic))
         for file in self.files:
             self.problems.extend(rule_warnings(file))
         self.problems.sort(key=lambda problem: (problem.file or "", problem.line or 0, problem.column or 0))
 
 
+def _with_habit(problem: Problem, path: Path) -> Problem:
+    """A problem of the YAML, with what to write for `a ? b : c` where that is what YAML cannot read."""
+    if problem.line is None or problem.hint is None or "': '" not in problem.hint:
+        return problem
+    line = read_file(path).decode(errors="replace").splitlines()[problem.line - 1]
+    hint = ternary_hint(line)
+    return replace(problem, hint=hint) if hint else problem
+
+
 def _mapper_problem(document: Document, path: tuple[str | int, ...], problem: MapperProblem) -> Problem:
-    """At the rule that names the mapper; the place in the mapper's own file goes into the words."""
+    """Report at the rule that names the mapper; the message has the place in the mapper's own file."""
     where = f" ({problem.file}:{problem.line})" if problem.file else ""
     return document.problem(f"{problem.message}{where}", path, hint=problem.hint)
 
 
 def mapping_paths(pattern: str, base: Path) -> Iterator[Path]:
-    """The files that a pattern means, seen from the current directory, or else from `base`."""
+    """The files that a pattern matches, relative to the current directory, or else to `base`."""
     found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - keeps the name as the user wrote it
     if not found:
         found = sorted(glob.glob(str(base / pattern), recursive=True))  # noqa: PTH207 - the same

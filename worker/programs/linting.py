@@ -7,7 +7,7 @@ from pathlib import Path
 
 import orjson
 
-from worker.documents.document import Document, parse
+from worker.documents.document import Document, UnsupportedYAML, parse
 from worker.documents.files import read_file
 from worker.documents.problems import ConfigError, Problem
 from worker.mapping.files.lint import Sample, findings
@@ -41,6 +41,8 @@ def lint(config: Path, environ: Mapping[str, str], fixture_files: Sequence[Path]
 def _document(path: Path) -> Iterator[Document]:
     try:
         yield parse(read_file(path), str(path))
+    except UnsupportedYAML as error:
+        yield error.document
     except ConfigError:
         return
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from worker.programs.run import Worker
+    from worker.programs.worker import Worker
 
 T = TypeVar("T")
 

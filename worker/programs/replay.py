@@ -22,7 +22,7 @@ from worker.adapters.pipelines_api.client import PipelinesApi
 from worker.dead_letters.forecast import Forecast, ReplayedDeadLetter, Tally
 from worker.pipeline.pipeline import Pipeline
 from worker.pipeline.ports import SourceFailed
-from worker.programs.run import drain_on_signals
+from worker.programs.signals import drain_on_signals
 from worker.telemetry.telemetry import Telemetry
 
 if TYPE_CHECKING:

@@ -361,6 +361,16 @@ def test_calls_with_the_same_context_have_the_same_batch_context() -> None:
     assert convert(IDENTIFY, record({"id": "u"}))[0][1] == b""
 
 
+def test_a_delivery_that_stands_in_for_the_person_is_checked_as_an_id() -> None:
+    rules = "  - {call: report_delivery_event, userId: u, deliveryId: id, metric: \"'opened'\"}\n"
+    assert calls(rules, {"id": "d"})[0]["anonymousId"] == "d"
+    assert rejection(rules, {"id": "null"}).reason == "FORBIDDEN_ID"
+    assert calls(rules, {"id": "null", "u": "p"})[0]["properties"] == {
+        "deliveryId": "null",
+        "metric": "opened",
+    }
+
+
 def test_a_context_of_a_wrong_type_rejects_the_record() -> None:
     rules = "  - {call: identify, userId: id, context: {ip: ip}}\n"
     assert rejection(rules, {"id": "u", "ip": 7}).reason == "INVALID_TYPE"

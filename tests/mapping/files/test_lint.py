@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
 from worker.cli.main import run
+from worker.mapping.files.rules import json_schema
 
+SCHEMA = Draft202012Validator(json_schema())
 FOLDER = Path(__file__).parent / "lint"
 MISTAKES = sorted(FOLDER.glob("set_*/mistakes/*.yaml"))
 SOUND = sorted(FOLDER.glob("set_*/sound/*.yaml"))
@@ -68,6 +71,91 @@ def test_nothing_is_found_in_a_sound_mapping(
     path: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert check(tmp_path, *read(path), capfd) == []
+
+
+def test_an_error_in_one_rule_hides_nothing_of_other_rules_and_files(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "other.yaml").write_text(
+        "topics: [u]\nrules:\n  - {call: track, event: type, userId: id}\n", encoding="utf-8"
+    )
+    mapping = (
+        "topics: [t]\n"
+        "rules:\n"
+        "  - {when: a and b, call: identify, userId: id}\n"
+        "  - {when: a, call: identify, userId: {{id}}}\n"
+        '  - {when: b, call: identify, userId: id, traits: {a: "!a.b", d: custmer}}\n'
+        "  - {when: b, call: track, event: Ordre Completed, userId: id}\n"
+    )
+    (tmp_path / "mapping.yaml").write_text(mapping, encoding="utf-8")
+    (tmp_path / "worker.yaml").write_text(
+        f"kafka: {{group: 7}}\nmappings: [{tmp_path}/mapping.yaml, {tmp_path}/other.yaml]\n", encoding="utf-8"
+    )
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "wrong.yaml").write_text("- {topic: t}\n", encoding="utf-8")
+    (tmp_path / "tests" / "right.yaml").write_text(
+        "- {topic: t, event: {b: 1, customer: 7}, calls: []}\n", encoding="utf-8"
+    )
+
+    run(["check", "--json", "--config", str(tmp_path / "worker.yaml")])
+
+    problems = json.loads(capfd.readouterr().out)["problems"]
+    found = [(Path(each["file"]).name, each["line"], each["warning"]) for each in problems]
+    assert found == [
+        ("mapping.yaml", 3, False),
+        ("mapping.yaml", 4, False),
+        ("mapping.yaml", 5, True),
+        ("mapping.yaml", 5, True),
+        ("mapping.yaml", 6, True),
+        ("mapping.yaml", 6, True),
+        ("other.yaml", 3, True),
+        ("worker.yaml", 1, False),
+    ]
+
+
+def test_a_warning_of_lint_takes_the_place_of_another_one(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    mapping = "topics: [t]\nrules:\n  - {call: track, event: \"'Order Complete'\", userId: id}\n"
+    assert len(check(tmp_path, mapping, [], capfd)) == 1
+
+
+def test_findings_are_errors_under_strict(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    check(tmp_path, "topics: [t]\nrules:\n  - {call: track, event: type, userId: id}\n", [], capfd)
+
+    assert run(["check", "--config", str(tmp_path / "worker.yaml")]) == 0
+    assert run(["check", "--strict", "--config", str(tmp_path / "worker.yaml")]) == 1
+
+
+@pytest.mark.parametrize("path", [*MISTAKES, *SOUND], ids=name)
+def test_the_schema_refuses_no_mapping_that_is_legal(
+    path: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    mapping, _ = read(path)
+    legal = all(problem["warning"] for problem in check(tmp_path, mapping, [], capfd))
+    valid = SCHEMA.is_valid(YAML(typ="safe", pure=True).load(mapping))
+    assert valid or not legal
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "$.a",
+        ".a",
+        "a and b",
+        "a OR b",
+        "not a",
+        "a > 0",
+        "a == -1",
+        "a + b",
+        "{{a}}",
+        "a->b",
+        "f(a) > 5 && b",
+    ],
+)
+def test_the_schema_refuses_habits_of_other_languages(text: str) -> None:
+    rule = {"when": text, "call": "identify", "userId": "id"}
+    assert not SCHEMA.is_valid({"topics": ["t"], "rules": [rule]})
 
 
 def test_the_sets_are_complete() -> None:

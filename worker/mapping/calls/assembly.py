@@ -1,6 +1,6 @@
-"""From the values that a mapping found to a call: checked, converted, put where they belong.
+"""From the values that a mapping found to a call: each is checked, converted and put at its places.
 
-Builders run it. Rules compiled by `compiler.calls` do the same inline, with the same fast paths.
+Builders run this module's functions. Rules compiled by `compiler.calls` do the same inline, with the same fast paths.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from worker.mapping.compiler.source import Code
 
 
 def assembler(spec: CallSpec, parameters: str) -> Callable[..., Call]:
-    """A function that makes calls of one spec, written out for it; None is as if it were not given.
+    """Compile a function that makes calls of one spec; an argument that is None counts as not given.
 
     It raises `Rejected` with stage `validate`: what `convert` raises, `MISSING_ID` or `MISSING_FIELD`.
 
@@ -42,7 +42,7 @@ def assembler(spec: CallSpec, parameters: str) -> Callable[..., Call]:
     for field in spec.fields.values():  # in the spec's order, which is the order of what is sent
         with code.block(f"if {field.parameter} is not None:"):
             _write_conversion(code, field)
-            with code.block(f"if {field.parameter} is not None:"):  # a blank text is none
+            with code.block(f"if {field.parameter} is not None:"):  # conversion returns None for a blank text
                 _write_places(code, field)
     _write_stand_in(code, spec)
     _write_completeness(code, spec)
@@ -52,7 +52,7 @@ def assembler(spec: CallSpec, parameters: str) -> Callable[..., Call]:
 
 
 def _write_conversion(code: Code, field: Field) -> None:
-    """Convert what was given."""
+    """Write the conversion of a field's argument."""
     given = field.parameter
     conversion = code.constant(_CONVERSIONS[field.kind], f"convert_{field.kind}")
     converted = f"{conversion}({code.constant(field, f'{given}_field')}, {given})"
@@ -64,7 +64,7 @@ def _write_places(code: Code, field: Field) -> None:
         if len(place) == 1:
             code.line(f"body[{place[0]!r}] = {field.parameter}")
         else:
-            code.line(f"{code.constant(put, 'put')}(body, {place!r}, {field.parameter})")
+            code.line(f"{code.constant(put)}(body, {place!r}, {field.parameter})")
 
 
 def _write_stand_in(code: Code, spec: CallSpec) -> None:
@@ -77,11 +77,11 @@ def _write_stand_in(code: Code, spec: CallSpec) -> None:
 
 
 def _write_completeness(code: Code, spec: CallSpec) -> None:
-    """Ask `_check_complete` what is missing, if something is."""
+    """Write the test whether something is missing, and the call of `_check_complete`, which says what."""
     missing = [f"{field.parameter} is None" for field in spec.fields.values() if field.required]
     if spec.one_of:
-        nobody = " and ".join(f"{spec.fields[name].parameter} is None" for name in spec.one_of)
-        missing.append(f"({nobody})")
+        no_person = " and ".join(f"{spec.fields[name].parameter} is None" for name in spec.one_of)
+        missing.append(f"({no_person})")
     if spec.name_or_url:
         missing.append("name is None")
     found = ", ".join(f"{field.name!r}: {field.parameter}" for field in spec.fields.values())
@@ -92,7 +92,7 @@ def _write_completeness(code: Code, spec: CallSpec) -> None:
 
 
 def convert(field: Field, value: Any) -> Any:
-    """A field's value as it is sent; None where there is none.
+    """Convert a field's value to what is sent; None if there is none.
 
     Raises:
         Rejected: `INVALID_ID`, `INEXACT_NUMBER`, `INVALID_NAME`, `RESERVED_NAME`, `INVALID_TIMESTAMP`,
@@ -102,7 +102,7 @@ def convert(field: Field, value: Any) -> Any:
 
 
 def _identity(field: Field, value: Any) -> str | None:
-    # The file's own reject_ids are looked at when the whole call is validated.
+    # The file's own reject_ids are checked when the whole call is validated.
     return optional_identity(value, field.name, ())
 
 
@@ -112,7 +112,7 @@ def _text(field: Field, value: Any) -> str | None:
 
 
 def _object(field: Field, value: Any) -> dict[str, Any]:
-    _check_type(field, isinstance(value, (dict, Mapping)), "an object")  # asking for a dict is quick
+    _check_type(field, isinstance(value, (dict, Mapping)), "an object")  # testing for a dict first is faster
     return value if isinstance(value, dict) else dict(value)
 
 
@@ -122,7 +122,7 @@ def _integer(field: Field, value: Any) -> int:
 
 
 def _object_type(field: Field, value: Any) -> str:
-    """Digits that name a kind of object."""
+    """The number of an object type, as digits."""
     text = optional_identity(value, field.name, ()) or ""
     if not is_object_type(text):
         raise Rejected(Stage.VALIDATE, "INVALID_VALUE", f"{field.name} must be a whole number of 1 or more.")
@@ -137,7 +137,7 @@ def _choice(field: Field, value: Any) -> Any:
     return value
 
 
-def _check_type(field: Field, holds: bool, what: str) -> None:  # noqa: FBT001 - the answer of a test
+def _check_type(field: Field, holds: bool, what: str) -> None:  # noqa: FBT001 - the result of a test
     if not holds:
         raise Rejected(Stage.VALIDATE, "INVALID_TYPE", f"{field.name} must be {what}.")
 
@@ -153,7 +153,7 @@ _CONVERSIONS: dict[Kind, Callable[[Field, Any], Any]] = {
     Kind.OBJECT: _object,
     Kind.TIME: lambda _, value: as_time(value),
 }
-"""How a value that is there is converted, by its field's kind. See `convert`."""
+"""How a value that is not None is converted, by its field's kind. See `convert`."""
 
 
 def checked(
@@ -163,13 +163,13 @@ def checked(
     strict: bool = True,
     reject_ids: Collection[str] = REJECT_IDS,
 ) -> dict[str, Any]:
-    """A call in the API's own shape, checked whole: its fields, its time (written in UTC), its event's needs.
+    """Check a whole call in the API's format: its fields, its time (converted to UTC), and what its event requires.
 
     Args:
         call: anything.
         allow: which destructive calls may pass.
-        strict: as `validation.validate` has it.
-        reject_ids: the same.
+        strict: see `validation.validate`.
+        reject_ids: see `validation.validate`.
 
     Raises:
         Rejected: what `validation.validate` and `semantic.check_semantic` raise, or `INVALID_TIMESTAMP`.
@@ -179,7 +179,7 @@ def checked(
     if "timestamp" in valid:
         valid["timestamp"] = as_time(valid["timestamp"])
     elif original is not None:
-        # The reference asks for `timestamp` in its place, and does not say which of two would count: one is sent.
+        # The reference asks for `timestamp` in its place, and does not say which of the two counts: only one is sent.
         valid["timestamp"] = as_time(original, "originalTimestamp")
     check_semantic(valid, allow)
     return valid
@@ -188,10 +188,10 @@ def checked(
 def checked_call(
     call: Call, *, allow: Collection[str] = frozenset(), reject_ids: Collection[str] = REJECT_IDS
 ) -> dict[str, Any]:
-    """What `checked` says of a call's body, without a second look at what the call's assembler has seen to.
+    """Check a call as `checked` does, without repeating the checks of the builder that assembled it.
 
-    Of an untouched body only this can still be wrong: an id may be one of `reject_ids`, the rule may not allow the
-    call, and an object in it may have changed, or not be what Customer.io takes there.
+    In an untouched body only three things can still be wrong: an id may be one of `reject_ids`, the rule may not allow
+    the call, and an object in it may have been changed by the mapper or be invalid for Customer.io.
 
     Raises:
         Rejected: what `checked` raises.
@@ -202,7 +202,9 @@ def checked_call(
     for field in ID_FIELDS:
         if field in body and body[field].strip().casefold() in reject_ids:
             return checked(body, allow=allow, reject_ids=reject_ids)
-    if spec.name_or_url and "name" not in body:  # but properties.url, which may have changed
+    if (
+        spec.name_or_url and "name" not in body
+    ):  # then properties.url is needed, which the mapper may have changed
         return checked(body, allow=allow, reject_ids=reject_ids)
     if "context" in body or "integrations" in body:
         check_shared(body)
@@ -210,19 +212,19 @@ def checked_call(
         check_traits(body)
     if spec.name in _ACTED_ON:
         check_semantic(body, allow)
-    return body.copy()  # because a mapper may return the same call again
+    return body.copy()  # a mapper may return the same call object again
 
 
 _ACTED_ON = DESTRUCTIVE_CALLS | SEMANTIC_EVENTS.keys()
-"""Which calls `check_semantic` has more to say of than what their event may be called."""
+"""The calls for which `check_semantic` checks more than the event's name."""
 
 
 def put(body: dict[str, Any], place: Place, value: Any) -> None:
-    """Put a value at its place; objects on the way are copied, because they may be the mapper's own."""
+    """Put a value at its place. Objects on the path are copied, because they may belong to the mapper or the event."""
     *objects, key = place
     for name in objects:
         inner = body.get(name)
-        # What is most likely, and cheap, is asked first.
+        # Ordered by likelihood and cost.
         copied = dict(inner) if inner is not None and isinstance(inner, (dict, Mapping)) else {}
         body[name] = copied
         body = copied
@@ -241,7 +243,7 @@ def _check_complete(spec: CallSpec, found: Mapping[str, Any]) -> None:
 
 
 def as_time(value: object, field: str = "timestamp") -> str:
-    """A timestamp as it is sent.
+    """Convert a timestamp to what is sent.
 
     Raises:
         Rejected: `INVALID_TIMESTAMP`.

@@ -1,11 +1,10 @@
 """The builders for Python mappers, one function for each of the API's six types.
 
-`semantic_calls` has the others.
+`semantic_builders` has the others.
 
-Each takes what the API takes, in snake case, and gives a `Call`. Whole numbers become text where an id is
-needed. What can never be delivered is refused at once, with the line of the mapper that asked for it.
-`specs.CALLS` says what each call takes and where it goes; what a builder does is written from there, by the
-decorator `builder`.
+Each takes the API's fields in snake case and returns a `Call`. Whole numbers become text where an id is needed. A call
+that can never be delivered is refused at once; the rejection names the line of the mapper. `specs.CALLS` says which
+fields each call has and where they go; the decorator `builder` generates the builders from it.
 """
 
 from __future__ import annotations
@@ -29,18 +28,17 @@ Object = Mapping[str, Any] | None
 
 
 class Common(TypedDict, total=False):
-    """What every builder takes besides its own (reference, Common fields).
+    """The fields that every builder takes (reference, Common fields).
 
     Attributes:
-        timestamp: when it happened: RFC 3339 text with an offset, a whole number (epoch milliseconds from
-            10^11 on, seconds below), or a datetime with a time zone. Without it the Kafka record's timestamp
-            is sent.
-        message_id: the event's own unique id. The messageId that is sent is derived from it, so that an event
-            which was produced twice is one event at Customer.io. Without it, it is derived from the record's
-            coordinates.
-        context: where it happened, such as `{"ip": ...}` on `identify`. Calls share a request only if theirs
-            are equal: choose few values.
-        integrations: which destinations get it, such as `{"All": False, "Mixpanel": True}`.
+        timestamp: when the event happened: RFC 3339 text with an offset, a whole number (epoch milliseconds from
+            10^11 on, seconds below), or a datetime with a time zone. By default the Kafka record's timestamp is
+            sent.
+        message_id: the event's own unique id. The `messageId` that is sent is derived from it, so an event that was
+            produced twice counts once at Customer.io. By default it is derived from the record's coordinates.
+        context: where it happened, such as `{"ip": ...}` on `identify`. Only calls with equal contexts share a
+            request, so use few distinct values.
+        integrations: which destinations receive the call, such as `{"All": False, "Mixpanel": True}`.
     """
 
     timestamp: str | int | datetime | None
@@ -52,12 +50,12 @@ class Common(TypedDict, total=False):
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{0,63}", re.ASCII)
 
 
-class Reject(Exception):  # noqa: N818 - a mapper says `raise Reject("NO_PLAN")`
+class Reject(Exception):  # noqa: N818 - reads well in a mapper: `raise Reject("NO_PLAN")`
     """Raised by a mapper for a record that must be dead-lettered.
 
     Args:
-        code: the reason, in upper-case letters, digits and underscores, at most 64; anything else counts as
-            `MAPPER_REJECTED`, because codes become labels of metrics and must not hold what is in records.
+        code: the reason, at most 64 upper-case letters, digits and underscores. Anything else becomes
+            `MAPPER_REJECTED`: codes are labels of metrics and must not contain data of records.
     """
 
     def __init__(self, code: str = "MAPPER_REJECTED") -> None:
@@ -71,8 +69,8 @@ Builder = TypeVar("Builder", bound=Callable[..., Call])
 def builder(declared: Builder) -> Builder:
     """The builder of the call that a function is named after.
 
-    It takes what the function declares, with `Common` in full, and does what the call's spec says: its body is written
-    by `assembly.assembler`.
+    It has the function's parameters and those of `Common`. Its body is generated from the call's spec by
+    `assembly.assembler`.
     """
     own = [each for each in signature(declared).parameters.values() if each.kind is not Parameter.VAR_KEYWORD]
     common = [Parameter(name, Parameter.KEYWORD_ONLY, default=None) for name in Common.__annotations__]
@@ -89,13 +87,13 @@ def identify(
 
     Args:
         user_id: the person; may be an email address. This or `anonymous_id` is needed; both together link
-            what the anonymous visitor did to the person.
-        anonymous_id: a visitor whom nobody knows yet.
-        traits: what is known of the person: `email`, `created_at`, ...
+            the visitor's earlier events to the person.
+        anonymous_id: an anonymous visitor.
+        traits: attributes of the person: `email`, `created_at`, ...
         **common: see `Common`.
 
     Raises:
-        Rejected: it can never be delivered.
+        Rejected: the call is invalid and can never be delivered.
     """
     raise NotImplementedError
 
@@ -110,19 +108,19 @@ def track(
     properties: Object = None,
     **common: Unpack[Common],
 ) -> Call:
-    """Something that somebody did (reference, Track).
+    """Record something that a person did (reference, Track).
 
     Args:
-        name: the event's name. The reserved ones and what looks like them are refused: they have builders of
-            their own.
+        name: the event's name. Reserved names, and names that look like one, are refused: they have their own
+            builders.
         user_id: the person. This or `anonymous_id` is needed.
-        anonymous_id: a visitor; ignored by the API where there is a `user_id`.
-        group_id: the group that did it, instead of a person (newer reference only).
-        properties: what is known of the event.
+        anonymous_id: an anonymous visitor; the API ignores it if there is a `user_id`.
+        group_id: the group that did it, in place of a person (newer reference only).
+        properties: attributes of the event.
         **common: see `Common`.
 
     Raises:
-        Rejected: it can never be delivered.
+        Rejected: the call is invalid and can never be delivered.
     """
     raise NotImplementedError
 
@@ -137,18 +135,18 @@ def page(
     properties: Object = None,
     **common: Unpack[Common],
 ) -> Call:
-    """Somebody looked at a page (reference, Page).
+    """Record a page view (reference, Page).
 
     Args:
-        name: the page's name. May be left out only where `properties["url"]` says which page it is.
+        name: the page's name. Required unless `properties["url"]` is given.
         user_id: the person. This or `anonymous_id` is needed.
-        anonymous_id: a visitor.
+        anonymous_id: an anonymous visitor.
         category: the page's category.
         properties: `url`, `title`, `referrer`, `path`, `search`, ...
         **common: see `Common`.
 
     Raises:
-        Rejected: it can never be delivered.
+        Rejected: the call is invalid and can never be delivered.
     """
     raise NotImplementedError
 
@@ -163,18 +161,18 @@ def screen(
     properties: Object = None,
     **common: Unpack[Common],
 ) -> Call:
-    """Somebody looked at a screen of an app (reference, Screen).
+    """Record a view of an app's screen (reference, Screen).
 
     Args:
-        name: the screen's name. May be left out only where `properties["url"]` says which screen it is.
+        name: the screen's name. Required unless `properties["url"]` is given.
         user_id: the person. This or `anonymous_id` is needed.
-        anonymous_id: a visitor.
+        anonymous_id: an anonymous visitor.
         category: the screen's category.
-        properties: what is known of the screen.
+        properties: attributes of the screen.
         **common: see `Common`.
 
     Raises:
-        Rejected: it can never be delivered.
+        Rejected: the call is invalid and can never be delivered.
     """
     raise NotImplementedError
 
@@ -189,19 +187,19 @@ def group(
     object_type_id: str | int | None = None,
     **common: Unpack[Common],
 ) -> Call:
-    """Create or update a group (an object), and put a person in it (reference, Group).
+    """Create or update a group (an object), and add a person to it (reference, Group).
 
     Args:
         group_id: the group.
         user_id: the person; without one the group alone is updated.
-        anonymous_id: a visitor.
-        traits: what is known of the group.
+        anonymous_id: an anonymous visitor.
+        traits: attributes of the group.
         object_type_id: the kind of object, a whole number from 1 on; Customer.io takes 1 where it is left
             out. Sent at the top level and as `traits.object_type_id`, since the documents disagree.
         **common: see `Common`.
 
     Raises:
-        Rejected: it can never be delivered.
+        Rejected: the call is invalid and can never be delivered.
     """
     raise NotImplementedError
 
@@ -216,6 +214,6 @@ def alias(*, user_id: Id, previous_id: Id, **common: Unpack[Common]) -> Call:
         **common: see `Common`.
 
     Raises:
-        Rejected: it can never be delivered.
+        Rejected: the call is invalid and can never be delivered.
     """
     raise NotImplementedError

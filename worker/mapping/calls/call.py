@@ -1,4 +1,4 @@
-"""What a builder makes and a mapper returns: one call."""
+"""One call, as builders make it and mappers return it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ class Call:  # noqa: PLW1641 - without a hash, because it may change
     """One call, made by a builder.
 
     Attributes:
-        name: what it is called in rules and `allow`, such as `delete_device`.
-        body: the call in the API's own shape, without its messageId. Whoever asks for it may change it.
+        name: its name in rules and `allow`, such as `delete_device`.
+        body: the call in the API's format, without its messageId. May be changed.
         event_id: the event's own unique id, if the mapper gave one.
-        untouched: the spec by which the body was assembled and the body, as long as nobody but the assembler has had
-            it in hands; None from then on. What was checked while it was assembled still holds for the body's own
-            texts. It need not hold for the objects in it: they may be the mapper's.
+        untouched: the spec by which the body was assembled, and the body; None once `body` has been read or set. Until
+            then, the checks made during assembly still hold for the body's own strings. They need not hold for the
+            objects in it, which the mapper may also hold.
     """
 
     __slots__ = ("_body", "event_id", "name", "untouched")
@@ -53,5 +53,5 @@ class Call:  # noqa: PLW1641 - without a hash, because it may change
         return f"Call(name={self.name!r}, body={self._body!r}, event_id={self.event_id!r})"
 
     def __reduce__(self) -> tuple[type[Call], tuple[str, dict[str, Any], str | None]]:
-        """A copy may share the body: neither is untouched any more."""
+        """A copy may share the body, so neither counts as untouched any more."""
         return type(self), (self.name, self.body, self.event_id)

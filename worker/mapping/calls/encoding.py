@@ -1,4 +1,4 @@
-"""From a call to the bytes that are sent: exact UTF-8 JSON, once."""
+"""Encodes calls as the exact UTF-8 JSON that is sent."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
 def encode(call: Mapping[str, Any], *, max_bytes: int = MAX_CALL_BYTES) -> bytes:
-    """A call as JSON: what a rule's generated code does inline, for calls that come from Python mappers.
+    """Encode a call of a Python mapper. Generated code of rules does the same inline.
 
-    Generated code needs only `orjson.dumps`, with `refuse` for the TypeError it may raise, and a look at the
-    length: what was decoded from JSON holds no NaN and no text that is not UTF-8.
+    Rules need only `orjson.dumps`, `refuse` for its TypeError, and the check of the length: values that were decoded
+    from JSON contain no NaN and no invalid Unicode.
 
     Raises:
         Rejected: with stage `validate`: `CALL_TOO_LARGE`, `INEXACT_NUMBER`, `INVALID_TEXT`, `TOO_DEEP` or
@@ -31,7 +31,7 @@ def encode(call: Mapping[str, Any], *, max_bytes: int = MAX_CALL_BYTES) -> bytes
         refuse(call, error)
     if len(body) > max_bytes:
         refuse_size(len(body), max_bytes)
-    # orjson writes NaN and Infinity as null: look for them only where a null was written.
+    # orjson writes NaN and Infinity as null, so search for them only if a null was written.
     if b"null" in body and not _is_finite(call):
         raise Rejected(
             Stage.VALIDATE, "INEXACT_NUMBER", "The call holds NaN or Infinity, which JSON cannot hold."
@@ -61,7 +61,7 @@ def refuse_size(size: int, limit: int) -> NoReturn:
 
 
 def refuse(call: Mapping[str, Any], error: TypeError) -> NoReturn:
-    """Say in our own words, and with the field's name, why orjson could not encode a call.
+    """Explain why orjson could not encode a call, with the field's name.
 
     Raises:
         Rejected: `INEXACT_NUMBER` (an integer outside 64 bits), `INVALID_TEXT`, `TOO_DEEP` or `UNENCODABLE`.
@@ -91,7 +91,7 @@ def _verdict(message: str) -> tuple[str, str]:
 def _where(call: Mapping[str, Any]) -> str:
     """The first field that cannot be encoded.
 
-    Only top-level names: they are the API's own; deeper ones may have come from the data.
+    Only top-level names are shown, because deeper ones may be data of the record.
     """
     for field, value in call.items():
         try:
@@ -102,11 +102,11 @@ def _where(call: Mapping[str, Any]) -> str:
 
 
 _FIELDS = frozenset().union(*FIELDS.values())
-"""The fields that a detail may name: other keys may have come from the data."""
+"""The fields that a detail may name; other keys may be data of the record."""
 
 
 def _is_finite(value: object) -> bool:
-    """Whether no number in it is NaN or infinite. The value was encoded: it is not too deep."""
+    """Whether no number in it is NaN or infinite. The value was encoded before, so it is not too deep for recursion."""
     if isinstance(value, dict):
         value = value.values()
     elif not isinstance(value, (list, tuple)):

@@ -1,9 +1,9 @@
 """The builders of the nine semantic calls: each is a `track` with a reserved event name.
 
-Customer.io acts on them: it deletes, suppresses, adds a device. Those in `model.DESTRUCTIVE_CALLS` pass only
-from a mapper whose rule lists them in `allow`.
+Customer.io acts on them: it deletes or suppresses a person, or adds a device. Those in
+`customerio.reference.DESTRUCTIVE_CALLS` are allowed only from a mapper whose rule lists them in `allow`.
 """
-# ruff: noqa: PLR0913 - a builder takes what its call takes
+# ruff: noqa: PLR0913 - a builder has a parameter for each field of its call
 
 from __future__ import annotations
 
@@ -17,45 +17,45 @@ from worker.mapping.calls.call import Call
 def delete_user(*, user_id: Id, properties: Object = None, **common: Unpack[Common]) -> Call:
     """Delete a person; destructive (reference, Semantic events, `User Deleted`).
 
-    A later event creates the person again: `suppress_user` keeps them away.
+    A later event creates the person again; `suppress_user` prevents that.
 
     Args:
         user_id: the person, by id or email address.
-        properties: sent along; the API needs none.
+        properties: optional; the API needs none.
         **common: see `Common`.
 
     Raises:
-        Rejected: it can never be delivered.
+        Rejected: the call is invalid and can never be delivered.
     """
     raise NotImplementedError
 
 
 @builder
 def suppress_user(*, user_id: Id, properties: Object = None, **common: Unpack[Common]) -> Call:
-    """Delete a person and take nothing of them any more; destructive (reference, `User Suppressed`).
+    """Delete a person and block all further data about them; destructive (reference, `User Suppressed`).
 
     Args:
         user_id: the person; the reference prefers an id to an email address.
-        properties: sent along; the API needs none.
+        properties: optional; the API needs none.
         **common: see `Common`.
 
     Raises:
-        Rejected: it can never be delivered.
+        Rejected: the call is invalid and can never be delivered.
     """
     raise NotImplementedError
 
 
 @builder
 def unsuppress_user(*, user_id: Id, properties: Object = None, **common: Unpack[Common]) -> Call:
-    """Take a suppressed person's data again; needs `allow` (reference, `User Unsuppressed`).
+    """Accept data about a suppressed person again; needs `allow` (reference, `User Unsuppressed`).
 
     Args:
         user_id: the person.
-        properties: sent along; the API needs none.
+        properties: optional; the API needs none.
         **common: see `Common`.
 
     Raises:
-        Rejected: it can never be delivered.
+        Rejected: the call is invalid and can never be delivered.
     """
     raise NotImplementedError
 
@@ -71,8 +71,8 @@ def create_or_update_device(
 ) -> Call:
     """Add a device to a person (reference, `Device Created or Updated`).
 
-    The token and type are sent as `context.device` and as `properties.device`, since the documents disagree.
-    So each device has a context of its own, and with `batch.context: partition` a request of its own.
+    The token and type are sent as `context.device` and as `properties.device`, since the documents disagree. So each
+    device has its own context, and with `batch.context: partition` its own request.
 
     Args:
         user_id: the person.
@@ -82,7 +82,7 @@ def create_or_update_device(
         **common: see `Common`. `context["app"]["namespace"]` names the app.
 
     Raises:
-        Rejected: it can never be delivered.
+        Rejected: the call is invalid and can never be delivered.
     """
     raise NotImplementedError
 
@@ -96,17 +96,17 @@ def delete_device(
     properties: Object = None,
     **common: Unpack[Common],
 ) -> Call:
-    """Take a device from a person; destructive (reference, `Device Deleted`).
+    """Remove a device from a person; destructive (reference, `Device Deleted`).
 
     Args:
         user_id: the person.
         token: the device's push token; sent in both places, as by `create_or_update_device`.
         device_type: `ios` or `android`.
-        properties: sent along; the API needs none but the device.
+        properties: optional; the API needs only the device.
         **common: see `Common`.
 
     Raises:
-        Rejected: it can never be delivered.
+        Rejected: the call is invalid and can never be delivered.
     """
     raise NotImplementedError
 
@@ -120,18 +120,18 @@ def delete_relationship(
     properties: Object = None,
     **common: Unpack[Common],
 ) -> Call:
-    """Take a person out of an object; destructive (reference, `Relationship Deleted`).
+    """Remove a person from an object; destructive (reference, `Relationship Deleted`).
 
     Args:
         user_id: the person.
         object_id: the object: what `group` calls `group_id`.
         object_type_id: the kind of object, a whole number from 1 on; Customer.io takes 1 where it is left
             out.
-        properties: sent along.
+        properties: optional.
         **common: see `Common`.
 
     Raises:
-        Rejected: it can never be delivered.
+        Rejected: the call is invalid and can never be delivered.
     """
     raise NotImplementedError
 
@@ -152,14 +152,14 @@ def delete_object(
         object_id: the object: what `group` calls `group_id`.
         object_type_id: the kind of object, a whole number from 1 on; Customer.io takes 1 where it is left
             out.
-        user_id: who deleted it. Where no one is named, a constant anonymousId is sent, because the API needs
-            one.
-        anonymous_id: the same for a visitor.
-        properties: sent along.
+        user_id: who deleted it. Without a person, a constant anonymousId is sent, because the API requires an
+            id.
+        anonymous_id: the same for an anonymous visitor.
+        properties: optional.
         **common: see `Common`.
 
     Raises:
-        Rejected: it can never be delivered.
+        Rejected: the call is invalid and can never be delivered.
     """
     raise NotImplementedError
 
@@ -179,24 +179,23 @@ def report_delivery_event(
     properties: Object = None,
     **common: Unpack[Common],
 ) -> Call:
-    """Report what became of a message that Customer.io sent (reference, `Report Delivery Event`).
+    """Report the delivery status of a message that Customer.io sent (reference, `Report Delivery Event`).
 
     Args:
         delivery_id: the message's delivery.
         metric: `delivered`, `opened`, `clicked`, `converted`, `spammed`, `bounced`, `dropped` or `deferred`.
-        user_id: the person; where no one is named, the delivery is sent as the anonymousId, as official SDKs
-            do.
-        anonymous_id: a visitor.
+        user_id: the person. Without one, the delivery's id is sent as the anonymousId, as official SDKs do.
+        anonymous_id: an anonymous visitor.
         recipient: the address or device that the message went to.
-        reason: why it failed.
+        reason: why the delivery failed.
         href: the link that was clicked.
         action_name: the action that was taken.
         action_value: its value.
-        properties: sent along.
+        properties: optional.
         **common: see `Common`.
 
     Raises:
-        Rejected: it can never be delivered.
+        Rejected: the call is invalid and can never be delivered.
     """
     raise NotImplementedError
 
@@ -215,21 +214,21 @@ def report_content_event(
     properties: Object = None,
     **common: Unpack[Common],
 ) -> Call:
-    """Report that somebody saw or clicked content (newer reference, `Report Content Event`).
+    """Report that a person viewed or clicked content (newer reference, `Report Content Event`).
 
     Args:
         action_type: `viewed_content` or `clicked_content`.
         user_id: the person. This or `anonymous_id` is needed.
-        anonymous_id: a visitor.
+        anonymous_id: an anonymous visitor.
         content_id: the content.
         template_id: its template.
         content_type: such as `in_app_content`.
         action_name: the action that was taken.
         action_value: its value.
-        properties: sent along.
+        properties: optional.
         **common: see `Common`.
 
     Raises:
-        Rejected: it can never be delivered.
+        Rejected: the call is invalid and can never be delivered.
     """
     raise NotImplementedError

@@ -1,10 +1,9 @@
-"""What each call takes and where it goes: the one table behind the builders and the rules.
+"""The fields of each call and where they go: one table for builders and rules.
 
-`CALLS` has the six types of the API and the nine semantic calls, which are a `track` with a reserved event
-name. The builders (`calls.py`) fill a call from it, and the rule compiler generates code from it, so that a
-rule and a mapper that say the same send the same. Where the documents disagree on the place of a field, it
-goes to every place that one of them names (Customer.io Pipelines API reference, Semantic events, and the
-newer machine-readable one).
+`CALLS` has the six types of the API and the nine semantic calls, which are a `track` with a reserved event name. Both
+the builders and the rule compiler generate code from it, so equal rules and mappers send equal calls. Where the
+documents disagree on the place of a field, it is sent at every place that one of them names (Customer.io Pipelines API
+reference, Semantic events, and the newer machine-readable one).
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ from worker.customerio.reference import (
     SEMANTIC_EVENTS,
 )
 
-NOBODY = "value-not-used"
+NO_PERSON = "value-not-used"
 """The anonymousId of a `delete_object` without a person: "it can be anything, we don't use it"."""
 
 
 class Kind(StrEnum):
-    """What a field's value must be, and what is made of it."""
+    """The type of a field's value, and how it is converted."""
 
     IDENTITY = "identity"
     """Text that is not blank, or a whole number, which becomes its decimal text (`validation.identity`)."""
@@ -55,14 +54,14 @@ Place = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One thing that a call takes.
+    """A field of a call.
 
     Attributes:
-        name: as mapping files say it, such as `deviceType`.
+        name: its name in mapping files, such as `deviceType`.
         kind: what its value must be.
-        places: where its value goes, once for each; empty for an EVENT_ID, which goes nowhere itself.
-        required: whether the record is rejected where nothing is found.
-        choices: what a CHOICE chooses from.
+        places: every place where its value is sent; empty for an EVENT_ID, which is not sent itself.
+        required: whether the record is rejected if no value is found.
+        choices: the values of a CHOICE.
     """
 
     name: str
@@ -73,25 +72,25 @@ class Field:
 
     @property
     def parameter(self) -> str:
-        """The builders' name of it, such as `device_type`; `name` for a track's `event`."""
+        """The builders' parameter, such as `device_type`; `name` for a track's `event`."""
         return "name" if self.kind is Kind.EVENT else re.sub("([A-Z])", r"_\1", self.name).lower()
 
 
 @dataclass(frozen=True, slots=True)
 class CallSpec:
-    """One call: what it takes, and what of it must be there.
+    """One call: its fields, and which of them are required.
 
     Attributes:
-        name: as rules, builders and `allow` say it, such as `delete_device`.
+        name: its name in rules, builders and `allow`, such as `delete_device`.
         type: the API's, one of six.
-        event: the reserved event name of a semantic call; None for the others (a `track` takes its own).
-        fields: what it takes, by the name in mapping files, in the order in which it is sent.
-        one_of: at least one of these fields must be found. Empty where each required field says so itself.
-        fallback: the anonymousId that is sent where neither userId nor anonymousId is found: `(field, None)`
-            to take another field's value, `(None, text)` to take a text, None where there is no such thing.
-        person_must_be_found: whether a userId or anonymousId that a rule names must be found, though a rule
-            may name neither (`group`, `track`).
-        name_or_url: whether `name` may be missing only where `properties.url` is there (`page`, `screen`).
+        event: the reserved event name of a semantic call; None for the others (a `track` has its own).
+        fields: its fields by their names in mapping files, in the order in which they are sent.
+        one_of: at least one of these fields must be found. Empty if `Field.required` says it all.
+        fallback: the anonymousId that is sent if neither userId nor anonymousId is found: `(field, None)` for another
+            field's value, `(None, text)` for a constant, None for no fallback.
+        person_must_be_found: whether a userId or anonymousId that a rule names must be found. A rule may also name
+            neither (`group`, `track`).
+        name_or_url: whether `name` is required unless there is `properties.url` (`page`, `screen`).
     """
 
     name: str
@@ -105,7 +104,7 @@ class CallSpec:
 
     @property
     def destructive(self) -> bool:
-        """Whether it comes only from a rule that names it or allows it."""
+        """Whether only a rule that names or allows it may send it."""
         return self.name in DESTRUCTIVE_CALLS
 
 
@@ -148,7 +147,7 @@ _OBJECT = _property("objectId", Kind.IDENTITY, required=True)
 _OBJECT_TYPE = _property("objectTypeId", Kind.OBJECT_TYPE)
 
 
-def _spec(  # noqa: PLR0913 - a row of the table has these columns
+def _spec(  # noqa: PLR0913 - one parameter for each column of the table
     name: str,
     *fields: Field,
     type_: str = "track",
@@ -157,7 +156,7 @@ def _spec(  # noqa: PLR0913 - a row of the table has these columns
     person_must_be_found: bool = False,
     name_or_url: bool = False,
 ) -> CallSpec:
-    # What goes into an object comes after the object itself.
+    # Fields inside an object come after the object itself, which they are put into.
     in_order = sorted((*fields, *_COMMON), key=lambda field: any(len(place) > 1 for place in field.places))
     return CallSpec(
         name,
@@ -227,7 +226,7 @@ CALLS: dict[str, CallSpec] = {
         _spec("delete_device", _KNOWN_USER, _PROPERTIES, _TOKEN, _DEVICE_TYPE),
         _spec("delete_relationship", _KNOWN_USER, _PROPERTIES, _OBJECT, _OBJECT_TYPE),
         _spec(
-            "delete_object", _USER, _ANONYMOUS, _PROPERTIES, _OBJECT, _OBJECT_TYPE, fallback=(None, NOBODY)
+            "delete_object", _USER, _ANONYMOUS, _PROPERTIES, _OBJECT, _OBJECT_TYPE, fallback=(None, NO_PERSON)
         ),
         _spec(
             "report_delivery_event",
@@ -241,7 +240,7 @@ CALLS: dict[str, CallSpec] = {
             _property("href"),
             _property("actionName"),
             _property("actionValue"),
-            # What the official mobile SDKs do: without an id the call is dropped.
+            # As the official mobile SDKs do: Customer.io drops a call without an id.
             fallback=("deliveryId", None),
         ),
         _spec(
@@ -261,7 +260,7 @@ CALLS: dict[str, CallSpec] = {
 }
 """Every call by its name.
 
-To make a call of a spec: `type`, then `event` (the spec's, or the field's), then each field that is found
-at each of its places, in order. A field that goes inside `properties`, `traits` or `context` goes into a copy
-of the object that the mapping gives for it, over a key of that name.
+A call is made as follows: `type`, then `event` (the spec's or the field's), then each field that is found, at each of
+its places, in order. A field inside `properties`, `traits` or `context` is put into a copy of the object that the
+mapping gives, and replaces a key of the same name.
 """

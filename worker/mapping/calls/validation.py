@@ -1,9 +1,8 @@
-"""What a call must be, in the API's own shape, before it is sent (Customer.io Pipelines API reference).
+"""Checks that a call in the API's format is valid (Customer.io Pipelines API reference).
 
-Where the documents disagree, what passes here is right under every reading. A rule's generated code makes
-these checks as it builds; `validate` is for calls that come whole: from Python mappers, and in a preview. Two
-things are decided elsewhere: what a time is (`timestamps`), and what Customer.io's own events need
-(`semantic`).
+Where the documents disagree, a call must be valid under all of them. A rule's generated code makes these checks while
+it builds a call; `validate` checks complete calls, from Python mappers and in a preview. Times are checked by
+`timestamps`, and what Customer.io's own events need by `semantic`.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ REJECT_IDS = frozenset({"null", "undefined", "none", "nan", "[object object]"})
 """Strings that are never real ids but come from faulty code, casefolded (docs/mapping.md, `reject_ids`)."""
 
 MAX_MESSAGE_ID = 100
-"""Characters. Segment's limit; Customer.io publishes none, so the smaller one holds."""
+"""Characters. This is Segment's limit; Customer.io publishes none."""
 
 CHANNELS = ("browser", "server", "mobile")
 """What `context.channel` may be."""
@@ -38,12 +37,12 @@ FIELDS = {
     "group": _COMMON | {"groupId", "traits", "objectTypeId"},
     "alias": _COMMON | {"previousId"},
 }
-"""What each type takes. The API would ignore any other field, and with it data that was meant to be sent."""
+"""The fields of each type. Others are refused, because the API would silently ignore them."""
 
 _NOT_SENT = frozenset({"sentAt", "receivedAt", "version"})
-"""Common fields of the reference that a call may have and that are left out of it.
+"""Common fields of the reference that are removed from a call.
 
-`sentAt`: with it the API would move the time of a replayed event. The API itself sets the others.
+With `sentAt` the API would shift the time of a replayed event. The API itself sets the other two.
 """
 
 _TAKEN = {type_: fields | _NOT_SENT for type_, fields in FIELDS.items()}
@@ -56,7 +55,7 @@ _NEEDS = {
     "group": (("groupId",),),
     "alias": (("userId",), ("previousId",)),
 }
-"""Of each of these lists at least one must be there."""
+"""Of each of these tuples a call must have at least one field."""
 
 _HINTS = {
     "writeKey": "the worker sends its own key",
@@ -71,8 +70,8 @@ _HINTS = {
 TYPED_TRAITS = {"identify": ("email",), "group": ("object_type_id", "objectTypeId")}
 """Traits that Customer.io itself reads, by the type of the call; all others may be any JSON.
 
-`email` finds the person (reference, Identify). The other two say of which type the object is: the destination
-reads either (the reference, and the newer one).
+`email` identifies the person (reference, Identify). The other two are the object type; the destination reads both
+spellings (the reference, and the newer one).
 """
 
 _WORDS: dict[type, str] = {str: "text", bool: "true or false", dict: "an object", list: "a list"}
@@ -108,8 +107,7 @@ _CONTEXT: dict[str, Any] = {
     "timezone": str,
     "userAgent": str,
 }
-"""The types of what `context` is documented to hold (reference, Common fields); other keys may be
-anything."""
+"""The documented types of `context` (reference, Common fields); other keys may have any type."""
 
 
 def identity(value: object, field: str, reject_ids: Collection[str] = REJECT_IDS) -> str:
@@ -118,7 +116,7 @@ def identity(value: object, field: str, reject_ids: Collection[str] = REJECT_IDS
     Args:
         value: what was found.
         field: the API's name of the id, for the rejection's detail.
-        reject_ids: texts that are no one's id, casefolded.
+        reject_ids: strings that are never real ids, casefolded.
 
     Raises:
         Rejected: with stage `validate`: `MISSING_ID` (null, or blank text), `INVALID_ID` (neither text nor a
@@ -132,7 +130,7 @@ def identity(value: object, field: str, reject_ids: Collection[str] = REJECT_IDS
 
 
 def optional_identity(value: object, field: str, reject_ids: Collection[str] = REJECT_IDS) -> str | None:
-    """As `identity`, but None for null and for blank text: nobody is named."""
+    """As `identity`, but None for null and for blank text."""
     if value is None:
         return None
     text = value if isinstance(value, str) else _decimal(value, field)
@@ -145,21 +143,21 @@ def optional_identity(value: object, field: str, reject_ids: Collection[str] = R
 
 
 def validate(call: Any, *, strict: bool = True, reject_ids: Collection[str] = REJECT_IDS) -> dict[str, Any]:
-    """A call as it may be sent, in a new dict, without null texts, blank ids and fields that the API sets.
+    """Validate a call; returns a new dict without null texts, blank ids and fields that the API sets.
 
-    Numbers are not accepted as ids here: a call that comes whole is taken as it stands. Its times and the
-    needs of Customer.io's own events are not looked at.
+    Ids must be strings here: a complete call is not converted. Its times, and what Customer.io's own events need, are
+    not checked.
 
     Args:
         call: anything.
-        strict: refuse what the API refuses in strict mode only: an `identify` by `traits.email` alone.
+        strict: refuse an `identify` by `traits.email` alone, which the API refuses only in strict mode.
         reject_ids: strings that are never real ids, casefolded.
 
     Raises:
         Rejected: with stage `validate`: `NOT_A_CALL`, `UNKNOWN_TYPE`, `UNKNOWN_FIELD`, `MISSING_ID`,
             `MISSING_FIELD`, `INVALID_ID`, `FORBIDDEN_ID`, `INVALID_TYPE`, `INVALID_VALUE`.
     """
-    if not isinstance(call, (dict, Mapping)):  # dict first: asking for a Mapping costs more
+    if not isinstance(call, (dict, Mapping)):  # dict first: testing for Mapping is slower
         _refuse("NOT_A_CALL", "A call must be an object.")
     type_ = call.get("type")
     if not isinstance(type_, str) or type_ not in FIELDS:
@@ -179,7 +177,7 @@ def validate(call: Any, *, strict: bool = True, reject_ids: Collection[str] = RE
 
 
 def check_shared(call: Mapping[str, Any]) -> None:
-    """Check what a call shares with its batch: `context` and `integrations`, where it has them.
+    """Check `context` and `integrations`, which the calls of a request share, if the call has them.
 
     Raises:
         Rejected: with stage `validate`: `INVALID_TYPE` or `INVALID_VALUE`.
@@ -213,7 +211,7 @@ def _refuse(reason: str, detail: str) -> NoReturn:
 
 
 def _refuse_unknown(type_: str, unknown: Collection[object]) -> NoReturn:
-    """Name the field only if it is a well-known word: another one may have come from the data."""
+    """Name the field only if it is a known word; others may be data of the record."""
     known = min((field for field in unknown if isinstance(field, str) and field in _HINTS), default=None)
     if known is None:
         _refuse("UNKNOWN_FIELD", f"{type_} takes only these fields: {', '.join(sorted(FIELDS[type_]))}.")
@@ -240,7 +238,7 @@ def _decimal(value: object, field: str) -> str:
 
 
 def _field(field: str, value: Any, reject_ids: Collection[str]) -> Any:
-    """One top-level field of a call, checked; None where it is as good as absent."""
+    """Check one top-level field of a call; None if it counts as absent."""
     if field in _OBJECTS:
         if not isinstance(value, dict):
             _refuse("INVALID_TYPE", f"{field} must be an object.")
@@ -267,9 +265,9 @@ def _check_text(field: str, value: Any) -> None:
 
 
 def _is_by_email(call: Mapping[str, Any]) -> bool:
-    """Whether this identifies somebody by their email trait alone.
+    """Whether this identifies a person by the email trait alone.
 
-    Documented (reference, Identify), and refused in strict mode.
+    Documented (reference, Identify), but refused in strict mode.
     """
     if call["type"] != "identify" or "userId" in call or "anonymousId" in call:
         return False

@@ -7,6 +7,7 @@ places once the rest of the call is there.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +65,7 @@ class CallCode:
 
     def __init__(self, code: Code, file: MappingFile, rule: Rule, target: Target, record: RecordCode) -> None:
         self._code = code
+        self._constant = code.constant
         self._reject_ids = file.reject_ids
         self._rule = rule
         self._target = target
@@ -107,8 +109,9 @@ class CallCode:
         if spec.fallback is not None:
             source, text = spec.fallback
             people = [found[name].text for name in PERSON_IDS if name in found]
+            stand_in = self._id_check(identity, found[source].text, "anonymousId") if source else repr(text)
             with self._code.block(f"if {' and '.join(f'{person} is None' for person in people) or True}:"):
-                self._code.line(f"{body}['anonymousId'] = {found[source].text if source else repr(text)}")
+                self._code.line(f"{body}['anonymousId'] = {stand_in}")
 
     # Fields
 
@@ -155,11 +158,17 @@ class CallCode:
         found = local(self._code, found, field.name)
         name = self._code.name(field.name)
         check = identity if needed else optional_identity
-        checked_id = f"{self._constant(check)}({found}, {field.name!r}, {self._constant(reject_ids)})"
-        write_converted(self._code, field.kind, found, name, checked_id, reject_ids=reject_ids)
+        converted = self._id_check(check, found, field.name, reject_ids)
+        write_converted(self._code, field.kind, found, name, converted, reject_ids=reject_ids)
         if needed:
             self._code.remember(meaning, name)
         return Entry(field.name, name, nullable=not needed)
+
+    def _id_check(
+        self, check: Callable[..., Any], found: str, name: str, reject_ids: frozenset[str] | None = None
+    ) -> str:
+        rejected = self._reject_ids if reject_ids is None else reject_ids
+        return f"{self._constant(check)}({found}, {name!r}, {self._constant(rejected)})"
 
     def _event_name(self, call: CallRule) -> Entry:
         if call.event_from is None:
@@ -235,9 +244,7 @@ class CallCode:
         if "messageId" not in call.fields:
             return by_record
         found = self._found(call.fields["messageId"])
-        check = (
-            f"{self._constant(optional_identity)}({found}, 'messageId', {self._constant(self._reject_ids)})"
-        )
+        check = self._id_check(optional_identity, found, "messageId")
         event_id = local(self._code, check, "event_id")
         by_event = f"{self._constant(MessageIds.for_event)}({event_id}, {spec.type!r}, {name}, {index})"
         return f"{by_event} if {event_id} is not None else {by_record}"
@@ -252,9 +259,6 @@ class CallCode:
         with self._code.block(f"if len({body}) > {limit}:"):
             self._code.line(f"{self._constant(refuse_size)}(len({body}), {limit})")
         return body
-
-    def _constant(self, value: Any) -> str:
-        return self._code.constant(value, getattr(value, "__name__", "constant"))
 
 
 def is_sent(call: CallRule, field: Field) -> bool:

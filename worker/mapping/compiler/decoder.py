@@ -1,8 +1,8 @@
 """Which fields of an event a mapping uses, and struct types for a decoder that skips all others.
 
-A typed msgspec decoder makes structs that hold only the fields that some expression looks at, at every level. It costs
-half of decoding everything, and reading an attribute costs a third of asking a dict. What an expression looks at as a
-whole is decoded whole, to dicts.
+A typed msgspec decoder makes structs that hold only the fields that some expression reads, at every level. It takes
+half the time of decoding everything, and reading an attribute a third of the time of a dict lookup. A value that an
+expression uses as a whole is decoded whole, to dicts.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from worker.mapping.expressions import ir
 
 @dataclass(slots=True)
 class FieldsUsed:
-    """What is used of a value.
+    """Which parts of a value are used.
 
     Attributes:
-        whole: everything.
-        fields: these fields, if it is an object.
-        items: this of each item, if it is a list; None if nothing.
+        whole: all of it.
+        fields: the fields used, and what is used of each, if the value is an object.
+        items: what is used of each item, if the value is a list; None if nothing.
     """
 
     whole: bool = False
@@ -33,7 +33,7 @@ class FieldsUsed:
     items: FieldsUsed | None = None
 
     def add(self, other: FieldsUsed) -> None:
-        """Use what the other uses, too."""
+        """Add what the other uses."""
         self.whole = self.whole or other.whole
         for name, used in other.fields.items():
             self.fields.setdefault(name, FieldsUsed()).add(used)
@@ -46,7 +46,7 @@ WHOLE = FieldsUsed(whole=True)
 
 
 def fields_used(node: ir.Node, wanted: FieldsUsed = WHOLE) -> FieldsUsed:  # noqa: PLR0911 - one for each kind of node
-    """What an expression uses of the value it is evaluated on.
+    """Find what an expression uses of the value it is evaluated on.
 
     Args:
         node: the expression, as `lower` made it.
@@ -77,16 +77,17 @@ def fields_used(node: ir.Node, wanted: FieldsUsed = WHOLE) -> FieldsUsed:  # noq
 
 
 def _projected(node: ir.Projection) -> FieldsUsed:
-    """A list of which each item is evaluated, and perhaps tested before."""
-    # What it makes of an item is decoded whole: where an item is no object, the library makes it of plain JSON.
+    """Find what a projection uses of its source."""
+    # The result for an item is decoded whole: where an item is no object, the library evaluates it on plain JSON.
     item = _all(map(fields_used, ir.operands(node)[1:]))
     if not node.of_objects and (node.kind == "flat" or isinstance(node.source, ir.Flatten)):
-        item = WHOLE  # items of lists in the list mingle with those of the list, which may have another struct type
+        # Items of nested lists and items of the list end up in one list, and could have different struct types.
+        item = WHOLE
     return fields_used(node.source, _spliced(item) if node.kind == "flat" else FieldsUsed(items=item))
 
 
 def _spliced(item: FieldsUsed) -> FieldsUsed:
-    """A list of such items, or of lists of these."""
+    """Find what is used of a list whose items are such values, or lists of them."""
     return FieldsUsed(items=_all([item, FieldsUsed(items=item)]))
 
 
@@ -99,11 +100,11 @@ def _all(several: Iterable[FieldsUsed]) -> FieldsUsed:
 
 @dataclass(frozen=True, slots=True)
 class StructType:
-    """What a value is decoded to of which only some fields are used; None stands for what is decoded whole.
+    """The type that a value is decoded to if only some of its fields are used; None stands for a value decoded whole.
 
     Attributes:
-        made: what an object becomes; a field that it does not have is None.
-        empty: one of those that has no fields.
+        made: the type of a decoded object; a field that the object lacks is None.
+        empty: the decoded form of an object without fields.
         members: for each field's name, the attribute that holds it, and its own struct type.
         items: the struct type of each item, if it is a list.
     """
@@ -115,7 +116,7 @@ class StructType:
 
     @property
     def type(self) -> Any:
-        """The type for msgspec: of any type, but no more of an object or a list than is read."""
+        """The type for msgspec: any JSON value, but of objects and lists only what is used."""
         items: Any = list
         if self.items is not None:
             items = items[self.items.type]
@@ -123,12 +124,12 @@ class StructType:
 
 
 def struct_type_of(used: FieldsUsed) -> StructType | None:
-    """The struct type of an event of which these fields are used; None: decode all of it.
+    """Make the struct type of an event of which these fields are used; None to decode all of it.
 
-    A decoder of its `made` refuses what the format's `decode` refuses, except for two things in what it skips: text
-    that is not UTF-8, and numbers that no float can hold.
+    A decoder of its `made` refuses what the format's `decode` refuses. The two exceptions are in skipped parts: text
+    that is not UTF-8, and numbers too large for a float.
     """
-    if "_kafka" in used.fields or not _can_be_told(used):
+    if "_kafka" in used.fields or not _is_supported(used):
         return None
     return _struct_type(used)
 
@@ -144,7 +145,7 @@ def _struct_type(used: FieldsUsed) -> StructType | None:
         "FieldsUsed",
         [(attribute, Any if struct is None else struct.type, None) for attribute, struct in members.values()],
         rename={attribute: name for name, (attribute, _) in members.items()},
-        gc=False,  # it is made of JSON, which has no cycles
+        gc=False,  # decoded JSON has no reference cycles, so the collector need not track it
     )
     return StructType(made, made(), members, None if used.items is None else _struct_type(used.items))
 
@@ -157,18 +158,18 @@ def _attribute(name: str, number: int) -> str:
     return name if _PLAIN_NAME.fullmatch(name) and not keyword.iskeyword(name) else f"_{number}"
 
 
-def _can_be_told(used: FieldsUsed) -> bool:
-    """Whether msgspec takes the names of all fields: it refuses those that JSON escapes."""
+def _is_supported(used: FieldsUsed) -> bool:
+    """Whether msgspec accepts the names of all fields: it refuses names that JSON must escape."""
     if used.whole:
         return False
     inner = [*used.fields.values(), *([used.items] if used.items else [])]
     return not any(map(_NEEDS_ESCAPE.search, used.fields)) and all(
-        each.whole or _can_be_told(each) for each in inner
+        each.whole or _is_supported(each) for each in inner
     )
 
 
 def plain(value: Any) -> Any:
-    """A value that was decoded to structs, as JSON has it: what it is made of is null where it was not there."""
+    """Turn decoded structs back into plain JSON values; a field that was absent is null."""
     if isinstance(value, msgspec.Struct):
         names = value.__struct_encode_fields__
         return {

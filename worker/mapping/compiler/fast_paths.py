@@ -1,8 +1,8 @@
 """The fast path of each kind of field, for rules and for builders alike.
 
-Most values can be sent as they stand. A fast path is a test, written into the generated function, that only such
-values pass; every other value goes to the function that converts the field or refuses it. A test may fail for a value
-that is right, but must never pass for one that conversion would change or refuse.
+Most values are sent unchanged. A fast path is an inline test that only such values pass. Other values go to the
+function that converts or refuses it. The test may fail for a value that would be sent unchanged, but must never pass
+for one that conversion would change or refuse.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from worker.mapping.compiler.source import Code
 
 _SECOND, _END = slice(LENGTH), slice(LENGTH, None)
-"""Of a time as text: down to the second, and the rest. Made once: one in an expression is made each time."""
+"""Slices of a time's text: up to the second, and the rest. Constants, because Python would create a slice object at
+each evaluation."""
 
 _VISIBLE = "".join(map(chr, range(ord("!"), ord("~") + 1)))
 
 _TEXT = "type({0}) is str and '!' <= {0} < '\\x7f'"
-"""The first letter is visible ASCII, so the text is not blank: Python compares texts letter by letter."""
+"""Strings compare by code point, so this holds if the first character is visible ASCII; then the text is not blank."""
 
 _OBJECT = "type({0}) is dict"
 
@@ -37,9 +38,9 @@ def write_converted(  # noqa: PLR0913 - the field, the names, the way out
         code: the function under construction.
         kind: of the field.
         given: the name that holds the value.
-        into: the name that shall hold what is sent; may be `given`.
+        into: the name for the converted value; may be `given`.
         converted: a Python expression that converts the value, evaluated where the fast path does not apply.
-        reject_ids: casefolded texts that are no ids, where the conversion refuses these.
+        reject_ids: casefolded strings that the conversion refuses as ids.
     """
     if kind is Kind.TIME:
         _write_time(code, given, into, converted)
@@ -56,14 +57,17 @@ def _test(code: Code, kind: Kind, given: str, reject_ids: Collection[str]) -> st
         case Kind.IDENTITY | Kind.EVENT_ID | Kind.TEXT:
             return _TEXT.format(given)
         case Kind.EVENT:
-            return f"{_TEXT.format(given)} and not {code.constant(reserved, 'reserved')}({given})"
+            return f"{_TEXT.format(given)} and not {code.constant(reserved)}({given})"
         case Kind.OBJECT:
             return _OBJECT.format(given)
     return None
 
 
 def _identity(given: str, reject_ids: Collection[str]) -> str:
-    """An id whose first letter is visible, and begins no rejected text, is neither blank nor rejected."""
+    """An id is valid if its first character is visible ASCII and no rejected string starts with it.
+
+    Other ids take the slower second half: ASCII, nothing to strip, and not as long as any rejected string.
+    """
     refused = {text[:1].casefold() for text in reject_ids}
     firsts = "".join(letter for letter in _VISIBLE if letter.casefold() not in refused)
     # strip() returns the same object where there is nothing to strip.
@@ -73,7 +77,7 @@ def _identity(given: str, reject_ids: Collection[str]) -> str:
 
 
 def _write_time(code: Code, given: str, into: str, converted: str) -> None:
-    """What `timestamps.rfc3339` does first, without a call: most times stand already as they are sent."""
+    """The first steps of `timestamps.rfc3339`, inline: most times are already in the form that is sent."""
     seconds, millis = code.constant(SECONDS, "seconds"), code.constant(MILLIS, "millis")
     second = f"{given}[{code.constant(_SECOND, 'second')}]"
     end = f"{given}[{code.constant(_END, 'end')}]"

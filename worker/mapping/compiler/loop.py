@@ -1,6 +1,6 @@
 """A mapping file as one Python function: a run of records in, encoded calls out.
 
-What is generated for a rule reads as one would write it by hand:
+The generated code looks like a function written by hand:
 
     def convert(records, calls, rejected):
         ignored = 0
@@ -21,8 +21,8 @@ What is generated for a rule reads as one would write it by hand:
                 rejected.append((record, located(fault, places, rule, index)))
         return ignored
 
-There is no object for a record or a call, no chain of closures, no walk through a structure, and no call of a function
-for a record: that is where the worker's speed comes from.
+It creates no object per record or call, runs no closures, interprets nothing, and calls no function per record. That is
+why the worker is fast (docs/decisions/0010-rules-compiled-to-python.md).
 """
 
 from __future__ import annotations
@@ -96,9 +96,8 @@ class _ConverterCode:
         self._on_no_call = on_no_call
         self._record = RecordCode(self._code, target.ids, target.topic)
         self._signature = ("convert", "records, calls, rejected")
-        self._place = (
-            f"<mapping {file.document.file} topic {target.topic}>"  # what tracebacks name as the file
-        )
+        # What tracebacks name as the file.
+        self._place = f"<mapping {file.document.file} topic {target.topic}>"
         self._write()
 
     def source(self) -> str:
@@ -120,7 +119,7 @@ class _ConverterCode:
                     self._rule(index, rule)
                 self._unmatched()
             places = code.constant([rule.at for rule in self._file.rules], "places")
-            verdict = f"{code.constant(located, 'located')}(fault, {places}, rule, index)"
+            verdict = f"{code.constant(located)}(fault, {places}, rule, index)"
             with code.block("except Exception as fault:"):
                 code.line(f"rejected.append((record, {verdict}))")
         code.line("return ignored")
@@ -139,9 +138,8 @@ class _ConverterCode:
             FORMATS[self._file.format].emit(code, EVENT, struct.made if struct else None)
 
     def _rule(self, index: int, rule: Rule) -> None:
-        self._code.line(
-            f"rule = {index}"
-        )  # before the condition: if that fails, the rejection names this rule
+        # Before the condition: if that fails, the rejection names this rule.
+        self._code.line(f"rule = {index}")
         if rule.when is None:
             condition = "value is not None"  # a tombstone needs a rule that asks for it
         else:
@@ -163,11 +161,11 @@ class _ConverterCode:
         if not any(each.uses_kafka for each in expressions):
             return
         if code.recall("the record's fields") is None:
-            code.line(f"{KAFKA} = {code.constant(kafka_fields, 'kafka_fields')}(record)")
+            code.line(f"{KAFKA} = {code.constant(kafka_fields)}(record)")
             code.remember("the record's fields", KAFKA)
         if any(each.uses_headers for each in expressions) and code.recall("readable headers") is None:
             with code.block(f'if {KAFKA}["headers"] is None:'):
-                code.line(f"{code.constant(refuse_headers, 'refuse_headers')}()")
+                code.line(f"{code.constant(refuse_headers)}()")
             code.remember("readable headers", KAFKA)
 
     def _mapped(self, rule: Rule, name: str) -> None:
@@ -207,7 +205,7 @@ class _ConverterCode:
     def _unmatched(self) -> None:
         if self._file.reject_unmatched:
             self._code.line("rule = None")
-            self._code.line(f"{self._code.constant(refuse_unmatched, 'refuse_unmatched')}()")
+            self._code.line(f"{self._code.constant(refuse_unmatched)}()")
         else:
             self._code.line("ignored += 1")
 
@@ -218,7 +216,7 @@ def _queued(key: str, body: str, index: str, context: str, rule: Rule) -> str:
 
 
 def fields_used_by(file: MappingFile) -> FieldsUsed:
-    """What a file's rules use of an event; everything where a mapper gets it."""
+    """Find which parts of an event a file's rules use; all of it if a rule has a mapper."""
     used = FieldsUsed()
     for rule in file.rules:
         if rule.mapper is not None:
@@ -243,9 +241,9 @@ def _expressions(call: CallRule) -> Iterator[Expression]:
 
 
 def located(fault: Exception, places: list[str], rule: int | None, index: int | None) -> Rejected:
-    """The rejection that a fault in a generated function is, with the rule and the call where it happened.
+    """Turn an exception of a generated function into a rejection, with the rule and the call where it occurred.
 
-    It no longer knows how it came about: the frames that it would keep alive hold a whole run of records.
+    Its traceback and causes are dropped, because their frames would keep a whole run of records in memory.
     """
     rejected = _verdict(fault)
     rejected.__traceback__ = rejected.__context__ = rejected.__cause__ = None

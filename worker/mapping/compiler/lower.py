@@ -1,7 +1,7 @@
 """From the syntax tree of an expression to its intermediate representation; see `expressions.ir`.
 
-A function that is given a wrong type makes the *whole* expression null. Where null in one place already has that effect
-(`soft`), such a function is simply null there: nothing needs to be raised, and it can be written inline.
+A function that is given a wrong type makes the *whole* expression null. Where a null value has the same effect
+(`soft`), the function can be null instead of raising `Mismatch`, and so can be written inline.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from worker.mapping.expressions.parser import Node as Syntax
 from worker.mapping.expressions.parser import contains, fields_read, levels
 
 NEVER_A_MISMATCH = frozenset({"not_null", "to_array", "to_number", "to_string", "type"})
-"""The functions that take a value of any type."""
+"""The functions that accept any type, and so never raise `Mismatch`."""
 
 _MOST_COMPILED_LEVELS = 16
-"""Python nests no more than 20 loops; what is deeper than this runs by the library."""
+"""CPython nests at most 20 blocks in a function, and the converter itself needs four. Deeper expressions are evaluated
+by the library."""
 
 _BOOLEAN = frozenset({"starts_with", "ends_with"})
 _ORDER = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
@@ -23,7 +24,7 @@ _NULL_OF_NULL = frozenset({"field", "index", "slice", "multi_select_dict", "mult
 
 
 def lower(expression: Syntax, *, condition: bool = False) -> ir.Node:
-    """The representation of a whole expression: of its value, or of whether that is true."""
+    """Lower a whole expression: its value, or with `condition` whether that is true."""
     lowered = (_condition if condition else _value)(expression, soft=True)
     if levels(expression) <= _MOST_COMPILED_LEVELS:
         return lowered

@@ -1,7 +1,7 @@
 """Objects in generated code: which names hold one, and how Python reads their fields.
 
-An object is a dict, or a struct where it was decoded to a struct (`decoder.StructType`). What is found out of a name is
-remembered in the `Code`, so that nothing is tested twice.
+An object is a dict, or a struct where it was decoded to one (`decoder.StructType`). What is known about a name is
+remembered in the `Code`, so that no type is tested twice.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from worker.mapping.compiler.source import Code
 
 EMPTY: dict[str, object] = {}
-"""Stands in for a value that has no fields because it is no object. Nobody changes it."""
+"""Read in place of a value that is no object and so has no fields. Never changed."""
 
 _NUMBERED = re.compile(r"_\d+$")
 
 
 class Objects:
-    """What is known of the values in one function under construction."""
+    """What is known about the values in one function under construction."""
 
     def __init__(self, code: Code) -> None:
         self._code = code
@@ -36,7 +36,7 @@ class Objects:
         return self._code.recall(_as_object(name)) == name
 
     def name(self, at: str) -> str:
-        """A name that holds `at` if that is an object, else an empty one: it can be asked for any field."""
+        """A name for `at` if that is an object, else for an empty object, so that any field can be read."""
         known = self._code.recall(_as_object(at))
         if known is None:
             struct = self._code.structs.get(at)
@@ -63,22 +63,22 @@ class Objects:
         return self._code.recall(text) or text
 
     def has_struct(self, text: str, struct: StructType | None) -> None:
-        """What this name or Python expression gives was decoded to this struct."""
+        """Remember that this name or Python expression has this struct type."""
         if struct is not None:
             self._code.structs[text] = struct
 
     def same_struct(self, text: str, other: str) -> None:
-        """What this gives was decoded as that."""
+        """Remember that one name or Python expression has the struct type of another."""
         self.has_struct(text, self._code.structs.get(other))
 
     def item_of(self, text: str, items: str) -> None:
-        """What this gives was decoded as an item of that."""
+        """Remember that one name or Python expression is an item of another."""
         struct = self._code.structs.get(items)
         self.has_struct(text, struct.items if struct else None)
 
     def plain(self, at: str) -> str:
-        """A Python expression for `at` as plain JSON, which the library takes."""
-        return f"{self._code.constant(plain, 'plain')}({at})" if at in self._code.structs else at
+        """A Python expression for `at` as plain JSON values, which the library needs."""
+        return f"{self._code.constant(plain)}({at})" if at in self._code.structs else at
 
 
 def _as_object(name: str) -> str:

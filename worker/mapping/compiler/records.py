@@ -1,4 +1,4 @@
-"""What is the record's own as Python source: its key, its time, the message ids by where it lies."""
+"""The parts of a call that depend on the record alone, as Python source: key, time, and message ids by coordinates."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from worker.mapping.kafka_fields import record_time
 
 
 class RecordCode:
-    """Writes into a function that begins with `BEGINNING` and has, where it is asked for something, a `record`.
+    """Writes into a function that begins with `BEGINNING` and has a local `record`.
 
-    What changes once in many records is kept in locals of the function, and looked at with small differences: they are
-    cheaper than shifts and masks of large numbers.
+    Parts that stay equal over many records (the second of a time, the high bits of an id) are cached in locals. Whether
+    a cached part still applies is tested by a small difference, which costs less than shifting and masking large ints.
 
     Args:
         code: the function under construction.
@@ -24,7 +24,7 @@ class RecordCode:
         "partition = records[0].partition()",
         f"id_time_from = offset_from = second_from = {1 << 63}",
     )
-    """Where the run lies; and no parts of ids and times are known yet: all is far below."""
+    """The run's partition, and empty caches: 2^63 is above every timestamp and offset, so no difference is in range."""
 
     def __init__(self, code: Code, ids: MessageIds, topic: str) -> None:
         self._code = code
@@ -33,7 +33,7 @@ class RecordCode:
         self._middles = Middles(ids, topic)
 
     def key(self) -> str:
-        """A name for what the order of the record's calls hangs on; see `model.OrderKey`."""
+        """A name for the key that orders the record's calls; see `records.OrderKey`."""
         key = self._code.name("key")
         self._code.line(f"{key} = record.key()")
         with self._code.block(f"if {key} is None:"):
@@ -41,7 +41,7 @@ class RecordCode:
         return key
 
     def time(self) -> str:
-        """A name for what `record_time` answers; it is called only for the first record of a second."""
+        """A name for the record's time, as `record_time` returns it, which is called once per second of timestamps."""
         code = self._code
         known = code.recall("the record's time")
         if known is not None:
@@ -50,7 +50,7 @@ class RecordCode:
         with code.block(f"if {kind} and {millis} >= 0:"):
             code.line(f"past = {millis} - second_from")
             with code.block("if past < 0 or past > 999:"):
-                code.line(f"second = {code.constant(record_time, 'record_time')}(record)[:{LENGTH}]")
+                code.line(f"second = {code.constant(record_time)}(record)[:{LENGTH}]")
                 code.line(f"second_from = {millis} - {millis} % 1000")
                 code.line(f"past = {millis} - second_from")
             code.line(f"{time} = second + {code.constant(SUFFIXES, 'suffixes')}[past]")
@@ -87,7 +87,7 @@ class RecordCode:
         return self._code.share("record.offset()", "offset")
 
     def _parts_of_ids(self) -> None:
-        """Bring up to date what ids of many records have in common, see `Middles`, and where the record is in it."""
+        """Write the update of the cached id parts (see `Middles`), and of the distances `since` and `behind`."""
         code = self._code
         if code.recall("the parts of ids") is not None:
             return
@@ -95,9 +95,7 @@ class RecordCode:
         code.line(f"since = {millis} - id_time_from")
         with code.block("if since < 0 or since > 1023:"):
             code.line(f"positive = {millis} if {millis} > 0 else 0")
-            code.line(
-                f"id_time_from, id_time = positive & -1024, {code.constant(beginning, 'beginning')}(positive)"
-            )
+            code.line(f"id_time_from, id_time = positive & -1024, {code.constant(beginning)}(positive)")
             code.line("since = positive - id_time_from")
         code.line(f"behind = {offset} - offset_from")
         with code.block("if behind < 0 or behind > 4095:"):

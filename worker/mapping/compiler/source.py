@@ -1,9 +1,8 @@
 """Python source under construction: what mappings are compiled to.
 
-Rules, expressions and encoders write their statements into one `Code`, which becomes one function. Names
-are never assigned twice, so an expression that was bound to a local once is not evaluated again where that
-local is still in sight: `customer.id` and `customer.email` fetch `customer` once, also when two different
-expressions ask for it.
+Rules, expressions and encoders write their statements into one `Code`, which becomes one function. Names are assigned
+once, so a value that is already in a local is not computed again while that local is in scope: `customer.id` and
+`customer.email` read `customer` once, even from two expressions.
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ _LONGEST_HINT = 24
 _WIDTH = 100
 _BUILTINS = ("type", "str", "dict", "list", "len")
 _MOST_BOUND = 200
-"""How many globals are locals of the function, by default parameters: they are read faster, but each is copied at each
-call."""
+"""How many globals become locals, as default parameters. A local is read faster than a global, but each default is
+copied at every call, and a call converts a whole run of records."""
 
 
 @dataclass(slots=True)
 class Fragment:
-    """Statements that were written aside, to be pasted where they belong.
+    """Statements that are collected first and pasted later.
 
     Attributes:
         lines: each with its indentation, counted from the place where the fragment began.
@@ -49,8 +48,8 @@ class Fragment:
 class Code:
     """The body of one function, written statement by statement.
 
-    Names made by `name`, `share` and `constant` end in `_` and a number; names that the caller makes up
-    (parameters, its own locals) must not.
+    Names made by `name`, `share` and `constant` end in `_` and a number. Names that the caller chooses (parameters, its
+    own locals) must not.
 
     Attributes:
         structs: the struct type of names, and other Python expressions, that hold structs of the fields used.
@@ -71,7 +70,7 @@ class Code:
 
     @contextmanager
     def block(self, header: str) -> Iterator[None]:
-        """Write a compound statement; what is written and shared inside of it belongs to its body only."""
+        """Write a compound statement; what is written and shared inside is in scope in its body only."""
         self.line(header)
         written = len(self._lines)
         self._depth += 1
@@ -98,19 +97,19 @@ class Code:
             self._lines, self._depth = lines, depth
 
     def paste(self, fragment: Fragment) -> None:
-        """Write what was written aside, here; what it shares is in sight from here on."""
+        """Write a fragment's statements here; its shared locals are in scope from here on."""
         self._lines.extend((self._depth + depth, text) for depth, text in fragment.lines)
         self._scopes[-1].update(fragment.shared)
 
     def name(self, hint: str) -> str:
-        """A name that nothing else in this function has; `hint` makes it readable."""
+        """A name that is unique in this function; `hint` makes it readable."""
         readable = _NOT_IN_A_NAME.sub("_", hint.lower()).strip("_")[:_LONGEST_HINT]
         if not readable or readable[0].isdigit():
             readable = f"v{readable}"
         return f"{readable}_{next(self._names)}"
 
     def share(self, expression: str, hint: str) -> str:
-        """A local that holds this value: the one that already does where there is one in sight.
+        """A local that holds this value; an existing one if it is in scope.
 
         The expression must be without side effects, and must read only parameters and names that are
         assigned once.
@@ -128,18 +127,21 @@ class Code:
         self._scopes[-1][meaning] = local
 
     def recall(self, meaning: str) -> str | None:
-        """The local that holds what `meaning` describes, if one in sight does."""
+        """The local in scope that holds what `meaning` describes, if any."""
         for scope in reversed(self._scopes):
             if meaning in scope:
                 return scope[meaning]
         return None
 
-    def constant(self, value: object, hint: str = "constant") -> str:
-        """A global of the function that holds this very object. Nothing may change the object afterwards."""
+    def constant(self, value: object, hint: str = "") -> str:
+        """A global of the function that holds this very object, named after `hint` or the object's own name.
+
+        Nothing may change the object afterwards.
+        """
         known = self._constants.get(id(value))
         if known is not None:
             return known
-        name = self.name(hint)
+        name = self.name(hint or getattr(value, "__name__", "constant"))
         self._namespace[name] = value  # which also keeps its id from being used again
         self._constants[id(value)] = name
         return name
@@ -153,12 +155,12 @@ class Code:
             function_name: a Python identifier, which tracebacks show.
             parameters: as they stand between the parentheses of a `def`.
             file: what tracebacks name as the file, in angle brackets; the function's own name if not given.
-            bound: whether its constants are defaults of further parameters, and so locals: faster, and only for a
-                function that nobody else's keywords can reach.
+            bound: whether its constants become locals, as defaults of further parameters. Faster, but only
+                for functions that are never called with a user's keyword arguments.
         """
         file = file or f"<{function_name}>"
         source = self.source(function_name, parameters, file=file, bound=bound)
-        namespace = {"__name__": __name__, **self._namespace}  # so that a fault may name the function
+        namespace = {"__name__": __name__, **self._namespace}  # so that an error text can name the function
         exec(compile(source, file, "exec"), namespace)  # noqa: S102 - the source is ours
         linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
         built: Callable[..., Any] = namespace[function_name]
@@ -167,7 +169,7 @@ class Code:
     def source(
         self, function_name: str, parameters: str, *, file: str | None = None, bound: bool = False
     ) -> str:
-        """What `build` compiles; its first line names the file, so that printed lines count as in tracebacks."""
+        """The source that `build` compiles. Its first line names the file; line numbers are those of tracebacks."""
         body = self._lines or [(0, "pass")]
         names = [*_BUILTINS, *self._namespace][:_MOST_BOUND] if bound else []
         taken = [parameters] if parameters else []
@@ -180,7 +182,7 @@ class Code:
 
 
 def _header(function_name: str, parameters: str) -> str:
-    """The line with `def`, or several lines: it is read by people (`map --source`)."""
+    """The `def` line, wrapped if long, because people read it (`map --source`)."""
     header = f"def {function_name}({parameters}):"
     if len(header) <= _WIDTH:
         return header

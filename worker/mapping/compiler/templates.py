@@ -17,11 +17,11 @@ INLINE: dict[str, tuple[tuple[tuple[str, ...], ...], str]] = {
     "starts_with": ((("str",), ("str",)), "{0}.startswith({1})"),
     "ends_with": ((("str",), ("str",)), "{0}.endswith({1})"),
 }
-"""The types that each argument may have, and the Python for it. None of these can fail on the right types."""
+"""The types that each argument may have, and the Python for it, which cannot fail on these types."""
 
 
 def flattened(value: Any) -> list[Any] | None:
-    """What `[]` makes of a value: lists in the list are spliced in, one level deep; null of all else."""
+    """The result of `[]`: nested lists are spliced in, one level deep; null for anything but a list."""
     if type(value) is not list:
         return None
     if list not in map(type, value):
@@ -36,7 +36,7 @@ def flattened(value: Any) -> list[Any] | None:
 
 
 def ordered(left: object, right: object) -> bool:
-    """Whether one can be less than the other: two numbers, or two texts."""
+    """Whether two values have an order: two numbers, or two strings."""
     if type(left) is str:
         return type(right) is str
     return type(left) in (int, float) and type(right) in (int, float)
@@ -70,7 +70,7 @@ def equals_literal(name: str, value: Any, literal: str, *, negated: bool) -> str
 
 
 def typed(node: Node, name: str, types: tuple[str, ...]) -> str:
-    """Python that tells whether a value has one of these types; nothing where a literal has."""
+    """A test that a value has one of these types; empty for a literal that has."""
     if isinstance(node, Literal) and type(node.value).__name__ in types:
         return ""
     either = " or ".join(f"type({name}) is {kind}" for kind in types)
@@ -78,7 +78,7 @@ def typed(node: Node, name: str, types: tuple[str, ...]) -> str:
 
 
 def both_ordered(left: Node, first: str, right: Node, second: str, both: str) -> list[str]:
-    """The checks that one value can be less than the other, as few as the literals leave."""
+    """The tests that two values have an order; a literal leaves only one type to test."""
     for literal, other, name in ((left, right, second), (right, left, first)):
         if isinstance(literal, Literal) and not isinstance(other, Literal):
             if type(literal.value) is str:

@@ -10,7 +10,7 @@ from worker.mapping.expressions.expression import Expression
 
 EVENT = "event"
 KAFKA = "kafka"
-"""The locals of a converter that hold the event and its `_kafka`."""
+"""The converter's locals for the event and its `_kafka`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def _expression(code: Code, value: Expression) -> Entry:
 
 
 def local(code: Code, text: str, hint: str) -> str:
-    """The name of a local that holds what this Python expression gives; it is evaluated here."""
+    """Evaluate a Python expression here; returns the local that holds its value."""
     if text.isidentifier():
         return text
     name = code.name(hint)
@@ -71,9 +71,9 @@ def local(code: Code, text: str, hint: str) -> str:
 
 
 def emit_object(code: Code, entries: list[Entry], hint: str = "object") -> str:
-    """Emit a dict of these entries, in order, without the nullable ones that are None; answers its local.
+    """Emit a dict of these entries, in order, without the nullable ones that are None; returns its local.
 
-    Almost always everything is found: then it is one display, which costs half of adding keys one by one.
+    Usually everything is found. Then the dict is one display, which takes half the time of adding keys one by one.
     """
     name = code.name(hint)
     nullable = list(dict.fromkeys(entry.text for entry in entries if entry.nullable))

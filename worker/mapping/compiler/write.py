@@ -1,12 +1,14 @@
 """From the intermediate representation of an expression to Python source.
 
-What is written are statements, and a Python expression for the value. The rules that keep this correct:
+The result is statements, and a Python expression for the value. Three rules keep it correct:
 
-- Values are exact JSON types (`dict`, `list`, `str`, `int`, `float`, `bool`, None), so types are compared
-  by `is`.
-- A Python expression that is returned has no side effects and cannot raise. Whatever may raise (a call that
-  could meet a fault) is a statement, so that faults are met in the order in which the library meets them.
-- What the library evaluates only under a condition is written aside and pasted under that condition.
+- Values have exact JSON types (`dict`, `list`, `str`, `int`, `float`, `bool`, None), so types are compared by `is`.
+  Subclasses cannot occur: all values come from a decoder or from the functions of expressions.
+- A returned Python expression has no side effects and cannot raise. Anything that may raise (a function call) is a
+  statement, so that errors occur in the same order as in the `jmespath` library. Which error comes first decides
+  whether a record is rejected or an expression is null.
+- What the library evaluates only under a condition becomes a fragment that is pasted inside that condition. Evaluated
+  outside, it could reject a record that the library accepts.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ def write(code: Code, lowered: ir.Node, event: str, kafka: str) -> str:
 
     Args:
         code: the function under construction.
-        lowered: what `lower` made of the expression.
+        lowered: the expression, as `lower` returns it.
         event: the name that holds the event.
         kafka: the name that holds `_kafka`; None as text where the expression does not read it.
     """
@@ -65,6 +67,7 @@ class _Writer:
     def __init__(self, code: Code, event: str, kafka: str) -> None:
         self.raises = False
         self._code = code
+        self._constant = code.constant
         self._event = event
         self._kafka = kafka
         self._objects = Objects(code)
@@ -119,7 +122,7 @@ class _Writer:
             case ir.Library():
                 return self._library(node, at)
             case ir.Flatten():
-                return f"{self._global(templates.flattened)}({self.value(node.value, at)})"
+                return f"{self._constant(templates.flattened)}({self.value(node.value, at)})"
             case ir.Projection():
                 return self._projection(node, at)
         assert_never(node)
@@ -143,22 +146,19 @@ class _Writer:
         self._objects.same_struct(name, text)
         return name
 
-    def _global(self, value: object) -> str:
-        return self._code.constant(value, getattr(value, "__name__", "constant"))
-
     # Paths
 
     def _current(self, at: str) -> str:
         if at != self._event or at in self._code.structs:
             return at
         visible = self._code.share(
-            f'{at} if "_kafka" not in {at} else {self._global(without_kafka)}({at})', "whole"
+            f'{at} if "_kafka" not in {at} else {self._constant(without_kafka)}({at})', "whole"
         )
         self._objects.known(visible)
         return visible
 
     def _literal(self, value: Any) -> str:
-        return repr(value) if isinstance(value, _PLAIN) else self._code.constant(value, "literal")
+        return repr(value) if isinstance(value, _PLAIN) else self._constant(value, "literal")
 
     def _element(self, node: ir.Element, at: str) -> str:
         text = templates.element(node.index, at)
@@ -193,7 +193,7 @@ class _Writer:
         return result
 
     def _result(self, text: str, hint: str = "result") -> str:
-        """A name of its own, for a value that is decided by the statements that follow."""
+        """A name for a value that the following statements may change."""
         name = self._code.name(hint)
         self._code.line(f"{name} = {text}")
         return name
@@ -212,17 +212,21 @@ class _Writer:
 
     def _same(self, first: str, second: str, *, negated: bool) -> str:
         """As `equality.same`, and as fast as `==` for unequal values and for text."""
-        text = f"({first} == {second} and (type({first}) is str or {self._global(alike)}({first}, {second})))"
+        text = (
+            f"({first} == {second} and (type({first}) is str or {self._constant(alike)}({first}, {second})))"
+        )
         return f"(not {text})" if negated else text
 
     def _order(self, node: ir.Order, at: str) -> str:
         first, second = self._atom(node.left, at), self._atom(node.right, at)
-        checks = templates.both_ordered(node.left, first, node.right, second, self._global(templates.ordered))
+        checks = templates.both_ordered(
+            node.left, first, node.right, second, self._constant(templates.ordered)
+        )
         otherwise = "False" if node.is_condition else "None"
         return templates.guarded(checks, f"{first} {node.operator} {second}", otherwise)
 
     def _logic(self, node: ir.Logic, at: str) -> str:
-        """All operands but the first are written aside: they are evaluated under a condition."""
+        """Every operand but the first is evaluated only if the ones before it do not decide the result."""
         first, *others = node.operands
         text = self.value(first, at)
         operands = [self._aside(operand, at) for operand in others]
@@ -252,13 +256,13 @@ class _Writer:
             return templates.inline(node, arguments)
         self.raises |= node.name not in NEVER_A_MISMATCH
         call: Callable[..., Any] = functions.caller(node.name)
-        return self._code.share(f"{self._global(call)}({', '.join(arguments)})", node.name)
+        return self._code.share(f"{self._constant(call)}({', '.join(arguments)})", node.name)
 
     def _map(self, node: ir.Map, at: str) -> str:
         source = self._local(node.items, at)
         self.raises = True
         with self._code.block(f"if type({source}) is not list:"):
-            self._code.line(f"raise {self._global(Mismatch)}")
+            self._code.line(f"raise {self._constant(Mismatch)}")
         result = self._result("[]", "mapped")
         element = self._code.name("element")
         with self._code.block(f"for {element} in {source}:"):
@@ -271,8 +275,8 @@ class _Writer:
         return self._code.share(call, "interpreted")
 
     def _interpreted(self, syntax: Syntax, at: str, kafka: str) -> str:
-        arguments = f"{self._code.constant(syntax, 'syntax')}, {self._objects.plain(at)}, {kafka}"
-        return f"{self._global(interpret)}({arguments})"
+        arguments = f"{self._constant(syntax, 'syntax')}, {self._objects.plain(at)}, {kafka}"
+        return f"{self._constant(interpret)}({arguments})"
 
     # Projections
 
@@ -286,11 +290,11 @@ class _Writer:
         return result
 
     def _loop(self, node: ir.Projection, result: str, source: str, items: str) -> None:
-        """Visit every item. Where objects are expected, a list with anything else is left to the library as a whole."""
+        """Write the loop. If objects are expected and an item is none, the library evaluates the whole list instead."""
         item = self._code.name("element")
         self._objects.item_of(item, source)
         if node.kind == "flat" and not node.of_objects:
-            items = f"{self._global(templates.flattened)}({items})"
+            items = f"{self._constant(templates.flattened)}({items})"
         with self._code.block(f"for {item} in {items}:"):
             if node.of_objects:
                 self.raises |= node.again_calls
@@ -319,7 +323,7 @@ def _is_name(text: str) -> bool:
 
 
 def _hint(node: ir.Node) -> str:
-    """What to call a node's value."""
+    """A readable name for a node's value."""
     match node:
         case ir.Field() | ir.Call():
             return node.name

@@ -1,15 +1,13 @@
 """JMESPath expressions over an event (contract.md section 3): parsed once, compiled to Python source.
 
-`search` runs an expression by the `jmespath` library and is the reference; `emit` compiles it. Both give
-the same:
+`search` evaluates an expression with the `jmespath` library and is the reference; `emit` compiles it. Both follow the
+same rules:
 
-- A function that is given null or another type than it takes makes the whole expression null. So does an
-  ordering (`<`, `>`, ...) of anything but two numbers or two texts, where it stands: JMESPath says that it
-  is null.
-- Any other failure (a division by zero, a time that is none) raises `ExpressionFailed`.
-- `_kafka` is the record's place and headers wherever it is read from the event itself, and a field like any
-  other on other values (`a._kafka`, `@._kafka`). `@` at the root is the event without a field of its own of
-  that name.
+- A function that is given null, or a type that it does not accept, makes the whole expression null. An ordering (`<`,
+  `>`, ...) of anything but two numbers or two strings is itself null, as JMESPath requires.
+- Any other failure (a division by zero, an invalid time) raises `ExpressionFailed`.
+- `_kafka`, read from the event itself, is the record's coordinates and headers. On other values (`a._kafka`,
+  `@._kafka`) it is an ordinary field. `@` at the root is the event without a field of that name.
 - Equality, truth and everything else are the library's: 1 is not true, 0 is true in a condition.
 """
 
@@ -40,14 +38,14 @@ __all__ = ["Expression", "ExpressionError", "ExpressionFailed"]
 
 
 class Expression:
-    """An expression that was parsed.
+    """A parsed expression.
 
     Attributes:
         text: as the user wrote it.
         uses_kafka: whether it reads `_kafka`.
         uses_headers: whether it reads the record's headers.
         fields: the event's top-level fields that it reads; None if it may read any.
-        is_literal: whether it is the same value for every event.
+        is_literal: whether it is a constant.
     """
 
     def __init__(self, text: str, node: Node) -> None:
@@ -70,19 +68,19 @@ class Expression:
 
     @cached_property
     def value(self) -> ir.Node:
-        """What is compiled where the value is wanted."""
+        """The expression, lowered for its value."""
         return lower(self._node)
 
     @cached_property
     def condition(self) -> ir.Node:
-        """What is compiled where only the truth of the value is wanted."""
+        """The expression, lowered for whether its value is true."""
         return lower(self._node, condition=True)
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
 
     def search(self, event: dict[str, Any], kafka: dict[str, Any]) -> Any:
-        """The value by the library; None for null.
+        """Evaluate with the library; None for null.
 
         Raises:
             ExpressionFailed: the event has a value that the expression cannot work with.
@@ -93,16 +91,11 @@ class Expression:
         except Mismatch:
             return None
 
-    def holds(self, event: dict[str, Any], kafka: dict[str, Any]) -> bool:
-        """Whether JMESPath calls the value true: 0 is, an empty text, list or object is not. Raises as `search`."""
-        value = self.search(event, kafka)
-        return (value == 0 and value is not False) or bool(value)
-
     def emit(self, code: Code, event: str = "event", kafka: str = "kafka") -> str:
-        """Add what computes the value to a function under construction.
+        """Write the expression into a function under construction.
 
-        The function raises `ExpressionFailed` where `search` would. The value may be a part of the event or
-        of the expression itself: nobody may change it.
+        The function raises `ExpressionFailed` where `search` would. The value may be part of the event or of the
+        expression, so it must not be changed.
 
         Args:
             code: the function.

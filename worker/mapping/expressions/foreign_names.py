@@ -72,9 +72,22 @@ _NEAREST: dict[str, str] = {
 """What comes nearest to a function where there is none of that name."""
 
 
+_NOT_NEEDED = {
+    **dict.fromkeys(
+        ("now", "today", "current_timestamp", "sysdate"), "leave `timestamp` out for the record's time"
+    ),
+    **dict.fromkeys(
+        ("uuid", "uuid4", "guid", "random", "nanoid"), "leave `messageId` out for an id of the record"
+    ),
+}
+"""Functions that give another result each time: expressions have none, so that every retry is the same."""
+
+
 def function_hint(name: str) -> str | None:
     """Which function was meant by one that does not exist."""
     folded = name.lower()
+    if folded in _NOT_NEEDED:
+        return _NOT_NEEDED[folded]
     for ours, names in _MEANT.items():
         if folded not in names and folded.replace("_", "") not in names and folded != ours:
             continue

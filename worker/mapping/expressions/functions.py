@@ -1,9 +1,8 @@
 """The functions of the expression language: JMESPath's own, and ours (docs/mapping.md).
 
-Two kinds of fault are told apart. An argument of another *type* than the function takes, null above all,
-raises `Mismatch`: the whole expression is null then. An argument of the right type with a *value* that the
-function cannot work with (a division by zero, text that is no time, a result that JSON cannot hold) raises
-`ExpressionFailed`, which rejects the record. Neither ever quotes the value.
+They fail in two ways. An argument of a *type* that the function does not accept, usually null, raises `Mismatch`: the
+whole expression is null. An argument of the right type with an invalid *value* (a division by zero, an invalid time, a
+result that JSON cannot hold) raises `ExpressionFailed`, which rejects the record. Neither message quotes the value.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 MOST_DIGITS = 15
-"""What `round` takes at most: a float has no more decimal digits that mean anything."""
+"""The limit of `round`: a 64-bit float has 15 significant decimal digits (`sys.float_info.dig`)."""
 
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 """RFC 8259, section 6, which is also the `json-number` of JMESPath's `to_number`."""
@@ -54,7 +53,7 @@ def upper(text: object) -> str:
 
 
 def trim(text: object) -> str:
-    """Without white space at both ends."""
+    """Without leading and trailing white space."""
     return _text(text).strip()
 
 
@@ -129,7 +128,7 @@ def multiply(left: object, right: object) -> float:
 
 
 def divide(left: object, right: object) -> float:
-    """The quotient, a whole number where two whole numbers divide without a rest. By zero is a failure."""
+    """The quotient, a whole number if two whole numbers divide without remainder. Division by zero is a failure."""
     above, below = _number(left), _number(right)
     if below == 0:
         raise ExpressionFailed("divide(): by zero")
@@ -139,7 +138,7 @@ def divide(left: object, right: object) -> float:
 
 
 def round_(number: object, digits: object) -> float:
-    """To so many decimal digits, halves away from zero: `round(2.675, 2)` is 2.68, as people count.
+    """To this many decimal digits, halves away from zero, in decimal: `round(2.675, 2)` is 2.68.
 
     With 0 or fewer digits the result is a whole number. Digits that are not a whole number from -15 to 15
     are a failure.
@@ -150,7 +149,9 @@ def round_(number: object, digits: object) -> float:
     exact = Decimal(value if type(value) is int else repr(value))
     try:
         rounded = exact.quantize(Decimal(1).scaleb(-int(places)), ROUND_HALF_UP)
-    except InvalidOperation:  # beyond 28 digits nothing is left to round
+    except (
+        InvalidOperation
+    ):  # the result would have over 28 digits, more than a float or a 64-bit integer has
         return value
     return int(rounded) if places <= 0 or type(value) is int else float(rounded)
 
@@ -202,7 +203,7 @@ NAMES = frozenset(OURS) | frozenset(LibraryFunctions.FUNCTION_TABLE)
 
 
 class Functions(LibraryFunctions):  # type: ignore[misc] # the library has no types
-    """The library's functions and ours, with our two kinds of fault."""
+    """The library's functions and ours, with our two kinds of failure."""
 
     def call_function(self, function_name: str, resolved_args: Sequence[Any]) -> Any:
         """Call a function of either kind. The number of arguments was checked by the parser."""
@@ -222,13 +223,13 @@ class Functions(LibraryFunctions):  # type: ignore[misc] # the library has no ty
     @signature({"types": ["object"], "variadic": True})  # type: ignore[untyped-decorator] # theirs
     def _func_merge(self, *arguments: Any) -> dict[str, Any]:
         if any(type(argument) is not dict for argument in arguments):
-            raise Mismatch  # the library looks at the first only
+            raise Mismatch  # the library checks only the first
         return {key: value for argument in arguments for key, value in argument.items()}
 
     @signature({"types": []})  # type: ignore[untyped-decorator] # theirs
     def _func_to_string(self, arg: Any) -> Any:
         if type(arg) in (int, float):
-            return repr(arg)  # what the library makes of them too, without a JSON encoder
+            return repr(arg)  # the same text as the library's, without its JSON encoder
         if type(arg) is str:
             return arg
         text_length.check("to_string", text_length.json_length(arg))
@@ -252,7 +253,7 @@ class Functions(LibraryFunctions):  # type: ignore[misc] # the library has no ty
 
 
 def _guarded(name: str, call: Callable[..., Any], arguments: Sequence[Any]) -> Any:
-    """Call it, and make our two kinds of fault of all that can go wrong."""
+    """Call a function and turn every error into one of our two kinds of failure."""
     try:
         value = call(*arguments)
     except (Mismatch, ExpressionFailed):

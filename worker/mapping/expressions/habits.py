@@ -16,8 +16,8 @@ _Meant = Callable[[re.Match[str], str], str]
 
 
 def _path_after(found: re.Match[str], text: str) -> str:
-    path = re.match(_PATH, text[found.end() :])
-    return f"write {path[0]}" if path else "a field is named without anything before it"
+    path = re.match(rf"(?:\[['\"])?({_PATH})", text[found.end() :])
+    return f"write {path[1]}" if path else "a field is named without anything before it"
 
 
 def _without_braces(found: re.Match[str], text: str) -> str:
@@ -50,9 +50,11 @@ def _arithmetic(name: str) -> _Meant:
 
 
 def _sides(found: re.Match[str], text: str) -> str:
-    left = re.search(rf"({_PATH}|`[^`]*`|\d+)\s*$", text[: found.start()])
-    right = re.match(rf"\s*({_PATH}|`[^`]*`|\d+)", text[found.end() :])
-    return f"{left[1]}, {right[1]}" if left and right else "a, b"
+    left = re.search(rf"({_PATH}|`[^`]*`|\d+(?:\.\d+)?)\s*$", text[: found.start()])
+    right = re.match(rf"\s*({_PATH}|`[^`]*`|\d+(?:\.\d+)?)", text[found.end() :])
+    if not left or not right:
+        return "a, b"
+    return ", ".join(f"`{side}`" if side[0].isdigit() else side for side in (left[1], right[1]))
 
 
 def _dashed(found: re.Match[str], text: str) -> str:
@@ -61,7 +63,7 @@ def _dashed(found: re.Match[str], text: str) -> str:
         start -= 1
     while end < len(text) and (text[end].isalnum() or text[end] in "_-"):
         end += 1
-    *before, name = text[start:end].split(".")
+    *before, name = text[start:end].lstrip(".").split(".")
     path = ".".join([*before, f'"{name}"'])
     if start == 0 and end == len(text):
         return (
@@ -82,7 +84,17 @@ def _arrow(found: re.Match[str], text: str) -> str:
     return f"write {before[0]}.{after[1]}" if before and after else "write a.b"
 
 
+def ternary_hint(line: str) -> str | None:
+    """What to write for `key: a ? b : c`, which YAML itself cannot read; None where a line holds none."""
+    _, _, value = line.partition(": ")
+    return _condition_hint() if re.search(r"\S \? .* : ", value) else None
+
+
 def _condition(_found: re.Match[str], _text: str) -> str:
+    return _condition_hint()
+
+
+def _condition_hint() -> str:
     known = functions.arity("if") is not None
     return "a ? b : c is written " + ("if(a, b, c)" if known else "a && b || c")
 
@@ -113,6 +125,8 @@ _HABITS: tuple[tuple[re.Pattern[str], _Meant], ...] = tuple(
         (r"(?<=[\w\])}\"'`])\s+(?i:is)\b(?=\s*[\w])", _fixed("write a == `null`")),
         (r"(?<=[\w\])}\"'`])\s+(?i:i?like|contains|matches)\b", _fixed("write contains(a, 'text')")),
         (r"->>?", _arrow),
+        (r"(?<=[\w\])}\"'`])\s*(?<!&)&(?!&)(?=\s*[\w(!@\"'`])", _fixed("write &&")),
+        (r"(?<=[\w\])}\"'`])\s+(?i:eq)\b", _fixed("equality is ==")),
         (r"===", _fixed("equality is ==")),
         (r"!==", _fixed("inequality is !=")),
         (r"<>", _fixed("inequality is !=")),

@@ -1,4 +1,4 @@
-"""Expressions run by the `jmespath` library: the reference, and the way of all that is not compiled."""
+"""Evaluation by the `jmespath` library: the reference, and the fallback for what is not compiled."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ _OPTIONS = Options(custom_functions=REGISTRY)
 
 
 def without_kafka(event: dict[str, Any]) -> dict[str, Any]:
-    """What `@` is at the root: the event, less a field of its own called `_kafka`."""
+    """The value of `@` at the root: the event without a field called `_kafka`."""
     if "_kafka" not in event:
         return event
     return {name: value for name, value in event.items() if name != "_kafka"}
 
 
 def interpret(node: Node, value: Any, kafka: Any) -> Any:
-    """The value of a tree from `syntax.parse`.
+    """Evaluate a tree from `parser.parse`.
 
     Args:
         node: the tree.
         value: what it is evaluated on; `without_kafka(event)` at the root.
-        kafka: what the node `kafka` stands for.
+        kafka: the value of the node `kafka`.
 
     Raises:
-        Mismatch: a function was given null or another type than it takes.
-        ExpressionFailed: a function was given a value that it cannot work with.
+        Mismatch: a function was given null, or a type that it does not accept.
+        ExpressionFailed: a function was given an invalid value.
     """
     try:
         return Interpreter(kafka).visit(node, value)
@@ -45,7 +45,7 @@ def interpret(node: Node, value: Any, kafka: Any) -> Any:
 
 
 class Interpreter(TreeInterpreter):  # type: ignore[misc] # the library has no types
-    """The library's interpreter for the trees of `syntax`."""
+    """The library's interpreter, for the trees of `parser`."""
 
     COMPARATOR_FUNC: ClassVar[dict[str, Any]] = {
         **TreeInterpreter.COMPARATOR_FUNC,
@@ -83,5 +83,5 @@ class Interpreter(TreeInterpreter):  # type: ignore[misc] # the library has no t
         """Null where text is compared with a number."""
         try:
             return super().visit_comparator(node, value)
-        except TypeError:  # text against a number: the library lets Python's error through
+        except TypeError:  # the library does not catch Python's error for a string against a number
             return None

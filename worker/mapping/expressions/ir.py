@@ -1,11 +1,11 @@
 """The intermediate representation of expressions, between JMESPath's syntax and Python source.
 
-`compiler.lower` makes it of a syntax tree, `compiler.write` writes it as Python, and `compiler.decoder` finds in it
-which fields are used. Every choice that the syntax leaves open is made: which functions are written inline, what is
-left to the library, where a condition and where a value is wanted.
+`compiler.lower` makes it from a syntax tree, `compiler.write` writes it as Python, and `compiler.decoder` finds the
+fields used. All choices that the syntax leaves open are made here: which functions are inline, what the library
+evaluates, and where a condition rather than a value is needed.
 
-A node is evaluated on a value, as in JMESPath: the event at the root, one item inside a projection, and in a `Path`
-what the step before it found.
+As in JMESPath, a node is evaluated on a value: the event at the root, an item inside a projection, and in a `Path` the
+previous step's result.
 """
 
 from __future__ import annotations
@@ -35,35 +35,35 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of an object; null of all else."""
+    """A field of an object; null for other types."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One element of a list; null of all else."""
+    """One element of a list; null for other types."""
 
     index: int
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """A slice of a list; null of all else."""
+    """A slice of a list; null for other types."""
 
     bounds: tuple[int | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """`a.b`, `a[0]`, `a | b`: each step is evaluated on what the one before found."""
+    """`a.b`, `a[0]`, `a | b`: each step is evaluated on the result of the previous one."""
 
     steps: tuple[Node, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Select:
-    """`{a: x}` and `[x]`: a new object or list; null of null.
+    """`{a: x}` and `[x]`: a new object or list; null for null.
 
     Attributes:
         names: the keys; None for a list.
@@ -87,7 +87,7 @@ class Equal:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """`<`, `<=`, `>`, `>=` of two numbers or two texts; of all else null, or false where a condition is wanted."""
+    """`<`, `<=`, `>`, `>=` of two numbers or two strings; otherwise null, or false in a condition."""
 
     operator: str
     left: Node
@@ -131,8 +131,8 @@ class Call:
     Attributes:
         name: its name.
         arguments: all are evaluated, in order.
-        inline: whether it is written out, and null where an argument has a wrong type. Otherwise a wrong type
-            raises `Mismatch`, which makes the whole expression null.
+        inline: whether it is written inline, and null for an argument of a wrong type. Otherwise a wrong type raises
+            `Mismatch`, which makes the whole expression null.
     """
 
     name: str
@@ -150,11 +150,11 @@ class Map:
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """What the `jmespath` library evaluates.
+    """An expression that the `jmespath` library evaluates.
 
     Attributes:
         syntax: the tree for it.
-        uses: the same lowered, or what it is made of: these values are used whole.
+        uses: the same lowered, or its operands; these values are used whole.
     """
 
     syntax: Syntax
@@ -163,7 +163,7 @@ class Library:
 
 @dataclass(frozen=True, slots=True)
 class Flatten:
-    """`[]` that nothing follows."""
+    """`[]` at the end of an expression."""
 
     value: Node
 
@@ -173,13 +173,14 @@ class Projection:
     """`a[*].b`, `a[].b`, `a.*.b` and `a[?c].b`.
 
     Attributes:
-        source: what is visited.
-        each: evaluated on each item; what is null is left out.
-        condition: which items count; None for all.
+        source: the list or object whose items are visited.
+        each: evaluated on each item; nulls are left out.
+        condition: which items are visited; None for all.
         kind: "items" of a list, "flat" for items of a list in which lists are spliced, "values" of an object.
-        of_objects: whether fields of the items are read, so that these are objects as good as always.
-        again: the syntax of the same on the list itself, for lists that hold anything else.
-        again_calls: whether that calls a function.
+        of_objects: whether fields of the items are read. Then nearly all lists hold only objects, and the loop is
+            written for these.
+        again: the same projection as syntax, evaluated on the list itself, for lists that hold anything else.
+        again_calls: whether `again` calls a function, and so may raise `Mismatch`.
     """
 
     source: Node
@@ -198,7 +199,7 @@ Node = (
 
 
 def operands(node: Node) -> tuple[Node, ...]:
-    """The nodes that a node is made of, in order."""
+    """A node's children, in order."""
     found: list[Node] = []
     for each in fields(node):
         part = getattr(node, each.name)

@@ -1,4 +1,4 @@
-"""An expression's text, parsed by the library's parser; what that leaves to run time is checked here.
+"""Parses expressions with the library's parser, and checks here what the library checks only at run time.
 
 The tree is the library's (`jmespath.ast`), with three changes:
 
@@ -24,7 +24,8 @@ from worker.mapping.expressions.foreign_names import function_hint
 Node = dict[str, Any]
 
 MOST_LEVELS = 100
-"""How deep an expression may nest: more than anybody can read, and safe for every recursion over the tree."""
+"""How deep an expression may nest. Far below Python's recursion limit of 1,000, since some functions take several
+frames a level."""
 
 UNQUOTED_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 """A field's name that needs no quotes (the grammar's unquoted-string)."""
@@ -36,7 +37,7 @@ _FIRST_CHILD_ONLY = frozenset(
 
 
 class ExpressionError(Exception):
-    """The text is no expression.
+    """The text is not a valid expression.
 
     Attributes:
         message: what is wrong with it.
@@ -92,7 +93,7 @@ def fields_read(node: Node) -> set[str]:
 
 
 def reads_whole(node: Node) -> bool:
-    """Whether the node uses the value it is evaluated on in any other way than by reading its fields."""
+    """Whether the node uses the value it is evaluated on other than by reading its fields."""
     if node["type"] in ("current", "identity"):
         return True
     return any(map(reads_whole, same_place(node)))
@@ -106,7 +107,7 @@ def contains(node: Node, kind: str) -> bool:
 
 
 def reads_headers(node: Node) -> bool:
-    """Whether the node reads `_kafka.headers`, or `_kafka` in another way than by naming one of its other fields."""
+    """Whether the node reads `_kafka.headers`, or `_kafka` as a whole."""
     if node["type"] == "kafka":
         return True
     children: list[Node] = [] if node["type"] == "slice" else node["children"]
@@ -123,10 +124,10 @@ def levels(node: Node) -> int:
 
 
 class _Parser(Parser):  # type: ignore[misc] # the library has no types
-    """The library's parser; what is only found at run time there, or without a position, is found here."""
+    """The library's parser, which also finds, with their position, errors that the library finds only at run time."""
 
     def parse(self, text: str) -> Node:
-        tree: Node = self._do_parse(text).parsed  # without the library's cache: its users share the trees
+        tree: Node = self._do_parse(text).parsed  # without the library's cache, whose trees are shared
         return tree
 
     def _token_led_lparen(self, left: Node) -> Node:
@@ -270,7 +271,7 @@ def _chain(node: Node) -> tuple[list[Node], dict[str, list[int]]]:
 
 
 def _translated(fault: exceptions.JMESPathError, text: str) -> ExpressionError:
-    """The library's fault in our words: it says what is wrong, without the library's drawings."""
+    """The library's error as one sentence, without its multi-line drawing of the position."""
     if isinstance(fault, exceptions.EmptyExpressionError):
         return ExpressionError("the expression is empty", 0)
     if isinstance(fault, exceptions.IncompleteExpressionError):
@@ -286,7 +287,7 @@ def _translated(fault: exceptions.JMESPathError, text: str) -> ExpressionError:
 
 
 def _lexical(message: str, text: str, position: int) -> str:
-    """What is wrong with a single word of the expression."""
+    """Describe an error in a single token."""
     opening = text[position : position + 1]
     if message.startswith("Unclosed"):
         return f"this {opening} is never closed"

@@ -1,8 +1,7 @@
-"""How much text the functions of an expression may make: `limits.text_length`, one limit for the process.
+"""Limits the text that functions of expressions make: `limits.text_length`, one limit for the process.
 
-The length of a text is computed before the text is made: 60 kB of text, each character replaced by all of it, would be
-3.6 GB. A function that is called for each item of a list makes many texts, so an expression has a limit for all of its
-texts together as well.
+The length is computed before the text is made: replacing each character of a 60 kB text by the whole text would make
+3.6 GB. Since a function can be called for every item of a list, all texts of one expression together are limited too.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ MAX_LENGTH = 1_000_000
 """Characters: the default of `limits.text_length`, thirty times what a call may hold."""
 
 ALL_TEXTS = 10
-"""So many times the limit is what one expression may make in all: some 40 MB by default, at 4 bytes a character."""
+"""All texts of one expression together may be this many times the limit: 40 MB by default, at 4 bytes a character."""
 
 MAKES_TEXT = frozenset({"join", "replace", "to_string"})
 """The functions whose text can be much longer than the event: they call `check`."""
@@ -37,15 +36,15 @@ def set_limit(characters: int) -> None:
 
 
 def begin() -> None:
-    """An expression is about to be evaluated."""
+    """Start counting, before an expression is evaluated."""
     _Made.characters = 0
 
 
 def check(function: str, length: int) -> None:
-    """A function is about to make a text of so many characters.
+    """Count a text of this length, before a function makes it.
 
     Raises:
-        ExpressionFailed: that is more than the limit, for this text or for all of the expression.
+        ExpressionFailed: it exceeds the limit for one text, or for all texts of the expression.
     """
     _Made.characters += length
     if length > _Made.limit or _Made.characters > ALL_TEXTS * _Made.limit:
@@ -53,9 +52,9 @@ def check(function: str, length: int) -> None:
 
 
 def json_length(value: Any) -> int:
-    """How long the JSON text of a value is at least: without what is escaped, and with one digit for each number.
+    """The least length of a value's JSON text: without escapes, and with one digit for each number.
 
-    Counting ends beyond the limit, even where a value holds others many times.
+    Counting stops beyond the limit, so it takes bounded time even if a value contains another many times.
     """
     length = 0
     left = [value]

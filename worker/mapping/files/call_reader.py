@@ -1,4 +1,4 @@
-"""From what a mapping file gives for one call to a `CallRule`, with every problem."""
+"""Reads one call of a mapping file into a `CallRule`, and reports all problems."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MEANT = {
     ("page", "event"): "name",
     ("screen", "event"): "name",
 }
-"""What people write for a field of another call."""
+"""Frequent mistakes: a field of another call, and the one that is meant."""
 
 
 class CallReader:
@@ -42,7 +42,7 @@ class CallReader:
 
     Args:
         document: the mapping file.
-        problems: where to add what is wrong.
+        problems: where to add the problems found.
     """
 
     def __init__(self, document: Document, problems: list[Problem]) -> None:
@@ -50,7 +50,7 @@ class CallReader:
         self._problems = problems
 
     def call(self, given: dict[str, Any], path: Path, others: Collection[str] = ()) -> CallRule | None:
-        """The call that a mapping with `call` gives; keys in `others` are somebody else's."""
+        """Read a mapping that has `call`; keys in `others` belong to the rule."""
         name = given["call"]
         spec = CALLS.get(name) if isinstance(name, str) else None
         if spec is None:
@@ -71,7 +71,7 @@ class CallReader:
         return call
 
     def expression(self, path: Path) -> Expression | None:
-        """The expression that the text at `path` is; None where it is none."""
+        """Read the expression at `path`; None if it is invalid."""
         text = str(self._at(path))
         bare = text.strip()
         if self._document.is_quoted(path) and UNQUOTED_NAME.fullmatch(text):
@@ -139,7 +139,7 @@ class CallReader:
         return None
 
     def _field(self, field: Field, value: Any, path: Path) -> Value:
-        """A field's value, looked at as closely as its kind allows before there is an event."""
+        """Read a field's value, and check all that can be checked without an event."""
         if value is None:
             self._report(f"`{field.name}` is empty", path, key=True, hint="remove the key")
             return None
@@ -166,7 +166,7 @@ class CallReader:
         raise TypeError(type(value).__name__)
 
     def _literal(self, field: Field, expression: Expression, path: Path) -> None:
-        """What can be said of an expression that is a literal, or looks as if one had been meant."""
+        """Check an expression that is a literal, or looks like an attempt at one."""
         if expression.text.strip() in field.choices:
             text = expression.text.strip()
             self._problems.append(
@@ -190,7 +190,7 @@ class CallReader:
             self._report(f"`{field.name}` must not be blank", path)
 
     def _check_known(self, spec: CallSpec, fields: dict[str, Value], path: Path) -> None:
-        """Check what stands in the file itself as a call is checked; each key alone, so that its place is known."""
+        """Check constants as a call's values are checked, each key alone, so that the problem names its place."""
         for name in ("traits", "context", "integrations"):
             given = fields.get(name)
             for key, value in _known_items(given) if isinstance(given, dict) else ():
@@ -202,7 +202,7 @@ class CallReader:
                     self._report(rejected.detail.rstrip("."), (*path, name, key))
 
     def _complete(self, call: CallRule, own: dict[str, Any]) -> None:
-        """What a call cannot do without must at least be named."""
+        """Report required fields that the call does not give."""
         spec, at = call.spec, (*call.path, "call")
         for name, field in spec.fields.items():
             if field.required and name not in own and field.kind is not Kind.EVENT:
@@ -225,7 +225,7 @@ class CallReader:
 
 
 def _known_items(given: dict[str, Value]) -> Iterator[tuple[str, Any]]:
-    """The items of an object whose values need no event, each as it is sent."""
+    """The items of an object that are constants, as they are sent."""
     for key, value in given.items():
         if isinstance(value, dict):
             yield key, dict(_known_items(value))
@@ -236,12 +236,12 @@ def _known_items(given: dict[str, Value]) -> Iterator[tuple[str, Any]]:
 
 
 def _hint_for(text: str) -> str | None:
-    """What was probably meant by a text that is no expression."""
+    """Guess what was meant by a text that is not an expression."""
     return _LITERAL_TEXT.format(text) if _WORDS.fullmatch(text) else None
 
 
 def _semantic_hint(name: str) -> str | None:
-    """Which call sends a reserved name."""
+    """The call that sends a reserved event name."""
     calls = {event: call for call, event in SEMANTIC_EVENTS.items()}
     call = calls.get(reserved(name) or "")
     return f"call: {call}" if call else None

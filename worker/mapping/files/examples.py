@@ -1,4 +1,4 @@
-"""A rule to begin with, for an event of the catalogue: what `events NAME` shows."""
+"""Example rules for events of the catalogue, which `events NAME` prints."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SEMANTIC = {spec.event: spec for spec in CALLS.values() if spec.event}
 
 
 def example_rule(event: dict[str, Any]) -> str | None:
-    """YAML of a rule that makes this event, its expressions named after the fields.
+    """The YAML of a rule that sends this event, with expressions named after the fields.
 
     Args:
         event: as `catalog.event` has it.
@@ -32,7 +32,7 @@ def example_rule(event: dict[str, Any]) -> str | None:
 
 
 def _type(name: str) -> str:
-    """A domain event's type that would lead to this event: `order.completed` to `Order Completed`."""
+    """A likely `type` of the domain event: `order.completed` for `Order Completed`."""
     return ".".join(re.findall(r"[a-z0-9]+", name.lower()))
 
 
@@ -60,5 +60,5 @@ def _track(event: dict[str, Any]) -> Iterator[str]:
 
 
 def _expression(key: str) -> str:
-    """The JMESPath expression of a key, as it stands in YAML."""
+    """The JMESPath expression for a key, as YAML."""
     return key if UNQUOTED_NAME.fullmatch(key) else f"'{json.dumps(key)}'"

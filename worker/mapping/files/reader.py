@@ -1,9 +1,9 @@
-"""From a mapping file's plain values to rules, with every problem at once.
+"""Reads a mapping file's plain values into rules, and reports all problems at once.
 
     file = read_mapping(parse(text, "config/mappings/orders.yaml"), problems)
 
-What is wrong is appended to `problems`; what could be read is answered all the same, so that later checks can
-say more about it.
+Problems are appended to `problems`. The parts that could be read are returned all the same, so that later checks can
+find more problems.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from worker.mapping.files.topics import topic_problem
 
 
 def read_mapping(document: Document, problems: list[Problem]) -> MappingFile | None:
-    """Read one mapping file; None where it is not even a mapping."""
+    """Read one mapping file; None if it is not a mapping at all."""
     return _FileReader(document, problems).file()
 
 
@@ -119,7 +119,7 @@ class _FileReader:
     def _does(
         self, rule: dict[str, Any], path: Path
     ) -> tuple[tuple[CallRule, ...], str | None, frozenset[str]]:
-        """What the rule does: its calls, its mapper, and what the mapper may do."""
+        """Read what the rule does: its calls, or its mapper and the calls that the mapper may make."""
         kinds = [key for key in ("call", "calls", "mapper") if key in rule]
         if len(kinds) != 1:
             found = " and ".join(f"`{kind}`" for kind in kinds)
@@ -173,7 +173,7 @@ class _FileReader:
         return frozenset(name for name in allow if isinstance(name, str))
 
     def _only_rule_keys(self, rule: dict[str, Any], path: Path, kind: str) -> None:
-        """With `calls` and `mapper`, what belongs to a call may not stand on the rule."""
+        """With `calls` or `mapper`, a rule must not have the keys of a call."""
         for key in rule:
             if key in CALL_KEYS and key not in RULE_KEYS:
                 hint = "put it into each call that needs it" if kind == "calls" else "the function says it"
@@ -190,7 +190,7 @@ class _FileReader:
                 self._report(f"{what} has no key '{key}'", (*path, key), key=True, hint=hint)
 
     def _choice(self, given: dict[str, Any], path: Path, choices: tuple[str, ...]) -> Any:
-        """The choice that was made; None where none was made, or a wrong one."""
+        """The value of a key that takes one of several words; None if it is absent or wrong."""
         key = path[-1]
         if key not in given:
             return None

@@ -1,4 +1,4 @@
-"""What a mapping file says, once it has been read: the words that reader, checks and compiler share."""
+"""The contents of a mapping file, as reader, checks and compiler share them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from worker.mapping.expressions.expression import Expression
 from worker.mapping.files.schema import mapping_schema
 
 Value = Expression | dict[str, Any] | list[Any] | int | float | bool | None
-"""What a mapping file gives for a field: an expression, or a structure with expressions at its leaves.
+"""The value of a field in a mapping file: an expression, or a structure with expressions inside.
 
-A text in a mapping file is always an expression, so no value is a str.
+Text in a mapping file is always an expression, so no value is a str.
 """
 
 
@@ -23,11 +23,11 @@ class CallRule:
     """One call that a rule makes.
 
     Attributes:
-        spec: what the call takes and where it goes.
-        path: where it stands in the file.
+        spec: the call's fields and where they go.
+        path: its place in the file.
         event: the literal event name of a `track`.
-        event_from: the expression that finds it instead.
-        fields: what the file gives for each field of the spec, except `event`.
+        event_from: the expression for the event name, in place of a literal one.
+        fields: the file's value for each field of the spec, except `event`.
     """
 
     spec: CallSpec
@@ -39,16 +39,16 @@ class CallRule:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule. It has either calls or a mapper.
+    """One rule, which has either calls or a mapper.
 
     Attributes:
         at: `file:line`, which dead letters name.
-        path: where it stands in the file.
+        path: its place in the file.
         when: the condition; None matches everything but tombstones.
         calls: in the order in which they are sent.
-        mapper: a Python function's `module:function`, or an entry point's name.
-        allow: the calls that the mapper may make beyond the harmless ones.
-        send_nulls: whether a property or trait whose expression finds nothing is sent as null, or left out.
+        mapper: a Python function as `module:function`, or an entry point's name.
+        allow: the destructive calls that the mapper may make.
+        send_nulls: whether properties and traits whose expressions find nothing are sent as null, or left out.
     """
 
     at: str
@@ -65,11 +65,11 @@ class MappingFile:
     """One mapping file.
 
     Attributes:
-        document: the file's own values, for positions.
+        document: the file's values, with their positions.
         topics: exact names, and patterns `^...$`.
         rules: in order; the first that matches an event handles it.
         reject_unmatched: whether an event that no rule matches is dead-lettered, or ignored.
-        reject_ids: casefolded texts that are no one's id.
+        reject_ids: casefolded strings that are never real ids.
         format: how values are encoded: a key of `worker.formats.formats.FORMATS`.
     """
 

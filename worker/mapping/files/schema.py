@@ -1,4 +1,4 @@
-"""The keys of a mapping file, what they mean, and the JSON Schema that is made of them."""
+"""The keys of a mapping file with their descriptions, and the JSON Schema made from them."""
 
 from __future__ import annotations
 
@@ -10,54 +10,54 @@ from worker.formats.formats import FORMATS
 from worker.mapping.calls.specs import CALLS, CallSpec, Field, Kind
 
 FILE_KEYS = {
-    "topics": "Which topics these rules are for: exact names, or patterns ^...$ (both anchors, no "
+    "topics": "The topics that these rules apply to: exact names, or patterns ^...$ (both anchors, no "
     "look-around).",
     "format": "How values are encoded. A Schema Registry prefix (0x00 and 4 bytes) is skipped.",
-    "unmatched": "What an event gets that no rule matches.",
-    "nulls": "What a property or trait gets whose expression finds nothing: left out, or sent as null.",
-    "reject_ids": "Texts that are no one's id but what broken code writes, in any case.",
-    "rules": "The first rule that matches an event handles it.",
+    "unmatched": "What happens to an event that no rule matches.",
+    "nulls": "Whether properties and traits whose expressions find nothing are left out or sent as null.",
+    "reject_ids": "Strings that are never real ids, such as undefined; case-insensitive.",
+    "rules": "The first rule that matches an event applies.",
 }
-"""What a mapping file takes, and what it means."""
+"""The keys of a mapping file, and their descriptions."""
 
 RULE_KEYS = {
     "when": "A JMESPath expression. Without it the rule matches everything but tombstones.",
-    "call": "What to send: one of the API's calls, or of the semantic ones.",
-    "calls": "One event, several calls, sent in this order.",
+    "call": "The call to send: one of the API's calls, or a semantic call.",
+    "calls": "Several calls for one event, sent in this order.",
     "mapper": "A Python function: module:function, or an entry point of the group pipelines_worker.mappers.",
     "allow": "The destructive calls that the mapper may make.",
     "nulls": FILE_KEYS["nulls"],
 }
-"""What a rule takes beside the fields of its call."""
+"""The keys of a rule besides the fields of its call."""
 
 _FIELD_MEANINGS = {
     "userId": "The person: an id, or an email address.",
-    "anonymousId": "A visitor whom nobody knows yet.",
-    "groupId": "The group (object). Must be found.",
-    "previousId": "The person who is merged into `userId` and then deleted. Must be found.",
-    "event": "The event's name, literally.",
-    "event_from": "An expression that finds the event's name; a reserved name rejects the record.",
+    "anonymousId": "An anonymous visitor.",
+    "groupId": "The group (object). A record without one is rejected.",
+    "previousId": "The person who is merged into `userId` and then deleted. A record without one is rejected.",
+    "event": "The event's name, as literal text.",
+    "event_from": "An expression for the event's name. A record with a reserved name is rejected.",
     "name": "The name of the page or screen.",
     "category": "The category of the page or screen.",
-    "traits": "What is known of the person or group.",
-    "properties": "What is known of the event.",
-    "context": "Where it happened. Calls share a request only if theirs are equal: choose few values.",
-    "integrations": "Which destinations get it.",
+    "traits": "Attributes of the person or group.",
+    "properties": "Attributes of the event.",
+    "context": "Where it happened. Only calls with equal contexts share a request, so use few distinct values.",
+    "integrations": "Which destinations receive the call.",
     "timestamp": "RFC 3339 text, or a whole number: epoch milliseconds from 10^11 on, seconds below. "
     "Without it the Kafka record's timestamp is sent.",
-    "messageId": "The event's own unique id, from which the id that is sent is derived.",
+    "messageId": "The event's own unique id; the messageId that is sent is derived from it.",
     "objectTypeId": "The kind of object: a whole number from 1 on.",
-    "objectId": "The object: what `group` calls groupId.",
+    "objectId": "The object; `group` calls it groupId.",
     "token": "The device's push token.",
     "deviceType": "The device's platform.",
     "deliveryId": "The delivery of a message that Customer.io sent.",
-    "metric": "What became of the message.",
+    "metric": "The delivery status of the message.",
     "recipient": "The address or device that the message went to.",
-    "reason": "Why it failed.",
+    "reason": "Why the delivery failed.",
     "href": "The link that was clicked.",
     "actionName": "The action that was taken.",
     "actionValue": "The action's value.",
-    "actionType": "What was done with the content.",
+    "actionType": "How the content was used.",
     "contentId": "The content.",
     "templateId": "The content's template.",
     "contentType": "The kind of content, such as in_app_content.",
@@ -81,9 +81,16 @@ CALL_KEYS = {
     "event_from": _FIELD_MEANINGS["event_from"],
     **{name: _FIELD_MEANINGS.get(name, "") for spec in CALLS.values() for name in spec.fields},
 }
-"""What a call takes, over all calls, and what it means."""
+"""The keys of all calls, and their descriptions."""
 
-_EXPRESSION = {"type": "string", "minLength": 1}
+_NOT_EXPRESSIONS = (
+    r"""^\s*(\$\.|\.[A-Za-z_"]|not\s+[A-Za-z_(])|^[^'"`]*"""
+    r"""(\{\{|->|\+|[<>=]\s*-?[0-9]|[A-Za-z0-9_)\]]\s+(and|or|AND|OR)\s+[A-Za-z_(!])"""
+)
+"""Habits of other languages, as far as a pattern finds them for certain: at the start, or before anything in quotes."""
+
+_TEXT = {"type": "string", "minLength": 1}
+_EXPRESSION = {"$ref": "#/$defs/expression"}
 _NULLS = {"enum": ["omit", "send"]}
 
 
@@ -99,6 +106,7 @@ def mapping_schema() -> dict[str, Any]:
         "required": ["topics", "rules"],
         "properties": {key: _file_key(key) | {"description": text} for key, text in FILE_KEYS.items()},
         "$defs": {
+            "expression": _TEXT | {"not": {"pattern": _NOT_EXPRESSIONS}},
             "value": _any_value(),
             "call_name": {"enum": list(CALLS)},
             **{f"call_{name}": _call(spec) for name, spec in CALLS.items()},
@@ -145,7 +153,7 @@ def _rule() -> dict[str, Any]:
             "maxItems": MAX_CALLS_PER_RECORD,
             "items": _one_of_calls() | {"unevaluatedProperties": False},
         },
-        "mapper": _EXPRESSION | {"examples": ["mappers.devices:device_changed"]},
+        "mapper": _TEXT | {"examples": ["mappers.devices:device_changed"]},
         "allow": {
             "type": "array",
             "items": {"$ref": "#/$defs/call_name"},
@@ -169,7 +177,7 @@ def _rule() -> dict[str, Any]:
 
 
 def _one_of_calls() -> dict[str, Any]:
-    """Which schema holds depends on `call`."""
+    """Any call; the value of `call` selects its schema."""
     return {
         "type": "object",
         "required": ["call"],
@@ -209,6 +217,8 @@ def _field(field: Field) -> dict[str, Any]:
             return words | {"anyOf": [_EXPRESSION, {"type": "object", "additionalProperties": value}]}
         case Kind.IDENTITY | Kind.EVENT_ID | Kind.OBJECT_TYPE | Kind.INTEGER | Kind.TIME:
             return words | {"anyOf": [_EXPRESSION, {"type": "integer"}]}
+        case Kind.EVENT:
+            return words | _TEXT
         case Kind.CHOICE:
             examples = [f"'{choice}'" for choice in field.choices]
             return {"examples": examples} | words | _EXPRESSION

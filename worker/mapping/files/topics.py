@@ -1,4 +1,4 @@
-"""Topic names and patterns: what is allowed, what overlaps."""
+"""Checks topic names and patterns."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 _NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
-"""What Kafka allows as a topic's name, apart from the two that are folders."""
+"""Kafka's topic names (`org.apache.kafka.common.internals.Topic`), which also exclude "." and ".."."""
 
 _CLASS = re.compile(r"\[\^?\]?(?:[^\]\\]|\\.)*\]")
 
@@ -17,17 +17,17 @@ def is_topic_name(name: str) -> bool:
 
 
 def is_pattern(topic: str) -> bool:
-    """Whether this stands for every topic that it matches, not for one."""
+    """Whether this is a pattern rather than the name of one topic."""
     return topic.startswith("^")
 
 
 def matches(topic: str, name: str) -> bool:
-    """Whether a name or pattern of a mapping file means the topic of this name."""
+    """Whether a name or pattern of a mapping file covers the topic of this name."""
     return re.fullmatch(topic, name) is not None if is_pattern(topic) else topic == name
 
 
 def topic_problem(topic: str) -> tuple[str, str | None] | None:
-    """What is wrong with a name or a pattern of `topics`, and a hint; None if nothing is."""
+    """The problem with a name or pattern of `topics`, and a hint; None if it is valid."""
     if is_pattern(topic):
         return _pattern_problem(topic)
     if topic.endswith("$"):
@@ -48,7 +48,7 @@ def _pattern_problem(pattern: str) -> tuple[str, str | None] | None:
         return f"the pattern '{pattern}' does not compile: {reason}", None
     bare = _CLASS.sub("c", pattern)
     if "(?" in bare:
-        # librdkafka hands patterns to the C library, which knows no (?...) at all.
+        # librdkafka uses the C library's POSIX expressions, which have no (?...).
         return f"the pattern '{pattern}' has look-around, or another (?...)", "Kafka's clients do not know it"
     if found := re.search(r"\\[a-zA-Z0-9]", pattern):
         return (
@@ -66,7 +66,7 @@ def _ends_escaped(pattern: str) -> bool:
 
 
 def _has_bare_alternatives(pattern: str) -> bool:
-    """Whether a `|` stands outside of all parentheses."""
+    """Whether there is a `|` outside of all parentheses."""
     depth = 0
     for character in re.sub(r"\\.", "c", pattern):
         depth += (character == "(") - (character == ")")
@@ -76,17 +76,17 @@ def _has_bare_alternatives(pattern: str) -> bool:
 
 
 def sample(pattern: str) -> list[str]:
-    """Some topic names that a pattern matches: enough to find most patterns that overlap."""
+    """Some topic names that a pattern matches, enough to find most overlapping patterns."""
     names = {_example(re._parser.parse(pattern), more) for more in (0, 1, 2)}  # type: ignore[attr-defined]  # noqa: SLF001 - the only reader of patterns in the library
     return sorted(name for name in names if re.fullmatch(pattern, name))
 
 
 def _example(parsed: Any, more: int) -> str:
-    """A text for a parsed pattern; `more` varies repetitions and alternatives."""
+    """A string for a parsed pattern; `more` varies repetitions and alternatives."""
     return "".join(_one(str(kind), value, more) for kind, value in parsed)
 
 
-def _one(kind: str, value: Any, more: int) -> str:  # noqa: PLR0911 - one answer for each kind
+def _one(kind: str, value: Any, more: int) -> str:  # noqa: PLR0911 - one return for each kind
     match kind:
         case "LITERAL":
             return chr(value)

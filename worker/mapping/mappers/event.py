@@ -1,4 +1,4 @@
-"""What a mapper gets: a record, decoded."""
+"""The event that a mapper is called with."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NO_TIME = "1970-01-01T00:00:00.000Z"
 
 
 class _OfRecord:
-    """Where an event keeps the record that it has not read yet."""
+    """Holds the record from which an event's attributes are read when needed."""
 
     __slots__ = ("_record",)
 
@@ -24,16 +24,16 @@ class _OfRecord:
 
 @dataclass(slots=True)
 class Event(_OfRecord):
-    """A record, decoded, as a mapper gets it.
+    """A decoded record, as a mapper receives it.
 
     Attributes:
-        value: the JSON object that the record's value holds; empty for a tombstone.
-        key: the record's key; None if it has none, or one that is not UTF-8 text.
-        headers: text by name; of a repeated name the last; None for one that is not UTF-8 text.
-        topic: where the record lies.
-        partition: where in the topic.
-        offset: where in the partition.
-        timestamp: the record's, RFC 3339 in UTC with milliseconds; 1970 where it has none.
+        value: the JSON object in the record's value; empty for a tombstone.
+        key: the record's key; None if it has none, or if it is not UTF-8 text.
+        headers: text by name; the last value of a repeated name; None for a value that is not UTF-8 text.
+        topic: the record's topic.
+        partition: its partition.
+        offset: its offset in the partition.
+        timestamp: the record's timestamp, RFC 3339 in UTC with milliseconds; 1970 if it has none.
         tombstone: whether the record's value is null.
     """
 
@@ -48,16 +48,16 @@ class Event(_OfRecord):
 
     @classmethod
     def of(cls, record: Record, value: dict[str, Any]) -> Event:
-        """The event of a record whose value has been decoded. All else is read when a mapper asks for it."""
+        """The event of a record with a decoded value. All other attributes are read on first access."""
         event = cls.__new__(cls)
         _OfRecord.__init__(event, record)
         event.value = value
         return event
 
-    if not TYPE_CHECKING:  # or else type checkers would take any name for an attribute
+    if not TYPE_CHECKING:  # otherwise type checkers would accept any attribute name
 
         def __getattr__(self, name: str) -> Any:
-            """What was not read yet: Python asks here for attributes that are not set."""
+            """Read an attribute on first access: Python calls this for attributes that are not set."""
             if name not in _READ:
                 raise AttributeError(f"'Event' object has no attribute {name!r}", name=name, obj=self)
             found = _READ[name](self._record)
@@ -65,7 +65,7 @@ class Event(_OfRecord):
             return found
 
     def __reduce__(self) -> tuple[type[Event], tuple[Any, ...]]:
-        """A copy has everything, and no record, which cannot be copied."""
+        """A copy has all attributes, but not the record, which cannot be copied."""
         return Event, tuple(getattr(self, each.name) for each in fields(self))
 
 

@@ -66,6 +66,8 @@ def _other(name: str, folders: Sequence[Path]) -> str | None:
 def _origins(name: str, path: Sequence[str]) -> Iterator[str]:
     """The files that each of Python's finders has for a module; a folder without `__init__.py` hides nothing."""
     for finder in sys.meta_path:
+        if not hasattr(finder, "find_spec"):  # an old one, which Python skips too
+            continue
         spec = finder.find_spec(name, path)
         if spec and spec.origin and spec.has_location:
             yield spec.origin

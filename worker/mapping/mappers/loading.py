@@ -1,4 +1,4 @@
-"""Python mappers: found by name, checked when loaded, run so that one that fails costs its record only."""
+"""Loads Python mappers by name, and runs them so that a failure rejects only the one record."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ from worker.mapping.mappers.event import Event
 from worker.mapping.mappers.import_path import add_to_path, is_standard, is_standard_function, name_clashes
 
 ENTRY_POINT_GROUP = "pipelines_worker.mappers"
-"""Where an installed package offers its mappers under names of their own."""
+"""The entry point group in which installed packages offer mappers."""
 
 SLOW_SECONDS = 1.0
-"""A mapper that takes longer is reported: it runs on the road that every record takes."""
+"""Mappers that take longer are reported, because every record behind them waits."""
 
 
 Answer = Call | Mapping[str, Any] | Iterable[Call | Mapping[str, Any]] | None
-"""What a mapper may return: calls, plain dicts in the API's own shape, or nothing: not for Customer.io."""
+"""What a mapper may return: calls, plain dicts in the API's format, or None to ignore the record."""
 
 Made = tuple[dict[str, Any], str | None]
 """A valid call, and the event's own id if the mapper gave one.
 
-The call has the mapper's own messageId if it was a plain dict with one; else its messageId is still to be
-derived, from the event's id or from the record's coordinates. Its timestamp may be missing.
+A plain dict may have its own messageId. Otherwise the messageId is derived later, from the event's id or the record's
+coordinates. The timestamp may be missing.
 """
 
 
-class MapperProblem(Exception):  # noqa: N818 - becomes a `model.Problem` of the file that names the mapper
+class MapperProblem(Exception):  # noqa: N818 - becomes a `Problem` of the file that names the mapper
     """Why a mapper cannot be used.
 
     Attributes:
@@ -64,12 +64,12 @@ class MapperProblem(Exception):  # noqa: N818 - becomes a `model.Problem` of the
 
 @dataclass(frozen=True, slots=True)
 class Mapper:
-    """A mapper that can be run.
+    """A loaded mapper.
 
     Attributes:
-        name: as the rule says it: `module:function`, or an entry point's name.
+        name: its name in the rule: `module:function`, or an entry point's name.
         function: takes an `Event`.
-        folders: what its file is named relative to, in details of rejections.
+        folders: file names in details of rejections are relative to these.
     """
 
     name: str
@@ -84,13 +84,13 @@ class Mapper:
         reject_ids: Collection[str] = REJECT_IDS,
         on_slow: Callable[[str, float], None] | None = None,
     ) -> list[Made]:
-        """The calls that it makes of an event, each checked; none if the event is not for Customer.io.
+        """Run the mapper; returns its calls, each checked, or none if it ignores the event.
 
         Args:
             event: the event.
             allow: which destructive calls it may make.
-            reject_ids: texts that are no one's id, casefolded.
-            on_slow: told its name and how many seconds it took, if that was more than `SLOW_SECONDS`.
+            reject_ids: strings that are never real ids, casefolded.
+            on_slow: called with its name and the seconds it took, if those were more than `SLOW_SECONDS`.
 
         Raises:
             Rejected: with stage `map`: the code of the `Reject` it raised, `MAPPER_FAILED`,
@@ -99,20 +99,20 @@ class Mapper:
         """
         started = perf_counter()
         try:
-            answer = self.function(event)
-            answers = [answer] if isinstance(answer, Call) else _listed(answer)  # most answer one
+            returned = self.function(event)
+            calls = [returned] if isinstance(returned, Call) else _listed(returned)  # most return one
         except (KeyboardInterrupt, MappingInterrupted):
             raise
         except Rejected as rejected:
-            # By a builder: the field is at fault; say which line of the mapper asked for it.
+            # Raised by a builder: add the line of the mapper that called it.
             detail = f"{self._place(rejected)}: {rejected.detail}"
             raise Rejected(rejected.stage, rejected.reason, detail) from None
         except Reject as reject:
             detail = f"{self._place(reject)}: the mapper rejected the record."
-            code = Reject(getattr(reject, "code", "")).code  # a class derived from it may set anything
+            code = Reject(getattr(reject, "code", "")).code  # a subclass may have set any value
             raise Rejected(Stage.MAP, code, detail) from None
-        except BaseException as error:  # noqa: BLE001 - what user code raises costs one record, even SystemExit
-            # Only the kind of exception: the message of a KeyError is a key of the event.
+        except BaseException as error:  # noqa: BLE001 - user code must cost one record only, even with SystemExit
+            # Only the exception's type: a message may quote data, such as the key of a KeyError.
             detail = f"{self._place(error)}: {type_name(error)}"
             raise Rejected(Stage.MAP, "MAPPER_FAILED", detail) from None
         seconds = perf_counter() - started
@@ -120,15 +120,15 @@ class Mapper:
             on_slow(self.name, seconds)
         made: list[Made] = []
         try:
-            for answer in answers:
-                made.append(_made(answer, allow, reject_ids))  # noqa: PERF401 - its length is the call's index
+            for call in calls:
+                made.append(_made(call, allow, reject_ids))  # noqa: PERF401 - its length is the call's index
         except Rejected as rejected:
             rejected.call_index = len(made)
             raise
         return made
 
     def _place(self, error: BaseException) -> str:
-        """The last line of the mapper's own file on the way to an error."""
+        """The last line of the mapper's own file in an error's traceback."""
         own = code_file(self.function)
         lines = [
             line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == own
@@ -137,7 +137,7 @@ class Mapper:
 
 
 class Mappers:
-    """Loads mappers by name. A module is imported once, when the first rule names it.
+    """Loads mappers by name. A module is imported when the first rule names it.
 
     Args:
         mapper_path: directories to import from, after everything that is installed.
@@ -153,10 +153,10 @@ class Mappers:
         self.clashes = name_clashes(self._folders)
 
     def load(self, name: str) -> Mapper:
-        """The mapper that `module:function`, or an entry point's name, names.
+        """Load the mapper called `module:function`, or by an entry point's name.
 
         Raises:
-            MapperProblem: there is none, its module fails, or it cannot be called with one event.
+            MapperProblem: it does not exist, its module fails, or it cannot be called with one event.
         """
         module, colon, function = name.partition(":")
         found = self._function(module, function) if colon else self._entry_point(name)
@@ -180,7 +180,7 @@ class Mappers:
         try:
             return importlib.import_module(module)
         except ModuleNotFoundError as error:
-            # Itself, or a package above it; not one that it imports.
+            # The module itself or a parent package is missing; not a module that it imports.
             if error.name and f"{module}.".startswith(f"{error.name}."):
                 raise MapperProblem(f"there is no module {module}", hint=self._looked_in()) from None
             raise self._module_fails(module, error) from None
@@ -188,7 +188,7 @@ class Mappers:
             raise self._module_fails(module, error) from None
 
     def _module_fails(self, module: str, error: BaseException) -> MapperProblem:
-        """A module that cannot be imported: where in the user's own files, if one of them is on the way."""
+        """Describe why a module cannot be imported, with the last place in the user's own files if there is one."""
         if isinstance(error, SyntaxError):
             file, line = error.filename, error.lineno
             return MapperProblem(
@@ -222,10 +222,10 @@ class Mappers:
 
 
 def _listed(answer: Any) -> list[Any]:
-    """What a mapper returned, as a list; a generator is run here, but not for ever."""
+    """Return a mapper's result as a list; a generator is run here, up to the limit of calls."""
     if answer is None:
         return []
-    if isinstance(answer, (dict, Mapping)):  # dict first, here and below: asking for a Mapping costs more
+    if isinstance(answer, (dict, Mapping)):  # dict first, here and below: testing for Mapping is slower
         return [dict(answer)]
     if not isinstance(answer, (list, Generator)):
         if inspect.iscoroutine(answer):
@@ -261,11 +261,11 @@ def _standard(name: str) -> MapperProblem:
 
 
 def _check_signature(name: str, function: Any) -> None:
-    """A mapper is a plain function of one event."""
+    """Refuse anything but a plain function of one event."""
     if not callable(function) or inspect.isclass(function):
         raise MapperProblem(f"{name} is not a function")
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise MapperProblem(f"{name} is async", hint="a mapper is a plain function: it waits for nothing")
+        raise MapperProblem(f"{name} is async", hint="a mapper is a plain function, not a coroutine")
     try:
         inspect.signature(function).bind(None)
     except (TypeError, ValueError):

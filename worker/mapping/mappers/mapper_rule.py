@@ -1,4 +1,4 @@
-"""A mapper rule at work: the calls of a Python function, encoded like those of any other rule."""
+"""Runs a rule that has a mapper: the calls of a Python function, encoded like those of any other rule."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class MapperRule:
     Attributes:
         mapper: the function.
         allow: the destructive calls that it may make.
-        reject_ids: casefolded texts that are no one's id.
+        reject_ids: casefolded strings that are never real ids.
         target: the topic, and what its calls are made for.
-        on_slow: told of a run that took over a second, by name, and how many seconds.
+        on_slow: called when the mapper took over a second, with its name and the seconds.
     """
 
     mapper: Mapper

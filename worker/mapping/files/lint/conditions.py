@@ -11,7 +11,7 @@ from typing import Any
 from worker.documents.problems import Problem
 from worker.mapping.expressions.parser import Node
 from worker.mapping.files.lint.spots import Spot, first_character, walk
-from worker.mapping.files.lint.terms import ABORT, domain, term_key, term_uses
+from worker.mapping.files.lint.terms import ABORT, domain, is_term, term_key, term_uses
 from worker.mapping.files.topics import is_pattern
 
 MOST_COMBINATIONS = 20_000
@@ -117,6 +117,11 @@ def _holds(node: Node, values: dict[str, Any]) -> bool:
 
 
 def _value(node: Node, values: dict[str, Any]) -> Any:
+    if is_term(node):
+        value = values[term_key(node)]
+        if value is ABORT:
+            raise _Aborted
+        return value
     match node["type"]:
         case "literal":
             return node["value"]
@@ -130,13 +135,8 @@ def _value(node: Node, values: dict[str, Any]) -> Any:
             return value
         case "not_expression":
             return not _is_true(_value(node["children"][0], values))
-        case "comparator":
-            left, right = (_value(child, values) for child in node["children"])
-            return _compared(node["value"], left, right)
-    value = values[term_key(node)]
-    if value is ABORT:
-        raise _Aborted
-    return value
+    left, right = (_value(child, values) for child in node["children"])
+    return _compared(node["value"], left, right)
 
 
 def _compared(how: str, left: Any, right: Any) -> bool | None:

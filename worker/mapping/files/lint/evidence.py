@@ -20,6 +20,9 @@ from worker.mapping.expressions.parser import Node
 from worker.mapping.files.lint.misspelt import misspelt
 from worker.mapping.files.lint.spots import Spot, rules_of, walk
 
+SHORTEST_TEXT = 5
+"""Characters of a text in a comparison from which on a near one in a fixture is taken for what was meant."""
+
 _TYPES = {
     str: "a string",
     bool: "a boolean",
@@ -36,15 +39,19 @@ class Watched:
 
     Attributes:
         objects: for a field, the objects that it was looked up in.
+        others: for a field, the other values that it was asked of.
         sides: for a comparison, the values of its sides.
         operands: for `||`, the values of each operand that was evaluated, by its position.
         joined: for `join`, its lists.
+        texts: every literal text of the file's expressions.
     """
 
     objects: defaultdict[int, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    others: defaultdict[int, list[Any]] = field(default_factory=lambda: defaultdict(list))
     sides: defaultdict[int, list[tuple[Any, Any]]] = field(default_factory=lambda: defaultdict(list))
     operands: defaultdict[tuple[int, int], list[Any]] = field(default_factory=lambda: defaultdict(list))
     joined: defaultdict[int, list[Any]] = field(default_factory=lambda: defaultdict(list))
+    texts: frozenset[str] = frozenset()
 
 
 class _Watching(Interpreter):
@@ -57,6 +64,8 @@ class _Watching(Interpreter):
     def visit_field(self, node: Node, value: Any) -> Any:
         if isinstance(value, dict):
             self._watched.objects[id(node)].append(value)
+        elif value is not None:
+            self._watched.others[id(node)].append(value)
         return super().visit_field(node, value)
 
     def visit_comparator(self, node: Node, value: Any) -> Any:
@@ -89,7 +98,8 @@ def watch(
         spots: its expressions.
         records: the event, None for a tombstone, and `_kafka` of each record of its topics.
     """
-    watched = Watched()
+    every = (node["value"] for spot in spots for node in walk(spot.node) if node["type"] == "literal")
+    watched = Watched(texts=frozenset(value for value in every if isinstance(value, str)))
     for event, kafka in records:
         for index, rule in rules_of(document):
             when = [spot for spot in spots if spot.rule == index and spot.is_condition]
@@ -128,8 +138,10 @@ def evidence_findings(spot: Spot, watched: Watched) -> Iterator[Problem]:
         match node["type"]:
             case "field":
                 yield from _misspelt(spot, node, watched.objects[id(node)])
+                yield from _of_a_list(spot, node, watched)
             case "comparator":
                 yield from _never_that_type(spot, node, watched.sides[id(node)])
+                yield from _misspelt_text(spot, node, watched)
             case "or_expression":
                 yield from _replaced(spot, node, watched)
             case "function_expression" if node["value"] == "join":
@@ -143,6 +155,33 @@ def _misspelt(spot: Spot, node: Node, objects: list[dict[str, Any]]) -> Iterator
     meant = next((key for each in objects for key in each if misspelt(name, key)), None)
     if meant is not None:
         yield spot.warning(f"no fixture has '{name}' here", node["start"], f"did you mean '{meant}'?")
+
+
+def _of_a_list(spot: Spot, node: Node, watched: Watched) -> Iterator[Problem]:
+    """`lines.sku`, where `lines` is a list in every fixture that has it."""
+    others = watched.others[id(node)]
+    if others and not watched.objects[id(node)] and all(isinstance(value, list) for value in others):
+        name = node["value"]
+        hint = (
+            "length(...) counts them"
+            if name in ("length", "size", "count")
+            else f"write [].{name} or [0].{name}"
+        )
+        message = f"a list has no '{name}', and it is a list in the fixtures"
+        yield spot.warning(message, node["start"], hint)
+
+
+def _misspelt_text(spot: Spot, node: Node, watched: Watched) -> Iterator[Problem]:
+    """A text that no fixture has there, and that one has misspelt; not if a rule asks for that one too."""
+    literal = next((child for child in node["children"] if child["type"] == "literal"), None)
+    if literal is None or node["value"] not in ("eq", "ne") or len(str(literal["value"])) < SHORTEST_TEXT:
+        return
+    text = literal["value"]
+    found = {side for pair in watched.sides[id(node)] for side in pair if isinstance(side, str)} - {text}
+    exact = any(left == right for left, right in watched.sides[id(node)])
+    meant = next((value for value in sorted(found - watched.texts) if misspelt(str(text), value)), None)
+    if isinstance(text, str) and not exact and meant is not None:
+        yield spot.warning(f"no fixture has '{text}' here", literal["start"], f"did you mean '{meant}'?")
 
 
 def _never_that_type(spot: Spot, node: Node, sides: list[tuple[Any, Any]]) -> Iterator[Problem]:

@@ -47,21 +47,27 @@ def _of_file(document: Document, samples: Sequence[Sample]) -> Iterator[Problem]
     yield from literals.event_names(document, every, own)
     watched = evidence.watch(document, every, [(sample.event, sample.kafka) for sample in own])
     for spot in every:
-        yield from _of_spot(spot, topics, known, watched, has_samples=bool(own))
+        yield from _of_spot(spot, topics, known, watched, [sample.event for sample in own])
 
 
 def _of_spot(
-    spot: Spot, topics: list[str], known: frozenset[str], watched: evidence.Watched, *, has_samples: bool
+    spot: Spot,
+    topics: list[str],
+    known: frozenset[str],
+    watched: evidence.Watched,
+    events: Sequence[dict[str, Any] | None],
 ) -> Iterator[Problem]:
     """The findings of one expression. What is plain from its text alone explains what else would be found."""
     plain = [
-        *names.name_findings(spot, known, has_samples=has_samples),
+        *names.name_findings(spot, known, has_samples=bool(events)),
         *literals.literal_words(spot, known),
         *names.negation_findings(spot),
         *names.default_findings(spot),
+        *names.pipe_findings(spot),
     ]
     plain = plain or list(conditions.condition_findings(spot, topics))
-    yield from plain or evidence.evidence_findings(spot, watched)
+    plain = plain or list(evidence.evidence_findings(spot, watched))
+    yield from plain or literals.quoted_paths(spot, events)
 
 
 def _is_of(name: str, topic: str) -> bool:

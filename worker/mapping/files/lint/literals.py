@@ -55,6 +55,16 @@ def literal_words(spot: Spot, known: frozenset[str]) -> Iterator[Problem]:
             yield spot.warning(f"{name} is read as the event's field of that name", node["start"], hint)
 
 
+def quoted_paths(spot: Spot, events: Sequence[dict[str, Any] | None]) -> Iterator[Problem]:
+    """Literal text that is the path of a value in a fixture: `"'order.id'"`."""
+    text = spot.node["value"] if spot.node["type"] == "literal" else None
+    if not (isinstance(text, str) and "." in text and _PATH.fullmatch(text)):
+        return
+    if any(_found(event, text) is not None for event in events):
+        message = f"this is the text {text}, and not what a fixture has there"
+        yield spot.warning(message, spot.node["start"], f"write {text} without the single quotes")
+
+
 def event_names(document: Document, spots: Sequence[Spot], samples: Sequence[Sample]) -> Iterator[Problem]:
     """`event:` with an expression in it: it is literal text."""
     for rule, path, call in calls_of(document):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from worker.documents.problems import Problem
@@ -85,6 +86,20 @@ def negation_findings(spot: Spot) -> Iterator[Problem]:
             path = path_text(negated)
             message = f"this negates only what stands before the {'dot' if path else 'bracket'}"
             yield spot.warning(message, first["start"], f"write !({path or '...'})")
+
+
+_BOOLEAN = frozenset({"comparator", "not_expression", "and_expression", "or_expression"})
+
+
+def pipe_findings(spot: Spot) -> Iterator[Problem]:
+    """`|` between conditions: it asks the result of the left one for what stands on the right."""
+    for node in walk(spot.node):
+        children = node["children"] if node["type"] == "pipe" else []
+        for index, (left, right) in enumerate(pairwise(children)):
+            if left["type"] == "comparator" and right["type"] in _BOOLEAN:
+                yield spot.warning(
+                    "`|` hands the result on; it is no `or`", node["operators"][index], "write ||"
+                )
 
 
 def path_text(node: Node) -> str | None:

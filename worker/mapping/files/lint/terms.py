@@ -17,6 +17,9 @@ from worker.mapping.files.lint.names import path_text
 ABORT = object()
 """In a domain: a function was given what it cannot take, which makes the whole expression null."""
 
+OTHER, ANOTHER = "\x001", "\x002"
+"""In a domain: texts that are no literal of the mapping; without letters, so that no function changes them."""
+
 _LOGICAL = frozenset({"or_expression", "and_expression", "not_expression", "comparator", "literal"})
 _ORDERING = frozenset({"lt", "lte", "gt", "gte"})
 
@@ -70,6 +73,19 @@ _KAFKA_TEXTS = frozenset({"_kafka.key", "_kafka.timestamp"})
 _KAFKA_NUMBERS = frozenset({"_kafka.partition", "_kafka.offset"})
 
 
+def is_term(node: Node) -> bool:
+    """Whether a part of a condition is looked at as a whole.
+
+    A comparison of two terms is one, but for a term with itself: what each can be says nothing of whether they agree.
+    """
+    if node["type"] != "comparator":
+        return node["type"] not in _LOGICAL
+    left, right = node["children"]
+    if "literal" in (left["type"], right["type"]):
+        return False
+    return not (is_term(left) and is_term(right) and term_key(left) == term_key(right))
+
+
 def term_key(node: Node) -> str:
     """The same for terms that always have the same value."""
     path = path_text({**node, "quoted": False}) if node["type"] == "field" else path_text(node)
@@ -95,21 +111,20 @@ def term_uses(node: Node) -> dict[str, tuple[Node, set[str], list[Any]]]:
 def _gather(
     node: Node, use: str, literals: list[Any], uses: dict[str, tuple[Node, set[str], list[Any]]]
 ) -> None:
-    kind = node["type"]
-    if kind == "comparator":
+    if is_term(node):
+        _, ways, compared = uses.setdefault(term_key(node), (node, set(), []))
+        ways.add(use)
+        compared += literals
+    elif node["type"] == "comparator":
         how = "order" if node["value"] in _ORDERING else "equal"
         values = [child["value"] for child in node["children"] if child["type"] == "literal"]
         for child in node["children"]:
             _gather(child, how, values, uses)
-    elif kind in _LOGICAL:
+    else:
         for child in node["children"]:
             _gather(child, use, literals, uses)
             if use != "truth":
                 _gather(child, "truth", [], uses)
-    else:
-        _, ways, compared = uses.setdefault(term_key(node), (node, set(), []))
-        ways.add(use)
-        compared += literals
 
 
 def domain(node: Node, ways: set[str], literals: Sequence[Any], topics: Sequence[str] | None) -> list[Any]:
@@ -126,6 +141,8 @@ def domain(node: Node, ways: set[str], literals: Sequence[Any], topics: Sequence
         return list(topics)
     if key == "_kafka":
         return [{"topic": ""}]
+    if node["type"] == "comparator":
+        return [True, False, None, *_abort(node)]
     name = node["value"] if node["type"] == "function_expression" else None
     if name == "type":
         return [*_TYPE_NAMES, *_abort(node)]
@@ -140,9 +157,9 @@ def domain(node: Node, ways: set[str], literals: Sequence[Any], topics: Sequence
 
 
 def _values(ways: set[str], literals: Sequence[Any]) -> list[Any]:
-    values: list[Any] = [None, "\x00other", *literals]
+    values: list[Any] = [None, OTHER, *literals]
     if "equal" in ways:
-        values += ["\x00another", False, True]
+        values += [ANOTHER, False, True]
     if "order" in ways:
         numbers = sorted({value for value in literals if _is(value, float)})
         values += [numbers[0] - 1, numbers[-1] + 1] if numbers else [0, 1]
@@ -153,7 +170,7 @@ def _values(ways: set[str], literals: Sequence[Any]) -> list[Any]:
 
 
 _SOME: dict[type, list[Any]] = {
-    str: ["", "\x00other"],
+    str: ["", OTHER],
     list: [[], [None]],
     dict: [{}, {"": None}],
     bool: [False, True],

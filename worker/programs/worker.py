@@ -1,0 +1,139 @@
+"""One worker: the pipeline with its adapters."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from worker.adapters.dead_letter_topic.writer import DeadLetterTopic, TopicUnknownError
+from worker.adapters.kafka.source import KafkaSource
+from worker.adapters.pipelines_api.client import PipelinesApi
+from worker.core.message_id import MessageIds
+from worker.pipeline.pipeline import Pipeline
+from worker.pipeline.ports import SourceFailed
+from worker.telemetry.logs import log
+from worker.telemetry.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from worker.core.records import Converter
+    from worker.documents.problems import Problem
+    from worker.mapping.mappings import Mappings
+    from worker.settings import Settings
+    from worker.telemetry.telemetry import Observation
+
+DONE, HALTED = 0, 1
+
+RETRY_SECONDS = 1.0
+"""How long to wait before checking the dead-letter topic again if brokers did not respond."""
+
+
+class Worker:
+    """One worker, with all its parts connected.
+
+    Args:
+        settings: worker.yaml.
+        mappings: the mapping files.
+    """
+
+    def __init__(self, settings: Settings, mappings: Mappings) -> None:
+        self._settings = settings
+        self._mappings = mappings
+        self._ids: MessageIds | None = None
+        self._unchecked: str | None = None
+        self.telemetry = Telemetry(settings.telemetry)
+        self.source = KafkaSource(
+            settings.kafka,
+            settings.memory,
+            mappings.subscriptions,
+            self.telemetry,
+            before_joining=self._check_dead_letters,
+        )
+        self.dead_letters = DeadLetterTopic(settings.kafka, self.telemetry)
+        self.destination = PipelinesApi(settings.pipelines, self.telemetry)
+        self.pipeline = Pipeline(
+            self.source,
+            self.destination,
+            self.dead_letters,
+            self._converter,
+            settings,
+            self.telemetry,
+        )
+        self.telemetry.observe(self._observation)
+
+    async def run(self, *, until_caught_up: bool = False) -> int:
+        """Work until a signal, or until caught up; returns the exit code."""
+        self._log_start()
+        try:
+            finished = await self.pipeline.run(until_caught_up=until_caught_up)
+        except SourceFailed as failure:
+            log(logging.ERROR, "source_failed", str(failure))
+            return HALTED
+        self.telemetry.worker_stopped(finished=finished)
+        return DONE if finished else HALTED
+
+    def problems(self) -> list[dict[str, str]]:
+        """Why the worker is not ready, for `/readyz`."""
+        unchecked = f"the dead-letter topic could not be checked yet: {self._unchecked}"
+        waiting = [{"reason": "DEAD_LETTERS_REFUSED", "detail": unchecked}] if self._unchecked else []
+        joining = [] if self.source.joined else [{"reason": "JOINING", "detail": "not in its group yet"}]
+        return [*joining, *waiting, *self.source.problems(), *self.pipeline.problems()]
+
+    async def close(self) -> None:
+        """Close the connections and export what is left."""
+        await self.destination.close()
+        await self.dead_letters.close()
+        await asyncio.to_thread(self.telemetry.shutdown)
+
+    async def _check_dead_letters(self) -> None:
+        """Check the dead-letter topic, without which nothing may be consumed. Raises `SourceFailed`."""
+        problems = await self._dead_letter_problems()
+        for problem in problems:
+            level = logging.WARNING if problem.warning else logging.ERROR
+            log(level, "dead_letter_topic_checked", str(problem))
+        if any(not problem.warning for problem in problems):
+            raise SourceFailed("the dead-letter topic cannot be used")
+
+    async def _dead_letter_problems(self) -> list[Problem]:
+        while True:
+            try:
+                problems = await self.dead_letters.check(self._mappings.subscriptions)
+            except TopicUnknownError as error:
+                self._unchecked = str(error)
+                self.telemetry.source_failed(self._unchecked.partition(":")[0])
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                self._unchecked = None
+                return problems
+
+    def _log_start(self) -> None:
+        for warning in (*self._settings.warnings, *self._mappings.warnings):
+            self.telemetry.configuration_warned(str(warning))
+        self.telemetry.worker_started(
+            group_id=self._settings.kafka.group_id,
+            topics=self._mappings.subscriptions,
+            url=self._settings.pipelines.base_url,
+        )
+
+    async def _converter(self, topic: str) -> Converter:
+        """Compile a topic's mapping in a thread: a thousand rules take seconds."""
+        ids, on_slow = self._message_ids(), self._notify_slow
+        on_no_call = self.telemetry.rules_known(topic, self._mappings.conditional_rules(topic))
+        convert = await asyncio.to_thread(self._mappings.converter, topic, ids, on_slow, on_no_call)
+        assert convert is not None, "only what the mappings subscribe to is consumed"
+        return convert
+
+    def _notify_slow(self, mapper: str, seconds: float) -> None:
+        """Log it later: a mapping can be interrupted at any point, and must not hold the log's lock when it is."""
+        asyncio.get_running_loop().call_soon(self.telemetry.mapper_was_slow, mapper, seconds)
+
+    def _message_ids(self) -> MessageIds:
+        """The message ids of this cluster, whose id is known once the source is open."""
+        if self._ids is None:
+            self._ids = MessageIds(self.source.cluster_id)
+            self.dead_letters.cluster_id = self.source.cluster_id
+        return self._ids
+
+    def _observation(self) -> Observation:
+        return replace(self.pipeline.observation(), lag=self.source.lags())
