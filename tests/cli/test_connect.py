@@ -126,7 +126,7 @@ async def test_one_record_is_explained_step_by_step(cli: Cli, cluster: EmbeddedC
     assert done.code == 0
     assert "orders:2:0" in done.out
     assert "header   source: web" in done.out
-    assert "rule     config/mappings/orders.yaml:3" in done.out
+    assert "rule config/mappings/orders.yaml:3 matches" in done.out
     assert '"event": "Order Completed"' in done.out
     missing = await asyncio.to_thread(cli, "map", "--explain", "orders:2:7")
     assert (missing.code, missing.out) == (1, "")

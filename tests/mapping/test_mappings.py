@@ -111,7 +111,7 @@ def person(event):
 """
 
 
-def test_a_mapper_rule_makes_what_its_function_says(tmp_path: Path) -> None:
+def test_a_mapper_rule_sends_the_calls_of_its_function(tmp_path: Path) -> None:
     (tmp_path / "mapper_of_test_mappings.py").write_text(MAPPER)
     rules = "rules:\n  - {when: '`true`', mapper: 'mapper_of_test_mappings:person'}\n"
     write(tmp_path, a=f"topics: [orders]\n{rules}")
@@ -131,7 +131,7 @@ def test_a_mapper_rule_makes_what_its_function_says(tmp_path: Path) -> None:
     assert destructive.reason == "NOT_ALLOWED"
 
 
-def test_a_mapper_that_cannot_be_loaded_is_told_at_the_rule(tmp_path: Path) -> None:
+def test_a_mapper_that_cannot_be_loaded_is_reported_at_the_rule(tmp_path: Path) -> None:
     (tmp_path / "broken_of_test_mappings.py").write_text("\n\nimport no_such_thing_at_all\n")
     write(tmp_path, a="topics: [a]\nrules:\n  - mapper: broken_of_test_mappings:f\n")
     (told,) = problems(tmp_path, mapper_path=(str(tmp_path),))
@@ -139,7 +139,7 @@ def test_a_mapper_that_cannot_be_loaded_is_told_at_the_rule(tmp_path: Path) -> N
     assert "broken_of_test_mappings.py:3" in told
 
 
-def test_an_explanation_says_which_rule_and_what_would_be_sent(tmp_path: Path) -> None:
+def test_an_explanation_has_the_rule_and_the_calls(tmp_path: Path) -> None:
     rules = "rules:\n  - {when: x, call: identify, userId: id}\n  - {call: track, event: orderCompleted, userId: id}\n"
     write(tmp_path, a=f"topics: [orders]\n{rules}")
     mappings = load(tmp_path)

@@ -78,7 +78,7 @@ def _place(problem: Problem) -> tuple[str | None, int | None, int | None]:
 def _uncovered(mappings: Mappings, config_file: Path) -> dict[str, list[str]]:
     """What the fixtures do not cover, if there are any. Raises ConfigError with the fixtures' problems."""
     from worker.cli.test import fixture_folder, run_all
-    from worker.mapping.trying.fixtures import events_without_rules, topics_without_events
+    from worker.mapping.trying.coverage import events_without_rules, topics_without_events
 
     results = run_all(mappings, [fixture_folder(config_file)])
     if not results:

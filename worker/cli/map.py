@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.options import ConfigOption, chosen_config, load
+from worker.cli.map_input import STANDARD_INPUT, read_values, records_of
+from worker.cli.options import ConfigOption, chosen_config, coordinates, is_coordinates, load
 
 if TYPE_CHECKING:
-    from worker.core.records import Record
+    from worker.core.message_id import MessageIds
+    from worker.core.records import Partition, Record
     from worker.mapping.mappings import Mappings
+    from worker.settings import Settings
 
 
 def map_events(
     context: typer.Context,
     file: Annotated[
-        Path | None,
+        str | None,
         typer.Argument(
             metavar="FILE",
-            exists=True,
-            dir_okay=False,
-            help="One JSON event a line. [default: standard input]",
+            help="JSON events: one a line, one document, or an array. `-` is standard input. A name "
+            "TOPIC:PARTITION:OFFSET that is no file is a record. [default: standard input]",
             show_default=False,
         ),
     ] = None,
@@ -37,6 +38,9 @@ def map_events(
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="A header for every record; repeatable."),
     ] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="FILE, or standard input, holds the bytes of one record's value.")
+    ] = False,
     from_topic: Annotated[
         str | None,
         typer.Option(
@@ -47,9 +51,17 @@ def map_events(
         int, typer.Option(metavar="N", min=1, help="With --from-topic: how many of the newest records.")
     ] = 10,
     explain: Annotated[
-        str | None,
+        bool,
         typer.Option(
-            metavar="TOPIC:PARTITION:OFFSET", help="Show step by step how one real record becomes calls."
+            "--explain", help="Show step by step which rules are tried and what each expression finds."
+        ),
+    ] = False,
+    diff: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OLD_MAPPING",
+            exists=True,
+            help="Show what changes for the events compared with this older mapping file, or folder of them.",
         ),
     ] = None,
     source: Annotated[
@@ -60,27 +72,51 @@ def map_events(
 ) -> None:
     """Show what would be sent for events, one JSON line each. Nothing is sent. Exits with 1 if any is rejected."""
     path = chosen_config(context, config)
-    if sum(map(bool, (file, from_topic, explain, source))) > 1:
-        raise typer.BadParameter("use only one of FILE, --from-topic, --explain and --source")
-    if from_topic or explain:
-        from worker.cli.map_kafka import map_from_kafka
-
-        rejected = map_from_kafka(path, from_topic, limit, explain)
+    if sum(map(bool, (file, from_topic, source))) > 1:
+        raise typer.BadParameter("use only one of FILE, --from-topic and --source")
+    if sum(map(bool, (diff, explain, source))) > 1:
+        raise typer.BadParameter("use only one of --diff, --explain and --source")
+    at = _coordinates_if_no_file(file)
+    settings, mappings = load(path, needs_key=False)
+    if at or from_topic:
+        topic = at[0][0] if at else str(from_topic)
+        _check_topic(mappings, topic)
+        records, ids = _from_kafka(settings, topic, limit, at)
     else:
-        _, mappings = load(path, needs_key=False)
         topic = _chosen_topic(mappings, topic)
         if source:
             _print_source(mappings, topic)
             return
-        rejected = _map_lines(mappings, _records(_lines(file), topic, key, _headers(header or [])))
+        records, ids = _from_input(file, topic, key, header or [], raw=raw)
+    from worker.cli.verdicts import MappedRecords, print_verdicts
+
+    mapped = MappedRecords(mappings, records, ids, of_kafka=bool(at or from_topic))
+    if diff is not None:
+        from worker.cli.map_diff import old_mappings, print_differences
+
+        rejected = print_differences(mapped, old_mappings(settings, diff, topic))
+    elif explain:
+        from worker.cli.explaining import print_all_steps
+
+        rejected = print_all_steps(mapped)
+    else:
+        rejected = print_verdicts(mapped)
     raise typer.Exit(1 if rejected else 0)
 
 
-def _print_source(mappings: Mappings, topic: str) -> None:
-    from worker.core.message_id import MessageIds
-    from worker.mapping.trying.preview import PREVIEW_CLUSTER
+def _coordinates_if_no_file(file: str | None) -> tuple[Partition, int] | None:
+    """The record that an argument names; None for a file and for standard input."""
+    if file is None or file == STANDARD_INPUT or Path(file).exists():
+        return None
+    if is_coordinates(file):
+        return coordinates(file, "FILE")
+    raise typer.BadParameter(f"there is no file '{file}', and it is no TOPIC:PARTITION:OFFSET")
 
-    typer.echo(mappings.source(topic, MessageIds(PREVIEW_CLUSTER)), nl=False)
+
+def _print_source(mappings: Mappings, topic: str) -> None:
+    from worker.mapping.trying.preview import PREVIEW_IDS
+
+    typer.echo(mappings.source(topic, PREVIEW_IDS), nl=False)
 
 
 def _chosen_topic(mappings: Mappings, topic: str | None) -> str:
@@ -90,9 +126,14 @@ def _chosen_topic(mappings: Mappings, topic: str | None) -> str:
         return known[0]
     if topic is None:
         raise typer.BadParameter(f"which topic? --topic takes one of: {', '.join(known)}")
-    if mappings.file_of(topic) is None:
-        raise typer.BadParameter(f"no mapping names the topic '{topic}'; there are: {', '.join(known)}")
+    _check_topic(mappings, topic)
     return topic
+
+
+def _check_topic(mappings: Mappings, topic: str) -> None:
+    """A topic that no mapping names is a usage error with near matches."""
+    if said := mappings.unknown_topic(topic):
+        raise typer.BadParameter(said)
 
 
 def _headers(options: Iterable[str]) -> list[tuple[str, bytes | None]]:
@@ -105,37 +146,17 @@ def _headers(options: Iterable[str]) -> list[tuple[str, bytes | None]]:
     return headers
 
 
-def _lines(file: Path | None) -> Iterator[bytes]:
-    """The lines that are not blank, without their ends."""
-    source = file.open("rb") if file else sys.stdin.buffer
-    with source:
-        for line in source:
-            if content := line.strip():
-                yield content
+def _from_input(
+    file: str | None, topic: str, key: str | None, header: Iterable[str], *, raw: bool
+) -> tuple[Iterable[Record], MessageIds]:
+    from worker.mapping.trying.preview import PREVIEW_IDS
+
+    return records_of(read_values(file, raw=raw), topic, key, _headers(header), raw=raw), PREVIEW_IDS
 
 
-def _records(
-    lines: Iterable[bytes], topic: str, key: str | None, headers: list[tuple[str, bytes | None]]
-) -> Iterator[Record]:
-    """The lines as records, as if they were produced now, one after the other."""
-    from time import time
+def _from_kafka(
+    settings: Settings, topic: str, limit: int, at: tuple[Partition, int] | None
+) -> tuple[Iterable[Record], MessageIds]:
+    from worker.cli.map_kafka import newest_records, one_record
 
-    from worker.mapping.trying.preview import PreviewRecord
-
-    key_bytes = key.encode() if key is not None else None
-    for offset, line in enumerate(lines):
-        yield PreviewRecord(topic, line, key_bytes, headers, int(time() * 1000), (0, offset))
-
-
-def _map_lines(mappings: Mappings, records: Iterable[Record]) -> int:
-    """Print the result of each record; returns how many were rejected."""
-    from itertools import takewhile
-
-    from worker.cli.streams import output_is_gone
-    from worker.cli.verdicts import print_verdict
-    from worker.core.message_id import MessageIds
-    from worker.mapping.trying.preview import PREVIEW_CLUSTER
-
-    ids = MessageIds(PREVIEW_CLUSTER)
-    wanted = takewhile(lambda _: not output_is_gone(), records)
-    return sum(print_verdict(mappings.explain(record, ids)) for record in wanted)
+    return newest_records(settings, topic, limit) if at is None else one_record(settings, at)

@@ -1,40 +1,48 @@
-"""`map` of records from Kafka."""
+"""The records of Kafka that `map` shows."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import typer
 
 from worker.adapters.kafka.reader import KafkaReader
-from worker.cli.options import coordinates, load
-from worker.cli.verdicts import print_explanation, print_record, print_verdict
 from worker.core.message_id import MessageIds
 from worker.pipeline.ports import SourceFailed
 
+if TYPE_CHECKING:
+    from worker.core.records import Partition, Record
+    from worker.settings import Settings
 
-def map_from_kafka(path: Path, topic: str | None, limit: int, explained: str | None) -> int:
-    """Print the results of real records; returns how many were rejected."""
-    settings, mappings = load(path, needs_key=False)
-    wanted = coordinates(explained, "--explain") if explained else None
+
+def newest_records(settings: Settings, topic: str, limit: int) -> tuple[list[Record], MessageIds]:
+    """The newest records of a topic, and what makes the ids of its cluster."""
+    with _reader(settings) as reader:
+        return reader.latest(topic, limit), MessageIds(reader.cluster_id())
+
+
+def one_record(settings: Settings, at: tuple[Partition, int]) -> tuple[list[Record], MessageIds]:
+    """The record at these coordinates, and what makes the ids of its cluster."""
+    with _reader(settings) as reader:
+        record, ids = reader.record(*at), MessageIds(reader.cluster_id())
+    if record is None:
+        (topic, partition), offset = at
+        typer.echo(f"no record at {topic}:{partition}:{offset}", err=True)
+        raise typer.Exit(1)
+    return [record], ids
+
+
+@contextmanager
+def _reader(settings: Settings) -> Iterator[KafkaReader]:
+    """A reader of the brokers; a failure ends the command."""
     try:
         reader = KafkaReader(settings)
         try:
-            ids = MessageIds(reader.cluster_id())
-            if wanted is None:
-                return sum(
-                    print_verdict(mappings.explain(each, ids)) for each in reader.latest(topic or "", limit)
-                )
-            record = reader.record(*wanted)
+            yield reader
         finally:
             reader.close()
     except SourceFailed as error:
         typer.echo(f"kafka: {error}", err=True)
         raise typer.Exit(1) from None
-    if record is None:
-        typer.echo(f"no record at {explained}", err=True)
-        raise typer.Exit(1)
-    explanation = mappings.explain(record, ids)
-    print_record(record)
-    print_explanation(explanation)
-    return explanation.rejected is not None

@@ -45,6 +45,11 @@ def load(path: Path, *, needs_key: bool) -> tuple[Settings, Mappings]:
     return load_configuration(path, os.environ, needs_key=needs_key, further_checks=_refused_properties)
 
 
+def is_coordinates(text: str) -> bool:
+    """Whether this looks like `TOPIC:PARTITION:OFFSET`."""
+    return _COORDINATES.fullmatch(text) is not None
+
+
 def coordinates(text: str, option: str) -> tuple[Partition, int]:
     """Topic, partition and offset of `TOPIC:PARTITION:OFFSET`."""
     match = _COORDINATES.fullmatch(text)

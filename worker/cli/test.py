@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from worker.cli.lines import print_line
 from worker.cli.options import ConfigOption, chosen_config, load
+from worker.core.near_matches import did_you_mean
 from worker.documents.problems import ConfigError
 
 if TYPE_CHECKING:
@@ -27,6 +30,12 @@ def run_fixtures(
             show_default=False,
         ),
     ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "-k", metavar="TEXT", help="Run only the fixtures whose name contains this text, in any case."
+        ),
+    ] = None,
     update: Annotated[
         bool, typer.Option("--update", help="Write today's results into the fixtures that differ.")
     ] = False,
@@ -43,15 +52,18 @@ def run_fixtures(
     if not results:
         typer.echo(f"no fixtures in {', '.join(map(str, paths))}", err=True)
         raise typer.Exit(1)
+    if name is not None:
+        results = _named(results, name)
     if update:
-        _update(results)
+        _update(mappings, results)
         return
     if junit:
         from worker.cli.junit import write_report
 
         write_report(junit, results)
     _print(results)
-    _print_coverage(mappings, results)
+    if name is None:
+        _print_coverage(mappings, results)
     raise typer.Exit(0 if all(result.passed for result in results) else 1)
 
 
@@ -98,17 +110,50 @@ def _read(files: Sequence[Path]) -> list[Fixture]:
     return fixtures
 
 
-def _update(results: Sequence[FixtureResult]) -> None:
+def _named(results: Sequence[FixtureResult], text: str) -> list[FixtureResult]:
+    """The results of the fixtures whose name contains a text."""
+    found = [each for each in results if text.casefold() in each.fixture.name.casefold()]
+    if not found:
+        hint = did_you_mean(text, [each.fixture.name for each in results])
+        typer.echo(f"no fixture has '{text}' in its name" + (f" ({hint})" if hint else ""), err=True)
+        raise typer.Exit(1)
+    return found
+
+
+def _update(mappings: Mappings, results: Sequence[FixtureResult]) -> None:
     from worker.mapping.trying.fixtures import updated
 
-    names = sorted({_file(result) for result in results if not result.passed})
+    unknown = [each for each in results if mappings.unknown_topic(each.fixture.record.topic())]
+    if unknown:  # what is expected of these is not at fault
+        _print(unknown)
+        raise typer.Exit(1)
+    changed = [result for result in results if not result.passed]
+    names = sorted({_file(result) for result in changed})
     for name in names:
         source = Path(name).read_text(encoding="utf-8")
         text = updated(source, [result for result in results if _file(result) == name])
         Path(name).write_text(text, encoding="utf-8")
         typer.echo(name)
+    _print_changes(changed)
     done = "updated; review the diff before you commit it" if names else "no fixture differs"
     typer.echo(done, err=True)
+
+
+def _print_changes(changed: Sequence[FixtureResult]) -> None:
+    """Print what was expected and what is now expected, first where that is less than before."""
+    from worker.mapping.trying.fixtures import expected_outcome
+
+    def is_loss(result: FixtureResult) -> bool:
+        return not result.outcome.startswith(expected_outcome(result.fixture)) and result.outcome != "sent"
+
+    for result in sorted(changed, key=lambda result: not is_loss(result)):
+        was, color = expected_outcome(result.fixture), None
+        said = "its calls are different now"
+        if is_loss(result):
+            said, color = f"is {result.outcome} now, was {was}", "red"
+        elif was != "sent":
+            said = f"is {result.outcome} now, was {was}"
+        print_line(f"{result.fixture.at}: {result.fixture.name}: {said}", fg=color, err=True)
 
 
 def _file(result: FixtureResult) -> str:
@@ -130,10 +175,12 @@ def _print(results: Sequence[FixtureResult]) -> None:
 
 
 def _print_coverage(mappings: Mappings, results: Sequence[FixtureResult]) -> None:
-    from worker.mapping.trying.fixtures import rules_never_hit
+    from worker.mapping.trying.coverage import never_filled, rules_never_hit
 
     rules = sum(len(file.rules) for file in mappings.files)
     missed = rules_never_hit(mappings, results)
     typer.echo(f"{rules - len(missed)} of {rules} rules are covered", err=True)
     if missed:
-        typer.echo(f"no fixture reaches: {', '.join(missed)}", err=True)
+        print_line(f"no fixture reaches: {', '.join(missed)}", err=True)
+    for file, fields in groupby(never_filled(mappings, results), lambda each: each.file):
+        print_line(f"{file}: no fixture fills {', '.join(map(str, fields))}", err=True)

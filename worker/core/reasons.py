@@ -64,7 +64,13 @@ class Rejected(Exception):  # noqa: N818 - a verdict on a record, not a fault of
         detail: a sentence for people. It names fields and limits, never a value from the record.
         call_index: which of the record's calls, counted from 0; None if no single call is the cause.
         rule: the mapping rule that made the call, as `file:line`; None where no rule was reached.
+        field: the key of the mapping file whose value was refused, such as `userId` or `properties.total`; None where
+            it is not known.
+        at: where that key, or else its call or rule, stands in the mapping file, as `file:line:column`.
     """
+
+    field: str | None = None
+    at: str | None = None
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ Example:
 from __future__ import annotations
 
 import glob
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 import orjson
 
 from worker.core.message_id import MessageIds
+from worker.core.near_matches import did_you_mean
 from worker.core.reasons import Rejected
 from worker.core.records import BODY, RULE, Converter, QueuedCall, Record, RejectedRecord
 from worker.customerio import catalog
@@ -47,6 +49,8 @@ class Explanation:
         rejected: why the record can never be delivered; None if it can be.
         sizes: the exact bytes of each call.
         warnings: what the API accepts but is probably a mistake.
+        traceback: of the exception that a Python mapper raised, with its message, which may quote the record; None if
+            none did.
     """
 
     rule: str | None = None
@@ -55,6 +59,7 @@ class Explanation:
     rejected: Rejected | None = None
     sizes: list[int] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    traceback: str | None = None
 
 
 class Mappings:
@@ -80,6 +85,7 @@ class Mappings:
         self._max_call_bytes = max_call_bytes
         self._batch_contexts = batch_contexts
         self._explaining: tuple[tuple[str, MessageIds], tuple[Converter, list[str]]] | None = None
+        self._raised: BaseException | None = None
 
     @classmethod
     def load(  # noqa: PLR0913 - the settings of worker.yaml about mappings; all but the first by name
@@ -145,6 +151,15 @@ class Mappings:
             raise ConfigError([Problem(f"the topic '{topic}' is claimed by {names}", found[1].document.file)])
         return found[0] if found else None
 
+    def unknown_topic(self, topic: str) -> str | None:
+        """What to say of a topic that no file names, with what was probably meant; None if a file does."""
+        if self.file_of(topic) is not None:
+            return None
+        known = self.subscriptions
+        hint = did_you_mean(topic, known)
+        said = f"no mapping names the topic '{topic}'; there are: {', '.join(known)}"
+        return f"{said} ({hint})" if hint else said
+
     def conditional_rules(self, topic: str) -> list[str]:
         """The topic's rules that have a `when`, as `file:line`."""
         file = self.file_of(topic)
@@ -187,13 +202,16 @@ class Mappings:
         calls: list[QueuedCall] = []
         rejected: list[RejectedRecord] = []
         no_calls.clear()
+        self._raised = None
         converter([record], calls, rejected)
         if rejected:
             ((_, verdict),) = rejected
-            return Explanation(rule=verdict.rule, rejected=verdict)
+            return Explanation(rule=verdict.rule, rejected=verdict, traceback=self._traceback())
         if no_calls:
             return Explanation(rule=no_calls[0], ignored="the mapper returned nothing")
-        return _explanation(calls) if calls else Explanation(ignored="no rule matched")
+        if not calls:
+            return Explanation(ignored="tombstone" if record.value() is None else "no rule matched")
+        return _explanation(calls)
 
     def _explaining_converter(
         self, file: MappingFile, topic: str, ids: MessageIds
@@ -205,9 +223,21 @@ class Mappings:
         if self._explaining is None or self._explaining[0] != (topic, ids):
             no_calls: list[str] = []
             target = self._target(topic, ids)
-            compiled = compile_mapping(file, target, self._mappers, on_no_call=no_calls.append)
+            mappers = {name: replace(each, on_error=self._keep) for name, each in self._mappers.items()}
+            compiled = compile_mapping(file, target, mappers, on_no_call=no_calls.append)
             self._explaining = ((topic, ids), (compiled, no_calls))
         return self._explaining[1]
+
+    def _traceback(self) -> str | None:
+        """Of the exception that a mapper raised just now, from the mapper's own first line on."""
+        if self._raised is None:
+            return None
+        error, self._raised = self._raised, None
+        frames = error.__traceback__.tb_next if error.__traceback__ else None
+        return "".join(traceback.format_exception(type(error), error, frames))
+
+    def _keep(self, error: BaseException) -> None:
+        self._raised = error
 
     def _target(self, topic: str, ids: MessageIds) -> Target:
         return Target(topic, ids, self._max_call_bytes, self._batch_contexts)

@@ -80,7 +80,7 @@ def at(body: dict[str, Any], place: tuple[str, ...]) -> Any:
 
 @pytest.mark.parametrize("name", CALLS)
 @given(data=st.data())
-def test_what_a_builder_makes_is_valid_as_it_stands(name: str, data: st.DataObject) -> None:
+def test_a_builders_call_is_valid(name: str, data: st.DataObject) -> None:
     given_ = data.draw(arguments(name))
     before = repr(given_)
     call = builder(name)(**given_)
@@ -105,7 +105,7 @@ def test_every_field_is_sent_at_each_of_its_places(name: str, data: st.DataObjec
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_a_builder_takes_exactly_what_its_call_takes(name: str) -> None:
+def test_a_builder_has_exactly_the_parameters_of_its_call(name: str) -> None:
     own = {parameter for parameter in inspect.signature(builder(name)).parameters if parameter != "common"}
     assert own | Common.__annotations__.keys() == {field.parameter for field in CALLS[name].fields.values()}
     with pytest.raises(TypeError):
@@ -113,7 +113,7 @@ def test_a_builder_takes_exactly_what_its_call_takes(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_no_keyword_reaches_what_a_builder_is_made_of(name: str) -> None:
+def test_no_keyword_reaches_the_constants_of_a_builder(name: str) -> None:
     written: Any = inspect.unwrap(builder(name), stop=lambda function: hasattr(function, "__code__"))
     code = written.__code__
     taken = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
@@ -129,7 +129,7 @@ def test_the_package_offers_a_builder_for_every_call_and_nothing_undocumented() 
     assert {name for name, spec in CALLS.items() if spec.destructive} == DESTRUCTIVE_CALLS
 
 
-def test_a_device_is_in_both_places_beside_what_was_there() -> None:
+def test_a_device_is_added_in_both_places() -> None:
     context = {"app": {"namespace": "io.example"}, "device": {"model": "m"}}
     call = worker.create_or_update_device(
         user_id=42, token="t", device_type="ios", properties={"plan": "pro"}, context=context
@@ -197,7 +197,7 @@ def test_blank_ids_count_as_absent() -> None:
         (lambda: worker.alias(user_id="u", previous_id=[]), "INVALID_ID"),  # type: ignore[arg-type]
     ],
 )  # fmt: skip
-def test_what_can_never_be_delivered_is_refused_at_once(make: Callable[[], Call], reason: str) -> None:
+def test_a_builder_refuses_an_invalid_call(make: Callable[[], Call], reason: str) -> None:
     with pytest.raises(Rejected) as caught:
         make()
     assert caught.value.reason == reason

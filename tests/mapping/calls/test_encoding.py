@@ -21,7 +21,7 @@ def endless() -> dict[str, Any]:
 
 
 @given(json_objects)
-def test_what_is_json_is_encoded_exactly(properties: dict[str, Any]) -> None:
+def test_json_values_are_encoded_exactly(properties: dict[str, Any]) -> None:
     assert orjson.loads(encode({"properties": properties})) == {"properties": properties}
 
 
@@ -44,7 +44,7 @@ def test_what_is_json_is_encoded_exactly(properties: dict[str, Any]) -> None:
     ],
     ids=repr,
 )
-def test_what_json_cannot_hold_is_rejected_and_the_field_named(value: object, reason: str) -> None:
+def test_values_that_json_cannot_hold_are_rejected_with_the_field(value: object, reason: str) -> None:
     with pytest.raises(Rejected) as caught:
         encode({"type": "track", "properties": {"of": value}})
     assert caught.value.reason == reason

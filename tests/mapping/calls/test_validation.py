@@ -66,7 +66,7 @@ def test_a_whole_float_is_an_id_without_a_point(number: int) -> None:
     ],
     ids=repr,
 )
-def test_what_is_no_id_is_rejected_without_being_quoted(value: object, reason: str) -> None:
+def test_an_invalid_id_is_rejected_without_being_quoted(value: object, reason: str) -> None:
     with pytest.raises(Rejected) as caught:
         identity(value, "userId")
     assert caught.value.reason == reason
@@ -80,7 +80,7 @@ def test_the_list_of_forbidden_ids_is_the_mappings_own() -> None:
 
 
 @given(st.none() | blank)
-def test_nobody_is_named_by_null_or_blank_text(value: str | None) -> None:
+def test_null_and_blank_text_are_no_id(value: str | None) -> None:
     assert optional_identity(value, "userId") is None
 
 
@@ -98,7 +98,7 @@ def test_in_a_call_that_comes_whole_a_number_is_no_id(field: str, value: object)
 
 
 @given(json_values)
-def test_whatever_comes_is_a_call_or_is_rejected(value: Any) -> None:
+def test_any_value_is_a_valid_call_or_rejected(value: Any) -> None:
     assert reason_of(value) in {"NOT_A_CALL", "UNKNOWN_TYPE"}
 
 
@@ -122,7 +122,7 @@ def test_whatever_comes_is_a_call_or_is_rejected(value: Any) -> None:
         json_values,
     ),
 )
-def test_what_passes_stays_as_it_was_but_for_what_is_absent(type_: str, fields: dict[str, Any]) -> None:
+def test_a_valid_call_is_unchanged_except_for_absent_fields(type_: str, fields: dict[str, Any]) -> None:
     call = {"type": type_, **fields}
     try:
         result = validate(call)
@@ -139,7 +139,7 @@ def test_a_known_field_that_must_not_be_sent_is_named(field: str) -> None:
         validate({"type": "track", "userId": "u1", "event": "E", field: "x"})
 
 
-def test_a_field_that_nobody_knows_is_not_named_since_it_may_come_from_the_data() -> None:
+def test_an_unknown_field_is_not_named_since_it_may_be_data() -> None:
     with pytest.raises(Rejected, match="UNKNOWN_FIELD") as caught:
         validate({"type": "track", "userId": "u1", "event": "E", "cool.person@example.com": 1})
     assert "person" not in caught.value.detail
@@ -166,7 +166,7 @@ def test_a_documented_context_key_has_its_documented_type(context: dict[str, Any
     }
 
 
-def test_a_context_may_hold_null_and_what_nobody_documents() -> None:
+def test_a_context_may_have_nulls_and_undocumented_keys() -> None:
     call = {"type": "identify", "userId": "u1", "context": {"ip": None, "whatever": 1, "page": {"new": []}}}
     assert validate(call) == call
 
@@ -196,7 +196,7 @@ def test_the_object_type_in_a_group_s_traits_is_a_whole_number(field: str, value
     validate({"type": "identify", "userId": "u1", "traits": {field: value}})
 
 
-def test_what_the_api_sets_itself_is_left_out() -> None:
+def test_fields_that_the_api_sets_are_removed() -> None:
     call = {"type": "identify", "userId": "u1"}
     assert validate(call | {"sentAt": "now", "receivedAt": 1, "version": 2}) == call
 

@@ -1,4 +1,4 @@
-"""What is generated for a mapping file does what a slow and plain interpreter does, byte for byte."""
+"""Generated converters equal a plain interpreter, byte for byte."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_generated_converter_equals_the_plain_interpreter(
     try:
         file = read(data)
     except ConfigError:
-        return  # a call that lacks what it needs: told before anything runs
+        return  # a call lacks a required field, which is reported at load
     target = Target("orders", IDS)
     convert = compile_mapping(file, target, {})
     reference = Reference(file, IDS)
@@ -67,7 +67,7 @@ def test_a_generated_converter_equals_the_plain_interpreter(
 
 @settings(max_examples=150, deadline=None)
 @given(mapping_files, st.lists(events, min_size=1, max_size=6))
-def test_whatever_a_converter_emits_is_valid(data: Any, drawn: list[Any]) -> None:
+def test_every_call_of_a_converter_is_valid(data: Any, drawn: list[Any]) -> None:
     try:
         file = read(data)
     except ConfigError:

@@ -33,7 +33,7 @@ EXPRESSIONS = [
 @settings(max_examples=80, deadline=None)
 @given(st.dictionaries(st.sampled_from(["a", "b", "c", "id", "list", "_kafka"]), values, max_size=5))
 @pytest.mark.parametrize("text", EXPRESSIONS)
-def test_an_expression_finds_the_same_in_what_is_left(text: str, event: dict[str, Any]) -> None:
+def test_an_expression_has_the_same_value_on_the_fields_used(text: str, event: dict[str, Any]) -> None:
     expression, struct_type, compiled = prepared(text)
     value = orjson.dumps(event)
     left = decode(value)
@@ -71,7 +71,7 @@ def left_of(text: str, value: bytes) -> Any:
     return plain(msgspec.json.decode(value, type=struct_type.made))
 
 
-def test_what_is_not_read_is_not_decoded() -> None:
+def test_unused_fields_are_not_decoded() -> None:
     value = b'{"a":{"b":[{"c":1,"d":2},7],"e":3},"f":4}'
     assert left_of("a.b[].{x: c}", value) == {"a": {"b": [{"c": 1}, 7]}}
 
@@ -97,7 +97,7 @@ NUMBERS = [
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_a_number_stays_what_it_is(number: str) -> None:
+def test_numbers_keep_type_and_value(number: str) -> None:
     value = f'{{"a": {number}, "b": {{"c": {number}}}, "d": [{number}, {{"e": {number}}}]}}'.encode()
     struct_type = struct_type_of(fields_used(Expression.parse("[a.x, b.c, d[].e]").value))
     assert struct_type is not None
@@ -114,5 +114,5 @@ def test_a_field_may_have_any_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["@", '"a\\\\b".c', 'a."\\n"', "@._kafka", "keys(@)"])
-def test_what_cannot_be_told_apart_is_decoded_whole(text: str) -> None:
+def test_events_used_whole_or_with_unsupported_names_are_decoded_whole(text: str) -> None:
     assert struct_type_of(fields_used(Expression.parse(text).value)) is None

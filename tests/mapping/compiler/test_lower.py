@@ -41,7 +41,7 @@ def test_conditions_and_values_differ() -> None:
     assert expression.condition == ir.Order(">", ir.Field("a"), ir.Field("b"), is_condition=True)
 
 
-def test_what_nests_too_deep_for_python_is_left_to_the_library() -> None:
+def test_expressions_too_deep_for_python_are_left_to_the_library() -> None:
     deep = lowered("!" * 20 + "a")
     assert isinstance(deep, ir.Library)
     assert ir.Field("a") in all_of(deep)

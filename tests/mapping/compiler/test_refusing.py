@@ -1,4 +1,4 @@
-"""What is no event is refused alike, however much of it a mapping reads."""
+"""Invalid values are refused with the same reason, whichever fields a mapping uses."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def mutated(by: list[tuple[int, int, bytes]]) -> bytes:
 @given(mutations)
 @example([(0, 0, b"\x00\x00\x00\x00\x07\x00\x00\x00\x00\x07")])
 @example([(0, 1000, b"")])
-def test_what_a_mapping_reads_does_not_decide_what_is_json(by: list[tuple[int, int, bytes]]) -> None:
+def test_invalid_json_is_refused_whatever_fields_are_used(by: list[tuple[int, int, bytes]]) -> None:
     value = mutated(by)
     whole = outcome(AS_A_WHOLE, value)
     assume("out of range" not in str(whole))  # see the test of it
@@ -95,7 +95,7 @@ def test_what_a_mapping_reads_does_not_decide_what_is_json(by: list[tuple[int, i
 
 @pytest.mark.parametrize("where", [b'"unused":', b'"used":', b'"order":', b'"more":'])
 @pytest.mark.parametrize("fragment", FRAGMENTS)
-def test_what_is_in_a_field_does_not_decide_it_either(where: bytes, fragment: bytes) -> None:
+def test_invalid_json_in_a_field_is_refused_whether_used_or_not(where: bytes, fragment: bytes) -> None:
     for value in (
         EVENT.replace(where, where + fragment),
         EVENT.replace(where, where + b'"' + fragment + b'",' + where),

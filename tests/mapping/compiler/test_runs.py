@@ -62,7 +62,7 @@ drawn_runs = st.lists(
 
 @settings(max_examples=150, deadline=None)
 @given(mapping_files, drawn_runs)
-def test_a_run_becomes_what_each_of_its_records_becomes(data: Any, drawn: list[Any]) -> None:
+def test_a_run_gives_the_calls_of_its_records_one_by_one(data: Any, drawn: list[Any]) -> None:
     try:
         file = read(as_yaml(data))
     except ConfigError:
@@ -99,7 +99,7 @@ class Faulty(PreviewRecord):
     """A record that cannot even be asked for its key."""
 
     def key(self) -> bytes | None:
-        raise LookupError("what nobody expects")
+        raise LookupError("unexpected")
 
 
 def test_a_fault_of_ours_with_one_record_stops_no_other() -> None:
@@ -111,7 +111,8 @@ def test_a_fault_of_ours_with_one_record_stops_no_other() -> None:
     assert of is bad
     assert verdict.reason == "UNEXPECTED_FAULT"
     assert re.fullmatch(
-        r"the worker failed with this record: LookupError at tests/mapping/compiler/test_runs\.py:\d+ in key",
+        r"the worker failed with this record: LookupError at tests/mapping/compiler/test_runs\.py:\d+ in key"
+        r" \(rule runs\.yaml:4, track, at runs\.yaml:7:16\)\.",
         verdict.detail,
     )
 

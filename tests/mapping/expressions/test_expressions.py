@@ -86,7 +86,7 @@ def test_kafka_is_the_records_at_the_root_only(text: str, value: Any) -> None:
         ("'text'", set(), False),
     ],
 )
-def test_what_an_expression_reads_is_known(text: str, fields: set[str] | None, *, uses_kafka: bool) -> None:
+def test_the_fields_that_an_expression_reads(text: str, fields: set[str] | None, *, uses_kafka: bool) -> None:
     expression = Expression.parse(text)
     assert (expression.fields, expression.uses_kafka) == (fields, uses_kafka)
     assert expression.is_literal == (text == "'text'")
@@ -110,7 +110,7 @@ def test_what_an_expression_reads_is_known(text: str, fields: set[str] | None, *
         ("keys(_kafka)", True),
     ],
 )
-def test_what_may_read_the_records_headers_is_known(text: str, *, uses_headers: bool) -> None:
+def test_whether_an_expression_reads_the_headers(text: str, *, uses_headers: bool) -> None:
     assert Expression.parse(text).uses_headers is uses_headers
 
 
@@ -184,7 +184,7 @@ def test_long_and_deep_expressions_agree_too(text: str) -> None:
         assert compiled(expression, event, KAFKA) == by_library(expression, event, KAFKA)
 
 
-def test_what_two_expressions_have_in_common_is_fetched_once() -> None:
+def test_a_value_that_two_expressions_share_is_read_once() -> None:
     code = Code()
     parts = [
         Expression.parse(text).emit(code)
@@ -197,7 +197,7 @@ def test_what_two_expressions_have_in_common_is_fetched_once() -> None:
     assert code.build("convert", "event")(event) == [1, "A", "a"]
 
 
-def test_what_was_fetched_under_a_condition_is_not_used_outside_of_it() -> None:
+def test_a_value_read_under_a_condition_is_not_reused_outside() -> None:
     code = Code()
     with code.block("if flag:"):
         code.line(f"return {Expression.parse('a.b').emit(code)}")

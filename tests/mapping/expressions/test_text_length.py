@@ -63,7 +63,7 @@ def test_a_function_makes_text_up_to_the_limit(text: str, event: dict[str, Any],
         "list[].to_string([@, @])",
     ],
 )
-def test_what_is_made_for_each_item_counts_together(text: str) -> None:
+def test_the_texts_of_all_items_count_together(text: str) -> None:
     item = "a" * (LIMIT // 2 - 10)
     many = 2 * text_length.ALL_TEXTS
     assert outcome(text, list=[item] * (many // 4)) != FAILED
@@ -80,7 +80,7 @@ def test_what_is_made_for_each_item_counts_together(text: str) -> None:
         ("to_string([list, list, list] | [@, @, @] | [@, @, @] | [@, @, @])", {"list": ["x" * 60_000] * 10}),
     ],
 )
-def test_what_is_refused_is_not_made(text: str, event: dict[str, Any]) -> None:
+def test_a_text_over_the_limit_is_never_created(text: str, event: dict[str, Any]) -> None:
     tracemalloc.start()
     try:
         assert outcome(text, **event) == FAILED

@@ -120,6 +120,44 @@ def test_a_warning_of_lint_takes_the_place_of_another_one(
     assert len(check(tmp_path, mapping, [], capfd)) == 1
 
 
+EVENT = {
+    "type": "visit.booked",
+    "patient": {"id": "p-1", "age": 40},
+    "visit": {"room": "A", "items": [{"code": "x", "n": 2}]},
+}
+
+
+@pytest.mark.parametrize(
+    ("expression", "column", "words"),
+    [
+        ("type == visit.booked", 15, "'visit.booked'"),
+        ("type == 'visit.boked'", 15, "did you mean 'visit.booked'?"),
+        ("type == 'a' | type == 'b'", 19, "write ||"),
+        ("starts_with(type, visit)", 7, "a string, an object"),
+        ("lower(patient.age)", 7, "a number"),
+        ("sort(visit.items)", 7, "a list of objects"),
+        ("visit.items.code", 19, "[].code"),
+        ("patient.idd", 15, "did you mean 'id'?"),
+        ("type == True", 15, "`true`"),
+        ("\"'visit.room'\"", 8, "visit.room"),
+        ("type || 'a' || 'b'", 19, "never used"),
+        ("visit.items[?code == 'x' || 'y']", 20, "each side"),
+        ("visit.room | [type(@) == 'int'][0]", None, ""),
+    ],
+)
+def test_more_than_the_sets_hold_is_found(
+    expression: str, column: int | None, words: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    mapping = (
+        f"topics: [visits]\nrules:\n- call: identify\n  userId: patient.id\n  traits:\n   x: {expression}\n"
+    )
+
+    found = check(tmp_path, mapping, [EVENT], capfd)
+
+    assert [(problem["line"], problem["column"]) for problem in found] == ([(6, column)] if column else [])
+    assert all(words in f"{problem['message']} ({problem['hint']})" for problem in found)
+
+
 def test_findings_are_errors_under_strict(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     check(tmp_path, "topics: [t]\nrules:\n  - {call: track, event: type, userId: id}\n", [], capfd)
 
@@ -162,3 +200,8 @@ def test_the_sets_are_complete() -> None:
     for which in ("set_a", "set_b"):
         for kind in ("mistakes", "sound"):
             assert len(list((FOLDER / which / kind).glob("*.yaml"))) >= 40
+
+
+def test_nothing_is_found_in_the_example_configuration(capfd: pytest.CaptureFixture[str]) -> None:
+    run(["check", "--json", "--config", str(Path(__file__).parents[3] / "config" / "worker.yaml")])
+    assert json.loads(capfd.readouterr().out)["problems"] == []

@@ -129,7 +129,7 @@ def test_the_schema_accepts_the_examples(path: Path) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(mapping_files)
-def test_the_schema_accepts_what_is_read(data: Any) -> None:
+def test_the_schema_accepts_files_that_the_reader_accepts(data: Any) -> None:
     problems: list[Problem] = []
     read_mapping(parse(as_yaml(data), "drawn.yaml"), problems)
     if not problems:
@@ -152,7 +152,7 @@ def test_the_schema_accepts_what_is_read(data: Any) -> None:
         {"topics": ["t"], "rules": [{"call": "delete_user"}]},
     ],
 )
-def test_the_schema_refuses_what_the_reader_refuses(wrong: Any) -> None:
+def test_the_schema_refuses_files_that_the_reader_refuses(wrong: Any) -> None:
     assert not SCHEMA.is_valid(wrong)
 
 
@@ -182,7 +182,7 @@ ANYTHING = st.recursive(
 
 @settings(max_examples=200, deadline=None)
 @given(ANYTHING, st.lists(st.dictionaries(KEYS, ANYTHING, max_size=5), max_size=3))
-def test_whatever_a_file_says_is_read_or_told_with_its_place(anything: Any, rules: list[Any]) -> None:
+def test_any_file_is_read_or_reported_with_a_place(anything: Any, rules: list[Any]) -> None:
     for data in (anything, {"topics": ["t"], "rules": rules}):
         problems: list[Problem] = []
         read_mapping(parse(json.dumps(data), "any.yaml"), problems)

@@ -17,7 +17,7 @@ WRONG = sorted((Path(__file__).parent / "wrong").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", WRONG, ids=lambda path: path.stem)
-def test_each_mistake_is_told_with_line_column_and_hint(path: Path) -> None:
+def test_each_mistake_is_reported_with_line_column_and_hint(path: Path) -> None:
     expected = re.findall(r"^# expect (\d+:\d+) (.*)$", path.read_text(), re.MULTILINE)
 
     with pytest.raises(ConfigError) as raised:

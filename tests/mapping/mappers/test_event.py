@@ -41,7 +41,7 @@ def of_record(**more: Any) -> Event:
 
 
 @pytest.mark.parametrize("name", READ_LATER)
-def test_what_a_mapper_asks_for_is_read_once_and_nothing_else(name: str) -> None:
+def test_an_attribute_is_read_once_and_only_if_used(name: str) -> None:
     asked = Counting(record({}, of_headers=[("h", b"1")]))
     event = Event.of(asked, {"a": 1})
     assert event.value == {"a": 1}
@@ -68,7 +68,7 @@ def test_an_event_of_a_record_is_like_any_other_event() -> None:
         assert not hasattr(copied, "_record")  # which Kafka's client does not let anybody copy
 
 
-def test_what_a_mapper_sets_stays() -> None:
+def test_an_attribute_set_by_a_mapper_stays() -> None:
     event = of_record()
     event.key = "mine"
     assert (event.key, event.offset, event.key) == ("mine", 42, "mine")
@@ -86,7 +86,7 @@ def test_without_a_time_it_is_1970(millis: int | None) -> None:
     assert of_record(millis=millis).timestamp == "1970-01-01T00:00:00.000Z"
 
 
-def test_a_time_that_nobody_can_write_rejects_the_record_only_where_it_is_read() -> None:
+def test_an_invalid_record_time_rejects_the_record_only_if_it_is_read() -> None:
     event = of_record(millis=10**17)
     assert event.key == "key"
     with pytest.raises(Rejected, match="INVALID_TIMESTAMP"):

@@ -103,7 +103,7 @@ def test_a_coroutine_is_junk_and_is_closed() -> None:
 
 
 @given(json_values)
-def test_whatever_a_mapper_returns_becomes_calls_or_a_rejection(value: Any) -> None:
+def test_any_return_value_becomes_calls_or_a_rejection(value: Any) -> None:
     with suppress(Rejected):
         assert run(lambda _: value) == []
 
@@ -185,7 +185,7 @@ def test_a_mapper_rejects_with_a_code_of_its_own(
     assert caught.value.detail == f'File "{name}.py", line 3: the mapper rejected the record.'
 
 
-def test_what_a_builder_refuses_names_the_line_that_called_it(mappers: Mappers, write: Write) -> None:
+def test_a_builders_refusal_names_the_line_of_the_mapper(mappers: Mappers, write: Write) -> None:
     name = write("def blank(event):\n    return track('E',\n        user_id=None)\n")
     with pytest.raises(Rejected) as caught:
         mappers.load(f"{name}:blank").calls(event())
@@ -249,7 +249,7 @@ def test_a_slow_mapper_is_reported_by_name(monkeypatch: pytest.MonkeyPatch) -> N
         ("def other(event): ...", "has no function one"),
     ],
 )
-def test_what_cannot_be_called_with_one_event_is_found_at_load(
+def test_functions_that_do_not_take_one_event_are_refused_at_load(
     mappers: Mappers, write: Write, source: str, message: str
 ) -> None:
     with pytest.raises(MapperProblem, match=message):
@@ -260,7 +260,7 @@ def test_what_cannot_be_called_with_one_event_is_found_at_load(
     "source",
     ["def one(event): ...", "def one(event, more=1): ...", "def one(*all): ...", "one = lambda e: None"],
 )
-def test_what_can_be_called_with_one_event_is_a_mapper(mappers: Mappers, write: Write, source: str) -> None:
+def test_anything_callable_with_one_event_is_a_mapper(mappers: Mappers, write: Write, source: str) -> None:
     assert mappers.load(f"{write(source)}:one").calls(event()) == []
 
 
@@ -351,7 +351,7 @@ class FakeRecord:
         return 1, 1_763_719_200_123
 
 
-def test_an_event_has_what_its_record_has_as_text() -> None:
+def test_an_event_has_the_records_key_and_headers_as_text() -> None:
     record = FakeRecord(None, b"k\xff", [("a", b"1"), ("a", b"zwei"), ("b", b"\xff"), ("c", None)])
     assert Event.of(record, {}) == Event(
         {},

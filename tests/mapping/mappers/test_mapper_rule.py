@@ -153,7 +153,7 @@ def test_an_original_timestamp_is_the_time_of_a_call_that_has_no_other() -> None
         lambda: {"type": "group", "groupId": "g", "objectTypeId": "company"},
     ],
 )
-def test_what_customer_io_reads_itself_has_its_documented_type(made: Callable[[], Any]) -> None:
+def test_traits_that_customer_io_reads_have_the_documented_type(made: Callable[[], Any]) -> None:
     with pytest.raises(Rejected) as caught:
         calls(rule(lambda _: made()), record({}), {})
     assert caught.value.reason in {"INVALID_TYPE", "INVALID_VALUE"}

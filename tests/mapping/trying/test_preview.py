@@ -11,10 +11,10 @@ from tests.support.records import record
 from worker.documents.problems import ConfigError
 from worker.mapping.expressions.equality import same
 from worker.mapping.mappings import Mappings
+from worker.mapping.trying.coverage import rules_never_hit
 from worker.mapping.trying.fixtures import (
     FixtureResult,
     read_fixtures,
-    rules_never_hit,
     run_fixture,
     updated,
 )

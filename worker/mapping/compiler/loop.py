@@ -18,7 +18,7 @@ The generated code looks like a function written by hand:
                     continue
                 ignored += 1
             except Exception as fault:
-                rejected.append((record, located(fault, places, rule, index)))
+                rejected.append((record, located(fault, record, rule, index)))
         return ignored
 
 It creates no object per record or call, runs no closures, interprets nothing, and calls no function per record. That is
@@ -27,21 +27,20 @@ why the worker is fast (docs/decisions/0010-rules-compiled-to-python.md).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
 
-from worker.core.faults import unexpected
 from worker.core.reasons import Rejected, Stage
 from worker.core.record_reading import refuse_headers
 from worker.core.records import Converter
 from worker.formats.formats import FORMATS
 from worker.mapping.compiler.calls import CallCode, Target
 from worker.mapping.compiler.decoder import WHOLE, FieldsUsed, fields_used, struct_type_of
+from worker.mapping.compiler.places import Places
 from worker.mapping.compiler.records import RecordCode
 from worker.mapping.compiler.source import Code
 from worker.mapping.compiler.values import EVENT, KAFKA
-from worker.mapping.expressions.expression import Expression, ExpressionFailed
-from worker.mapping.files.rules import CallRule, MappingFile, Rule
+from worker.mapping.expressions.expression import Expression
+from worker.mapping.files.rules import MappingFile, Rule
 from worker.mapping.kafka_fields import kafka_fields
 from worker.mapping.mappers.loading import Mapper
 from worker.mapping.mappers.mapper_rule import MapperRule
@@ -118,8 +117,8 @@ class _ConverterCode:
                 for index, rule in enumerate(self._file.rules):
                     self._rule(index, rule)
                 self._unmatched()
-            places = code.constant([rule.at for rule in self._file.rules], "places")
-            verdict = f"{code.constant(located)}(fault, {places}, rule, index)"
+            located = code.constant(Places(self._file).located)
+            verdict = f"{located}(fault, record, rule, index)"
             with code.block("except Exception as fault:"):
                 code.line(f"rejected.append((record, {verdict}))")
         code.line("return ignored")
@@ -187,7 +186,7 @@ class _ConverterCode:
     def _written(self, rule: Rule) -> None:
         """Write the calls that a rule describes. They are queued once all are encoded: all of a record or none."""
         code = self._code
-        self._need_kafka([each for call in rule.calls for each in _expressions(call)])
+        self._need_kafka([each for call in rule.calls for _, each in call.expressions()])
         writer = CallCode(code, self._file, rule, self._target, self._record)
         encoded = []
         for index, call in enumerate(rule.calls):
@@ -224,44 +223,9 @@ def fields_used_by(file: MappingFile) -> FieldsUsed:
         if rule.when is not None:
             used.add(fields_used(rule.when.condition))
         for call in rule.calls:
-            for expression in _expressions(call):
+            for _, expression in call.expressions():
                 used.add(fields_used(expression.value))
     return used
-
-
-def _expressions(call: CallRule) -> Iterator[Expression]:
-    """Every expression of a call, however deep."""
-    values: list[Any] = [call.event_from, *call.fields.values()]
-    while values:
-        value = values.pop()
-        if isinstance(value, Expression):
-            yield value
-        elif isinstance(value, dict | list):
-            values.extend(value.values() if isinstance(value, dict) else value)
-
-
-def located(fault: Exception, places: list[str], rule: int | None, index: int | None) -> Rejected:
-    """Turn an exception of a generated function into a rejection, with the rule and the call where it occurred.
-
-    Its traceback and causes are dropped, because their frames would keep a whole run of records in memory.
-    """
-    rejected = _verdict(fault)
-    rejected.__traceback__ = rejected.__context__ = rejected.__cause__ = None
-    if rule is not None and rejected.rule is None:
-        rejected.rule = places[rule]
-    if rejected.call_index is None and rejected.stage is not Stage.DECODE:
-        rejected.call_index = index
-    return rejected
-
-
-def _verdict(fault: Exception) -> Rejected:
-    if isinstance(fault, Rejected):
-        return fault
-    if isinstance(fault, ExpressionFailed):
-        return Rejected(Stage.MAP, "EXPRESSION_FAILED", f"{fault}.")
-    if isinstance(fault, RecursionError):
-        return Rejected(Stage.MAP, "TOO_DEEP", "The event nests too deep for an expression.")
-    return unexpected(fault)
 
 
 def refuse_unmatched() -> None:

@@ -46,6 +46,7 @@ class Expression:
         uses_headers: whether it reads the record's headers.
         fields: the event's top-level fields that it reads; None if it may read any.
         is_literal: whether it is a constant.
+        node: its tree, see `parser`.
     """
 
     def __init__(self, text: str, node: Node) -> None:
@@ -54,7 +55,7 @@ class Expression:
         self.uses_headers = reads_headers(node)
         self.fields = None if reads_whole(node) else frozenset(fields_read(node))
         self.is_literal = node["type"] == "literal"
-        self._node = node
+        self.node = node
 
     @classmethod
     def parse(cls, text: str) -> Expression:
@@ -69,12 +70,12 @@ class Expression:
     @cached_property
     def value(self) -> ir.Node:
         """The expression, lowered for its value."""
-        return lower(self._node)
+        return lower(self.node)
 
     @cached_property
     def condition(self) -> ir.Node:
         """The expression, lowered for whether its value is true."""
-        return lower(self._node, condition=True)
+        return lower(self.node, condition=True)
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
@@ -87,7 +88,7 @@ class Expression:
         """
         text_length.begin()
         try:
-            return interpret(self._node, without_kafka(event), kafka)
+            return interpret(self.node, without_kafka(event), kafka)
         except Mismatch:
             return None
 
@@ -113,6 +114,6 @@ class Expression:
         return self._write(code, self.condition, event, kafka)
 
     def _write(self, code: Code, lowered: ir.Node, event: str, kafka: str) -> str:
-        if text_length.makes_text(self._node):
+        if text_length.makes_text(self.node):
             code.line(f"{code.constant(text_length.begin, 'begin')}()")
         return write(code, lowered, event, kafka if self.uses_kafka else "None")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +36,30 @@ class CallRule:
     event: str | None = None
     event_from: Expression | None = None
     fields: dict[str, Value] = field(default_factory=dict)
+
+    def values(self) -> Iterator[tuple[Path, Value]]:
+        """Everything that is no object or list, however deep, with its path in the call: `("properties", "total")`."""
+        if self.event_from is not None:
+            yield ("event_from",), self.event_from
+        for name in self.spec.fields:
+            if name in self.fields:
+                yield from _leaves((name,), self.fields[name])
+
+    def expressions(self) -> Iterator[tuple[Path, Expression]]:
+        """The expressions among `values`."""
+        return ((path, value) for path, value in self.values() if isinstance(value, Expression))
+
+
+def _leaves(path: Path, value: Value) -> Iterator[tuple[Path, Value]]:
+    match value:
+        case dict():
+            for key, item in value.items():
+                yield from _leaves((*path, key), item)
+        case list():
+            for index, item in enumerate(value):
+                yield from _leaves((*path, index), item)
+        case _:
+            yield path, value
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,11 +70,14 @@ class Mapper:
         name: its name in the rule: `module:function`, or an entry point's name.
         function: takes an `Event`.
         folders: file names in details of rejections are relative to these.
+        on_error: called with each unexpected exception that the function raises. Its message may quote the record, so
+            this is only for commands that show a user local data.
     """
 
     name: str
     function: Callable[[Event], Answer]
     folders: tuple[Path, ...] = ()
+    on_error: Callable[[BaseException], None] | None = None
 
     def calls(
         self,
@@ -114,6 +117,8 @@ class Mapper:
         except BaseException as error:  # noqa: BLE001 - user code must cost one record only, even with SystemExit
             # Only the exception's type: a message may quote data, such as the key of a KeyError.
             detail = f"{self._place(error)}: {type_name(error)}"
+            if self.on_error is not None:
+                self.on_error(error)
             raise Rejected(Stage.MAP, "MAPPER_FAILED", detail) from None
         seconds = perf_counter() - started
         if on_slow and seconds > SLOW_SECONDS:

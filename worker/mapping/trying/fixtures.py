@@ -6,7 +6,7 @@ Behind the command `test`:
     results = [run_fixture(mappings, fixture) for fixture in fixtures]
     for result in results:
         print(result.fixture.at, result.fixture.name, "passed" if result.passed else result.diff)
-    unused = rules_never_hit(mappings, results)                  # over the results of all files
+    unused = coverage.rules_never_hit(mappings, results)         # over the results of all files
     Path(name).write_text(updated(source, results))              # --update
 """
 
@@ -28,9 +28,8 @@ from worker.core.timestamps import rfc3339
 from worker.documents.document import Document, Path, parse
 from worker.documents.problems import ConfigError, Problem
 from worker.mapping.expressions.equality import same
-from worker.mapping.files.topics import matches
 from worker.mapping.mappings import Mappings
-from worker.mapping.trying.preview import PREVIEW_IDS, PreviewRecord, answer
+from worker.mapping.trying.preview import PREVIEW_IDS, PreviewRecord, answer, outcome_of
 
 DEFAULT_TIME = "2026-01-01T00:00:00.000Z"
 """The timestamp of a fixture's record that names none."""
@@ -67,12 +66,14 @@ class FixtureResult:
         actual: what the mapping made of it, in the fixture's words.
         rule: the rule that matched, as `file:line`; None if none did.
         diff: how that differs from what is expected, line by line; empty if it does not.
+        outcome: what becomes of the event, in words: `sent`, `ignored (no rule matched)`, `rejected with MISSING_ID`.
     """
 
     fixture: Fixture
     actual: dict[str, Any]
     rule: str | None
     diff: str
+    outcome: str = ""
 
     @property
     def passed(self) -> bool:
@@ -183,27 +184,20 @@ def run_fixture(mappings: Mappings, fixture: Fixture) -> FixtureResult:
     if "calls" in wanted:
         wanted["calls"] = [_without(call, "messageId") for call in wanted["calls"]]
     diff = "" if same(wanted, actual) else _diff(wanted, actual)
+    if unknown := mappings.unknown_topic(fixture.record.topic()):
+        diff = unknown
     if diff and explanation.rejected:
         diff += f"\n{explanation.rejected.detail}"
-    return FixtureResult(fixture, actual, explanation.rule, diff)
+    if diff and explanation.traceback:
+        diff += f"\n{explanation.traceback.rstrip()}"
+    return FixtureResult(fixture, actual, explanation.rule, diff, outcome_of(explanation))
 
 
-def rules_never_hit(mappings: Mappings, results: Iterable[FixtureResult]) -> list[str]:
-    """The rules that no fixture came to, as `file:line`."""
-    hit = {result.rule for result in results}
-    return [rule.at for file in mappings.files for rule in file.rules if rule.at not in hit]
-
-
-def topics_without_events(mappings: Mappings, results: Iterable[FixtureResult]) -> list[str]:
-    """The topics, and patterns of topics, of which no fixture has an event."""
-    tried = {result.fixture.record.topic() for result in results}
-    return [name for name in mappings.subscriptions if not any(matches(name, topic) for topic in tried)]
-
-
-def events_without_rules(results: Iterable[FixtureResult]) -> list[str]:
-    """Where the fixtures are whose events no rule matches, as `file:line`."""
-    unmatched = ({"ignored": True}, {"rejected": "UNMATCHED"})
-    return [result.fixture.at for result in results if result.rule is None and result.actual in unmatched]
+def expected_outcome(fixture: Fixture) -> str:
+    """What a fixture expects, in the words of `FixtureResult.outcome` as far as it says."""
+    if "rejected" in fixture.expected:
+        return f"rejected with {fixture.expected['rejected']}"
+    return "ignored" if fixture.expected.get("ignored") or not fixture.expected["calls"] else "sent"
 
 
 def updated(source: str, results: Sequence[FixtureResult]) -> str:

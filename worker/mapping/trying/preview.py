@@ -92,3 +92,10 @@ def answer(explanation: Explanation) -> dict[str, Any]:
     if explanation.ignored is not None:
         return {"ignored": explanation.ignored}
     return {"calls": explanation.calls}
+
+
+def outcome_of(explanation: Explanation) -> str:
+    """The outcome in words: `sent`, `ignored (no rule matched)`, `rejected with MISSING_ID`."""
+    if explanation.rejected is not None:
+        return f"rejected with {explanation.rejected.reason}"
+    return "sent" if explanation.ignored is None else f"ignored ({explanation.ignored})"

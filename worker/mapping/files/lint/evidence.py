@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from jmespath.exceptions import JMESPathTypeError
+
 from worker.documents.document import Document
 from worker.documents.problems import Problem
 from worker.mapping.expressions import functions
@@ -18,7 +20,8 @@ from worker.mapping.expressions.failures import ExpressionFailed, Mismatch
 from worker.mapping.expressions.interpreter import Interpreter, without_kafka
 from worker.mapping.expressions.parser import Node
 from worker.mapping.files.lint.misspelt import misspelt
-from worker.mapping.files.lint.spots import Spot, rules_of, walk
+from worker.mapping.files.lint.names import path_text
+from worker.mapping.files.lint.spots import Spot, first_character, rules_of, walk
 
 SHORTEST_TEXT = 5
 """Characters of a text in a comparison from which on a near one in a fixture is taken for what was meant."""
@@ -43,6 +46,8 @@ class Watched:
         sides: for a comparison, the values of its sides.
         operands: for `||`, the values of each operand that was evaluated, by its position.
         joined: for `join`, its lists.
+        refused: for a function, the types of the arguments that it could not take, none of them null.
+        worked: the functions that had a result.
         texts: every literal text of the file's expressions.
     """
 
@@ -51,6 +56,8 @@ class Watched:
     sides: defaultdict[int, list[tuple[Any, Any]]] = field(default_factory=lambda: defaultdict(list))
     operands: defaultdict[tuple[int, int], list[Any]] = field(default_factory=lambda: defaultdict(list))
     joined: defaultdict[int, list[Any]] = field(default_factory=lambda: defaultdict(list))
+    refused: defaultdict[int, list[list[str]]] = field(default_factory=lambda: defaultdict(list))
+    worked: set[int] = field(default_factory=set)
     texts: frozenset[str] = frozenset()
 
 
@@ -83,9 +90,20 @@ class _Watching(Interpreter):
         return result
 
     def visit_function_expression(self, node: Node, value: Any) -> Any:
+        arguments = [
+            None if child["type"] == "expref" else self.visit(child, value) for child in node["children"]
+        ]
         if node["value"] == "join":
-            self._watched.joined[id(node)].append(self.visit(node["children"][1], value))
-        return super().visit_function_expression(node, value)
+            self._watched.joined[id(node)].append(arguments[1])
+        given = [kind for kind in map(_kind, arguments) if kind]
+        try:
+            result = super().visit_function_expression(node, value)
+        except (Mismatch, JMESPathTypeError):
+            if len(given) == len(arguments):
+                self._watched.refused[id(node)].append(given)
+            raise
+        self._watched.worked.add(id(node))
+        return result
 
 
 def watch(
@@ -142,10 +160,11 @@ def evidence_findings(spot: Spot, watched: Watched) -> Iterator[Problem]:
             case "comparator":
                 yield from _never_that_type(spot, node, watched.sides[id(node)])
                 yield from _misspelt_text(spot, node, watched)
+                yield from _without_quotes(spot, node, watched.sides[id(node)])
             case "or_expression":
                 yield from _replaced(spot, node, watched)
-            case "function_expression" if node["value"] == "join":
-                yield from _joined(spot, node, watched.joined[id(node)])
+            case "function_expression":
+                yield from _refused(spot, node, watched)
 
 
 def _misspelt(spot: Spot, node: Node, objects: list[dict[str, Any]]) -> Iterator[Problem]:
@@ -155,6 +174,13 @@ def _misspelt(spot: Spot, node: Node, objects: list[dict[str, Any]]) -> Iterator
     meant = next((key for each in objects for key in each if misspelt(name, key)), None)
     if meant is not None:
         yield spot.warning(f"no fixture has '{name}' here", node["start"], f"did you mean '{meant}'?")
+
+
+def _kind(value: Any) -> str | None:
+    """A value's type in words, with that of a list's items; None for null."""
+    if isinstance(value, list) and value and type(value[0]) in _TYPES:
+        return f"a list of {_TYPES[type(value[0])].partition(' ')[2]}s"
+    return _TYPES.get(type(value))
 
 
 def _of_a_list(spot: Spot, node: Node, watched: Watched) -> Iterator[Problem]:
@@ -184,6 +210,16 @@ def _misspelt_text(spot: Spot, node: Node, watched: Watched) -> Iterator[Problem
         yield spot.warning(f"no fixture has '{text}' here", literal["start"], f"did you mean '{meant}'?")
 
 
+def _without_quotes(spot: Spot, node: Node, sides: list[tuple[Any, Any]]) -> Iterator[Problem]:
+    """`type == order.paid`, where no fixture has the field `order.paid` and one has that text on the other side."""
+    for position, child in enumerate(node["children"]):
+        text = path_text(child)
+        missing = text is not None and all(pair[position] is None for pair in sides)
+        if missing and any(pair[1 - position] == text for pair in sides):
+            message = f"{text} is a field here, and no fixture has it"
+            yield spot.warning(message, first_character(child), f"for the text write '{text}'")
+
+
 def _never_that_type(spot: Spot, node: Node, sides: list[tuple[Any, Any]]) -> Iterator[Problem]:
     kinds = {
         (_TYPES[type(left)], _TYPES[type(right)])
@@ -200,9 +236,22 @@ def _never_that_type(spot: Spot, node: Node, sides: list[tuple[Any, Any]]) -> It
         return
     position = node["children"].index(literal)
     found = sorted({pair[1 - position] for pair in kinds})
+    if _compared_types(spot.node, path_text(node["children"][1 - position])) & set(found):
+        return  # the mapping expects either type
     value = literal["value"]
     message = f"compared with {_TYPES[type(value)]}, but in the fixtures it is {' or '.join(found)}"
     yield spot.warning(message, node["start"], _as_type(value, found[0]))
+
+
+def _compared_types(tree: Node, path: str | None) -> set[str]:
+    """The types of the literals that an expression compares a path with."""
+    comparisons = [node["children"] for node in walk(tree) if node["type"] == "comparator"] if path else []
+    return {
+        _TYPES[type(literal["value"])]
+        for left, right in comparisons
+        for side, literal in ((left, right), (right, left))
+        if path_text(side) == path and literal["type"] == "literal" and type(literal["value"]) in _TYPES
+    }
 
 
 def _as_type(value: Any, kind: str) -> str | None:
@@ -239,6 +288,18 @@ def _replaced(spot: Spot, node: Node, watched: Watched) -> Iterator[Problem]:
 
 def _is_same(left: Any, right: Any) -> bool:
     return type(left) is type(right) and bool(left == right)
+
+
+def _refused(spot: Spot, node: Node, watched: Watched) -> Iterator[Problem]:
+    """A call that no fixture's values fit: the whole expression is null then."""
+    joined = list(_joined(spot, node, watched.joined[id(node)]))
+    yield from joined
+    if watched.refused[id(node)] and id(node) not in watched.worked and not joined:
+        given = ", ".join(watched.refused[id(node)][0])
+        message = (
+            f"{node['value']}() is given {given} in the fixtures, which it does not take: the result is null"
+        )
+        yield spot.warning(message, node["start"])
 
 
 def _joined(spot: Spot, node: Node, lists: list[Any]) -> Iterator[Problem]:

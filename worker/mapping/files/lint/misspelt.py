@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 SHORTEST = 3
-"""Characters of a name from which on one letter more, less or another is a misspelling: `x` is no misspelt `y`."""
+"""Characters of a name from which on another letter is a misspelling: `ip` is no misspelt `id`."""
 
 
 def misspelt(written: str, meant: str) -> bool:
@@ -16,7 +16,9 @@ def misspelt(written: str, meant: str) -> bool:
         return False
     if _folded(written) == _folded(meant):
         return True
-    return min(len(written), len(meant)) >= SHORTEST and _one_letter(written, meant)
+    if len(written) == len(meant) < SHORTEST:
+        return written == meant[::-1]
+    return min(len(written), len(meant)) > 1 and _one_letter(written, meant)
 
 
 def _folded(name: str) -> str:

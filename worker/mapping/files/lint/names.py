@@ -11,7 +11,11 @@ from worker.mapping.expressions import functions
 from worker.mapping.expressions.parser import Node
 from worker.mapping.files.lint.spots import Spot, walk
 
-_WORDS = {"true": "`true`", "false": "`false`", "nil": "`null`", "None": "`null`", "undefined": "`null`"}
+_WORDS = {
+    **dict.fromkeys(("true", "True"), "`true`"),
+    **dict.fromkeys(("false", "False"), "`false`"),
+    **dict.fromkeys(("nil", "None", "undefined"), "`null`"),
+}
 """Words of other languages, and how their values are written here."""
 
 _TEXT_ARGUMENTS = frozenset(

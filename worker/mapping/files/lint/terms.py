@@ -51,7 +51,6 @@ _TYPES = {
     "values": list,
     "split": list,
     "sort": list,
-    "reverse": list,
     "to_array": list,
     "map": list,
     "merge": dict,

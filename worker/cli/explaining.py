@@ -1,0 +1,111 @@
+"""`map --explain`: how each rule and field treats a record, on the user's own terminal, with its values."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from worker.cli.lines import print_line
+from worker.cli.verdicts import Outcomes, plain, print_outcome, print_record
+from worker.mapping.trying.missing import type_of
+from worker.mapping.trying.steps import steps_of
+
+if TYPE_CHECKING:
+    from worker.cli.verdicts import MappedRecords
+    from worker.mapping.trying.steps import Condition, FieldValue, Found, Steps, TriedRule
+
+_MAX_CHARS = 300
+"""Of a value: a longer one is cut, and its length is told."""
+
+
+def print_all_steps(mapped: MappedRecords) -> int:
+    """Print how each record is treated; returns how many were rejected."""
+    outcomes = Outcomes()
+    for record in mapped:
+        if mapped.of_kafka:
+            print_record(record)
+        else:
+            typer.secho(mapped.place(record), bold=True)
+        steps = steps_of(mapped.mappings, record, mapped.ids)
+        outcomes.add(steps.explanation)
+        _print_steps(steps)
+    outcomes.print_count("record" if mapped.of_kafka else "event", always=False)
+    return outcomes.rejected
+
+
+def _print_steps(steps: Steps) -> None:
+    for tried in steps.rules:
+        _print_rule(tried)
+    if steps.mapper is not None:
+        print_line(f"mapper {steps.mapper}", 4)
+    for name, fields in steps.calls:
+        print_line(f"call {name}", 4)
+        for each in fields:
+            _print_field(each)
+    print_outcome(steps.explanation)
+    refused = steps.refused
+    if refused is not None:
+        found = refused.found
+        value = _shown(found) if found.value is None else _described(found.value)
+        print_line(f"refused  {refused.name} at {refused.at}: {value}", 2, fg="red")
+
+
+def _print_rule(tried: TriedRule) -> None:
+    if tried.failed is not None:
+        verdict, color = f"fails: {tried.failed}", "red"
+    else:
+        verdict, color = ("matches", "green") if tried.matches else ("does not match", "yellow")
+    print_line(f"rule {tried.at} {verdict}", 2, fg=color)
+    if tried.when is None:
+        print_line("it has no `when`: it matches everything but tombstones", 4)
+        return
+    print_line(f"when {' '.join(tried.when.split())}", 4)
+    for condition in tried.conditions:
+        _print_condition(condition)
+
+
+def _print_condition(condition: Condition) -> None:
+    whole = condition.whole
+    note = f" ({condition.note})" if condition.note else ""
+    print_line(f"{whole.text} is {_shown(whole)}{note}", 6)
+    for side in condition.sides:
+        if side != whole:
+            print_line(f"{side.text} is {_shown(side)}", 8)
+
+
+def _print_field(each: FieldValue) -> None:
+    line = each.at.rsplit(":", 2)[1]
+    if each.is_expression:
+        text = " ".join(each.found.text.split())
+        print_line(f"{each.name} (line {line}): {text} is {_shown(each.found)}", 6)
+    else:
+        print_line(f"{each.name} (line {line}): {_json(each.found.value)}", 6)
+
+
+def _shown(found: Found) -> str:
+    if found.failed is not None:
+        return f"a failure: {found.failed}"
+    if found.value is None:
+        return f"not found: {plain(found.missing)}" if found.missing else "not found"
+    return _json(found.value)
+
+
+def _described(value: Any) -> str:
+    """A value with its type and shape."""
+    shape = type_of(value)
+    match value:
+        case str():
+            shape += f" of {len(value):,} character{'' if len(value) == 1 else 's'}"
+        case list():
+            kinds = ", ".join(sorted({type_of(item) for item in value}))
+            shape += f" of {len(value):,}" + (f": {kinds}" if kinds else "")
+        case dict():
+            shape += f" with {', '.join(map(plain, value))}" if value else " without fields"
+    return f"{shape}: {_json(value)}"
+
+
+def _json(value: Any) -> str:
+    text = plain(json.dumps(value, ensure_ascii=False))
+    return text if len(text) <= _MAX_CHARS else f"{text[:_MAX_CHARS]}... ({len(text):,} characters)"

@@ -1,0 +1,85 @@
+"""`map --diff`: what a change of the mapping changes for events, for a review before it is deployed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from worker.cli.verdicts import Outcomes, plain
+from worker.mapping.mappings import Mappings
+from worker.mapping.trying.differences import difference, title
+from worker.programs.configuration import load_mappings
+
+if TYPE_CHECKING:
+    from worker.cli.verdicts import MappedRecords
+    from worker.mapping.trying.differences import Difference
+    from worker.settings import Settings
+
+_COLORS = {"-": "red", "+": "green", "@": "cyan"}
+
+
+def old_mappings(settings: Settings, path: Path, topic: str) -> Mappings:
+    """The older version: one file, or all of a folder. It must name the topic."""
+    pattern = str(path / "*.yaml") if path.is_dir() else str(path)
+    old = load_mappings(settings.model_copy(update={"mappings": [pattern]}))
+    if said := old.unknown_topic(topic):
+        raise typer.BadParameter(f"{path}: {said}", param_hint="--diff")
+    return old
+
+
+def print_differences(mapped: MappedRecords, old: Mappings) -> int:
+    """Print what changes for each record; returns how many today's mappings reject."""
+    outcomes, changes, total = Outcomes(), Counter[str](), 0
+    for record in mapped:
+        total += 1
+        new = mapped.mappings.explain(record, mapped.ids)
+        outcomes.add(new)
+        found = difference(old.explain(record, mapped.ids), new)
+        if found is not None:
+            typer.secho(mapped.place(record), bold=True)
+            _print(found)
+            changes.update(_kinds(found))
+            changes["changed"] += 1
+    counts = [f"{changes[kind]:,} {words}" for kind, words in _KINDS.items() if changes[kind]]
+    what = "record" if mapped.of_kafka else "event"
+    said = f"{changes['changed']:,} of {total:,} {what}{'' if total == 1 else 's'} changed"
+    typer.echo(f"{said}: {', '.join(counts)}" if counts else said, err=True)
+    return outcomes.rejected
+
+
+_KINDS = {
+    "sent": "newly sent",
+    "ignored": "newly ignored",
+    "rejected": "newly rejected",
+    "added": "with calls added",
+    "gone": "with calls gone",
+    "different": "with calls that are different",
+    "reason": "ignored or rejected for another reason",
+}
+
+
+def _kinds(found: Difference) -> list[str]:
+    """What kinds of change a record has. That a record is sent newly or no longer says which calls are."""
+    if found.newly is not None:
+        return [found.newly]
+    kinds = {"added": found.added, "gone": found.gone, "different": found.changed}
+    return [kind for kind, calls in kinds.items() if calls] or ["reason"]
+
+
+def _print(found: Difference) -> None:
+    if found.was != found.now:
+        newly = "newly " if found.newly else ""
+        typer.secho(
+            f"  {newly}{found.now}; was {found.was}", fg="red" if found.newly == "rejected" else "cyan"
+        )
+    for call in found.gone:
+        typer.secho(f"  - call gone: {plain(title(call))}", fg="red")
+    for call in found.added:
+        typer.secho(f"  + call added: {plain(title(call))}", fg="green")
+    for call, lines in found.changed:
+        typer.echo(f"  call different: {plain(title(call))}")
+        for line in lines:
+            typer.secho(f"    {plain(line)}", fg=_COLORS.get(line[:1]))

@@ -1,0 +1,240 @@
+"""How a mapping treats one record, step by step: each rule that is tried, each field's value, what was refused.
+
+Expressions are evaluated here by the interpreter, not by the function that the mapping is compiled to, so that every
+part of an expression has a value. What becomes of the record is `Mappings.explain`'s answer; both agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from worker.core.message_id import MessageIds
+from worker.core.reasons import Rejected
+from worker.core.records import Record
+from worker.documents.document import Path
+from worker.formats.formats import FORMATS
+from worker.mapping.expressions.expression import Expression, ExpressionFailed
+from worker.mapping.expressions.text import text_of
+from worker.mapping.files.rules import CallRule, MappingFile, Rule, Value
+from worker.mapping.kafka_fields import kafka_fields
+from worker.mapping.mappings import Explanation, Mappings
+from worker.mapping.trying.missing import missing_part, type_of
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An expression, or a part of one, and what it finds in the event.
+
+    Attributes:
+        text: the expression.
+        value: what it finds; None for nothing.
+        missing: which part of it the event does not have; None where that is not known.
+        failed: why it cannot be evaluated on this event; None where it can.
+    """
+
+    text: str
+    value: Any = None
+    missing: str | None = None
+    failed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A part of a `when`: a comparison, a function or a value.
+
+    Attributes:
+        whole: the part, and its value.
+        sides: the two sides of a comparison, a function's arguments, or the value itself; without literals.
+        note: why a comparison of these types never holds; None where that is not so.
+    """
+
+    whole: Found
+    sides: tuple[Found, ...]
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TriedRule:
+    """A rule that was tried.
+
+    Attributes:
+        at: the rule, as `file:line`.
+        when: its condition, as the file has it; None where it has none.
+        matches: whether it handles the record.
+        failed: why its `when` cannot be evaluated.
+        conditions: the parts of `when`.
+    """
+
+    at: str
+    when: str | None
+    matches: bool
+    failed: str | None = None
+    conditions: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FieldValue:
+    """A field of a call, and what its expression finds.
+
+    Attributes:
+        name: its path in the call: `userId`, `properties.total`.
+        at: where its value stands, as `file:line:column`.
+        found: the value.
+        is_expression: whether the file gives an expression that depends on the event.
+    """
+
+    name: str
+    at: str
+    found: Found
+    is_expression: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """How a record was treated.
+
+    Attributes:
+        explanation: what becomes of it.
+        rules: the rules in the order in which they were tried; the last one handles the record if it matches.
+        mapper: the Python function of that rule; None if it has none.
+        calls: the name of each call of that rule, with its fields.
+    """
+
+    explanation: Explanation
+    rules: list[TriedRule] = field(default_factory=list)
+    mapper: str | None = None
+    calls: list[tuple[str, list[FieldValue]]] = field(default_factory=list)
+
+    @property
+    def refused(self) -> FieldValue | None:
+        """The field whose value the record is rejected for, where it is known."""
+        rejected = self.explanation.rejected
+        at = rejected.at if rejected else None
+        return next((each for _, fields in self.calls for each in fields if each.at == at), None)
+
+
+def steps_of(mappings: Mappings, record: Record, ids: MessageIds) -> Steps:
+    """Treat a record step by step."""
+    steps = Steps(mappings.explain(record, ids))
+    file = mappings.file_of(record.topic())
+    if file is None:
+        return steps
+    try:
+        value = record.value()
+        event = {} if value is None else FORMATS[file.format].decode(value)
+    except Rejected:
+        return steps
+    seen = _Seen(file, event, kafka_fields(record))
+    for rule in file.rules:
+        tried = seen.tried(rule)
+        steps.rules.append(tried)
+        if tried.matches:
+            calls = [(call.spec.name, list(seen.fields(call))) for call in rule.calls]
+            return Steps(steps.explanation, steps.rules, rule.mapper, calls)
+        if tried.failed is not None:
+            break
+    return steps
+
+
+class _Seen:
+    """One event, as the rules of a file see it."""
+
+    def __init__(self, file: MappingFile, event: dict[str, Any], kafka: dict[str, Any]) -> None:
+        self._file = file
+        self._event = event
+        self._kafka = kafka
+
+    def tried(self, rule: Rule) -> TriedRule:
+        if rule.when is None:
+            return TriedRule(rule.at, None, matches=not self._kafka["tombstone"])
+        found = self.found(rule.when)
+        conditions = tuple(map(self._condition, _conditions(rule.when.node)))
+        return TriedRule(
+            rule.at,
+            rule.when.text,
+            found.failed is None and _is_true(found.value),
+            found.failed,
+            conditions,
+        )
+
+    def fields(self, call: CallRule) -> Iterator[FieldValue]:
+        if call.event is not None:
+            literal = Found(call.event, call.event)
+            yield FieldValue("event", self._at((*call.path, "event")), literal, is_expression=False)
+        for path, value in call.values():
+            name = ".".join(map(str, path))
+            yield FieldValue(
+                name,
+                self._at((*call.path, *path)),
+                self.found(value),
+                is_expression=isinstance(value, Expression) and not value.is_literal,
+            )
+
+    def found(self, value: Value) -> Found:
+        if not isinstance(value, Expression):
+            return Found("", value)
+        if value.uses_headers and self._kafka["headers"] is None:
+            return Found(value.text, failed="the record's headers cannot be read")
+        try:
+            found = value.search(self._event, self._kafka)
+        except ExpressionFailed as error:
+            return Found(value.text, failed=str(error))
+        missing = missing_part(value.node, self._event, self._kafka) if found is None else None
+        return Found(value.text, found, missing)
+
+    def _condition(self, node: dict[str, Any]) -> Condition:
+        sides = [(each["type"] == "literal", self._part(each)) for each in _sides(node)]
+        note = _note(node["value"], *(side for _, side in sides)) if node["type"] == "comparator" else None
+        return Condition(self._part(node), tuple(side for is_literal, side in sides if not is_literal), note)
+
+    def _part(self, node: dict[str, Any]) -> Found:
+        return self.found(Expression(text_of(node), node))
+
+    def _at(self, path: Path) -> str:
+        line, column = self._file.document.position(path)
+        return f"{self._file.document.file}:{line}:{column}"
+
+
+def _is_true(value: Any) -> bool:
+    """Whether JMESPath calls a value true: 0 is."""
+    return not (value is None or value is False or value in ("", [], {}))
+
+
+def _conditions(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What `&&` and `||` join."""
+    if node["type"] in {"and_expression", "or_expression"}:
+        for child in node["children"]:
+            yield from _conditions(child)
+    else:
+        yield node
+
+
+def _sides(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What a condition compares, negates or hands to a function."""
+    match node["type"]:
+        case "comparator":
+            yield from node["children"]
+        case "function_expression":
+            yield from (child for child in node["children"] if child["type"] != "expref")
+        case "not_expression":
+            for part in _conditions(node["children"][0]):
+                yield from _sides(part)
+        case _:
+            yield node
+
+
+def _note(operator: str, left: Found, right: Found) -> str | None:
+    """Why two values of these types are never equal, or have no order."""
+    types = [_NUMBER if each in _NUMBERS else each for each in (type_of(left.value), type_of(right.value))]
+    if left.value is None or right.value is None:
+        return None
+    if operator in {"eq", "ne"}:
+        return None if types[0] == types[1] else f"{types[0]} is never equal to {types[1]}"
+    has_order = types[0] == types[1] and types[0] in {_NUMBER, "text"}
+    return None if has_order else f"{types[0]} and {types[1]} have no order"
+
+
+_NUMBER = "a number"
+_NUMBERS = frozenset({"a whole number", "a fraction"})
