@@ -231,3 +231,35 @@ def test_expressions_that_no_fixture_fills_are_listed(cli: Cli, write: Write) ->
     assert done.code == 0
     said = "config/mappings/orders.yaml: no fixture fills properties.total (7:25), properties.coupon (7:57)"
     assert said in done.err
+
+
+def test_check_coverage_makes_errors_of_what_no_fixture_covers(cli: Cli, write: Write) -> None:
+    write(
+        "config/tests/a.yaml",
+        "- name: a\n  topic: orders\n  event: {type: order.completed, customer: {id: a, vip: true}}\n  calls:\n"
+        "    - {type: track, userId: a, event: Order Completed, properties: {}}\n"
+        "- {topic: orders, event: {type: other}, ignored: true}\n",
+    )
+    assert cli("check").code == 0
+    done = cli("check", "--coverage")
+    assert done.code == 1
+    assert done.out.splitlines() == [
+        "config/mappings/orders.yaml:7:25: no fixture fills properties.total",
+        "config/mappings/orders.yaml:7:57: no fixture fills properties.coupon",
+        "config/mappings/orders.yaml:8: no fixture reaches this rule",
+        "config/mappings/orders.yaml:10: no fixture reaches this rule",
+        "config/tests/a.yaml:6: no rule matches this event",
+    ]
+
+
+def test_reasons_are_listed_and_explained(cli: Cli) -> None:
+    listed = cli("reasons")
+    assert listed.code == 0
+    assert "\nMISSING_ID: " in listed.out
+    one = cli("reasons", "missing_id")
+    assert one.out.startswith("MISSING_ID\n  meaning  ")
+    assert "  to do    " in one.out
+    assert cli("reasons", "INVALID").out.count("meaning") > 3
+    wrong = cli("reasons", "MISING_ID")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "did you mean 'MISSING_ID'?" in wrong.err

@@ -27,6 +27,13 @@ def check(
             "--connect", help="Also check the broker, the topics, the dead-letter topic and the key."
         ),
     ] = False,
+    coverage: Annotated[
+        bool,
+        typer.Option(
+            "--coverage",
+            help="Also report rules, expressions, topics and events that the fixtures do not cover, as problems.",
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     config: ConfigOption = None,
 ) -> None:
@@ -42,6 +49,7 @@ def check(
         found = [*settings.warnings, *mappings.warnings]
         try:
             lists |= _uncovered(mappings, path)
+            found += _gaps(mappings, path) if coverage else []
         except ConfigError as error:
             found += error.problems
         found += _connected(settings, mappings) if connect else []
@@ -87,6 +95,14 @@ def _uncovered(mappings: Mappings, config_file: Path) -> dict[str, list[str]]:
         "topics without events": topics_without_events(mappings, results),
         "events without rules": events_without_rules(results),
     }
+
+
+def _gaps(mappings: Mappings, config_file: Path) -> list[Problem]:
+    """What the fixtures do not cover, as problems. Raises ConfigError with the fixtures' problems."""
+    from worker.cli.test import fixture_folder, run_all
+    from worker.mapping.trying.coverage import gaps
+
+    return gaps(mappings, run_all(mappings, [fixture_folder(config_file)]))
 
 
 def _connected(settings: Settings, mappings: Mappings) -> list[Problem]:

@@ -17,6 +17,7 @@ from worker.cli.events import events
 from worker.cli.init import init
 from worker.cli.map import map_events
 from worker.cli.options import DEFAULT_CONFIG
+from worker.cli.reasons import reasons
 from worker.cli.run import run_worker
 from worker.cli.schema import schema
 from worker.cli.test import run_fixtures
@@ -39,6 +40,7 @@ app.command("check")(check)
 app.command("map")(map_events)
 app.command("test")(run_fixtures)
 app.command("events")(events)
+app.command("reasons")(reasons)
 app.command("schema")(schema)
 app.add_typer(dlq, name="dlq")
 app.command("demo")(demo)

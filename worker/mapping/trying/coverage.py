@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from worker.core.records import Record
+from worker.documents.problems import Problem
 from worker.mapping.expressions.expression import Expression
 from worker.mapping.files.topics import matches
 from worker.mapping.trying.preview import PREVIEW_IDS
@@ -67,6 +68,25 @@ def never_filled(mappings: Mappings, results: Sequence[FixtureResult]) -> list[U
             reached.add(result.rule)
             filled |= _filled(mappings, result.fixture.record)
     return [each for each in _expressions(mappings, reached) if each.at not in filled]
+
+
+def gaps(mappings: Mappings, results: Sequence[FixtureResult]) -> list[Problem]:
+    """Everything that the fixtures do not cover, each as a problem with its place."""
+    topics = [
+        Problem(f"no fixture has an event of '{name}'") for name in topics_without_events(mappings, results)
+    ]
+    rules = [_at(at, "no fixture reaches this rule") for at in rules_never_hit(mappings, results)]
+    events = [_at(at, "no rule matches this event") for at in events_without_rules(results)]
+    fields = [
+        Problem(f"no fixture fills {each.field}", each.file, each.line, each.column)
+        for each in never_filled(mappings, results)
+    ]
+    return [*topics, *rules, *events, *fields]
+
+
+def _at(place: str, message: str) -> Problem:
+    file, _, line = place.rpartition(":")
+    return Problem(message, file, int(line))
 
 
 def _filled(mappings: Mappings, record: Record) -> set[str]:
