@@ -129,7 +129,7 @@ def test_an_exception_is_logged_by_type_and_place_without_its_text(log_format: A
     assert "test_logs.py:" in stream.getvalue()
 
 
-def test_kinds_without_end_are_told_together() -> None:
+def test_kinds_beyond_the_limit_are_logged_together() -> None:
     quiet = LogRateLimiter(lambda: 0.0)
     told = sum(quiet.count(("commit_failed", str(n)), 1) for n in range(10_000))
 
@@ -149,7 +149,7 @@ def test_a_closed_stream_stops_the_lines_and_nothing_else() -> None:
     st.text(),
     st.dictionaries(st.from_regex(r"[a-z]{1,9}", fullmatch=True), st.text() | st.integers(), max_size=4),
 )
-def test_whatever_is_told_is_one_line_that_moves_no_cursor(message: str, fields: dict[str, Any]) -> None:
+def test_every_message_is_one_line_without_control_characters(message: str, fields: dict[str, Any]) -> None:
     for formatter in (JsonFormatter(), TextFormatter()):
         line = formatter.format(record(message, **fields))
 

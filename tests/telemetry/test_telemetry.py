@@ -238,7 +238,7 @@ def test_a_hold_is_logged_when_it_begins_changes_and_ends(
     assert telemetry.totals().holds == {"HTTP_401": 1, "HTTP_403": 1}
 
 
-def test_repeated_messages_are_told_once_and_then_as_a_count(
+def test_repeated_messages_are_logged_once_and_then_as_a_count(
     telemetry: Telemetry, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     for second in range(25):
@@ -268,7 +268,7 @@ def test_what_was_kept_back_is_told_by_a_later_commit_or_at_the_end(
     assert failures == [1, 2, 1]
 
 
-def test_start_and_stop_are_told_with_their_facts(
+def test_start_and_stop_are_logged_with_their_facts(
     telemetry: Telemetry, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
