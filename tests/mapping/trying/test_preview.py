@@ -86,7 +86,7 @@ def test_a_fixture_that_differs_shows_how(mappings: Mappings) -> None:
     assert result.fixture.at == "f.yaml:2"
 
 
-def test_a_rejection_that_nobody_expected_says_why(mappings: Mappings) -> None:
+def test_an_unexpected_rejection_says_why(mappings: Mappings) -> None:
     (result,) = run(mappings, "- {topic: orders, event: {type: done}, ignored: true}\n")
     assert "userId is missing" in result.diff
 
