@@ -1,4 +1,4 @@
-"""What `check` finds in legal mappings: parts that are probably unintended, judged by text and fixtures."""
+"""The warnings of `check` about mappings that are legal but probably wrong, judged by their text and the fixtures."""
 
 from __future__ import annotations
 
