@@ -106,13 +106,8 @@ def test_an_outage_dead_letters_nothing() -> None:
     assert all(batch.fails(now) is Action.RETRY for now in range(0, 100_000, 30))
 
 
-<<<<<<< HEAD
-def test_a_batch_with_5xx_is_split_at_its_eighth_failure_even_if_no_other_batch_passes() -> None:
-    """No other batch may be able to pass until this one is out of the way."""
-=======
 def test_a_batch_with_5xx_is_split_at_its_eighth_failure_even_if_no_other_passes() -> None:
-    """It may be in the way of all that could."""
->>>>>>> main
+    """No other batch may be able to pass until this one is out of the way."""
     batch = Batch()
     assert [batch.fails(now, calls=2) for now in range(8)] == [Action.RETRY] * 7 + [Action.SPLIT]
 
@@ -205,11 +200,7 @@ def test_give_up_after_never_counts_a_hold(status: int) -> None:
     assert batch.fails(10_060) is Action.DEAD_LETTER
 
 
-<<<<<<< HEAD
-def test_a_half_keeps_the_time_of_the_last_response_but_its_failure_count_starts_over() -> None:
-=======
 def test_a_half_keeps_when_its_batch_failed_but_counts_failures_from_zero() -> None:
->>>>>>> main
     batch = Batch()
     batch.fails(0, 403, calls=2)
     batch.breaker.succeeded(1)

@@ -13,11 +13,7 @@ def emulator(
     listen: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Where to listen; port 0 chooses a free port.")
     ] = "127.0.0.1:8090",
-<<<<<<< HEAD
-    key: Annotated[str | None, typer.Option(help="The only key that is accepted. [default: any]")] = None,
-=======
     key: Annotated[str | None, typer.Option(help="The only valid API key. [default: any]")] = None,
->>>>>>> main
     strict_batches: Annotated[
         Literal["all-or-nothing", "take-good"],
         typer.Option(help="What strict mode does with the good calls of a batch that contains a bad one."),
@@ -28,11 +24,7 @@ def emulator(
     latency: Annotated[float, typer.Option(min=0, help="Seconds before each response.")] = 0.0,
     config: ConfigOption = None,
 ) -> None:
-<<<<<<< HEAD
-    """Emulate the Pipelines API on this machine: a page and a JSON view of the calls received, faults on request."""
-=======
     """Run a local stand-in for the Pipelines API, with a page, a JSON view of received calls, and injected faults."""
->>>>>>> main
     import asyncio
 
     from worker.emulator import serve

@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""Standard output and error that never fail: if closed, full or without a reader, they discard what is written.
-=======
 """Standard output and error that never raise: if closed, full or without a reader, they discard what is written.
->>>>>>> main
 
 So a command's work and its exit code do not depend on what reads its output.
 """
@@ -31,21 +27,13 @@ def protect_streams() -> None:
 
 
 def output_is_gone() -> bool:
-<<<<<<< HEAD
-    """Whether the reader of standard output has closed it, so that more output is pointless."""
-=======
     """Whether the reader of standard output has closed it, so that a command can end early."""
->>>>>>> main
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     return isinstance(raw, _Descriptor) and raw.is_gone
 
 
 class _Descriptor(io.RawIOBase):
-<<<<<<< HEAD
-    """A file descriptor that accepts and discards everything."""
-=======
     """A file descriptor that discards everything (`/dev/null`)."""
->>>>>>> main
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor

@@ -18,47 +18,28 @@ REASONS = {
     "TOO_MANY_CALLS": "The record would become more than 256 calls.",
     "NOT_A_CALL": "A call is not an object.",
     "UNKNOWN_TYPE": "A call's type is not one of the API's six.",
-<<<<<<< HEAD
-    "UNKNOWN_FIELD": "A call has a top-level field that its type does not allow.",
-    "MISSING_ID": "An id that the call requires is null, blank or missing.",
-=======
     "UNKNOWN_FIELD": "A call has a top-level field that its type does not have.",
     "MISSING_ID": "A required id is null, blank or missing.",
->>>>>>> main
     "INVALID_ID": "An id is neither text nor, where that is allowed, a whole number.",
     "FORBIDDEN_ID": "An id is one of the strings in `reject_ids`, such as `undefined`.",
     "INEXACT_NUMBER": "A number cannot be sent exactly: an integer outside 64 bits, NaN, Infinity.",
     "INVALID_NAME": "An event's name is blank or not text.",
     "RESERVED_NAME": "An event's name is, or looks like, one that Customer.io acts on.",
     "NOT_ALLOWED": "A mapper made a destructive call that its rule does not allow.",
-<<<<<<< HEAD
-    "MISSING_FIELD": "A field that the call requires is null, blank or missing.",
-    "INVALID_TYPE": "A field does not have the type that the API documents.",
-=======
     "MISSING_FIELD": "A required field is null, blank or missing.",
-    "INVALID_TYPE": "A field has another type than the API documents.",
->>>>>>> main
+    "INVALID_TYPE": "A field does not have the type that the API documents.",
     "INVALID_VALUE": "A field has a value that the API does not document.",
     "INVALID_TIMESTAMP": "A timestamp is neither RFC 3339 nor a whole number, or its date does not exist.",
     "UNREADABLE_HEADERS": "A rule or mapper reads the record's headers, and a header's name is not UTF-8.",
     "INVALID_TEXT": "A call holds text that cannot be written as UTF-8.",
     "UNENCODABLE": "A call holds a value that is not JSON.",
     "CALL_TOO_LARGE": "A call is larger than `max_call_bytes`.",
-<<<<<<< HEAD
-    "UNEXPECTED_FAULT": "The worker itself failed on this record: a bug in the worker.",
-    "NO_ANSWER": "The API never responded to this call, but did respond to others.",
-=======
     "UNEXPECTED_FAULT": "The worker failed on this record because of a bug.",
     "NO_ANSWER": "The API did not respond to this call within `delivery.give_up_after`.",
->>>>>>> main
 }
 """The worker's own reason codes for rejected records, with their meaning.
 
-<<<<<<< HEAD
-Mappers add their own codes. Responses of the API become `HTTP_400`, ...
-=======
 Further codes come from mappers (`Reject("CODE")`) and from the API's responses (`HTTP_400`, ...).
->>>>>>> main
 """
 
 

@@ -123,11 +123,7 @@ class RetryPolicy:
 
 
 def decide(response: ResponseClass, calls: int, state: RetryState, now: float, policy: RetryPolicy) -> Action:
-<<<<<<< HEAD
-    """What to do with a batch of `calls` that got this response. `state` already includes the response."""
-=======
     """What to do with a batch of `calls` that got this response, which `state.failed` has already counted."""
->>>>>>> main
     isolate = Action.SPLIT if calls > 1 else Action.DEAD_LETTER
     match response:
         case ResponseClass.ACCEPTED:

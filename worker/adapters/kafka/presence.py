@@ -19,11 +19,7 @@ if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
 
 ASK_SECONDS = 1.0
-<<<<<<< HEAD
-"""How often the group is asked until the member has joined: `/readyz` shows `JOINING` at most this much longer."""
-=======
 """How often the group is asked until the member has joined: `/readyz` says `JOINING` for at most this much longer."""
->>>>>>> main
 
 
 class Presence:

@@ -9,25 +9,17 @@ from worker.core.records import RECORD, Partition
 
 
 class PartitionState:
-<<<<<<< HEAD
-    """One assignment of one partition. Code that still holds it after the assignment ended affects no later assignment.
-=======
     """One assignment of one partition.
 
     Each assignment has a new object, so a response that arrives after a revoke changes only the old one and never a
     later assignment of the same partition.
->>>>>>> main
 
     Attributes:
         partition: the topic's name and the partition's number.
         offsets: what may be committed.
         keys: where the unfinished calls of each key are.
         in_progress: how much is accepted and not committed.
-<<<<<<< HEAD
-        revoked: nothing more is sent of it; unfinished records still hold the commit back.
-=======
         revoked: nothing more is sent of it; its unfinished records still hold the commit back.
->>>>>>> main
     """
 
     __slots__ = ("in_progress", "keys", "offsets", "partition", "revoked")
@@ -45,11 +37,7 @@ class PartitionState:
         self.in_progress.accept(next_offset, records, size)
 
     def commit(self, offset: int) -> None:
-<<<<<<< HEAD
-        """Kafka has stored `offset`: everything below it is finished."""
-=======
         """`offset` was committed: records below it are no longer in progress."""
->>>>>>> main
         self.offsets.commit(offset)
         self.in_progress.commit(offset)
 

@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""Dry runs: what a mapping makes of an event, without producing it to Kafka.
-=======
 """Dry runs: what a mapping makes of an event without producing it to Kafka.
->>>>>>> main
 
 Behind the command `map`, for each line of its input:
 
