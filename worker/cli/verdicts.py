@@ -50,7 +50,7 @@ class MappedRecords:
 
 
 class Outcomes:
-    """Counts what becomes of records."""
+    """Counts outcomes of records."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
@@ -83,7 +83,7 @@ def outcome(explanation: Explanation) -> str:
 
 
 def print_verdicts(mapped: MappedRecords) -> int:
-    """Print what becomes of each record; returns how many were rejected."""
+    """Print the outcome of each record; returns how many were rejected."""
     from worker.mapping.trying.preview import answer
 
     outcomes = Outcomes()
@@ -129,7 +129,7 @@ def print_explanation(explanation: Explanation) -> None:
 
 
 def print_outcome(explanation: Explanation) -> None:
-    """Print what becomes of a record: its calls, or why there are none."""
+    """Print a record's outcome: its calls, or why there are none."""
     for call, size in zip(explanation.calls, explanation.sizes, strict=True):
         typer.secho(f"  call     {call['type']}, {size} bytes", fg="green")
         for line in orjson.dumps(call, option=orjson.OPT_INDENT_2).decode().splitlines():

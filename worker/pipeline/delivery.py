@@ -106,6 +106,7 @@ class Delivery:
         A batch that backs off does not count towards the limit. While the API fails, one untried batch is kept ready as
         a probe: retries of old batches alone could not distinguish a failing API from failing batches.
         """
+        # Conditions are not rechecked after each wait: `_turn` checks all of them again before the request.
         while not self._has_turn():
             await self._progress.wait()
         await self._permit.wait()
@@ -146,6 +147,8 @@ class Delivery:
     async def _attempt(self, batch: Batch, state: RetryState) -> list[_Piece]:
         """Send a piece once; returns the pieces that are still to be delivered."""
         async with self._turn():
+            # Partitions may have been revoked during the wait. There is no await between this check and `on_wire`,
+            # where a later revoke sees the request and waits for it.
             batch = self._lanes.without_revoked(batch)
             if not batch.chunks:
                 return []

@@ -164,6 +164,7 @@ class Pipeline:
                 ended.result()  # the loops never return, so this raises a loop's exception
             drained = not (until_caught_up and self._halted.is_set()) and await self._drain()
         finally:
+            # Closing the source revokes all partitions, which waits for requests in flight: these are cancelled first.
             await _cancel([*waits, *loops, *self._intake.tasks, *self._delivery.in_hand])
             await self._source.close()
         return drained and not self._held() and not self._lost_at_the_end
@@ -279,6 +280,7 @@ class Pipeline:
     def _commit_early_if_crowded(self) -> None:
         """Commit now if fetching would soon stop, because only a commit frees what was fetched."""
         records, size = self._room()
+        # Already at half the limit, so that fetching continues during the commit's round trip.
         if size <= 0 or 2 * records < self._settings.memory.max_records_in_progress:
             self._committer.hurry()
 
@@ -315,6 +317,7 @@ class Pipeline:
 
     def lost(self, partitions: Sequence[Partition]) -> None:
         """See `ports.Assignments`."""
+        # Lost during a drain, the finished records could not be committed: the drain has not succeeded.
         self._lost_at_the_end = self._draining
         self._forget(self._states(partitions))
 

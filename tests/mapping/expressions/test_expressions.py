@@ -139,7 +139,7 @@ def test_whether_an_expression_reads_the_headers(text: str, *, uses_headers: boo
         ("a[::0]", 2, "step"),
         ("`NaN`", 0, "JSON"),
         ("[`1e999`]", 1, "JSON"),
-        ('"lower"(a)', 0, "not quoted"),
+        ('"lower"(a)', 0, "not be quoted"),
         ("a[0](b)", 3, "called"),
         (f"a[{'9' * 5000}]", 0, "too large"),
         ("(" * 5000, 0, "deep"),

@@ -252,6 +252,7 @@ class Membership:
         self._deferred -= set(to_partitions(places))
         try:
             offsets = self._listener.revoked(revoked) if revoked else {}
+            # Before the commit, which may fail: the partitions are revoked either way.
             self.assignment.give_up(revoked)
             if offsets:
                 self._commit(offsets)

@@ -83,6 +83,7 @@ class RebalanceListener:
         try:
             return future.result(self._patience)
         finally:
+            # After a timeout it must not run later, when another member may own the partitions.
             future.cancel()
 
     async def _assigned(self, starts: StartOffsets) -> None:

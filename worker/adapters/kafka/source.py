@@ -172,6 +172,7 @@ class KafkaSource:
     async def close(self) -> None:
         """Revoke everything as a rebalance would, leave the group, end the thread."""
         if self._membership is not None:
+            # First: a callback in the thread may be waiting for brokers, and `close` is queued behind it.
             self._membership.stop_waiting()
             await self._in_poller(self._membership.close)
         self._poller.shutdown(wait=False)
@@ -243,6 +244,7 @@ class KafkaSource:
         )
 
     def _subscribe(self, metadata: ClusterMetadata) -> None:
+        # Without a controller (the demo's cluster has none) an administrative request would get no response.
         if is_kip848(self._kafka.properties) and metadata.controller_id in metadata.brokers:
             self.session_timeout = group_session_timeout(
                 admin_properties(self._kafka), self._kafka.group_id, self.session_timeout
@@ -263,7 +265,7 @@ class KafkaSource:
         self._renew_at = now + self._backoff.failed(now)
         self._errors.client_failed(describe(error))
         self._listener.client_failed(describe(error))
-        self._polled.clear()
+        self._polled.clear()  # of partitions that are lost with the client
         self._member.abandon()
 
     def _renew(self) -> bool:
@@ -271,7 +273,7 @@ class KafkaSource:
         if self._renew_at is None:
             return True
         if time.monotonic() < self._renew_at:
-            time.sleep(IDLE_SECONDS)
+            time.sleep(IDLE_SECONDS)  # without a client nothing blocks, and the pipeline fetches in a loop
             return False
         if self._member.is_abandoned:
             self._create_member()
@@ -304,6 +306,7 @@ class KafkaSource:
         self._log_changes.handle(fetched)
         membership.rejoin_if_needed()
         self._checks.run(paused=limit <= 0, out_of_range=bool(self._log_changes))
+        # The records above are dropped: the worker ends, or gives their partitions up after a fatal error.
         if membership.failure:
             raise membership.failure
         return fetched
@@ -311,7 +314,7 @@ class KafkaSource:
     def _take(self, limit: int) -> list[Message]:
         if self._polled:
             polled = self._polled.copy()
-            self._polled.clear()
+            self._polled.clear()  # in place: `RoutineChecks` appends to this list
             return polled
         first = self._consumer.poll(POLL_SECONDS)
         if first is None:

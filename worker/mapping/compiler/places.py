@@ -26,7 +26,7 @@ class Places:
     def located(self, fault: Exception, record: Record, rule: int | None, index: int | None) -> Rejected:
         """The rejection that a fault in a generated function is, with the rule, call and field where it happened.
 
-        It no longer knows how it came about: the frames that it would keep alive hold a whole run of records.
+        Its traceback and cause are dropped: their frames would keep a whole run of records alive.
         """
         rejected = _verdict(fault)
         rejected.__traceback__ = rejected.__context__ = rejected.__cause__ = None
@@ -34,7 +34,7 @@ class Places:
             rejected.call_index = index
         if rule is not None and rejected.rule is None:
             rejected.rule = self._file.rules[rule].at
-            with suppress(Exception):  # a record is rejected for what is wrong with it, never for this search
+            with suppress(Exception):  # a failure of this search must not replace the reason of the rejection
                 self._name_place(rejected, record, self._file.rules[rule], index)
         return rejected
 

@@ -1,4 +1,4 @@
-"""What functions of other languages are called here."""
+"""Functions of other languages, and their names in JMESPath."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ _MEANT: dict[str, tuple[str, ...]] = {
     "base64_decode": ("atob", "from_base64", "unbase64"),
     "url_decode": ("decodeuricomponent", "urldecode", "unquote"),
 }
-"""A function, and what other languages call it: in lower case."""
+"""Each function with its names in other languages, in lower case."""
 
 _NEAREST: dict[str, str] = {
-    "concat": "join('', [a, b]) joins texts; to_string(n) makes a number one",
+    "concat": "join('', [a, b]) joins texts; to_string(n) turns a number into text",
     "format_time": "rfc3339(number) writes a time as text, epoch_seconds(timestamp) as a number; "
     "there is no strftime",
     "substring": "split(s, separator)[0] takes a part",
@@ -69,7 +69,7 @@ _NEAREST: dict[str, str] = {
     "default": "a || b",
     "matches": "starts_with, ends_with or contains",
 }
-"""What comes nearest to a function where there is none of that name."""
+"""Suggestions for functions that have no direct equivalent."""
 
 
 _NOT_NEEDED = {
@@ -80,11 +80,11 @@ _NOT_NEEDED = {
         ("uuid", "uuid4", "guid", "random", "nanoid"), "leave `messageId` out for an id of the record"
     ),
 }
-"""Functions that give another result each time: expressions have none, so that every retry is the same."""
+"""Non-deterministic functions. Expressions have none, so that every retry sends the same bytes."""
 
 
 def function_hint(name: str) -> str | None:
-    """Which function was meant by one that does not exist."""
+    """Suggest a function for a name that does not exist."""
     folded = name.lower()
     if folded in _NOT_NEEDED:
         return _NOT_NEEDED[folded]

@@ -1,4 +1,4 @@
-"""What was meant by a text that is no expression here and is one in another language."""
+"""Suggestions for text that is an expression in another language, but not in JMESPath."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _without_braces(found: re.Match[str], text: str) -> str:
     inner = re.match(r"\s*(.*?)\s*\}", text[found.end() :], re.DOTALL)
     if found.start() or not re.search(r"\}\s*$", text):
         return f"there are no templates such as {found[0]}a}}: {_joining()}"
-    return f"an expression stands without braces: {inner[1] if inner else 'a.b'}"
+    return f"an expression is written without braces: {inner[1] if inner else 'a.b'}"
 
 
 def _joining() -> str:
@@ -37,7 +37,7 @@ def _arithmetic(name: str) -> _Meant:
         operator = found[0].strip()
         if operator == "+" and re.search(r"['\"]", text):
             how = "concat(a, b)" if functions.arity("concat") is not None else "join('', [a, b])"
-            return f"{operator} joins no texts here: write {how}; numbers are added by add(a, b)"
+            return f"{operator} does not join text here: write {how}; numbers are added by add(a, b)"
         sides = _sides(found, text)
         texts = (
             " concat(a, b) for texts"
@@ -148,7 +148,7 @@ _BRACKET = re.compile(r"\[\s*(['\"])([^'\"]*)\1\s*\]")
 
 
 def habit(text: str, position: int) -> tuple[int, str] | None:
-    """The habit of another language that a text fails for.
+    """The syntax of another language that makes a text invalid.
 
     Args:
         text: what is no expression.

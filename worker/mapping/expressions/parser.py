@@ -161,7 +161,7 @@ class _Parser(Parser):  # type: ignore[misc] # the library has no types
 
     def _token_nud_quoted_identifier(self, token: dict[str, Any]) -> Node:
         if self._current_token() == "lparen":
-            raise ExpressionError("the name of a function is not quoted", token["start"])
+            raise ExpressionError("a function's name must not be quoted", token["start"])
         field: Node = ast.field(token["value"])
         return field
 
@@ -178,7 +178,7 @@ class _Parser(Parser):  # type: ignore[misc] # the library has no types
         start = self._lookahead_token(0)["start"]
         node: Node = super()._parse_slice_expression()
         if node["children"][2] == 0:
-            raise ExpressionError("the step of a slice is not 0", start)
+            raise ExpressionError("a slice's step must not be 0", start)
         return node
 
 
@@ -292,9 +292,9 @@ def _lexical(message: str, text: str, position: int) -> str:
     if message.startswith("Unclosed"):
         return f"this {opening} is never closed"
     if opening == "`":
-        return "between backquotes stands JSON"
+        return "the text between backticks must be JSON"
     if opening == '"':
         return "not a name: it is quoted as JSON quotes text"
     if opening == "=":
-        return "= means nothing here: equality is =="
-    return f"{opening!r} means nothing here"
+        return "= is not an operator: equality is =="
+    return f"{opening!r} is not valid here"

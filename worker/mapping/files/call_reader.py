@@ -22,7 +22,7 @@ from worker.mapping.files.rules import CallRule, Value
 from worker.mapping.files.schema import RULE_KEYS
 
 _WORDS = re.compile(r"\w[\w ,.!?/:+-]*")
-_LITERAL_TEXT = "literal text is written in single quotes, within quotes that YAML takes away: \"'{}'\""
+_LITERAL_TEXT = "literal text is written in single quotes, inside YAML's own quotes: \"'{}'\""
 
 _MEANT = {
     ("identify", "properties"): "traits",
@@ -79,7 +79,7 @@ class CallReader:
             self._report(f"the quoted word '{text}' would be read as a field's name", path, hint=hint)
             return None
         if not bare:
-            self._report("an empty text is no expression", path, hint="remove the key, or write \"''\"")
+            self._report("an empty text is not an expression", path, hint="remove the key, or write \"''\"")
             return None
         try:
             return Expression.parse(text)

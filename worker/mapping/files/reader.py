@@ -128,7 +128,9 @@ class _FileReader:
             self._report(message, (*path, kinds[1]) if kinds else path, key=bool(kinds))
             return (), None, frozenset()
         if kinds != ["mapper"] and "allow" in rule:
-            self._report("`allow` goes with `mapper`", (*path, "allow"), key=True, hint="remove it")
+            self._report(
+                "`allow` is only for rules with a `mapper`", (*path, "allow"), key=True, hint="remove it"
+            )
         if kinds == ["call"]:
             return self._one_call(rule, path), None, frozenset()
         self._only_rule_keys(rule, path, kinds[0])
@@ -176,8 +178,12 @@ class _FileReader:
         """With `calls` or `mapper`, a rule must not have the keys of a call."""
         for key in rule:
             if key in CALL_KEYS and key not in RULE_KEYS:
-                hint = "put it into each call that needs it" if kind == "calls" else "the function says it"
-                self._report(f"`{key}` does not go with `{kind}`", (*path, key), key=True, hint=hint)
+                hint = (
+                    "put it into each call that needs it"
+                    if kind == "calls"
+                    else "the Python function decides it"
+                )
+                self._report(f"`{key}` cannot be combined with `{kind}`", (*path, key), key=True, hint=hint)
         self._unknown_keys(rule, path)
 
     def _unknown_keys(self, rule: dict[str, Any], path: Path) -> None:

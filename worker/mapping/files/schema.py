@@ -87,7 +87,7 @@ _NOT_EXPRESSIONS = (
     r"""^\s*(\$\.|\.[A-Za-z_"]|not\s+[A-Za-z_(])|^[^'"`]*"""
     r"""(\{\{|->|\+|[<>=]\s*-?[0-9]|[A-Za-z0-9_)\]]\s+(and|or|AND|OR)\s+[A-Za-z_(!])"""
 )
-"""Habits of other languages, as far as a pattern finds them for certain: at the start, or before anything in quotes."""
+"""Habits of other languages, that a pattern finds reliably: at the start, or before anything in quotes."""
 
 _TEXT = {"type": "string", "minLength": 1}
 _EXPRESSION = {"$ref": "#/$defs/expression"}

@@ -49,14 +49,17 @@ def _pattern_problem(pattern: str) -> tuple[str, str | None] | None:
     bare = _CLASS.sub("c", pattern)
     if "(?" in bare:
         # librdkafka uses the C library's POSIX expressions, which have no (?...).
-        return f"the pattern '{pattern}' has look-around, or another (?...)", "Kafka's clients do not know it"
+        return (
+            f"the pattern '{pattern}' has look-around, or another (?...)",
+            "Kafka's clients do not support it",
+        )
     if found := re.search(r"\\[a-zA-Z0-9]", pattern):
         return (
             f"the pattern '{pattern}' has {found[0]}",
-            "Kafka's clients do not all know it: write [0-9] for \\d",
+            "not all Kafka clients support it: write [0-9] for \\d",
         )
     if _has_bare_alternatives(bare):
-        return f"the anchors of '{pattern}' hold for one alternative each", f"^({pattern[1:-1]})$"
+        return f"each anchor of '{pattern}' applies to one alternative only", f"^({pattern[1:-1]})$"
     return None
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from worker.documents.problems import Problem
 
 _ADDED: list[str] = []
-"""What this module has put on `sys.path`, newest first; always its end."""
+"""The entries that this module added at the end of `sys.path`, newest first."""
 
 
 def add_to_path(folders: Sequence[Path]) -> None:

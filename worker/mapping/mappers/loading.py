@@ -211,7 +211,7 @@ class Mappers:
 
     def _looked_in(self) -> str:
         folders = ", ".join(map(str, self._folders)) or "no mapper_path"
-        return f"looked in {folders}, and in what is installed"
+        return f"looked in {folders}, and in the installed packages"
 
     def _entry_point(self, name: str) -> Any:
         points = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}

@@ -21,7 +21,7 @@ class Difference:
 
     Attributes:
         newly: `ignored`, `rejected` or `sent`, where the record was something else before; None where it was the same.
-        was, now: what became of it, and what becomes of it, in words.
+        was, now: the old and the new outcome, in words.
         added, gone: calls that only one version makes.
         changed: calls that both make, each with the differing lines.
     """

@@ -59,7 +59,7 @@ class Fixture:
 
 @dataclass(frozen=True, slots=True)
 class FixtureResult:
-    """What became of a fixture.
+    """The result of running a fixture.
 
     Attributes:
         fixture: which.
