@@ -142,7 +142,7 @@ def test_what_a_document_shows_works(
         assert done.returncode == 0, done.stdout
 
 
-def test_the_ten_minutes_go_as_they_are_told(tmp_path: Path) -> None:
+def test_the_ten_minute_tutorial_prints_what_it_shows(tmp_path: Path) -> None:
     """Files are written and commands are run in the order in which they stand; each prints what is shown."""
     assert TEN_MINUTES
     folder = tmp_path

@@ -61,7 +61,7 @@ async def test_a_worker_that_could_start_has_no_problems(cli: Cli, cluster: Embe
 
 
 @pytest.mark.usefixtures("configuration")
-async def test_every_problem_of_the_world_is_told_at_once(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_every_external_problem_is_reported_at_once(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIPELINES_API_KEY", "wrong")
     done = await asyncio.to_thread(cli, "check", "--connect")
     assert done.code == 1
@@ -147,7 +147,7 @@ async def test_one_record_is_explained_step_by_step(cli: Cli, cluster: EmbeddedC
         ('{"linger.msx": 3, "fetch.min.byte": 3}', "did you mean 'fetch.min.bytes'?"),
     ],
 )
-def test_a_property_that_librdkafka_refuses_is_told_before_anything_connects(
+def test_a_property_that_librdkafka_refuses_is_reported_before_anything_connects(
     cli: Cli, write: Write, monkeypatch: pytest.MonkeyPatch, properties: str, said: str
 ) -> None:
     write("config/worker.yaml", "")
@@ -161,7 +161,7 @@ def test_a_property_that_librdkafka_refuses_is_told_before_anything_connects(
     assert "s3cret" not in checked.out + run.err
 
 
-def test_a_refused_property_is_told_with_its_place_beside_everything_else(cli: Cli, write: Write) -> None:
+def test_a_refused_property_is_reported_with_its_place_beside_everything_else(cli: Cli, write: Write) -> None:
     write(
         "config/worker.yaml",
         "kafka:\n  properties:\n    securty.protocol: PLAINTEXT\nbatch:\n  lingr: 3s\n",

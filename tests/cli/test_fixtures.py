@@ -148,11 +148,19 @@ def test_check_lists_topics_without_events_and_events_without_rules(cli: Cli, wr
     write("config/tests/orders.yaml", RIGHT + unmatched)
     checked = cli("check")
     assert checked.code == 0
-    assert "topics without events: others\n" in checked.err
-    assert "events without rules: config/tests/orders.yaml:6\n" in checked.err
+    assert "note: no fixture has an event of 'others'\n" in checked.err
+    assert "note: config/tests/orders.yaml:6: no rule matches this event\n" in checked.err
     (result,) = cli("check", "--json").lines
     assert result["topics_without_events"] == ["others"]
     assert result["events_without_rules"] == ["config/tests/orders.yaml:6"]
+
+
+def test_check_reports_fixtures_of_topics_that_no_mapping_names(cli: Cli, write: Write) -> None:
+    write("config/tests/orders.yaml", RIGHT.replace("topic: orders", "topic: order"))
+    checked = cli("check")
+    assert checked.code == 1
+    assert "config/tests/orders.yaml:1: no mapping names the topic 'order'" in checked.out
+    assert "did you mean 'orders'?" in checked.out
 
 
 def test_check_reports_what_is_wrong_with_fixtures_beside_warnings(cli: Cli, write: Write) -> None:

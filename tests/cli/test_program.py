@@ -71,7 +71,7 @@ def test_the_config_may_come_from_the_environment(
     assert "option.yaml:1:1" in cli("--config", write("option.yaml", "foo: 1"), "check").out
 
 
-def test_a_bug_is_told_by_type_and_place_and_never_by_its_text(
+def test_a_bug_is_reported_by_type_and_place_without_its_text(
     cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret = "ada@example.com"
@@ -87,7 +87,7 @@ def test_a_bug_is_told_by_type_and_place_and_never_by_its_text(
     assert secret not in done.err + done.out
 
 
-def test_what_the_system_refuses_is_told_in_a_line(cli: Cli, write: Write) -> None:
+def test_an_error_of_the_system_is_reported_in_one_line(cli: Cli, write: Write) -> None:
     write("file", "")
     done = cli("init", "file/folder")
     assert (done.code, done.out) == (1, "")

@@ -74,7 +74,7 @@ async def test_a_job_delivers_what_is_there_and_exits_0(
 
 
 @pytest.mark.parametrize("streams", ["<&- >&- 2>&-", ">/dev/full 2>/dev/full", "2>&1 | true"])
-async def test_a_job_that_nobody_can_read_along_with_does_its_work_and_exits_0(
+async def test_a_job_whose_output_has_no_reader_finishes_and_exits_0(
     emulator: Emulator, environ: dict[str, str], tmp_path: Path, streams: str
 ) -> None:
     job = await asyncio.create_subprocess_exec(
@@ -140,7 +140,7 @@ async def test_the_emulator_says_where_it_listens_and_ends_with_a_signal(tmp_pat
     assert await emulator.wait() == 0
 
 
-def test_an_address_that_is_taken_or_none_is_told_in_a_line(cli: Cli) -> None:
+def test_an_address_that_is_invalid_or_in_use_is_reported_in_one_line(cli: Cli) -> None:
     wrong, foreign = cli("emulator", "--listen", "here"), cli("emulator", "--listen", "203.0.113.1:1")
     assert (wrong.code, foreign.code) == (2, 1)
     assert "HOST:PORT" in wrong.err

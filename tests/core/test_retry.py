@@ -44,7 +44,7 @@ DELIVERED = set(range(200, 300))
 
 
 @pytest.mark.parametrize("status", range(600))
-def test_each_status_is_answered_as_the_table_says(status: int) -> None:
+def test_each_status_is_handled_as_the_table_says(status: int) -> None:
     several, alone = outcome(status, 2), outcome(status, 1)
     if status in DELIVERED:
         assert several is alone is Action.DELIVERED
@@ -106,7 +106,7 @@ def test_an_outage_gives_nothing_up() -> None:
     assert all(batch.fails(now) is Action.RETRY for now in range(0, 100_000, 30))
 
 
-def test_a_batch_with_5xx_is_split_at_its_eighth_failure_though_nobody_passes() -> None:
+def test_a_batch_with_5xx_is_split_at_its_eighth_failure_even_if_no_other_passes() -> None:
     """It may be in the way of all that could."""
     batch = Batch()
     assert [batch.fails(now, calls=2) for now in range(8)] == [Action.RETRY] * 7 + [Action.SPLIT]
@@ -200,7 +200,7 @@ def test_give_up_after_never_counts_a_hold(status: int) -> None:
     assert batch.fails(10_060) is Action.DEAD_LETTER
 
 
-def test_a_half_knows_when_its_whole_was_answered_but_begins_to_count_anew() -> None:
+def test_a_half_keeps_when_its_batch_failed_but_counts_failures_from_zero() -> None:
     batch = Batch()
     batch.fails(0, 403, calls=2)
     batch.breaker.succeeded(1)

@@ -85,13 +85,13 @@ def test_what_was_not_written_is_at_what_is_around_it() -> None:
         ("a: >\n  one\n  two\n", 5, (1, 4)),
     ],
 )
-def test_a_character_of_a_text_has_a_place_as_far_as_its_style_tells(
+def test_a_character_of_a_text_has_a_place_unless_its_style_hides_it(
     text: str, offset: int, place: tuple[int, int]
 ) -> None:
     assert parse(text, "f.yaml").point(("a",), offset) == place
 
 
-def test_every_problem_is_told_at_once() -> None:
+def test_every_problem_is_reported_at_once() -> None:
     with pytest.raises(ConfigError) as raised:
         parse("a: &x 1\nb: *x\na: 2\n1: .nan\n", "f.yaml")
     assert [(problem.line, problem.column) for problem in raised.value.problems] == [
@@ -158,7 +158,7 @@ def test_a_default_stands_in_for_an_empty_variable_too() -> None:
     assert interpolate(parse("a: x${A:-}", "f.yaml"), {}).data == {"a": "x"}
 
 
-def test_every_missing_variable_is_told_with_its_place() -> None:
+def test_every_missing_variable_is_reported_with_its_place() -> None:
     with pytest.raises(ConfigError) as raised:
         interpolate(parse("a: ${ONE}\nb:\n  c: ${TWO}${THREE}", "f.yaml"), {})
     assert [(problem.line, problem.column) for problem in raised.value.problems] == [(1, 4), (3, 6), (3, 6)]

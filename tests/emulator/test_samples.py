@@ -87,7 +87,7 @@ def test_the_samples_hold_every_kind_of_trouble(mappings: Mappings) -> None:
     assert len(reasons) >= 7, reasons
 
 
-def test_nobody_is_heard_of_after_an_erasure() -> None:
+def test_no_event_of_a_person_follows_their_erasure() -> None:
     gone: set[bytes | None] = set()
     for sample in sample_events(4_000, until=UNTIL):
         if sample.topic == "customers":

@@ -69,7 +69,7 @@ async def test_a_wrong_key_is_401_in_strict_mode_and_200_without_effect_else(
 
 
 @ONE_KEY
-async def test_an_empty_batch_tells_a_right_key_from_a_wrong_one(client: Any) -> None:
+async def test_an_empty_batch_shows_whether_the_key_is_valid(client: Any) -> None:
     assert (await client.send("/v1/batch", {"batch": []}, key="right"))[0] == 400
     assert (await client.send("/v1/batch", {"batch": []}, key="wrong"))[0] == 401
 

@@ -29,7 +29,7 @@ async def test_a_compacted_dead_letter_topic_stops_the_worker_at_its_start(
     assert site.ledger.taken == 0
 
 
-async def test_nothing_is_committed_past_a_letter_that_the_topic_does_not_take(
+async def test_nothing_is_committed_past_a_dead_letter_that_the_topic_rejects(
     site: Site, kafka: KafkaClient
 ) -> None:
     site.change_property("delivery.timeout.ms", 2000)

@@ -242,7 +242,7 @@ async def test_when_commits_have_failed_for_too_long_nothing_more_is_sent() -> N
         world.add(f"key-{number}")
         await asyncio.sleep(1)
     assert 45 <= len(world.account.requests) <= 50
-    assert {"reason": "COMMIT_FAILING", "detail": "Kafka does not take commits"} in member.pipeline.problems()
+    assert {"reason": "COMMIT_FAILING", "detail": "Kafka rejects commits"} in member.pipeline.problems()
     member.source.commit_failures = 0
     await world.settled()
     assert member.pipeline.problems() == []

@@ -178,7 +178,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("text", "line", "column", "message", "hint"), WRONG, ids=[row[0] for row in WRONG])
-def test_a_mistake_is_told_at_its_place(
+def test_a_mistake_is_reported_at_its_place(
     problems: Problems, text: str, line: int, column: int, message: str, hint: str | None
 ) -> None:
     (problem,) = problems(text)
@@ -189,7 +189,7 @@ def test_a_mistake_is_told_at_its_place(
     assert hint is None or hint in (problem.hint or "")
 
 
-def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(problems: Problems) -> None:
+def test_all_mistakes_are_reported_at_once_in_the_order_of_the_file(problems: Problems) -> None:
     text = "kafka:\n  group: ${NO_GROUP}\nbatch:\n  linger: 3\n  max_calls: 0\nfoo: 1\n"
     found = problems(
         text, {"WORKER__MEMORY__MAX_BYTES": "much", "WORKER__BATCH__LINGR": "1s"}, needs_key=True
@@ -249,7 +249,7 @@ def test_a_variable_overrides_a_key(load: Load, variable: str, text: str, path: 
         ("WORKER__MAPPINGS", "a.yaml", "must be JSON", None),
     ],
 )
-def test_a_wrong_variable_is_told_by_its_name(
+def test_a_wrong_variable_is_reported_by_its_name(
     problems: Problems, variable: str, text: str, message: str, hint: str | None
 ) -> None:
     (problem,) = problems("", {variable: text})

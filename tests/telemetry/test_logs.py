@@ -114,7 +114,7 @@ def test_below_the_level_nothing_is_written() -> None:
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
-def test_an_exception_is_told_by_type_and_place_and_never_by_its_text(log_format: Any) -> None:
+def test_an_exception_is_logged_by_type_and_place_without_its_text(log_format: Any) -> None:
     stream = io.StringIO()
     configure_logging(TelemetrySettings(log_format=log_format), stream)
     people: dict[str, int] = {}
@@ -129,7 +129,7 @@ def test_an_exception_is_told_by_type_and_place_and_never_by_its_text(log_format
     assert "test_logs.py:" in stream.getvalue()
 
 
-def test_kinds_without_end_are_told_together() -> None:
+def test_kinds_beyond_the_limit_are_logged_together() -> None:
     quiet = LogRateLimiter(lambda: 0.0)
     told = sum(quiet.count(("commit_failed", str(n)), 1) for n in range(10_000))
 
@@ -149,7 +149,7 @@ def test_a_closed_stream_stops_the_lines_and_nothing_else() -> None:
     st.text(),
     st.dictionaries(st.from_regex(r"[a-z]{1,9}", fullmatch=True), st.text() | st.integers(), max_size=4),
 )
-def test_whatever_is_told_is_one_line_that_moves_no_cursor(message: str, fields: dict[str, Any]) -> None:
+def test_every_message_is_one_line_without_control_characters(message: str, fields: dict[str, Any]) -> None:
     for formatter in (JsonFormatter(), TextFormatter()):
         line = formatter.format(record(message, **fields))
 
@@ -158,7 +158,7 @@ def test_whatever_is_told_is_one_line_that_moves_no_cursor(message: str, fields:
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 9), st.floats(0, 20)), max_size=60))
-def test_every_count_is_told_in_the_end_and_never_twice_within_the_interval(
+def test_every_count_is_logged_at_most_once_per_interval_and_at_the_end(
     steps: list[tuple[str, int, float]],
 ) -> None:
     now = [0.0]

@@ -139,7 +139,7 @@ def test_totals_are_what_happened_and_a_copy(telemetry: Telemetry) -> None:
     assert again.freshness_seconds == 2.0
 
 
-def test_gauges_and_status_ask_how_things_stand(telemetry: Telemetry) -> None:
+def test_gauges_and_status_read_the_current_state(telemetry: Telemetry) -> None:
     now = Observation(
         in_progress_records=7,
         in_progress_bytes=900,
@@ -177,7 +177,7 @@ async def test_another_thread_gets_what_the_event_loop_observes(telemetry: Telem
     telemetry.shutdown()
 
 
-def test_after_shutdown_the_last_observation_stands(telemetry: Telemetry) -> None:
+def test_after_shutdown_the_last_observation_is_kept(telemetry: Telemetry) -> None:
     telemetry.observe(lambda: Observation(in_flight_requests=3))
     telemetry.shutdown()
 
@@ -221,7 +221,7 @@ def test_what_happens_with_every_batch_is_not_logged(
     assert caplog.records == []
 
 
-def test_a_hold_is_told_when_it_begins_changes_and_ends(
+def test_a_hold_is_logged_when_it_begins_changes_and_ends(
     telemetry: Telemetry, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -238,7 +238,7 @@ def test_a_hold_is_told_when_it_begins_changes_and_ends(
     assert telemetry.totals().holds == {"HTTP_401": 1, "HTTP_403": 1}
 
 
-def test_repeated_messages_are_told_once_and_then_as_a_count(
+def test_repeated_messages_are_logged_once_and_then_as_a_count(
     telemetry: Telemetry, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     for second in range(25):
@@ -268,7 +268,7 @@ def test_what_was_kept_back_is_told_by_a_later_commit_or_at_the_end(
     assert failures == [1, 2, 1]
 
 
-def test_start_and_stop_are_told_with_their_facts(
+def test_start_and_stop_are_logged_with_their_facts(
     telemetry: Telemetry, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)

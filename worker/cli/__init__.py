@@ -1,8 +1,11 @@
-"""The command line: parses, calls, prints; no logic.
+"""The command line: parses arguments, calls the program, prints the result. It contains no other logic.
 
-main.py is the program as a whole, every other file is a command. Messages for people go to standard error,
-standard output carries what was asked for. Exit codes: 0 done, 1 a check failed,
+Each command has a file with its name. To add one, write the file and register its function in `main.py`. `options.py`
+has the options that commands share, `streams.py` makes the standard streams safe, `verdicts.py` prints the result of a
+mapping, and `junit.py` writes the report of `test`.
+
+Results go to standard output, messages for people to standard error. Exit codes: 0 done, 1 a check failed,
 2 configuration or usage error.
 
-Slow imports are made inside the commands that need them, so that `--help` and `map` start at once.
+Slow imports are made inside the commands that need them, so that `--help` and `map` start quickly.
 """

@@ -40,6 +40,7 @@ def check(
     """Find every problem in the settings, mappings and Python mappers; exit with 1 if there is any."""
     path = chosen_config(context, config)
     lists: dict[str, list[str]] = {}
+    notes: list[Problem] = []
     try:
         settings, mappings = load(path, needs_key=connect)
     except ConfigError as error:
@@ -48,15 +49,23 @@ def check(
         lists["topics"] = mappings.subscriptions
         found = [*settings.warnings, *mappings.warnings]
         try:
-            lists |= _uncovered(mappings, path)
-            found += _gaps(mappings, path) if coverage else []
+            uncovered, missing, misplaced = _coverage(mappings, path)
+            lists |= uncovered
+            found += misplaced
+            if coverage:
+                found += missing
+            elif uncovered:
+                notes = missing
         except ConfigError as error:
             found += error.problems
         found += _connected(settings, mappings) if connect else []
     found = _by_place(found, _lint(path))
     if strict:
         found = [replace(problem, warning=False) for problem in found]
-    (_print_json if as_json else _print)(found, lists)
+    if as_json:
+        _print_json(found, lists)
+    else:
+        _print(found, lists, notes)
     raise typer.Exit(1 if any(not problem.warning for problem in found) else 0)
 
 
@@ -83,26 +92,33 @@ def _place(problem: Problem) -> tuple[str | None, int | None, int | None]:
     return problem.file, problem.line, problem.column
 
 
-def _uncovered(mappings: Mappings, config_file: Path) -> dict[str, list[str]]:
-    """What the fixtures do not cover, if there are any. Raises ConfigError with the fixtures' problems."""
-    from worker.cli.test import fixture_folder, run_all
-    from worker.mapping.trying.coverage import events_without_rules, topics_without_events
+def _coverage(
+    mappings: Mappings, config_file: Path
+) -> tuple[dict[str, list[str]], list[Problem], list[Problem]]:
+    """What the fixtures do not cover, in short and each with its place; and fixtures of unknown topics.
 
-    results = run_all(mappings, [fixture_folder(config_file)])
+    Without fixtures the short form is empty.
+
+    Raises:
+        ConfigError: with the problems of the fixtures.
+    """
+    from worker.cli.test import fixture_folder, run_all
+    from worker.mapping.trying.coverage import (
+        events_without_rules,
+        gaps,
+        topics_without_events,
+        unknown_topics,
+    )
+
+    folder = fixture_folder(config_file)
+    results = run_all(mappings, [folder])
     if not results:
-        return {}
-    return {
+        return {}, [Problem("no fixtures", str(folder)), *gaps(mappings, results)], []
+    uncovered = {
         "topics without events": topics_without_events(mappings, results),
         "events without rules": events_without_rules(results),
     }
-
-
-def _gaps(mappings: Mappings, config_file: Path) -> list[Problem]:
-    """What the fixtures do not cover, as problems. Raises ConfigError with the fixtures' problems."""
-    from worker.cli.test import fixture_folder, run_all
-    from worker.mapping.trying.coverage import gaps
-
-    return gaps(mappings, run_all(mappings, [fixture_folder(config_file)]))
+    return uncovered, gaps(mappings, results), unknown_topics(mappings, results)
 
 
 def _connected(settings: Settings, mappings: Mappings) -> list[Problem]:
@@ -113,15 +129,15 @@ def _connected(settings: Settings, mappings: Mappings) -> list[Problem]:
     return asyncio.run(connection_problems(settings, mappings.subscriptions))
 
 
-def _print(found: Sequence[Problem], lists: dict[str, list[str]]) -> None:
+def _print(found: Sequence[Problem], lists: dict[str, list[str]], notes: Sequence[Problem]) -> None:
     for problem in found:
         typer.echo(problem)
     warnings = sum(problem.warning for problem in found)
     verdict = f"{_count(len(found) - warnings, 'problem')}, {_count(warnings, 'warning')}"
-    notes = [f"{name}: {', '.join(each)}" for name, each in lists.items() if each]
-    typer.echo("; ".join([verdict, *notes[:1]]), err=True)
-    for line in notes[1:]:
-        typer.echo(f"in the fixtures: {line}", err=True)
+    topics = f"; topics: {', '.join(lists['topics'])}" if lists.get("topics") else ""
+    typer.echo(f"{verdict}{topics}", err=True)
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
 
 
 def _count(n: int, word: str) -> str:

@@ -13,24 +13,26 @@ def emulator(
     listen: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Where to listen; port 0 takes a free one.")
     ] = "127.0.0.1:8090",
-    key: Annotated[str | None, typer.Option(help="The only key that is right. [default: any]")] = None,
+    key: Annotated[str | None, typer.Option(help="The only valid API key. [default: any]")] = None,
     strict_batches: Annotated[
         Literal["all-or-nothing", "take-good"],
-        typer.Option(help="What strict mode does with the good calls of a batch that holds a bad one."),
+        typer.Option(help="What strict mode does with the good calls of a batch that contains a bad one."),
     ] = "all-or-nothing",
     enforce_rate_limit: Annotated[
-        bool, typer.Option("--enforce-rate-limit", help="Answer 429 above 3,000 requests in 3 seconds.")
+        bool, typer.Option("--enforce-rate-limit", help="Return 429 above 3,000 requests in 3 seconds.")
     ] = False,
-    latency: Annotated[float, typer.Option(min=0, help="Seconds before each answer.")] = 0.0,
+    latency: Annotated[float, typer.Option(min=0, help="Seconds before each response.")] = 0.0,
     config: ConfigOption = None,
 ) -> None:
-    """Stand in for the Pipelines API on this machine: a page, a JSON view of what came, faults on request."""
+    """Run a local stand-in for the Pipelines API, with a page, a JSON view of received calls, and injected faults."""
     import asyncio
 
     from worker.emulator import serve
 
     def ready(address: str) -> None:
-        typer.echo(f"{address} is its page, and pipelines.url for a worker. Ctrl-C ends it.", err=True)
+        typer.echo(
+            f"{address} is the emulator's page, and the pipelines.url for a worker. Ctrl-C ends it.", err=True
+        )
 
     serving = serve(
         listen,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 DEFAULT_CONFIG = Path("config/worker.yaml")
 
 MAX_PARTITION, MAX_OFFSET = 2**31 - 1, 2**63 - 1
-"""Kafka's protocol has 32 signed bits for a partition and 64 for an offset."""
+"""The largest partition and offset: signed integers of 32 and 64 bits in Kafka's protocol."""
 
 _COORDINATES = re.compile(r"(.+):([0-9]{1,10}):([0-9]{1,19})")
 

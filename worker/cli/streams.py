@@ -1,4 +1,4 @@
-"""Standard output and error that never fail: closed, full or without a reader, they lose what is written.
+"""Standard output and error that never raise: if closed, full or without a reader, they discard what is written.
 
 The work that a command does, and its exit code, do not depend on who reads along.
 """
@@ -27,13 +27,13 @@ def protect_streams() -> None:
 
 
 def output_is_gone() -> bool:
-    """Whether the reader of standard output has left: more output is of no use."""
+    """Whether the reader of standard output has closed it, so that a command can end early."""
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     return isinstance(raw, _Descriptor) and raw.is_gone
 
 
 class _Descriptor(io.RawIOBase):
-    """A file descriptor that takes everything."""
+    """A file descriptor that discards everything (`/dev/null`)."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -58,7 +58,7 @@ class _Descriptor(io.RawIOBase):
             except BrokenPipeError:
                 self.is_gone = True
             except OSError:
-                break  # the disk is full: what comes later may fit again
+                break  # the disk is full: later output may fit again
         return size
 
 

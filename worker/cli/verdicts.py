@@ -150,5 +150,5 @@ def _text(value: bytes | None) -> str:
 
 
 def plain(text: str) -> str:
-    """The text without control characters, which a terminal would obey."""
+    """The text with control characters escaped, because a terminal would act on them."""
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)

@@ -8,7 +8,7 @@ REASONS = {
     "EMPTY_VALUE": "The record's value has no content.",
     "INVALID_JSON": "The value is not JSON: bad syntax, bad UTF-8, NaN, half of a surrogate pair.",
     "NOT_AN_OBJECT": "The value is JSON, but not an object.",
-    "TOO_DEEP": "Objects and lists nest too deep.",
+    "TOO_DEEP": "Objects and lists are nested too deeply.",
     "UNMATCHED": "No rule matches, and the mapping says `unmatched: dead_letter`.",
     "EXPRESSION_FAILED": "An expression failed on this event.",
     "MAPPING_TOO_SLOW": "Mapping the record took longer than `limits.mapping_timeout`, twice.",
@@ -17,34 +17,34 @@ REASONS = {
     "MAPPER_RETURNED_JUNK": "A Python mapper returned something that is neither calls nor None.",
     "TOO_MANY_CALLS": "The record would become more than 256 calls.",
     "NOT_A_CALL": "A call is not an object.",
-    "UNKNOWN_TYPE": "A call's type is none of the API's six.",
-    "UNKNOWN_FIELD": "A call has a field at its top level that its type does not take.",
-    "MISSING_ID": "A call names nobody: an id that it needs is null, blank or not there.",
+    "UNKNOWN_TYPE": "A call's type is not one of the API's six.",
+    "UNKNOWN_FIELD": "A call has a top-level field that its type does not have.",
+    "MISSING_ID": "A required id is null, blank or missing.",
     "INVALID_ID": "An id is neither text nor, where that is allowed, a whole number.",
-    "FORBIDDEN_ID": "An id is one of the texts in `reject_ids`, such as `undefined`.",
+    "FORBIDDEN_ID": "An id is one of the strings in `reject_ids`, such as `undefined`.",
     "INEXACT_NUMBER": "A number cannot be sent exactly: an integer outside 64 bits, NaN, Infinity.",
     "INVALID_NAME": "An event's name is blank or not text.",
     "RESERVED_NAME": "An event's name is, or looks like, one that Customer.io acts on.",
     "NOT_ALLOWED": "A mapper made a destructive call that its rule does not allow.",
-    "MISSING_FIELD": "A field that the call needs is null, blank or not there.",
+    "MISSING_FIELD": "A required field is null, blank or missing.",
     "INVALID_TYPE": "A field has another type than the API documents.",
     "INVALID_VALUE": "A field has a value that the API does not document.",
-    "INVALID_TIMESTAMP": "A timestamp is neither RFC 3339 nor a whole number, or no such day exists.",
+    "INVALID_TIMESTAMP": "A timestamp is neither RFC 3339 nor a whole number, or its date does not exist.",
     "UNREADABLE_HEADERS": "A rule or mapper reads the record's headers, and a header's name is not UTF-8.",
     "INVALID_TEXT": "A call holds text that cannot be written as UTF-8.",
     "UNENCODABLE": "A call holds a value that is not JSON.",
     "CALL_TOO_LARGE": "A call is larger than `max_call_bytes`.",
-    "UNEXPECTED_FAULT": "The worker itself failed with this record: a fault of ours.",
-    "NO_ANSWER": "The API never answered this call while it answered others.",
+    "UNEXPECTED_FAULT": "The worker failed on this record because of a bug.",
+    "NO_ANSWER": "The API did not respond to this call within `delivery.give_up_after`.",
 }
-"""Why records are rejected: every code of the worker's own, and what it means.
+"""The worker's own reason codes for rejected records, with their meaning.
 
-Mappers add codes of theirs, and the API its answers: `HTTP_400`, ...
+Further codes come from mappers (`Reject("CODE")`) and from the API's responses (`HTTP_400`, ...).
 """
 
 
 class Stage(StrEnum):
-    """Where on its path a record was found undeliverable (`dlq.stage`)."""
+    """The step at which a record was found undeliverable (`dlq.stage`)."""
 
     DECODE = "decode"
     MAP = "map"
@@ -55,13 +55,14 @@ class Stage(StrEnum):
 class Rejected(Exception):  # noqa: N818 - a verdict on a record, not a fault of the program
     """This record can never be delivered as it is and belongs on the dead-letter topic.
 
-    Raised in `core` and `mapping`, caught in one place.
+    Raised while a record is decoded, mapped and validated (`formats`, `mapping`, `customerio`). The generated converter
+    catches it (`worker/mapping/compiler/loop.py`).
 
     Attributes:
-        stage: where it was found out.
-        reason: an upper-case code that people search and group by, such as `INVALID_JSON`.
+        stage: the step that found it.
+        reason: an upper-case code to search and group by, such as `INVALID_JSON`.
         detail: a sentence for people. It names fields and limits, never a value from the record.
-        call_index: which of the record's calls, counted from 0; None where it is no call's fault.
+        call_index: which of the record's calls, counted from 0; None if no single call is the cause.
         rule: the mapping rule that made the call, as `file:line`; None where no rule was reached.
         field: the key of the mapping file whose value was refused, such as `userId` or `properties.total`; None where
             it is not known.

@@ -1,4 +1,4 @@
-"""Records of Kafka, and the calls that they become on the way to the API."""
+"""Kafka records, and the calls that are made from them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ that a request repeats at its top level: `"context":{...},"integrations":{...}`.
 """
 
 MAX_CALLS_PER_RECORD = 256
-"""What one record may become: the message id has eight bits for a call's index."""
+"""The largest number of calls from one record: the message id has eight bits for a call's index."""
 
 
 class Record(Protocol):
-    """What Kafka gives, in the shape of `confluent_kafka.Message`: nothing is wrapped on the hot path."""
+    """A Kafka record, with the methods of `confluent_kafka.Message`, so that the hot path wraps no message."""
 
     def topic(self) -> str:
         """The topic's name."""
@@ -35,7 +35,7 @@ class Record(Protocol):
         ...
 
     def offset(self) -> int:
-        """Where in the partition."""
+        """The offset in the partition."""
         ...
 
     def key(self) -> bytes | None:
@@ -47,36 +47,36 @@ class Record(Protocol):
         ...
 
     def headers(self) -> list[tuple[str, bytes | None]] | None:
-        """Names and values, in order; a name may come again."""
+        """Names and values, in order; names may repeat."""
         ...
 
     def timestamp(self) -> tuple[int, int]:
-        """Kafka's kind of timestamp (0: none), and epoch milliseconds."""
+        """The type of the timestamp (0: none; 1: set by the producer; 2: by the broker), and epoch milliseconds."""
         ...
 
 
 OrderKey = bytes | int
-"""Calls with equal order keys stay in order: the key of the record, or its offset if it has no key."""
+"""A record's key, or its offset if it has no key: calls of a partition with the same order key are sent in order."""
 
 
 QueuedCall = tuple[OrderKey, bytes, Record, int, bytes, str]
-"""A call on its way to a request; `KEY`, `BODY`, ... are its places.
+"""A call that waits for a request or is in one; `KEY`, `BODY`, ... are the indexes of its fields.
 
 A bare tuple, because one is made for each call on the hot path: a dataclass costs seven times as much.
 """
 
 KEY: Final = 0
-"""What the call's order hangs on: its record's key; the record's offset where it has none."""
+"""The call's `OrderKey`."""
 
 BODY: Final = 1
-"""The call's exact UTF-8 JSON *with a comma behind*, as a batch has it. It is a copy of the exact size: the buffer that
-orjson returns is up to ten times as large."""
+"""The call's exact UTF-8 JSON *followed by a comma*, so that a batch's body is a plain join. It is a copy: the buffer
+that orjson returns is up to ten times as large as its content."""
 
 RECORD: Final = 2
 """The record that it came from."""
 
 INDEX: Final = 3
-"""Its place among the record's calls, from 0."""
+"""The position among the record's calls, from 0."""
 
 CONTEXT: Final = 4
 """Its batch context, see `EncodedCall`."""
@@ -93,8 +93,8 @@ Converter = Callable[[Sequence[Record], list[QueuedCall], list[RejectedRecord]],
 """Turns a run of records, at least one and all of one partition of its topic, into calls.
 
 It appends to the second argument all calls of a record or none of them, in order; to the third, in order, the records
-that can never be delivered, also those that the worker itself fails with. It returns how many records were ignored,
-and never raises but for `MappingInterrupted`, which may come from anywhere inside it.
+that can never be delivered, including those on which the worker itself failed. It returns the number of records that
+were ignored. It raises nothing except `MappingInterrupted`, which may be raised at any point inside it.
 """
 
 

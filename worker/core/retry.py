@@ -1,6 +1,6 @@
 """What a response means, what to do about it, and when requests go out while the API fails.
 
-`classify` and `decide` are total: every status from 0 (no response) to 599 has its row in contract and code alike.
+`classify` and `decide` are total over the statuses 0 (no response) to 599. docs/guarantees.md has the same table.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 SUSPICIOUS_FAILURES = 3
-"""After this many failures while others pass, a batch is suspected to be the cause itself: one or two happen by
-chance when a server behind the API restarts."""
+"""A batch that failed this often while others passed is suspected to be the cause. One or two failures also happen
+when a server behind the API restarts."""
 
 STUBBORN_FAILURES = 8
-"""After this many failures a batch is split even if no other passed, because it may hold back all that could. With the
-default back-off that is about 20 seconds. In an outage it costs little: one request at a time is tried then."""
+"""A batch that failed this often is split even if no other passed, because it may be the reason why none does. With the
+default back-off this takes about 20 seconds. In an outage it costs little: only one request at a time is sent."""
 
 
 class ResponseClass(Enum):
@@ -26,8 +26,8 @@ class ResponseClass(Enum):
     THROTTLED = auto()  # 408, 425, 429
     SERVER_ERROR = auto()  # 5xx
     BAD_REQUEST = auto()  # 400, 413, 422: a call in it is wrong
-    UNAUTHORIZED = auto()  # 401: the key is wrong, whatever the calls are
-    UNEXPECTED = auto()  # anything else: this is not the API, or it is not for us
+    UNAUTHORIZED = auto()  # 401: the API key is wrong; the calls are not the cause
+    UNEXPECTED = auto()  # anything else: probably not sent by the API
 
 
 class Action(Enum):
@@ -63,7 +63,7 @@ class RetryState:
         failures: of this batch as it is now; a split begins at 0 again, because half of it may pass.
         sent_at: when it was sent last.
         failed_at: when it, or the batch it was split from, last failed. Only a request that was *sent* after that
-            proves by passing that the API works again: one that was under way at the same time proves nothing.
+            proves by passing that the API works again; one that was already in flight does not.
         suspected_since: since when others pass where this one fails; None if that is not known. It stays set until
             others fail as well: when this batch is all that is left to send, no other passes and no other fails.
         unexpected_at: when it, or the batch it was split from, last got an unexpected response.
@@ -84,7 +84,7 @@ class RetryState:
     failing_since: float | None = None
 
     def failed(self, response: ResponseClass, now: float, breaker: CircuitBreaker) -> None:
-        """One more attempt failed; `breaker` knows how others fared."""
+        """Count a failed attempt; `breaker` says whether other requests passed or failed meanwhile."""
         if breaker.last_success > self.failed_at:
             self.suspected_since = now if self.suspected_since is None else self.suspected_since
         elif breaker.last_failure > self.failed_at:
@@ -123,7 +123,7 @@ class RetryPolicy:
 
 
 def decide(response: ResponseClass, calls: int, state: RetryState, now: float, policy: RetryPolicy) -> Action:
-    """What to do with a batch of `calls` that got this response, which `state` has been told of already."""
+    """What to do with a batch of `calls` that got this response, which `state.failed` has already counted."""
     isolate = Action.SPLIT if calls > 1 else Action.DEAD_LETTER
     match response:
         case ResponseClass.ACCEPTED:
@@ -170,19 +170,19 @@ def backoff(failures: int, jitter: float, initial: float, maximum: float) -> flo
 
 
 class CircuitBreaker:
-    """Whether requests go out freely, or one probe at a time because the API fails.
+    """Decides whether requests may be sent, or only one probe at a time because the API fails.
 
-    Closed: requests go out freely. Open: none until `probe_at`. From then on it is half-open: one request at a time
-    goes out, and the first that passes closes it.
+    Closed: requests are sent without restriction. Open: none is sent until `probe_at`. From then on it is half-open:
+    one request at a time is sent, and the first that passes closes the breaker.
 
-    All requests back off together: those that were under way when it opened are the same failure, and count once.
+    All requests share one back-off: those that were in flight when the breaker opened count as the same failure.
 
     Attributes:
         is_open: the API failed, and no request has passed since (open or half-open).
         probe_at: when the next probe may go out.
         not_before: no request at all goes out before this (`Retry-After`).
         last_success: when the latest request that passed was *sent*.
-        last_failure: when the latest failed that did not fail alone.
+        last_failure: when a request last failed that did not fail alone (see `failed`).
         last_unexpected: when any batch last got an unexpected response.
         last_hold: when delivery was last found to be on hold.
         hold: why delivery is on hold, None if it is not. A hold ends with the first request that passes.

@@ -1,4 +1,4 @@
-"""How much of each topic the mapping ignores, and which rules have matched nothing: what no fixture can tell."""
+"""How much of each topic the mapping ignores, and which rules have matched nothing. Fixtures cannot show either."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 ENOUGH_RECORDS = 1_000
-"""So many records of a topic must have been mapped before a rule counts as one that matches nothing."""
+"""The number of mapped records of a topic after which a rule without a match is reported. With fewer, rules for rare
+events would be reported after every start."""
 
 
 @dataclass(slots=True)

@@ -36,7 +36,7 @@ EXCEPTION_MESSAGE = f"{CONNECT_PREFIX}exception.message"
 
 OWN_PREFIX = "dlq."
 RESOLVED = "dlq.resolved"
-"""A record with this header is a mark, see `marks`."""
+"""A record with this header is a mark, written by `marks` and read by `read_mark`."""
 
 LEFT_OUT = "dlq.left_out"
 """Names the parts of the source record that the dead letter was written without."""

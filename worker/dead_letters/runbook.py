@@ -62,7 +62,10 @@ _ENTRIES: dict[str, tuple[Fault, str]] = {
     "MAPPER_FAILED": (Fault.MAPPING, _FIX_MAPPER),
     "MAPPER_REJECTED": (Fault.MAPPING, "Ask the mapper's author what it rejects, and why it names no code."),
     "MAPPER_RETURNED_JUNK": (Fault.MAPPING, _FIX_MAPPER),
-    "TOO_MANY_CALLS": (Fault.MAPPING, "Make fewer calls of one record, or split the event at its producer."),
+    "TOO_MANY_CALLS": (
+        Fault.MAPPING,
+        "Make fewer calls from one record, or split the event at its producer.",
+    ),
     "NOT_A_CALL": (Fault.MAPPING, _FIX_MAPPER),
     "UNKNOWN_TYPE": (Fault.MAPPING, _FIX_MAPPER),
     "UNKNOWN_FIELD": (Fault.MAPPING, _FIX_MAPPER),

@@ -94,7 +94,7 @@ class Document:
         return self.place(path).style in {"'", '"'}
 
     def point(self, path: Path, offset: int) -> tuple[int, int]:
-        """Line and column of a text's character, counted from 0, as far as its style lets one tell."""
+        """Line and column of a text's character (counted from 0); of the text itself if its style hides them."""
         place = self.place(path)
         if place.style == "|":
             return self._point_in_block(place, path, offset)

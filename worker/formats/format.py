@@ -1,5 +1,9 @@
 """The interface of a format, which decodes the bytes of a record's value into an event.
 
+To add a format, implement `Format` and add it to `FORMATS` (`formats.py`): the key `format` of mapping files, its JSON
+Schema, the compiler and `map` read that table. Fixtures, `worker/testing.py` and `dlq show` do not: they assume that
+values are JSON, and encode or decode them with `orjson`.
+
 An envelope (Debezium, CloudEvents, Connect) is not a format: it extracts the inner event from one that a format has
 decoded. It can support both methods below: by working on decoded values, and by translating fields used of the inner
 event to fields used of the outer one.

@@ -33,7 +33,7 @@ STORM = "DEAD_LETTER_STORM"
 
 
 class DeadLetterWriter:
-    """Writes dead letters, until there are so many that the records are unlikely to be the cause.
+    """Writes dead letters until the storm breaker trips: then the records are unlikely to be the cause.
 
     Args:
         dead_letters: the dead-letter topic.
@@ -121,7 +121,7 @@ class DeadLetterWriter:
             rejection = Rejected(
                 Stage.DELIVER,
                 f"HTTP_{response.status}" if response.status else "NO_ANSWER",
-                response.failure or f"the API answered {response.status}",
+                response.failure or f"the API responded with status {response.status}",
                 call_index=call[INDEX],
                 rule=call[RULE],
             )

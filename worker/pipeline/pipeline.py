@@ -220,7 +220,7 @@ class Pipeline:
         return self._intake.fetch_limit(*self._room())
 
     def _room(self) -> tuple[int, int]:
-        """How many more records, and bytes, may be in progress."""
+        """How many more records and bytes may be in progress; below 0 if records were larger than expected."""
         memory = self._settings.memory
         in_progress = [state.in_progress for state in self._lanes.partitions.values()]
         return (
@@ -308,7 +308,7 @@ class Pipeline:
         states = self._states(partitions)
         for state in states:
             self._lanes.revoke(state)
-        await self._wait_for_wire(states)
+        await self._wait_for_requests(states)
         finished = {state.partition: state.offsets.committable() for state in states}
         self._forget(states)
         return finished
@@ -321,7 +321,7 @@ class Pipeline:
     def _states(self, partitions: Sequence[Partition]) -> list[PartitionState]:
         return [self._lanes.partitions[each] for each in partitions if each in self._lanes.partitions]
 
-    async def _wait_for_wire(self, states: list[PartitionState]) -> None:
+    async def _wait_for_requests(self, states: list[PartitionState]) -> None:
         # A request ends within `pipelines.timeout`. The rebalance must not wait longer, say for a dead-letter write.
         deadline = self._now() + self._settings.pipelines.timeout + 1
         while not (self._delivery.partitions_on_wire() | self._dead_lettering.writing).isdisjoint(states):
@@ -349,7 +349,7 @@ class Pipeline:
         if self._dead_lettering.failure:
             reasons.append({"reason": "DEAD_LETTERS_REFUSED", "detail": self._dead_lettering.failure})
         if self._committer.failing_since is not None:
-            reasons.append({"reason": FAILING, "detail": "Kafka does not take commits"})
+            reasons.append({"reason": FAILING, "detail": "Kafka rejects commits"})
         if self._standstill.unconfirmed:
             detail = "the process stood still, and Kafka has not confirmed its partitions since"
             reasons.append({"reason": UNCONFIRMED, "detail": detail})
@@ -376,7 +376,7 @@ class Pipeline:
 
     @property
     def blocked(self) -> Blocked | None:
-        """The mapping that blocks the event loop at this moment; may be read by any thread."""
+        """The mapping that blocks the event loop now, if any; may be read from any thread."""
         return self._time_limit.blocked
 
     def _now(self) -> float:

@@ -46,7 +46,7 @@ class Assignments(Protocol):
         """This member owns these partitions now; their records come with the next fetch. May be empty."""
 
     async def revoked(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
-        """Another member is about to get these: finish what is on the wire, and return what to commit."""
+        """Another member is about to get these: wait for requests in flight, and return the offsets to commit."""
         ...
 
     def lost(self, partitions: Sequence[Partition]) -> None:
@@ -56,7 +56,7 @@ class Assignments(Protocol):
 class Source(Protocol):
     """A source of records.
 
-    `fetch` must be called again and again, also with `limit` 0: the group keeps only a member that polls.
+    `fetch` must be called continually, even with `limit` 0: a member that does not poll loses its partitions.
     """
 
     @property
@@ -126,7 +126,13 @@ class Destination(Protocol):
     """Sends calls to the API."""
 
     async def send(self, body: bytes, records: Sequence[Record], calls: int) -> Response:
-        """POST one batch of `calls`. Network errors are returned as a `Response`. The records are for trace links."""
+        """POST one batch. Network errors are returned as a `Response`.
+
+        Args:
+            body: the complete request body, as `Batch.body` builds it.
+            records: the first record of each chunk, for trace links.
+            calls: the number of calls in the body, for metrics.
+        """
         ...
 
     async def close(self) -> None:
@@ -134,7 +140,11 @@ class Destination(Protocol):
 
 
 class DeadLetters(Protocol):
-    """Stores records that can never be delivered."""
+    """Stores records that can never be delivered.
+
+    The pipeline only writes. `dlq` and the replay read the dead-letter topic themselves, with the rest of
+    `worker/adapters/dead_letter_topic/`, and refer to dead letters by partition and offset.
+    """
 
     async def write(self, failed: Sequence[FailedRecord]) -> list[str | None]:
         """Write and wait for the broker's acknowledgement.

@@ -1,1 +1,1 @@
-"""Whole programs, put together: the worker, the replay, the checks."""
+"""Composition roots: the worker, the replay and the checks, each built from its parts."""

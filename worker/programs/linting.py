@@ -1,4 +1,4 @@
-"""What `check` finds in mappings that are legal: surely not what was meant, as far as text and fixtures tell."""
+"""The warnings of `check` about mappings that are legal but probably wrong, judged by their text and the fixtures."""
 
 from __future__ import annotations
 

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger("worker")
 
 MAX_TEXT_CHARS = 1000
-"""Messages of libraries are cut here: log collectors split or drop long lines."""
+"""The length at which messages of libraries are cut: log collectors split or drop long lines."""
 
 REPEAT_SECONDS = 10.0
 """A repeating message is logged once, and then as a count at most this often."""
 
 MAX_KINDS = 500
-"""How many kinds of message are counted apart: brokers' texts may differ without end."""
+"""The number of kinds of message that are counted separately: texts from brokers may vary without limit."""
 
 _COLORS = {"DEBUG": "2", "INFO": "36", "WARNING": "33", "ERROR": "31", "CRITICAL": "31;1"}
 
@@ -38,9 +38,9 @@ def log(level: int, event: str, message: str, /, **fields: object) -> None:
 
     Args:
         level: of `logging`.
-        event: a verb in the past tense that people filter by, such as `delivery_held`.
+        event: a verb in the past tense to filter by, such as `delivery_held`.
         message: a sentence for people.
-        fields: what a program would want to read out of the sentence; None is left out.
+        fields: the facts of the sentence, for programs; a field that is None is left out.
     """
     logger.log(level, message, extra={"event": event, "fields": fields})
 

@@ -1,4 +1,4 @@
-"""The catalogue of what is measured: every OpenTelemetry instrument with its name, unit and meaning.
+"""Every metric: its OpenTelemetry instrument, name, unit and meaning.
 
 The name `pipelines_worker.records.consumed` is `pipelines_worker_records_consumed_total` in Prometheus.
 An `add` or `record` costs 3 to 6 µs, and five times that with cold caches. So each happens once a batch, a slice or a
@@ -62,8 +62,8 @@ class Instruments:
     """Every counter and histogram. Labels are bounded: topics, upper-case reasons, HTTP statuses.
 
     Prometheus' `increase()` sees a series' first event only if the series existed before. So a counter without labels
-    is exported from the start and one by topic from its first assignment on, both with 0; a counter with other labels
-    has a total that is (`TotalledCounter`).
+    is exported as 0 from the start, and a counter by topic from the topic's first assignment (both are a `Tally`). A
+    counter with other labels has a separate total that exists before its first event (`TotalledCounter`).
     """
 
     def __init__(self, meter: Meter) -> None:
@@ -108,7 +108,7 @@ class Instruments:
             meter,
             "partitions.restarted",
             "{partition}",
-            "Partitions read from their beginning because the topic was created anew or its log was cut, by topic.",
+            "Partitions read from their beginning because the topic was recreated or its log truncated, by topic.",
             "topic",
         )
 
@@ -194,13 +194,13 @@ class Instruments:
             meter,
             "kafka_clients.failed",
             "{client}",
-            "Kafka clients that failed for good and were replaced.",
+            "Kafka clients that failed permanently and were replaced.",
         )
         self.fetches_stalled = Tally(
             meter,
             "fetches.stalled",
             "{partition}",
-            "Partitions that were started again because nothing was fetched of them, by topic.",
+            "Partitions whose fetch was restarted because nothing was fetched from them, by topic.",
             "topic",
         )
 

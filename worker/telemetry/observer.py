@@ -9,12 +9,12 @@ from contextlib import suppress
 
 from worker.telemetry.metrics import Observation
 
-ANSWER_SECONDS = 1.0
-"""How long an exporter's thread waits for the event loop's answer; then it exports the last one."""
+RESPONSE_SECONDS = 1.0
+"""How long an exporter's thread waits for the event loop; then it exports the last known state."""
 
 
 class Observer:
-    """Asks for the current state in the thread that owns it."""
+    """Reads the current state in the thread that owns it."""
 
     def __init__(self) -> None:
         self._observe: Callable[[], Observation] = Observation
@@ -32,7 +32,7 @@ class Observer:
             self._loop = None
 
     def current(self) -> Observation:
-        """The current state; in another thread the event loop's answer, or its last one if it is busy."""
+        """The current state; called in another thread, the last known one if the event loop is busy."""
         if self._thread in {None, threading.get_ident()}:
             self._last = self._observe()
         elif self._loop and not self._loop.is_closed():
@@ -40,7 +40,7 @@ class Observer:
         return self._last
 
     def stop(self) -> None:
-        """Ask once more; from now on that is the answer."""
+        """Read the state once more; `current` returns that from now on."""
         self.current()
         self._loop, self._thread = None, -1
 
@@ -54,4 +54,4 @@ class Observer:
 
         with suppress(RuntimeError):  # the loop was closed meanwhile
             loop.call_soon_threadsafe(observe)
-            done.wait(ANSWER_SECONDS)
+            done.wait(RESPONSE_SECONDS)

@@ -117,12 +117,12 @@ class Telemetry:
         )
 
     def partition_restarted(self, topic: str, partition: int) -> None:
-        """The partition is another log than the one that was read and committed: it is read from its beginning."""
+        """The partition's log is not the one whose offset was committed: it is read from its beginning."""
         self._measure.partitions_restarted.add(1, topic)
         log(
             logging.ERROR,
             "partition_restarted",
-            "the topic was deleted and created anew, or its log was cut: reading it from its beginning",
+            "the topic was recreated, or its log was truncated: reading the partition from its beginning",
             topic=topic,
             partition=partition,
         )
@@ -141,12 +141,12 @@ class Telemetry:
             )
 
     def mapping_blocked(self, blocked: Blocked) -> None:
-        """A mapping has taken long and blocks everything. Called by the thread that watches it."""
+        """One mapping has blocked the event loop for long. Called by the thread that watches mappings."""
         record = blocked.record
         log(
             logging.WARNING,
             "mapping_blocked",
-            "mapping this record takes long and blocks everything else",
+            "mapping this record is slow and blocks everything else",
             mapper=blocked.mapper,
             topic=record.topic(),
             partition=record.partition(),
@@ -282,7 +282,7 @@ class Telemetry:
         self._partitions_changed("revoked", partitions, logging.INFO, "partitions were revoked")
 
     def partitions_lost(self, partitions: Sequence[Partition]) -> None:
-        """The group took these partitions away: it had not heard from this member in time."""
+        """The group removed this member, whose heartbeats or polls came too late, and these partitions with it."""
         message = "partitions were lost: their new owner re-sends what was not committed"
         self._partitions_changed("lost", partitions, logging.WARNING, message)
 
@@ -303,15 +303,15 @@ class Telemetry:
         self._log_rate_limited("source_failed", why, 1)
 
     def kafka_client_failed(self, client: str, why: str) -> None:
-        """A Kafka client (`consumer` or `producer`) is in a terminal state; another is made in its place."""
+        """A Kafka client (`consumer` or `producer`) is in a terminal state; it is replaced by a new one."""
         self._measure.kafka_clients_failed.add(1)
-        message = "a Kafka client failed for good: another is made in its place"
+        message = "a Kafka client failed permanently: it is replaced by a new one"
         log(logging.ERROR, "kafka_client_failed", message, client=client, reason=why)
 
     def fetch_stalled(self, topic: str, partition: int) -> None:
-        """Nothing was fetched of a partition that has records to read, and room; it was started again."""
+        """Nothing was fetched from a partition that has records to read and is not paused; its fetch was restarted."""
         self._measure.fetches_stalled.add(1, topic)
-        message = "nothing was fetched of a partition that has records to read: it was started again"
+        message = "nothing was fetched from a partition that has records to read: its fetch was restarted"
         log(logging.ERROR, "fetch_stalled", message, topic=topic, partition=partition)
 
     # The worker's life

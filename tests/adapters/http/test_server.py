@@ -131,7 +131,7 @@ async def test_every_page_can_be_asked_for_its_head(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/nothing"])
-async def test_no_answer_is_cached_sniffed_framed_or_tells_of_the_software(path: str) -> None:
+async def test_no_response_may_be_cached_sniffed_or_framed_or_names_the_software(path: str) -> None:
     async with pages(Worker()) as session, session.get(path) as answer:
         assert answer.headers["Cache-Control"] == "no-store"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
@@ -168,7 +168,7 @@ async def test_a_page_that_fails_is_500_without_the_exceptions_text(caplog: pyte
     assert [record.getMessage() for record in caplog.records] == ["an HTTP endpoint of the worker failed"]
 
 
-async def test_a_port_in_use_is_told_with_its_address() -> None:
+async def test_a_port_in_use_is_reported_with_its_address() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -179,7 +179,7 @@ async def test_a_port_in_use_is_told_with_its_address() -> None:
             await Worker().server(listen).start()
 
 
-async def test_an_address_of_another_machine_is_told() -> None:
+async def test_an_address_of_another_machine_is_reported() -> None:
     with pytest.raises(ListenFailed, match=r"192\.0\.2\.1:8080"):
         await Worker().server("192.0.2.1:8080").start()
 

@@ -94,7 +94,7 @@ async def test_a_base_url_may_have_a_path_and_a_trailing_slash() -> None:
         (http_faults.huge(5_000_000), False),
     ],
 )
-async def test_a_2xx_tells_whether_the_api_itself_can_have_said_it(
+async def test_the_body_of_a_2xx_shows_whether_the_api_sent_it(
     answer: http_faults.Answer,
     json: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
@@ -190,7 +190,7 @@ async def test_requests_share_a_connection() -> None:
     assert server.connections == 1
 
 
-async def test_a_request_on_a_connection_that_dies_is_sent_once_and_the_failure_told() -> None:
+async def test_a_request_on_a_connection_that_dies_is_sent_once_and_its_failure_returned() -> None:
     """Else a batch could be on the wire twice at the same time, and its order with it."""
     async with faulty_server(reply(), http_faults.hang_up(), reply()) as server, pipelines(server.url) as api:
         responses = [await api.send(b'{"batch":[%d]}' % n, [], 1) for n in range(3)]
@@ -209,7 +209,7 @@ async def test_a_connection_that_the_server_closed_between_requests_loses_nothin
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_a_redirect_is_told_and_not_followed(status: int) -> None:
+async def test_a_redirect_is_reported_and_not_followed(status: int) -> None:
     async with faulty_server(reply()) as elsewhere:
         response = await answer_to(http_faults.redirect(f"{elsewhere.url}/v1/batch", status))
 

@@ -64,7 +64,7 @@ def test_an_answer_without_errors_has_none(answer: bytes) -> None:
     assert errors_in(answer, SENT) == ()
 
 
-def test_a_page_is_told_in_plain_text() -> None:
+def test_a_page_is_reported_in_plain_text() -> None:
     page = (
         b"<html><head><title>502 Bad Gateway</title></head>\n<body><h1>502\x00 Bad Gateway</h1></body></html>"
     )

@@ -28,7 +28,7 @@ def reason_of(call: Any, **options: Any) -> str:
         lambda text: text.strip() and text.strip().casefold() not in {"null", "none", "nan", "undefined"}
     )
 )
-def test_text_is_an_id_as_it_stands(text: str) -> None:
+def test_text_is_an_id_unchanged(text: str) -> None:
     assert identity(text, "userId") == text
 
 

@@ -86,12 +86,12 @@ def test_a_fixture_that_differs_shows_how(mappings: Mappings) -> None:
     assert result.fixture.at == "f.yaml:2"
 
 
-def test_a_rejection_that_nobody_expected_says_why(mappings: Mappings) -> None:
+def test_an_unexpected_rejection_says_why(mappings: Mappings) -> None:
     (result,) = run(mappings, "- {topic: orders, event: {type: done}, ignored: true}\n")
     assert "userId is missing" in result.diff
 
 
-def test_rules_that_no_fixture_comes_to_are_told(mappings: Mappings, tmp_path: Path) -> None:
+def test_rules_that_no_fixture_reaches_are_reported(mappings: Mappings, tmp_path: Path) -> None:
     results = run(mappings, PASSING.split("- topic", maxsplit=1)[0])
     assert rules_never_hit(mappings, results) == [f"{tmp_path}/orders.yaml:9"]
     assert rules_never_hit(mappings, run(mappings, PASSING)) == []

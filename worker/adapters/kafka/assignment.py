@@ -201,7 +201,7 @@ class Assignment:
         self._ends.update(offsets_at(self._consumer, self.partitions, OFFSET_END))
 
     def read_cached_ends(self) -> None:
-        """Take in the ends that came with fetched records. Asks no broker."""
+        """Record the end offsets that came with fetched records. Asks no broker."""
         for partition in self.partitions:
             with suppress(KafkaException):  # nothing fetched yet
                 end = self._consumer.get_watermark_offsets(TopicPartition(*partition), cached=True)[1]

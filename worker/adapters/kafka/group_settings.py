@@ -39,4 +39,4 @@ def group_session_timeout(properties: Mapping[str, Any], group_id: str, default:
     except (KafkaException, KeyError):
         return default
     finally:
-        admin.poll(0)  # hands its log lines over
+        admin.poll(0)  # serves the client's log callback

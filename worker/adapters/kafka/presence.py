@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
 
 ASK_SECONDS = 1.0
-"""How often the group is asked until the member has joined: `/readyz` reports `JOINING` for so much longer at most."""
+"""How often the group is asked until the member has joined: `/readyz` says `JOINING` for at most this much longer."""
 
 
 class Presence:
@@ -63,7 +63,7 @@ class Presence:
             return None
         self._asked_at = now
         self._admin = self._admin or make_admin(self._properties)
-        self._admin.poll(0)  # hands its log lines over
+        self._admin.poll(0)  # serves the client's log callback
         responses: dict[str, Future[Any]] = self._admin.describe_consumer_groups(
             [self._group_id], request_timeout=RESPONSE_SECONDS
         )

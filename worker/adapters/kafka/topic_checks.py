@@ -127,7 +127,7 @@ def look_for_dead_letter_problems(
             raise
         return _not_checked(name, error.args[0])
     finally:
-        admin.poll(0)  # hands its log lines over
+        admin.poll(0)  # serves the client's log callback
     return _judge(name, settings.pop(name), settings, small_is_wrong=small_is_wrong)
 
 

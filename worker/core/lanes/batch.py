@@ -1,4 +1,4 @@
-"""What one request carries."""
+"""Batches: the calls of one request, and how many fit."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _FRAME = len(b'{"batch":[]}')
 
 @dataclass(slots=True, eq=False)
 class Batch:
-    """What one request carries.
+    """The calls of one request.
 
     Attributes:
-        context: what is repeated at the top level, see `records.EncodedCall`.
-        why: what closed it: full, linger or drain.
+        context: the batch context that is repeated at the top level, see `records.EncodedCall`; empty for none.
+        why: why it was closed: `full`, `linger` or `drain`.
         chunks: its calls.
         lane: the assignment and key whose calls were split among several batches, this one of them; else None.
         frees: whether finishing it frees the lanes of its keys: True unless later parts of a split lane follow.
@@ -41,10 +41,10 @@ class Batch:
         return sum(len(chunk.calls) for chunk in self.chunks)
 
     def body(self) -> bytes:
-        """The request's exact bytes, the same for every attempt."""
+        """The request's body in the form of `/v1/batch`; the same bytes for every attempt."""
         if self._body is None:
             parts = [call[BODY] for chunk in self.chunks for call in chunk.calls]
-            parts[-1] = parts[-1][:-1]  # no comma behind the last
+            parts[-1] = parts[-1][:-1]  # without the comma of the last call
             tail = b"]," + self.context + b"}" if self.context else b"]}"
             self._body = b"".join([b'{"batch":[', *parts, tail])
         return self._body
@@ -99,7 +99,7 @@ class BatchCapacity:
     """How much more a request can hold, after a batch context and a first call have been chosen.
 
     Attributes:
-        full: something did not fit any more.
+        full: whether a call did not fit.
         context: what the request repeats at its top level.
     """
 
@@ -107,13 +107,13 @@ class BatchCapacity:
         self.full = False
         self.context = context
         self._calls = max_calls
-        # Each call counts with the comma behind it. The last one's is not sent, hence one byte more.
+        # Each call's size includes its comma. The comma of the last call is not sent, hence one byte more.
         self._bytes = max_bytes - _FRAME + 1
         repeated = len(context) + 1 if context else 0
         if len(first[BODY]) <= self._bytes - repeated:
             self._bytes -= repeated
         else:
-            # A call that fills the body by itself goes alone, without the repetition: its own context says the same.
+            # A call so large that the context does not fit beside it is sent alone, with only its own context.
             self.context = b""
             self._calls = 1
 

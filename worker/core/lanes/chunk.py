@@ -11,9 +11,9 @@ class Chunk:
 
     Attributes:
         state: the assignment.
-        since: when the first of the calls came.
+        since: when the first of the calls was queued.
         calls: at least one.
-        size: their bytes, with the comma behind each.
+        size: their bytes, including the comma after each.
     """
 
     __slots__ = ("_mark", "calls", "since", "size", "state")
@@ -31,7 +31,7 @@ class Chunk:
         self.size += _size(calls)
 
     def keep(self, calls: list[QueuedCall]) -> None:
-        """Keep only these calls, if any; the others are unfinished somewhere else."""
+        """Keep only these calls, if any; the others are in other chunks, or blocked behind one that is older."""
         if not calls:
             self.finish()
         elif calls[0] is not self.calls[0]:
@@ -47,7 +47,7 @@ class Chunk:
         return halves
 
     def finish(self) -> None:
-        """The calls are delivered or refused, or unfinished somewhere else."""
+        """The calls are delivered or refused, or other chunks (or blocked calls) hold the commit back for them."""
         self._mark.finish()
 
 

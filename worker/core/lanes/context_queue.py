@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from worker.core.records import QueuedCall
 
 CHUNK_CALLS = 256
-"""As many as the pipeline maps in one slice: a chunk of a busy partition is about a slice's calls."""
+"""The number of records in a slice (`SLICE` in `worker/pipeline/intake.py`). With one call for each record, a chunk of
+a busy partition holds one slice."""
 
 CHUNK_SECONDS = 0.05
 """The chunk at the end grows while it is shorter than `CHUNK_CALLS` and younger than this. All its calls count as old
@@ -46,7 +47,7 @@ class ContextQueue:
         self.due: float | None = None
 
     def append(self, state: PartitionState, calls: list[QueuedCall], now: float) -> int:
-        """Add calls that have just come; returns their bytes."""
+        """Add newly queued calls; returns their bytes."""
         before = self.size
         last = self.chunks[-1] if self.chunks else None
         if last is not None and last.state is state and _may_grow(last, now):
@@ -59,7 +60,7 @@ class ContextQueue:
         return self.size - before
 
     def insert(self, chunk: Chunk) -> None:
-        """Add a chunk where its age belongs."""
+        """Insert a chunk by its age: the oldest first."""
         if self.chunks and self.chunks[-1].since > chunk.since:
             insort(self.chunks, chunk, key=_since)
         else:

@@ -29,7 +29,7 @@ class InProgress:
         self.size += size
 
     def commit(self, offset: int) -> None:
-        """Kafka holds `offset` now: what is below it needs no memory any more."""
+        """`offset` was committed: stop counting the slices below it."""
         while self._slices and self._slices[0][0] <= offset:
             _, records, size = self._slices.popleft()
             self.records -= records

@@ -14,9 +14,9 @@ class KeyQueues:
     """The lanes of one assignment: a key has one for as long as it has unfinished calls.
 
     Attributes:
-        lanes: of each key with unfinished calls the batch context whose queue holds them; None if a request does.
-        blocked: of each key the calls that wait until its lane has left that place, in order. They are younger than
-            those that hold the lane, which hold the commit back for them too.
+        lanes: for each key with unfinished calls, the batch context whose queue holds them; None if a request does.
+        blocked: for each key, the calls that wait until those calls are finished, in order. They are younger, so
+            they need no mark of their own: the older calls already hold the commit back.
     """
 
     __slots__ = ("blocked", "lanes")
@@ -38,7 +38,7 @@ class KeyQueues:
         self.blocked[key] = calls + self.blocked.get(key, [])
 
     def take(self, calls: Iterable[QueuedCall]) -> None:
-        """These calls are in a request now: so are the lanes of their keys."""
+        """These calls are in a request now, which holds the lanes of their keys."""
         self.lanes.update(dict.fromkeys([call[KEY] for call in calls]))
 
     def free(self, keys: Iterable[OrderKey]) -> list[OrderKey]:
@@ -61,7 +61,7 @@ class KeyQueues:
         return context, blocked[:count]
 
     def drop_blocked(self) -> Iterator[QueuedCall]:
-        """Forget the blocked calls; yields the oldest of each key."""
+        """Drop the blocked calls; yields the oldest of each key, so that the caller can hold the commit back at it."""
         for (_, oldest), *_ in self.blocked.values():
             yield oldest
         self.blocked.clear()

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from worker.core.records import OrderKey, Partition, QueuedCall
 
 MAX_STALE_ENTRIES = 1000
-"""How many outdated entries the heap of due times may hold, beyond two a queue, before it is rebuilt: often enough that
-it stays small, seldom enough that rebuilding costs nothing."""
+"""The heap of due times is rebuilt when it holds more entries than this plus two for each queue. Rebuilding takes about
+0.1 ms for a thousand entries, and happens at most once in a thousand changes of a due time."""
 
 _context = itemgetter(CONTEXT)
 
@@ -70,7 +70,7 @@ class Lanes:
                 self._set_due(queue)
 
     def forget(self, state: PartitionState) -> None:
-        """End an assignment. What completes late touches only its orphaned state."""
+        """End an assignment. Requests that finish later change only its old state."""
         self.revoke(state)
         if self.partitions.get(state.partition) is state:
             del self.partitions[state.partition]
@@ -84,7 +84,7 @@ class Lanes:
         return sum(self._add_of_one_context(state, list(group), now) for _, group in groupby(calls, _context))
 
     def _add_of_one_context(self, state: PartitionState, calls: list[QueuedCall], now: float) -> int:
-        """Queue calls, but for those whose lane is elsewhere: those are blocked. Written for speed."""
+        """Queue calls. Those whose key is in a request or in another context's queue are blocked. On the hot path."""
         context = calls[0][CONTEXT]
         queue = self._queue(context)
         blocked, lane_of = state.keys.blocked, state.keys.lanes.setdefault
@@ -104,9 +104,9 @@ class Lanes:
     # Out
 
     def take(self, now: float, *, draining: bool = False) -> Batch | None:
-        """The next request's calls, if there is reason to send one.
+        """The calls of the next request; None if no queue is due.
 
-        There is if a queue fills a request, or if its oldest call has lingered. When `draining`, everything is due.
+        A queue is due if it fills a request, or if its oldest call has lingered. When `draining`, every queue is due.
         """
         queue = self._first_due()
         if queue is None or queue.due is None or (queue.due > now and not draining):
@@ -121,7 +121,7 @@ class Lanes:
         return batch
 
     def next_due(self) -> float | None:
-        """When `take` will have something at the latest; None if nothing waits."""
+        """When the first queue is due; None if no calls are queued."""
         queue = self._first_due()
         return None if queue is None else queue.due
 
@@ -179,8 +179,8 @@ class Lanes:
         of every key, and no other request could carry anything. So where several requests' worth of calls is queued,
         each gets *all* the calls of its share of the keys, and they travel in parallel.
 
-        With many keys that is needless: a request hits only a few of the keys that the next one holds. Enough are twice
-        as many keys as all requests in flight can hold calls, so that a key rarely meets itself.
+        With many keys that is unnecessary, because two requests rarely hold calls of the same key. There are enough
+        keys if they are at least twice as many as the calls of all requests in flight.
         """
         requests = max(1, queue.calls // self._max_calls, queue.size // self._max_bytes)
         calls = queue.calls // requests

@@ -16,16 +16,16 @@ class Mark:
         self.record: Record | None = record
 
     def finish(self) -> None:
-        """The calls that this mark stood for need nothing more."""
+        """The calls that this mark stands for are delivered or refused, or another mark stands for them now."""
         self.record = None
 
 
 class OffsetTracker:
-    """The offsets of one assignment: what was read, what is finished, what Kafka holds.
+    """The offsets of one assignment: read, finished and committed.
 
     Attributes:
         next_offset: the next offset to read.
-        committed: what Kafka holds for the group; None if nothing yet.
+        committed: the group's committed offset; None if there is none yet.
     """
 
     __slots__ = ("_acknowledged", "_marks", "_started", "committed", "next_offset")
@@ -37,7 +37,7 @@ class OffsetTracker:
         self._marks: list[tuple[int, int, Mark]] = []
         self._started = 0
         # The records that are, or become, dead letters: whether the broker has acknowledged each. An offset stays
-        # here until a commit passes it, so that a second refused call of the same record writes no second letter.
+        # here until a commit passes it, so that a second refused call of the same record writes no second dead letter.
         self._acknowledged: dict[int, bool] = {}
 
     def advance(self, next_offset: int) -> None:
@@ -72,7 +72,10 @@ class OffsetTracker:
         self._acknowledged[offset] = True
 
     def committable(self) -> int:
-        """The oldest offset that is not finished, else the next to read. Gaps in offsets mean nothing."""
+        """The oldest offset that is not finished, else the next to read.
+
+        Offsets may have gaps (compaction, transaction markers); only unfinished records hold the commit back.
+        """
         bounds = [offset for offset, acknowledged in self._acknowledged.items() if not acknowledged]
         bounds.append(self.next_offset)
         if (oldest := self.oldest_unfinished()) is not None:
@@ -80,7 +83,7 @@ class OffsetTracker:
         return min(bounds)
 
     def commit(self, offset: int) -> None:
-        """Kafka holds `offset` now."""
+        """`offset` was committed."""
         self.committed = offset
         for finished in [each for each in self._acknowledged if each < offset]:
             del self._acknowledged[finished]

@@ -9,14 +9,17 @@ from worker.core.records import RECORD, Partition
 
 
 class PartitionState:
-    """One assignment of one partition. Whoever holds it after the assignment ended touches nothing else.
+    """One assignment of one partition.
+
+    Each assignment has a new object, so a response that arrives after a revoke changes only the old one and never a
+    later assignment of the same partition.
 
     Attributes:
         partition: the topic's name and the partition's number.
         offsets: what may be committed.
         keys: where the unfinished calls of each key are.
         in_progress: how much is accepted and not committed.
-        revoked: nothing more is sent of it; what is unfinished still holds the commit back.
+        revoked: nothing more is sent of it; its unfinished records still hold the commit back.
     """
 
     __slots__ = ("in_progress", "keys", "offsets", "partition", "revoked")
@@ -34,16 +37,19 @@ class PartitionState:
         self.in_progress.accept(next_offset, records, size)
 
     def commit(self, offset: int) -> None:
-        """Kafka holds `offset` now: what is below it needs nothing more."""
+        """`offset` was committed: records below it are no longer in progress."""
         self.offsets.commit(offset)
         self.in_progress.commit(offset)
 
     def release(self, offset: int) -> None:
-        """Kafka refuses this partition's commits: what is below `offset` needs no memory all the same."""
+        """Kafka refuses this partition's commits: records below `offset` no longer count as in progress anyway.
+
+        Otherwise one deleted topic would fill the memory limit and stop all others.
+        """
         self.in_progress.commit(offset)
 
     def revoke(self) -> None:
-        """Send nothing more of it: what is unfinished holds the commit back for good."""
+        """Send nothing more of it: records that are unfinished now will never be committed by this assignment."""
         self.revoked = True
         for call in self.keys.drop_blocked():
             self.offsets.start(call[RECORD])

@@ -47,7 +47,7 @@ def is_standard(module: str) -> bool:
 
 
 def is_standard_function(function: Any) -> bool:
-    """Whether a function was defined in the standard library; one that only wraps another is taken for that one."""
+    """Whether a function was defined in the standard library; one that only wraps another counts as that one."""
     return inspect.isroutine(function) and is_standard(getattr(function, "__module__", None) or "")
 
 

@@ -53,6 +53,12 @@ def topics_without_events(mappings: Mappings, results: Iterable[FixtureResult]) 
     return [name for name in mappings.subscriptions if not any(matches(name, topic) for topic in tried)]
 
 
+def unknown_topics(mappings: Mappings, results: Iterable[FixtureResult]) -> list[Problem]:
+    """The fixtures whose topic no mapping file names, each as a problem with near matches."""
+    found = ((result.fixture.at, mappings.unknown_topic(result.fixture.record.topic())) for result in results)
+    return [_at(at, problem) for at, problem in found if problem]
+
+
 def events_without_rules(results: Iterable[FixtureResult]) -> list[str]:
     """Where the fixtures are whose events no rule matches, as `file:line`."""
     unmatched = ({"ignored": True}, {"rejected": "UNMATCHED"})

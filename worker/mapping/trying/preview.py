@@ -1,4 +1,4 @@
-"""Dry runs: what a mapping makes of an event that nobody has to produce first.
+"""Dry runs: what a mapping makes of an event without producing it to Kafka.
 
 Behind the command `map`, for each line of its input:
 

@@ -15,7 +15,7 @@ from worker.mapping.files.lint.terms import ABORT, domain, is_term, term_key, te
 from worker.mapping.files.topics import is_pattern
 
 MOST_COMBINATIONS = 20_000
-"""Of values that are tried for one condition: a few hundredths of a second. Of larger ones nothing is said."""
+"""Of values that are tried for one condition: a few hundredths of a second. Larger ones are not checked."""
 
 _ORDERINGS = {"lt": operator.lt, "lte": operator.le, "gt": operator.gt, "gte": operator.ge}
 

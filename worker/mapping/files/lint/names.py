@@ -80,7 +80,7 @@ def _is_text(node: Node, parent: Node, *, has_samples: bool) -> bool:
 
 
 def negation_findings(spot: Spot) -> Iterator[Problem]:
-    """`!a.b`, which negates `a` and asks the result for `.b`."""
+    """`!a.b`, which negates `a` and selects `.b` from the result."""
     for node in walk(spot.node):
         first = node["children"][0] if node["type"] != "slice" and node["children"] else None
         if first is None or node["type"] not in ("subexpression", "filter_projection", "value_projection"):

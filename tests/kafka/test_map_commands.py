@@ -1,0 +1,59 @@
+"""`map` on records of a real Kafka, and the place of a rejection in the dead letter of the same record."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.dlq_command import Dlq
+from tests.support.ledger import header
+from tests.support.worker_process import Site
+
+pytestmark = pytest.mark.kafka
+
+MAPPING = """\
+topics: [{topic}]
+rules:
+  - when: type == 'happened'
+    call: track
+    event: Something Happened
+    userId: person
+    properties: {{share: "divide(part, whole)"}}
+"""
+VALUES = [
+    b'{"type": "happened", "person": "p-1", "part": 1, "whole": 2}',
+    b'{"type": "happened", "person": "p-1", "part": 1, "whole": 0}',
+    b'{"type": "other"}',
+    None,
+]
+
+
+async def test_records_are_shown_with_position_rule_and_place_as_their_dead_letters_have_it(
+    site: Site,
+) -> None:
+    site.mapping = MAPPING.format(topic=site.topic)
+    dlq = Dlq(site)
+    site.kafka.append(site.topic, 0, VALUES, key=b"p-1")
+
+    mapped = dlq.look("map", "--from-topic", site.topic)
+    assert mapped.code == 1
+    sent, rejected, other, tombstone = mapped.lines
+    assert [line["record"] for line in mapped.lines] == [f"{site.topic}:0:{n}" for n in range(4)]
+    assert sent["rule"] == rejected["rule"]
+    assert (other["ignored"], tombstone["ignored"]) == ("no rule matched", "tombstone")
+    assert mapped.err == "4 records: 1 sent as 1 call, 2 ignored, 1 rejected\n"
+    detail = rejected["rejected"]["detail"]
+    assert f"rule {rejected['rule']}, track, properties.share at " in detail
+
+    explained = dlq.look("map", "--explain", f"{site.topic}:0:1")
+    assert explained.code == 1
+    assert "is a failure: divide(): by zero" in explained.out
+    unknown = dlq.look("map", "--from-topic", f"{site.topic}x")
+    assert unknown.code == 2
+    assert f"did you mean '{site.topic}'?" in unknown.err
+
+    assert await site.run_job() == 0
+    (letter,) = site.ledger.letters()
+    assert header(letter, "dlq.rule") == rejected["rule"]
+    assert header(letter, "__connect.errors.exception.message") == f"EXPRESSION_FAILED: {detail}"
+    shown = (await dlq("show", f"{site.topic}:0:1")).out
+    assert detail in shown
