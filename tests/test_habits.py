@@ -31,7 +31,7 @@ def jobs() -> list[tuple[str, dict[str, Any]]]:
 
 
 def test_the_project_s_addresses_are_all_placeholders_or_none_is() -> None:
-    """`.example` is reserved for documentation (RFC 2606): whoever publishes the package sets all addresses."""
+    """`.example` is reserved for documentation (RFC 2606): publishing the package means to set all addresses."""
     hosts = {re.fullmatch(r"https://([^/]+)/.*", address)[1] for address in PROJECT["urls"].values()}  # type: ignore[index]
     assert hosts == {"git.example"} or not any(host.endswith(".example") for host in hosts)
 
@@ -87,7 +87,7 @@ def test_only_the_version_is_the_tag_of_a_release(tag: str, code: int) -> None:
 
 
 def test_no_package_registry_is_named() -> None:
-    """Where packages come from is a matter of whoever installs: of their pip, Maven and Docker."""
+    """The installing user's pip, Maven and Docker decide where packages come from."""
     names = "pypi.org|pythonhosted.org|repo1?.maven|maven.org|registry.npmjs|crates.io|proxy.golang|ghcr.io|docker.io"
     files = [
         ROOT / name

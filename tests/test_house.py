@@ -1,4 +1,4 @@
-"""The maps of the code name every room that there is, and no other."""
+"""The maps of the code name every package that exists, and no other."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAPS = {
 
 
 @pytest.mark.parametrize("name", MAPS)
-def test_a_map_names_every_room_and_no_other(name: str) -> None:
+def test_a_map_names_every_package_and_no_other(name: str) -> None:
     assert MAPS[name] == ROOMS
 
 

@@ -2,20 +2,20 @@
 
 Mapper authors import from here: `Event`, one builder for each call, and `Reject`.
 
-The rooms, from the outside in; each imports only from those below it:
+The packages, from the outside in; each imports only from those below it:
 
-    cli/            one file a command group: parses, calls, prints
+    cli/            one file a command group: parses arguments, calls the programs, prints results
     programs/       whole programs: the worker, the replay of dead letters, the checks
-    adapters/       one outside system a folder: kafka, pipelines_api, dead_letter_topic, http
-    pipeline/       the path of a record: fetch, map, deliver, commit; its ports to the world
+    adapters/       one folder for each external system: kafka, pipelines_api, dead_letter_topic, http
+    pipeline/       the path of a record: fetch, map, deliver, commit; the interfaces that adapters implement
     telemetry/      everything the worker reports: one past-tense verb for each thing that happens
     settings/       worker.yaml as one frozen tree
-    dead_letters/   what dead letters say, which of them wait, what a replay would do; no I/O
-    mapping/        what users write, made runnable: files, expressions, calls, mappers, compiler, trying
+    dead_letters/   the contents and state of dead letters, and what a replay would do with them; no I/O
+    mapping/        mapping files and mappers, loaded and compiled
     formats/        from a record's bytes to JSON values
-    customerio/     what is true of the API: reserved names, limits, the catalogue of semantic events
-    documents/      YAML with positions, environment variables in it: for settings and mappings alike
-    core/           what decides: order, batches, retries, ids; no I/O, no clock, no tasks, no logging
+    customerio/     facts about the API: reserved names, limits, the catalogue of semantic events
+    documents/      YAML with positions and environment variables: for settings and mappings
+    core/           all decisions: order, batches, retries, ids; no I/O, no clock, no tasks, no logging
 
 `emulator/` stands in for the Pipelines API, `demo/` runs everything on one machine, `testing.py` is for the
 tests of users' mappings.

@@ -1,4 +1,4 @@
-"""The exit code says what became of the work, whoever reads along; and signals are caught from the beginning."""
+"""The exit code reflects the work, whether or not the output can be written; signals are caught from the beginning."""
 
 from __future__ import annotations
 

@@ -88,12 +88,12 @@ def test_generated_code_has_no_place() -> None:
     assert PERSON not in unexpected(made(PERSON)()).detail
 
 
-def test_the_places_of_a_recursion_are_few() -> None:
+def test_the_locations_reported_for_a_recursion_are_limited() -> None:
     def again() -> None:
         again()
 
     assert len(places(raised(again))) == MAX_PLACES
 
 
-def test_a_fault_that_was_never_raised_has_no_place() -> None:
-    assert unexpected(KeyError(PERSON)).detail == "the worker failed with this record: KeyError"
+def test_an_exception_that_was_never_raised_has_no_location() -> None:
+    assert unexpected(KeyError(PERSON)).detail == "the worker failed on this record: KeyError"

@@ -33,7 +33,7 @@ several = st.lists(st.tuples(sizes, st.sampled_from(ENVELOPES)), min_size=1, max
 
 
 class WorkingLanes(RuleBasedStateMachine):
-    """Records come, batches are taken, split and finished; nobody takes partitions away."""
+    """Records arrive, batches are taken, split and finished; no partitions are revoked."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -229,7 +229,7 @@ class RevokedLanes(RuleBasedStateMachine):
     @precondition(lambda self: self.batches)
     @rule(which=st.integers(0))
     def finish_late(self, which: int) -> None:
-        """An answer came after all: it counts for whom it still concerns, and touches nobody else."""
+        """A response arrived late: it finishes calls of current assignments, and affects no others."""
         batch = self.batches.pop(which % len(self.batches))
         for model in [*self.models, *self.orphans]:
             model.finish(calls_of(batch, model.state))

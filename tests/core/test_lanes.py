@@ -106,9 +106,7 @@ def test_the_calls_of_a_record_without_a_key_keep_their_order(lanes: Lanes, stat
     assert order == [[(0, 0)], [(0, 1)], [(0, 2)]]
 
 
-def test_what_has_a_key_that_is_in_a_request_waits_and_nothing_else_does(
-    lanes: Lanes, state: PartitionState
-) -> None:
+def test_only_calls_whose_key_is_in_a_request_are_blocked(lanes: Lanes, state: PartitionState) -> None:
     add(lanes, state, 0, b"a")
     hung = taken(lanes)
     for offset, key in enumerate([b"b", b"a", b"c", None], 1):
@@ -119,7 +117,7 @@ def test_what_has_a_key_that_is_in_a_request_waits_and_nothing_else_does(
     assert places(taken(lanes)) == [(2, 0)]
 
 
-def test_what_does_not_fit_and_has_a_key_that_does_waits_before_what_comes_later(
+def test_calls_that_do_not_fit_stay_ahead_of_later_calls_of_their_key(
     lanes: Lanes, state: PartitionState
 ) -> None:
     for offset in range(MAX_CALLS + 2):
@@ -157,7 +155,7 @@ def test_a_partition_that_is_revoked_twice_takes_nothing_from_others(
 # When
 
 
-def test_a_call_waits_for_others_as_long_as_it_may_linger(lanes: Lanes, state: PartitionState) -> None:
+def test_a_call_waits_for_others_for_at_most_linger(lanes: Lanes, state: PartitionState) -> None:
     add(lanes, state, 0, b"k", now=10.0)
     assert lanes.next_due() == 10.0 + LINGER
     assert lanes.take(10.0 + LINGER - 0.001) is None
@@ -167,7 +165,9 @@ def test_a_call_waits_for_others_as_long_as_it_may_linger(lanes: Lanes, state: P
     assert lanes.next_due() is None
 
 
-def test_all_that_waits_leaves_with_a_call_that_has_lingered(lanes: Lanes, state: PartitionState) -> None:
+def test_all_waiting_calls_are_sent_with_a_call_that_has_lingered(
+    lanes: Lanes, state: PartitionState
+) -> None:
     for offset in range(MAX_CALLS - 1):
         add(lanes, state, offset, b"%d" % offset, now=offset / 10)
     batch = lanes.take(LINGER)
@@ -178,7 +178,9 @@ def test_all_that_waits_leaves_with_a_call_that_has_lingered(lanes: Lanes, state
     assert lanes.next_due() == LINGER + LINGER
 
 
-def test_what_waited_behind_a_request_is_due_since_it_came(lanes: Lanes, state: PartitionState) -> None:
+def test_a_call_blocked_behind_a_request_is_due_by_its_own_arrival_time(
+    lanes: Lanes, state: PartitionState
+) -> None:
     add(lanes, state, 0, b"k")
     batch = taken(lanes)
     add(lanes, state, 1, b"k", now=LINGER + 0.5)
@@ -188,7 +190,7 @@ def test_what_waited_behind_a_request_is_due_since_it_came(lanes: Lanes, state: 
     assert lanes.next_due() == LINGER + 0.5 + LINGER
 
 
-def test_of_those_that_waited_behind_a_request_the_oldest_says_when_they_are_due(
+def test_the_oldest_call_blocked_behind_a_request_determines_when_all_of_them_are_due(
     lanes: Lanes, state: PartitionState
 ) -> None:
     for offset, key in enumerate([b"a", b"b"]):
@@ -202,7 +204,7 @@ def test_of_those_that_waited_behind_a_request_the_oldest_says_when_they_are_due
 
 
 @pytest.mark.parametrize("key", [b"k", None])
-def test_what_fills_a_request_does_not_linger(lanes: Lanes, state: PartitionState, key: bytes | None) -> None:
+def test_a_full_request_does_not_linger(lanes: Lanes, state: PartitionState, key: bytes | None) -> None:
     for offset in range(MAX_CALLS - 1):
         add(lanes, state, offset, key)
     assert lanes.take(0.0) is None
@@ -213,7 +215,7 @@ def test_what_fills_a_request_does_not_linger(lanes: Lanes, state: PartitionStat
     assert batch.why == "full"
 
 
-def test_a_request_takes_so_many_calls_and_no_more(lanes: Lanes, state: PartitionState) -> None:
+def test_a_request_takes_at_most_max_calls(lanes: Lanes, state: PartitionState) -> None:
     for offset in range(MAX_CALLS + 1):
         add(lanes, state, offset, b"k")
     batch = lanes.take(0.0)
@@ -252,7 +254,7 @@ def test_requests_are_full_while_there_is_a_backlog() -> None:
 
 
 @pytest.mark.parametrize("keys", [60, 400])
-def test_in_a_backlog_few_keys_are_enough_for_all_requests(keys: int) -> None:
+def test_requests_are_nearly_full_in_a_backlog_of_few_keys(keys: int) -> None:
     lanes = new_lanes(max_bytes=475_000, max_calls=50, max_in_flight=8)
     state = lanes.assign(("orders", 0), 0)
     for offset in range(2000):
@@ -261,7 +263,7 @@ def test_in_a_backlog_few_keys_are_enough_for_all_requests(keys: int) -> None:
     assert sum(batch.count for batch in in_flight) >= 0.75 * 8 * 50
 
 
-def test_what_keys_were_preferred_leaves_behind_is_in_the_order_of_its_age() -> None:
+def test_calls_left_in_a_queue_after_other_keys_were_preferred_stay_ordered_by_age() -> None:
     lanes = new_lanes(max_bytes=475_000, max_calls=50, max_in_flight=8)
     state = lanes.assign(("orders", 0), 0)
     for offset in range(600):
@@ -275,7 +277,7 @@ def test_what_keys_were_preferred_leaves_behind_is_in_the_order_of_its_age() -> 
 # Fairness
 
 
-def test_who_waits_for_another_context_is_not_passed_for_ever(lanes: Lanes, state: PartitionState) -> None:
+def test_a_call_with_a_rare_context_is_not_starved(lanes: Lanes, state: PartitionState) -> None:
     for offset in range(MAX_CALLS + 1):
         add(lanes, state, offset, b"%d" % offset, (b"x", ONE))
     add(lanes, state, 1000, b"rare", (b"x", OTHER), now=0.1)
@@ -291,7 +293,7 @@ def test_who_waits_for_another_context_is_not_passed_for_ever(lanes: Lanes, stat
             add(lanes, state, offset := offset + 1, b"%d" % offset, (b"x", ONE), now=now)
 
 
-def test_a_key_that_is_never_done_does_not_keep_its_first_age(lanes: Lanes, state: PartitionState) -> None:
+def test_a_key_that_always_has_calls_does_not_starve_other_keys(lanes: Lanes, state: PartitionState) -> None:
     for offset in range(3 * MAX_CALLS):
         add(lanes, state, offset, b"hot")
     offset, now = 1000, 0.0

@@ -109,7 +109,7 @@ def test_events_that_differ_in_anything_have_different_ids(events: list[tuple[st
 
 
 @pytest.mark.parametrize("index", [-1, 256])
-def test_more_than_256_calls_cannot_be_told_apart(index: int) -> None:
+def test_message_ids_distinguish_at_most_256_calls_of_a_record(index: int) -> None:
     with pytest.raises(ValueError, match="index"):
         MessageIds("c").for_record(1, "orders", 0, 7, "track", "", index)
     with pytest.raises(ValueError, match="index"):
@@ -144,7 +144,7 @@ def test_the_cache_of_names_is_bounded() -> None:
     st.lists(st.tuples(st.sampled_from(["track", "page"]), names), min_size=1, max_size=4),
     indexes,
 )
-def test_an_id_put_together_from_parts_is_the_same(
+def test_an_id_assembled_from_cached_parts_is_the_same(
     places: list[tuple[int, int, int]], calls: list[tuple[str, str]], index: int
 ) -> None:
     ids = MessageIds("cluster")

@@ -15,16 +15,16 @@ latencies = st.tuples(st.floats(0, 5), st.floats(0, 5))
 def arrivals(requests: int, per: float, travels: list[tuple[float, float]]) -> list[float]:
     """Send as fast as the window lets us, and answer when the API saw each request."""
     window, now = SlidingWindow(requests, per), 0.0
-    answers: list[float] = []
+    responses: list[float] = []
     seen = []
     for before, after in travels:
         while (wait := window.wait(now)) > 0:
-            now = min(now + wait, answers[0] if answers else math.inf)
-            while answers and answers[0] <= now:
-                window.leave(heapq.heappop(answers))
+            now = min(now + wait, responses[0] if responses else math.inf)
+            while responses and responses[0] <= now:
+                window.leave(heapq.heappop(responses))
         window.enter()
         seen.append(now + before)
-        heapq.heappush(answers, now + before + after)
+        heapq.heappush(responses, now + before + after)
     return sorted(seen)
 
 

@@ -9,7 +9,7 @@ from worker.core.reasons import REASONS
 RAISED = re.compile(r'(?:Stage\.\w+, |_refuse\(\s*|refuse\(\s*)"([A-Z][A-Z0-9_]+)"')
 
 
-def test_every_reason_that_the_code_gives_is_explained() -> None:
+def test_every_reason_code_used_in_the_code_is_explained() -> None:
     sources = [path.read_text(encoding="utf-8") for path in Path(str(worker.__file__)).parent.rglob("*.py")]
     given = {reason for source in sources for reason in RAISED.findall(source)}
     assert len(given) > 15

@@ -35,7 +35,7 @@ def test_a_fetch_of_records_like_the_latest_fits_whatever_came_before(
 
 
 @given(st.integers(-1_000_000, 0), SIZES)
-def test_nothing_fits_where_there_is_no_room(room: int, size: int) -> None:
+def test_no_record_fits_without_capacity(room: int, size: int) -> None:
     sizes = RecordSizes()
     assert sizes.fitting(room) == 0
     sizes.seen(1, size)
@@ -49,7 +49,7 @@ def test_a_record_larger_than_the_limit_is_fetched_alone(size: int, limit: int) 
     assert sizes.fitting(limit) == 1
 
 
-def test_large_records_are_forgotten_slowly_however_many_slices_the_small_ones_come_in() -> None:
+def test_the_size_estimate_decays_per_record_not_per_slice() -> None:
     in_slices, one_by_one = RecordSizes(), RecordSizes()
     for sizes in (in_slices, one_by_one):
         sizes.seen(1, 10_000)

@@ -1,4 +1,4 @@
-"""What answers mean, and when requests go out again."""
+"""What responses mean, and when requests are retried."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_2xx_that_is_not_json_did_not_come_from_the_api(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [403, 404, 301, 402, 418, 100, 451])
-def test_what_is_answered_so_again_while_others_pass_is_treated_like_400(status: int) -> None:
+def test_the_same_response_again_while_others_pass_is_treated_like_400(status: int) -> None:
     assert outcome(status, 2, again_while_others_pass=True) is Action.SPLIT
     assert outcome(status, 1, again_while_others_pass=True) is Action.DEAD_LETTER
 
@@ -101,18 +101,18 @@ def test_a_batch_with_5xx_is_split_at_its_third_failure_if_others_pass() -> None
     assert batch.fails(3, calls=8) is Action.SPLIT
 
 
-def test_an_outage_gives_nothing_up() -> None:
+def test_an_outage_dead_letters_nothing() -> None:
     batch = Batch()
     assert all(batch.fails(now) is Action.RETRY for now in range(0, 100_000, 30))
 
 
 def test_a_batch_with_5xx_is_split_at_its_eighth_failure_even_if_no_other_passes() -> None:
-    """It may be in the way of all that could."""
+    """No other batch may be able to pass until this one is out of the way."""
     batch = Batch()
     assert [batch.fails(now, calls=2) for now in range(8)] == [Action.RETRY] * 7 + [Action.SPLIT]
 
 
-def test_what_was_on_its_way_when_the_failure_came_proves_nothing() -> None:
+def test_a_success_before_the_first_failure_is_no_evidence_against_the_batch() -> None:
     batch = Batch()
     batch.fails(10)
     batch.breaker.succeeded(9.9)
@@ -120,17 +120,17 @@ def test_what_was_on_its_way_when_the_failure_came_proves_nothing() -> None:
     assert batch.state.suspected_since is None
 
 
-def test_a_call_alone_is_given_up_only_so_long_after_others_were_first_seen_to_pass() -> None:
+def test_give_up_alone_after_counts_from_the_first_time_that_others_passed() -> None:
     batch = Batch()
     batch.fails(0)
-    batch.fails(5000)  # an outage: nobody passes
+    batch.fails(5000)  # an outage: no batch passes
     batch.breaker.succeeded(5001)
     assert batch.fails(5002) is Action.RETRY
     assert batch.fails(5901) is Action.RETRY
     assert batch.fails(5902) is Action.DEAD_LETTER
 
 
-def test_suspicion_stays_when_nothing_else_is_left_to_send() -> None:
+def test_a_batch_stays_suspected_when_no_other_batch_is_left_to_send() -> None:
     batch = Batch()
     batch.fails(0)
     batch.breaker.succeeded(1)
@@ -139,7 +139,7 @@ def test_suspicion_stays_when_nothing_else_is_left_to_send() -> None:
     assert batch.fails(902) is Action.DEAD_LETTER
 
 
-def test_suspicion_ends_when_others_fail_as_well() -> None:
+def test_a_batch_is_no_longer_suspected_once_others_fail_too() -> None:
     batch = Batch()
     batch.fails(0)
     batch.breaker.succeeded(1)
@@ -167,7 +167,7 @@ def test_5xx_before_a_hold_does_not_make_the_hold_a_calls_fault() -> None:
     assert batch.fails(2, 403) is Action.HOLD
 
 
-def test_after_one_bad_call_with_403_was_found_a_hold_does_not_take_its_neighbour_for_another() -> None:
+def test_a_hold_after_one_call_failed_with_403_does_not_dead_letter_its_neighbour() -> None:
     batch = Batch()
     batch.fails(0, 403, calls=2)
     batch.breaker.succeeded(1)
@@ -181,7 +181,7 @@ def test_after_one_bad_call_with_403_was_found_a_hold_does_not_take_its_neighbou
 
 
 @pytest.mark.parametrize("status", [0, 429, 500])
-def test_what_still_fails_after_give_up_after_is_dead_lettered(status: int) -> None:
+def test_calls_that_still_fail_after_give_up_after_are_dead_lettered(status: int) -> None:
     batch = Batch(RetryPolicy(give_up_after=60.0, give_up_alone_after=900.0))
     assert batch.fails(0, status, calls=8) is Action.RETRY
     assert batch.fails(59.9, status, calls=8) is Action.RETRY

@@ -21,7 +21,7 @@ def passed(breaker: StormBreaker, stage: Stage) -> Callable[[int], None]:
 
 
 @given(st.integers(1, 8), st.floats(0.05, 1), st.integers(1, 10), outcomes)
-def test_it_breaks_exactly_as_a_model_with_a_list_of_outcomes(
+def test_it_trips_exactly_when_a_list_based_model_does(
     consecutive: int, ratio: float, window: int, happened: list[tuple[Stage, int | str]]
 ) -> None:
     breaker = StormBreaker(consecutive=consecutive, ratio=ratio, window=window)
@@ -59,7 +59,7 @@ def test_bad_records_between_good_ones_are_no_storm(stage: Stage) -> None:
         passed(breaker, stage)(1)
 
 
-def test_records_that_become_calls_do_not_hide_that_none_is_delivered() -> None:
+def test_mapped_records_do_not_hide_that_every_delivery_fails() -> None:
     breaker = StormBreaker(consecutive=3, ratio=1.0, window=1000)
     for _ in range(2):
         assert not breaker.failed(Stage.DELIVER)

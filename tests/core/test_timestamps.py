@@ -27,12 +27,12 @@ def test_text_with_any_offset_is_written_in_utc(moment: datetime, digits: str, s
 
 
 @given(moments)
-def test_a_moment_is_the_same_as_text_milliseconds_and_datetime(moment: datetime) -> None:
+def test_text_milliseconds_and_datetime_give_the_same_time(moment: datetime) -> None:
     millis = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
     assert from_millis(millis) == from_datetime(moment) == rfc3339(moment.isoformat())
 
 
-def test_the_first_time_that_is_written_may_be_any(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_formatted_time_may_be_before_1970(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timestamps._Last, "known", None)
     assert from_millis(-1) == "1969-12-31T23:59:59.999Z"
     assert from_millis(-1000) == "1969-12-31T23:59:59.000Z"
@@ -57,7 +57,7 @@ def test_the_first_time_that_is_written_may_be_any(monkeypatch: pytest.MonkeyPat
         (1_763_719_200.0, "2025-11-21T10:00:00.000Z"),
     ],
 )
-def test_what_is_a_time(given_: object, sent: str) -> None:
+def test_valid_times_are_converted(given_: object, sent: str) -> None:
     assert rfc3339(given_) == sent
 
 
@@ -73,14 +73,14 @@ def test_what_is_a_time(given_: object, sent: str) -> None:
         "٢٠٢٦-11-21T10:00:00Z",
     ],
 )  # fmt: skip
-def test_anything_else_is_not_a_time_and_is_not_quoted(value: object) -> None:
+def test_invalid_times_are_refused_and_not_quoted(value: object) -> None:
     with pytest.raises(ValueError, match="time") as caught:
         rfc3339(value)
     assert not isinstance(value, str) or not value or value not in str(caught.value)
 
 
 @given(st.text(max_size=30) | st.from_regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z", fullmatch=True))
-def test_whatever_passes_is_a_time_in_the_one_shape(text: str) -> None:
+def test_every_accepted_text_becomes_a_24_character_utc_time(text: str) -> None:
     try:
         sent = rfc3339(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What is shown of a value to whoever looks over a shoulder."""
+"""How values are masked on a terminal."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Client:
         strict: bool = True,
         headers: dict[str, str] | None = None,
     ) -> tuple[int, Any]:
-        """POST JSON (or bytes as they are); answers the status and the decoded body."""
+        """POST JSON (or bytes as they are); returns the status and the decoded body."""
         sent = dict(headers or {})
         if key is not None:
             sent["Authorization"] = "Basic " + base64.b64encode(f"{key}:".encode()).decode()

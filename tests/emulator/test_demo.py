@@ -25,7 +25,7 @@ def answer(url: str) -> Any:
 
 
 def until(stream: IO[str], pattern: str) -> str:
-    """Read until a line holds the pattern; answers everything up to there."""
+    """Read until a line contains the pattern; returns everything up to there."""
     read = ""
     for line in stream:
         read += line

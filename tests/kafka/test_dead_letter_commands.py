@@ -42,7 +42,7 @@ def event(kind: str) -> bytes:
     return f'{{"type": "{kind}", "person": "{PERSON}", "text": "{TEXT}"}}'.encode()
 
 
-def bury(site: Site, n: int, value: bytes | None, age_hours: float = 0, **facts: Any) -> None:
+def append_dead_letter(site: Site, n: int, value: bytes | None, age_hours: float = 0, **facts: Any) -> None:
     """Write a dead letter as a worker would have."""
     millis = NOW - int(age_hours * HOUR)
     record = letter_record(
@@ -137,7 +137,7 @@ async def test_calls_that_could_undo_a_newer_state_are_left_alone_and_counted(
     for n, (kind, age) in enumerate(
         [("known", 25), ("known", 1), ("erased", 25), ("erased", 1), ("happened", 500)]
     ):
-        bury(site, n, event(kind), age)
+        append_dead_letter(site, n, event(kind), age)
     stale = "left alone: an old identify, group or destructive call could undo a newer state (--allow-stale)"
     _, forecast = await dlq.replayed("--dry-run")
     assert forecast[stale] == 2
@@ -163,8 +163,8 @@ async def test_calls_that_could_undo_a_newer_state_are_left_alone_and_counted(
 async def test_dead_letters_at_max_replays_are_only_replayed_on_request(
     site: Site, dlq: Dlq, emulator: Emulator
 ) -> None:
-    bury(site, 0, event("happened"), replays=5)
-    bury(site, 1, None)
+    append_dead_letter(site, 0, event("happened"), replays=5)
+    append_dead_letter(site, 1, None)
     record = letter_record(origin=(site.topic, 0, 2), value=None)
     huge: Headers = [*(record.headers() or []), ("dlq.value_bytes", b"9000000")]
     site.kafka.append(site.letters, 0, [None], headers=huge)
@@ -180,7 +180,7 @@ async def test_dead_letters_at_max_replays_are_only_replayed_on_request(
 async def test_a_rejected_key_stops_the_replay_and_changes_no_dead_letter(
     site: Site, dlq: Dlq, emulator: Emulator
 ) -> None:
-    bury(site, 0, event("happened"))
+    append_dead_letter(site, 0, event("happened"))
     ends = site.ends(site.letters)
     done = await dlq("replay", key="wrong")
     assert done.code == 1

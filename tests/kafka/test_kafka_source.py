@@ -136,7 +136,7 @@ async def test_an_eager_group_revokes_everything_and_continues_where_it_was(kafk
         world.append(topic, number, 5)
     first = await joined(world, topic)
     await until(lambda: len(first.records) == 20, first)
-    first.assignments.answers = dict.fromkeys(partitions(topic), 5)
+    first.assignments.to_commit = dict.fromkeys(partitions(topic), 5)
     second = Member(world.source(topic))
     await second.source.open(second.assignments)
     await until(lambda: len(first.owned) == len(second.owned) == 2, first, second)

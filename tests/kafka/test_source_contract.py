@@ -84,7 +84,7 @@ async def test_closing_commits_what_the_pipeline_returns(world: World) -> None:
     world.append(topic, 3, 5)
     member = await joined(world, topic)
     await until(lambda: len(member.records) == 5, member)
-    member.assignments.answers = {(topic, 3): 5}
+    member.assignments.to_commit = {(topic, 3): 5}
     await member.source.close()
     assert member.owned == set()
     assert world.committed((topic, 3)) == 5
@@ -96,7 +96,7 @@ async def test_a_second_member_continues_where_the_first_stopped(world: World) -
         world.append(topic, number, 5)
     first = await joined(world, topic)
     await until(lambda: len(first.records) == 20, first)
-    first.assignments.answers = dict.fromkeys(partitions(topic), 3)
+    first.assignments.to_commit = dict.fromkeys(partitions(topic), 3)
     second = await joined_beside(world, topic, first)
     # No partition has two owners, and revoked ones continue at the offset that `revoked` returned.
     assert first.owned | second.owned == partitions(topic)

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.kafka
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.essential
-async def test_what_is_there_is_delivered_in_order_and_committed_with_either_group_protocol(
+async def test_existing_records_are_delivered_in_order_and_committed_with_either_group_protocol(
     site: Site, protocol: str
 ) -> None:
     site.change("kafka", properties=PROTOCOLS[protocol])
@@ -41,7 +41,7 @@ async def test_a_committed_offset_beyond_the_end_is_not_caught_up(
     site.ledger.check()
 
 
-async def test_several_topics_and_a_pattern_are_caught_up_with_and_what_is_empty_counts(
+async def test_a_job_catches_up_with_several_topics_a_pattern_and_empty_topics(
     site: Site, kafka: KafkaClient
 ) -> None:
     matched = kafka.create_topic(2, f"{site.topic}-matched")

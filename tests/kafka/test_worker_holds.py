@@ -16,7 +16,7 @@ pytestmark = pytest.mark.kafka
 MIB = 1024 * 1024
 
 
-async def test_a_topic_of_broken_records_halts_and_what_was_not_dead_lettered_is_read_again(
+async def test_a_topic_of_broken_records_halts_the_worker_and_unwritten_dead_letters_are_read_again(
     site: Site, kafka: KafkaClient
 ) -> None:
     site.change("dead_letters", halt_after_consecutive=20)
@@ -45,7 +45,7 @@ async def test_a_topic_of_broken_records_halts_and_what_was_not_dead_lettered_is
     assert len(site.ledger.letters()) == 300
 
 
-async def test_a_job_that_meets_a_storm_ends_with_1(site: Site, kafka: KafkaClient) -> None:
+async def test_a_job_exits_1_when_the_storm_breaker_trips(site: Site, kafka: KafkaClient) -> None:
     site.change("dead_letters", halt_above_ratio=0.3, window=20)
     event = site.ledger.event
     kafka.append(site.topic, values=[each for _ in range(40) for each in (event("ada.lovelace"), b"{broken")])

@@ -96,7 +96,7 @@ rules:
     assert await worker.stop() == 0
 
 
-async def test_every_line_of_the_log_is_json_whatever_goes_wrong_and_says_nothing_of_people(
+async def test_every_log_line_is_json_and_contains_no_personal_data_whatever_goes_wrong(
     site: Site, kafka: KafkaClient, emulator: Emulator
 ) -> None:
     site.change("telemetry", log_level="debug")

@@ -166,7 +166,7 @@ async def test_each_bad_record_gets_its_dead_letter_and_its_neighbours_are_deliv
     check_privacy(list(letters.values()))
 
 
-async def test_a_dead_letter_says_where_it_came_from_and_why_in_headers_of_fixed_names(
+async def test_the_headers_of_a_dead_letter_name_its_source_and_reason(
     site: Site, kafka: KafkaClient
 ) -> None:
     site.mapping = MAPPING.format(topic=site.topic)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.kafka
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.essential
-async def test_sigterm_delivers_and_commits_what_is_in_hand(
+async def test_sigterm_delivers_and_commits_records_in_progress(
     site: Site, emulator: Emulator, protocol: str
 ) -> None:
     site.change("kafka", properties=PROTOCOLS[protocol])
@@ -93,7 +93,7 @@ async def test_a_worker_waits_for_its_first_broker_and_sigterm_ends_that_too(sit
 
 
 @pytest.mark.parametrize("signals", [1, 2])
-async def test_a_worker_whose_broker_has_gone_ends_all_the_same_and_has_committed_no_more_than_it_delivered(
+async def test_a_worker_whose_broker_is_gone_still_exits_and_has_committed_no_more_than_it_delivered(
     tmp_path: Path, own_kafka: KafkaCluster, emulator: Emulator, signals: int
 ) -> None:
     site = Site(tmp_path, KafkaClient(own_kafka.bootstrap_servers), emulator)

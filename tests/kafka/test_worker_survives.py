@@ -143,7 +143,7 @@ async def test_a_bad_call_costs_only_itself_whatever_strict_mode_does_with_its_n
     assert letter.key() == b"k"
 
 
-async def test_answers_that_are_lost_make_repeats_and_nothing_else(site: Site, emulator: Emulator) -> None:
+async def test_lost_responses_cause_duplicates_and_nothing_else(site: Site, emulator: Emulator) -> None:
     site.change("pipelines", timeout="1s")
     for fault in (Fault(reset=True, after=True, times=5, every=2), Fault(truncate=True, after=True, times=5)):
         emulator.faults.add(fault)
@@ -165,7 +165,7 @@ async def test_the_rate_limit_is_kept_as_the_api_counts_it(site: Site, emulator:
     assert emulator.rate.over == 0
 
 
-async def test_pages_that_are_asked_while_partitions_move_and_offsets_are_committed_hang_nothing(
+async def test_scraping_the_pages_during_rebalances_and_commits_does_not_deadlock(
     site: Site, emulator: Emulator
 ) -> None:
     emulator.faults.add(Fault(delay=0.02, times=None))

@@ -56,7 +56,7 @@ async def test_a_call_alone_with_5xx_is_given_up_while_all_others_go_on() -> Non
 
 
 async def test_a_bad_call_that_blocks_all_others_is_found() -> None:
-    """There is nobody who could pass: what is not in its batch waits behind it."""
+    """No other batch can pass: every call outside its batch is blocked behind it."""
     world = World(batch={"linger": "0s"})
     world.add("a")
     world.add("b", poison=500)
@@ -98,7 +98,7 @@ async def test_an_outage_dead_letters_nothing_however_long_it_is() -> None:
     assert member.telemetry.of("request_retried")
 
 
-async def test_what_still_fails_after_give_up_after_is_dead_lettered() -> None:
+async def test_calls_that_still_fail_after_give_up_after_are_dead_lettered() -> None:
     world = World(delivery={"give_up_after": "30s"})
     world.may_give_up = True
     world.add("a")

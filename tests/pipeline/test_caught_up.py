@@ -19,7 +19,7 @@ def test_a_committed_offset_beyond_the_end_counts_once_the_brokers_have_returned
     assert caught_up.holds([state])
 
 
-def test_a_partition_that_is_given_up_or_begins_elsewhere_is_judged_by_that() -> None:
+def test_a_revoked_or_reassigned_partition_is_judged_by_its_latest_assignment() -> None:
     caught_up = CaughtUp()
     caught_up.assigned(PARTITION, Start(50, 50, 3))
     caught_up.assigned(PARTITION, Start(0, None, 3))

@@ -132,7 +132,7 @@ async def test_a_record_that_takes_too_long_twice_is_rejected_and_comes_again_wi
     assert bench.reached("orders") == 6
 
 
-async def test_what_belongs_to_an_assignment_that_ended_is_dropped() -> None:
+async def test_entries_of_an_ended_assignment_are_dropped() -> None:
     bench = Bench("orders")
     await bench.accept(of("orders", 6), {("orders", 0): 9})
     bench.lanes.forget(bench.states["orders"])

@@ -138,7 +138,7 @@ async def test_a_key_in_another_partition_does_not_wait() -> None:
     assert sorted(world.delivered()) == ["0/0/0", "1/0/0"]
 
 
-async def test_lanes_that_are_free_again_are_taken_before_all_of_their_request_is_done() -> None:
+async def test_lanes_of_a_delivered_half_are_taken_before_the_other_half_is_done() -> None:
     """A batch was split; what waits behind its delivered half must not wait for the other half."""
     world = World(batch={"max_calls": 2, "linger": "0s"})
     world.add("a")

@@ -15,7 +15,7 @@ def place(record: Record) -> tuple[str, int]:
 
 
 @given(st.lists(st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 1))))
-def test_a_run_is_of_one_partition_and_as_long_as_it_can_be(partitions: list[tuple[str, int]]) -> None:
+def test_a_run_is_the_longest_sequence_of_records_of_one_partition(partitions: list[tuple[str, int]]) -> None:
     records = [MemoryRecord(partition, offset) for offset, partition in enumerate(partitions)]
     found = list(runs(records))
     assert [record for run in found for record in run] == records

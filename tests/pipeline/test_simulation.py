@@ -39,10 +39,10 @@ class Chaos:
         self.neighbours = self.chance.random() < 0.5
         self.weather: Weather = self.calm
         self.weathers = [self.calm, self.flaky, self.flaky, self.broken, self.unauthorized, self.misdirected]
-        # If as many batches as may be in hand fail for their own sakes, that looks like an outage.
+        # If as many batches as may be in flight fail because of bad calls, that looks like an outage.
         self.suspects = self.world.settings.delivery.max_requests_in_flight
         if self.world.settings.memory.max_records_in_progress <= 10:
-            # Hardly anything else is in hand while a call fails: nobody passes, nothing can show whose fault it is.
+            # Hardly anything else is in progress while a call fails: no other batch passes to show which call is bad.
             self.suspects = 0
             self.weathers = [self.calm, self.flaky, self.broken]
         self.has_suspects = self.suspects > 0

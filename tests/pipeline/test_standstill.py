@@ -46,7 +46,7 @@ async def test_a_shorter_standstill_changes_nothing() -> None:
     assert bench.permit.granted
 
 
-async def test_the_session_timeout_counts_that_is_known_once_the_source_is_open() -> None:
+async def test_the_session_timeout_is_read_after_the_source_is_open() -> None:
     bench = Bench()
     bench.source.session_timeout = 3.0  # as the brokers of a KIP-848 group say
     bench.suspended += 2.5

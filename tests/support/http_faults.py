@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that answers as scripted: well, badly, half or not at all."""
+"""A real HTTP server on loopback that responds as scripted: correctly, badly, in part or not at all."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class FaultyServer:
     """What a scripted server has seen.
 
     Attributes:
-        script: one answer for each request, in order; the last one answers all that follow.
+        script: one response for each request, in order; the last one is repeated.
         greeting: sent to each connection before anything is read, for protocols that are not HTTP.
         requests: whole requests, in order of arrival.
         connections: how many were accepted.
@@ -85,7 +85,7 @@ async def faulty_server(*script: Answer, greeting: bytes = b"") -> AsyncIterator
 
 
 def unused_port() -> int:
-    """A port where nobody listens."""
+    """A port on which nothing listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -123,7 +123,7 @@ class KafkaCluster:
         return self._process.pid
 
     def start(self) -> None:
-        """Start the node and wait until it answers."""
+        """Start the node and wait until it responds."""
         with (self.directory / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 self._java("kafka.Kafka", str(self._properties)), stdout=log, stderr=subprocess.STDOUT

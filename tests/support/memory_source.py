@@ -72,9 +72,9 @@ class MemoryBroker:
 
     Attributes:
         committed: what the group has committed.
-        commits: every commit that was taken, in order, for assertions.
+        commits: every accepted commit, in order, for assertions.
         withheld: partitions that no member gets for now; change it by `take_away` and `give_back`.
-        on_commit: told of every commit that was taken.
+        on_commit: called with every accepted commit.
     """
 
     def __init__(self, topics: Mapping[str, int] | None = None) -> None:
@@ -122,7 +122,7 @@ class MemoryBroker:
         log.records = log.from_offset(offset)
 
     def take_away(self, partitions: Iterable[Partition]) -> None:
-        """Revoke these from whoever owns them, with that member's next fetch."""
+        """Revoke these from their owner, at that member's next fetch."""
         self.withheld |= set(partitions)
         self.wake()
 
@@ -315,18 +315,18 @@ async def _wait(changed: asyncio.Event, seconds: float) -> None:
 
 
 class RecordedAssignments:
-    """The simplest `Assignments`: keeps what it was told and answers what it was given.
+    """The simplest `Assignments`: records notifications, and returns the offsets it was given.
 
     Attributes:
         starts: of the partitions that are assigned now.
         events: `("assigned" | "revoked" | "lost", partitions)` in order.
-        answers: what to commit when a partition is revoked.
+        to_commit: what to commit when a partition is revoked.
     """
 
-    def __init__(self, answers: Mapping[Partition, int] | None = None) -> None:
+    def __init__(self, to_commit: Mapping[Partition, int] | None = None) -> None:
         self.starts: dict[Partition, Start] = {}
         self.events: list[tuple[str, list[Partition]]] = []
-        self.answers: dict[Partition, int] = dict(answers or {})
+        self.to_commit: dict[Partition, int] = dict(to_commit or {})
 
     def assigned(self, starts: Mapping[Partition, Start]) -> None:
         self.starts |= starts
@@ -335,7 +335,7 @@ class RecordedAssignments:
     async def revoked(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         await asyncio.sleep(0)
         self._drop("revoked", partitions)
-        return {each: self.answers[each] for each in partitions if each in self.answers}
+        return {each: self.to_commit[each] for each in partitions if each in self.to_commit}
 
     def lost(self, partitions: Sequence[Partition]) -> None:
         self._drop("lost", partitions)

@@ -1,7 +1,7 @@
-"""The Pipelines API on virtual time: answers as its script says, and keeps an exact account of what arrived.
+"""The Pipelines API on virtual time: responds as its script says, and keeps an exact account of what arrived.
 
-Calls say themselves what is wrong with them (`"poison": 400`), so that a script only tells what is wrong with the
-API. Whatever a guarantee forbids on the wire fails here, at once.
+A bad call carries its own status (`"poison": 400`), so a script describes only the faults of the API. Any request that
+violates a guarantee fails the test immediately.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ REFUSALS = {400, 413, 422}
 
 @dataclass(slots=True)
 class Reply:
-    """What the script answers a request with.
+    """The script's response to a request.
 
     Attributes:
         status: 0: the connection breaks.
@@ -137,8 +137,8 @@ class ScriptedApi:
     """Implements `ports.Destination` for one member.
 
     Attributes:
-        script: answers what happens to a request whose calls are all good.
-        neighbours: whether the good calls of a refused batch are taken; nobody knows what the real API does.
+        script: returns the reply to a request whose calls are all good.
+        neighbours: whether the good calls of a refused batch are accepted; the real API's behaviour is not documented.
         timeout: seconds until a request is given up.
     """
 

@@ -105,7 +105,7 @@ class Member:
         return self._running is not None and not self._running.done()
 
     async def finished(self) -> bool:
-        """What `run` answers in the end."""
+        """The result of `run`."""
         assert self._running
         return await self._running
 
@@ -156,7 +156,7 @@ class World:
         reject: bool = False,
         **call: Any,
     ) -> int:
-        """Append a record that becomes so many calls alike, or these `calls`; answers its offset."""
+        """Append a record that becomes this many equal calls, or these `calls`; returns its offset."""
         return self.add_calls(key, [call] * calls, partition=partition, reject=reject)
 
     def add_calls(
@@ -294,7 +294,7 @@ def _encode(record: Record) -> list[EncodedCall]:
 
 
 def always(status: int, **more: Any) -> Script:
-    """A script that answers everything alike."""
+    """A script that gives every request the same reply."""
     return lambda _: Reply(status, **more)
 
 
@@ -305,7 +305,7 @@ def in_turn(*replies: Reply) -> Script:
 
 
 def until(seconds: float, reply: Reply) -> Script:
-    """A script that answers so until a point in time, then well."""
+    """A script that gives this reply until a point in time, then good ones."""
     return lambda request: reply if request.sent_at < seconds else Reply()
 
 

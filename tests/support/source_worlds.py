@@ -95,7 +95,7 @@ class Member:
     Attributes:
         records: all that came, in order.
         positions: how far each assignment has come, by records or without.
-        answers: what to commit when a partition is revoked; else the position.
+        to_commit: what to commit when a partition is revoked; else the position.
     """
 
     source: Source

@@ -44,7 +44,7 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
     "classic": {"session.timeout.ms": 6000, "heartbeat.interval.ms": 300},
     "consumer": {"group.protocol": "consumer"},
 }
-"""What a group's protocol needs so that nobody waits long for a rebalance."""
+"""Settings of each group protocol that keep rebalances short."""
 
 
 async def until(condition: Callable[[], Any]) -> None:
@@ -125,12 +125,12 @@ class WorkerProcess:
         self._process.wait(PATIENCE_SECONDS)
 
     async def ended(self) -> int:
-        """Wait until it ends by itself; answers the exit code."""
+        """Wait until it ends by itself; returns the exit code."""
         await until(lambda: not self.is_running)
         return self._process.returncode
 
     async def stop(self) -> int:
-        """Have it drain, and wait; answers the exit code."""
+        """Have it drain, and wait; returns the exit code."""
         self.signal()
         return await self.ended()
 
@@ -249,7 +249,7 @@ class Site:
         return worker
 
     async def run_job(self, **environ: str) -> int:
-        """Run a worker until it has caught up; answers the exit code."""
+        """Run a worker until it has caught up; returns the exit code."""
         return await self.start("--until-caught-up", **environ).ended()
 
     def produce(self, n: int, people: int = 20, topic: str | None = None) -> None:

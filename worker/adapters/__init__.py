@@ -1,1 +1,1 @@
-"""What touches the world: one file, or a few of one name, for each outside system."""
+"""Everything with side effects: one folder for each external system."""

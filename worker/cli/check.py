@@ -70,7 +70,7 @@ def check(
 
 
 def _lint(config_file: Path) -> list[Problem]:
-    """What is legal in the mappings but surely not meant, also where other rules and files have errors."""
+    """Legal but probably unintended parts of the mappings, also where other rules and files have errors."""
     import os
 
     from worker.cli.test import fixture_files, fixture_folder
@@ -80,7 +80,7 @@ def _lint(config_file: Path) -> list[Problem]:
 
 
 def _by_place(found: Sequence[Problem], lint: Sequence[Problem]) -> list[Problem]:
-    """All in order of files and lines. At the same place lint knows better than another warning."""
+    """All in order of files and lines. At the same place a finding of lint replaces any other warning."""
     places = {_place(problem) for problem in lint}
     kept = [problem for problem in found if not (problem.warning and _place(problem) in places)]
     return sorted(

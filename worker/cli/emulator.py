@@ -11,7 +11,7 @@ from worker.cli.options import ConfigOption
 
 def emulator(
     listen: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Where to listen; port 0 takes a free one.")
+        str, typer.Option(metavar="HOST:PORT", help="Where to listen; port 0 chooses a free port.")
     ] = "127.0.0.1:8090",
     key: Annotated[str | None, typer.Option(help="The only valid API key. [default: any]")] = None,
     strict_batches: Annotated[

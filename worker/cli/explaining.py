@@ -1,4 +1,4 @@
-"""`map --explain`: how each rule and field treats a record, on the user's own terminal, with its values."""
+"""`map --explain`: how each rule and field treats a record, unmasked: it is the user's own terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from worker.mapping.trying.steps import Condition, FieldValue, Found, Steps, TriedRule
 
 _MAX_CHARS = 300
-"""Of a value: a longer one is cut, and its length is told."""
+"""The most characters of a value that are printed. A longer one is cut, and its length printed."""
 
 
 def print_all_steps(mapped: MappedRecords) -> int:

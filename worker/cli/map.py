@@ -110,7 +110,7 @@ def _coordinates_if_no_file(file: str | None) -> tuple[Partition, int] | None:
         return None
     if is_coordinates(file):
         return coordinates(file, "FILE")
-    raise typer.BadParameter(f"there is no file '{file}', and it is no TOPIC:PARTITION:OFFSET")
+    raise typer.BadParameter(f"there is no file '{file}', and it is not TOPIC:PARTITION:OFFSET")
 
 
 def _print_source(mappings: Mappings, topic: str) -> None:

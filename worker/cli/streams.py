@@ -1,6 +1,6 @@
 """Standard output and error that never raise: if closed, full or without a reader, they discard what is written.
 
-The work that a command does, and its exit code, do not depend on who reads along.
+So a command's work and its exit code do not depend on what reads its output.
 """
 
 from __future__ import annotations

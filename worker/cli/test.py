@@ -124,7 +124,7 @@ def _update(mappings: Mappings, results: Sequence[FixtureResult]) -> None:
     from worker.mapping.trying.fixtures import updated
 
     unknown = [each for each in results if mappings.unknown_topic(each.fixture.record.topic())]
-    if unknown:  # what is expected of these is not at fault
+    if unknown:  # the expectations of these fixtures are not wrong
         _print(unknown)
         raise typer.Exit(1)
     changed = [result for result in results if not result.passed]

@@ -39,7 +39,7 @@ class MappedRecords:
     of_kafka: bool = False
 
     def __iter__(self) -> Iterator[Record]:
-        """The records, until nobody reads the output any more."""
+        """The records, until the reader of the output has closed it."""
         return iter(takewhile(lambda _: not output_is_gone(), self.records))
 
     def place(self, record: Record) -> str:

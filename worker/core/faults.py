@@ -49,7 +49,7 @@ def unexpected(fault: Exception) -> Rejected:
     """The rejection of a record on which the worker itself failed, with the type and place of the exception."""
     at = "".join(f" at {place}" for place in places(fault)[-1:])
     return Rejected(
-        Stage.MAP, "UNEXPECTED_FAULT", f"the worker failed with this record: {type_name(fault)}{at}"
+        Stage.MAP, "UNEXPECTED_FAULT", f"the worker failed on this record: {type_name(fault)}{at}"
     )
 
 

@@ -27,7 +27,7 @@ REASONS = {
     "RESERVED_NAME": "An event's name is, or looks like, one that Customer.io acts on.",
     "NOT_ALLOWED": "A mapper made a destructive call that its rule does not allow.",
     "MISSING_FIELD": "A required field is null, blank or missing.",
-    "INVALID_TYPE": "A field has another type than the API documents.",
+    "INVALID_TYPE": "A field does not have the type that the API documents.",
     "INVALID_VALUE": "A field has a value that the API does not document.",
     "INVALID_TIMESTAMP": "A timestamp is neither RFC 3339 nor a whole number, or its date does not exist.",
     "UNREADABLE_HEADERS": "A rule or mapper reads the record's headers, and a header's name is not UTF-8.",

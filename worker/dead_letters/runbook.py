@@ -60,7 +60,7 @@ _ENTRIES: dict[str, tuple[Fault, str]] = {
     "EXPRESSION_FAILED": (Fault.MAPPING, _FIX_MAPPING),
     "MAPPING_TOO_SLOW": (Fault.MAPPING, _FIX_SLOW),
     "MAPPER_FAILED": (Fault.MAPPING, _FIX_MAPPER),
-    "MAPPER_REJECTED": (Fault.MAPPING, "Ask the mapper's author what it rejects, and why it names no code."),
+    "MAPPER_REJECTED": (Fault.MAPPING, "Ask the mapper's author what it rejects, and have it give a code."),
     "MAPPER_RETURNED_JUNK": (Fault.MAPPING, _FIX_MAPPER),
     "TOO_MANY_CALLS": (
         Fault.MAPPING,

@@ -1,1 +1,1 @@
-"""What users write, made runnable: mapping files, expressions, Python mappers."""
+"""Loads and compiles what users write: mapping files, expressions, Python mappers."""

@@ -92,9 +92,8 @@ class DeadLetterWriter:
         if not state.offsets.reject(record.offset()):
             return
         self._telemetry.record_rejected(rejection.stage, rejection.reason, record.topic())
-        read_headers(
-            record
-        )  # the first read must not happen in two threads, and the writer's thread reads them too
+        # The first read must not happen in two threads at once, and the writer's thread reads them too.
+        read_headers(record)
         if self._storm.broken or state.revoked:
             return  # not written, and nothing commits past it: the next owner or the next start rejects it again
         letter = FailedRecord(

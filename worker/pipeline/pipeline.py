@@ -351,7 +351,7 @@ class Pipeline:
         if self._committer.failing_since is not None:
             reasons.append({"reason": FAILING, "detail": "Kafka rejects commits"})
         if self._standstill.unconfirmed:
-            detail = "the process stood still, and Kafka has not confirmed its partitions since"
+            detail = "the process was suspended, and Kafka has not confirmed its partitions since"
             reasons.append({"reason": UNCONFIRMED, "detail": detail})
         return reasons
 

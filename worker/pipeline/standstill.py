@@ -1,4 +1,4 @@
-"""After the process stood still, nothing is sent until Kafka has confirmed that this member still owns its partitions.
+"""After the process was suspended, nothing is sent until Kafka has confirmed that it still owns its partitions.
 
 A process that was stopped (SIGSTOP, a suspended or paused machine) for longer than its session has lost its partitions,
 but does not know it when it continues. Requests that were waiting for their turn would go out after what the new owner

@@ -184,7 +184,9 @@ def test_an_email_is_text(email: object) -> None:
     assert reason_of({"type": "identify", "userId": "u1", "traits": {"email": email}}) == "INVALID_TYPE"
     for good in ("cool.person@example.com", "", None):
         validate({"type": "identify", "userId": "u1", "traits": {"email": good}})
-    validate({"type": "group", "groupId": "g", "traits": {"email": email}})  # any JSON: it finds nobody
+    validate(
+        {"type": "group", "groupId": "g", "traits": {"email": email}}
+    )  # any JSON: it identifies no person
 
 
 @pytest.mark.parametrize("field", ["object_type_id", "objectTypeId"])

@@ -2,14 +2,14 @@
 
 Everything here runs in the polling thread unless it says otherwise.
 
-Some state exists in the client too. Which side is asked:
+The client keeps some of this state too. Which copy is authoritative:
 
 - ownership: the rebalance callbacks write `_tokens`, and the client follows them;
 - positions: the client's. Between an assignment and the first record it has none; then `_first_offsets` counts;
 - pauses: `paused` says what they should be, and the client is *set* to that at each assignment, because it keeps a
   partition's pause flag across unassign and assign.
 
-If the two sides disagree all the same, a partition stops advancing; `stalls.py` finds that and sets the client again.
+If the two copies disagree nevertheless, a partition stops advancing; `stalls.py` detects that and resets the client's.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class Assignment:
         self.paused = False
         self._consumer = consumer
         self._cooperative = cooperative
-        # A partition that is revoked and assigned again gets another token, so a commit for the first assignment is
-        # told from one for the second.
+        # A partition that is revoked and assigned again gets another token, which distinguishes commits for the first
+        # assignment from those for the second.
         self._tokens: dict[Partition, object] = {}
         self._first_offsets: dict[Partition, int] = {}
         self._ends: dict[Partition, int] = {}

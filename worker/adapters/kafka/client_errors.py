@@ -53,7 +53,7 @@ class ClientErrors:
         return bool(self._current or self._forbidden)
 
     def report(self, error: KafkaError, topic: str | None = None) -> None:
-        """Take in an error of the client. Most pass by themselves, and are not kept."""
+        """Record an error of the client. Most are transient, and are not kept."""
         code = error.code()
         if code == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - the same
             self.brokers_unreachable()
@@ -99,7 +99,7 @@ class ClientErrors:
             self._forbidden.pop(topic, None)
 
     def group_responded(self) -> None:
-        """The group assigned partitions or took a commit: it accepts this member."""
+        """The group assigned partitions or accepted a commit, so it accepts this member."""
         for reason in ("KAFKA_NOT_AUTHORIZED", "KAFKA_UNREACHABLE", "KAFKA_CLIENT_FAILED", "GROUP_REFUSED"):
             self._current.pop(reason, None)
 

@@ -26,12 +26,12 @@ def commit(
         For each partition the reason why Kafka refuses it; None if it is committed.
 
     Raises:
-        KafkaException: the coordinator refuses the member, or did not respond.
+        KafkaException: the coordinator rejects the member, or did not respond.
     """
     if not offsets:
         return {}
     try:
-        answers = consumer.commit(offsets=_at(offsets, notes), asynchronous=False)
+        responses = consumer.commit(offsets=_at(offsets, notes), asynchronous=False)
     except KafkaException as error:
         if error.args[0].code() not in ONE_TOPIC:
             raise
@@ -45,10 +45,10 @@ def commit(
                 consumer, {each: offset for each, offset in offsets.items() if each[0] == topic}, notes
             ).items()
         }
-    for answer in answers:
-        if answer.error is not None and answer.error.code() not in ONE_TOPIC:
-            raise KafkaException(answer.error)
-    return {(answer.topic, answer.partition): answer.error for answer in answers}
+    for response in responses:
+        if response.error is not None and response.error.code() not in ONE_TOPIC:
+            raise KafkaException(response.error)
+    return {(response.topic, response.partition): response.error for response in responses}
 
 
 def _at(offsets: Mapping[Partition, int], notes: Mapping[Partition, CommitNote]) -> list[TopicPartition]:

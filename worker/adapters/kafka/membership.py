@@ -1,11 +1,11 @@
 """This consumer as a member of its group: joining, rebalances, commits, leaving.
 
-Everything here runs in the polling thread unless it says otherwise. The client lets one thread in at a time, for as
-long as a poll and its callbacks last. A second thread that waited for that, while a callback waits for the second
-thread, would deadlock.
+Everything here runs in the polling thread unless it says otherwise. The client admits one thread at a time, for
+the duration of a poll and its callbacks. If a second thread waited for the poll while a callback waited for that
+thread, both would deadlock.
 
-A callback never raises: the client would drop the record that it was about to return. What a callback could not raise
-is `failure`, which the next fetch raises.
+A callback never raises: the client would drop the record that it was about to return. It stores the exception in
+`failure` instead, and the next fetch raises it.
 
 `_subscriptions` is kept because the client's own subscription is gone after `unsubscribe` and in a new client.
 """
@@ -48,13 +48,13 @@ class Membership:
         consumer: of the group.
         lookup: finds where assigned partitions start.
         listener: notified of rebalances.
-        errors: gets what goes wrong.
-        cooperative: whether a rebalance revokes only what moves.
+        errors: notified of errors.
+        cooperative: whether a rebalance revokes only the partitions that move.
 
     Attributes:
         assignment: the partitions that this member owns.
         joined: whether the group has accepted this member, with or without partitions. Read by the event loop.
-        failure: what a callback could not raise.
+        failure: an exception of a callback, to be raised by the next fetch.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Membership:
             self.subscribe(self._subscriptions)
 
     def stop_waiting(self) -> None:
-        """End waits for brokers in callbacks. Safe to call from any thread."""
+        """Interrupt waits for brokers in callbacks. Safe to call from any thread."""
         self._closing.set()
 
     def close(self) -> None:
@@ -155,14 +155,14 @@ class Membership:
             Those partitions, each with the reason why Kafka refuses it; None if it was committed.
 
         Raises:
-            KafkaException: the group coordinator took none of them.
+            KafkaException: the group coordinator accepted none of them.
         """
         owned = self.assignment.tokens(tokens)
         offsets = {each: offsets[each] for each, token in tokens.items() if owned.get(each) is token}
         return self._commit(offsets) if offsets else {}
 
     def confirm(self) -> None:
-        """Have the coordinator confirm ownership: it takes commits only from the current member of a generation.
+        """Have the coordinator confirm ownership: it accepts commits only from members of its current generation.
 
         Raises:
             KafkaException: it did not confirm.
@@ -247,7 +247,7 @@ class Membership:
         return starts
 
     def _on_revoke(self, _: Consumer, places: list[TopicPartition]) -> None:
-        # The Python binding unassigns after this callback and the next, as the protocol in use needs it.
+        # The Python binding itself unassigns after this callback and the next, in the way that the protocol requires.
         revoked = list(self.assignment.tokens(to_partitions(places)))
         self._deferred -= set(to_partitions(places))
         try:

@@ -47,7 +47,7 @@ class RebalanceListener:
         self._call(self._assigned(starts))
 
     def revoked(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
-        """These go to another member: returns what to commit, nothing if the loop does not respond in time."""
+        """These move to another member. Returns the offsets to commit; none if the loop does not respond in time."""
         try:
             return self._call(self._revoked(partitions))
         except TimeoutError:

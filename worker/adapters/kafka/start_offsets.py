@@ -197,18 +197,18 @@ def offsets_at(consumer: Consumer, partitions: Iterable[Partition], when: int) -
         The offsets; `OFFSET_END` where no record is that recent.
     """
     asked = [TopicPartition(topic, number, when) for topic, number in partitions]
-    answers = _without_errors(consumer.offsets_for_times(asked, timeout=RESPONSE_SECONDS)) if asked else []
-    return {(answer.topic, answer.partition): answer.offset for answer in answers}
+    responses = _without_errors(consumer.offsets_for_times(asked, timeout=RESPONSE_SECONDS)) if asked else []
+    return {(response.topic, response.partition): response.offset for response in responses}
 
 
 def committed_offsets(consumer: Consumer, partitions: Iterable[Partition]) -> dict[Partition, Committed]:
     """What the group has committed; partitions without a commit are left out."""
     asked = [TopicPartition(topic, number) for topic, number in partitions]
-    answers = _without_errors(consumer.committed(asked, timeout=RESPONSE_SECONDS)) if asked else []
+    responses = _without_errors(consumer.committed(asked, timeout=RESPONSE_SECONDS)) if asked else []
     return {
-        (answer.topic, answer.partition): Committed(answer.offset, parse_note(answer.metadata))
-        for answer in answers
-        if answer.offset >= 0
+        (response.topic, response.partition): Committed(response.offset, parse_note(response.metadata))
+        for response in responses
+        if response.offset >= 0
     }
 
 
@@ -218,11 +218,11 @@ def _earliest_start(committed: Mapping[Partition, Committed]) -> int | None:
     )
 
 
-def _without_errors(answers: list[TopicPartition]) -> list[TopicPartition]:
-    for answer in answers:
-        if answer.error is not None:
-            raise KafkaException(answer.error)
-    return answers
+def _without_errors(responses: list[TopicPartition]) -> list[TopicPartition]:
+    for response in responses:
+        if response.error is not None:
+            raise KafkaException(response.error)
+    return responses
 
 
 def _now() -> int:

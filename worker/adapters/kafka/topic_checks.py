@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from worker.settings import Kafka
 
 LOGIN_POLL_SECONDS = 1.0
-"""How long to wait for metadata before looking whether the login was refused: so soon is a wrong password reported."""
+"""How long to wait for metadata before checking whether the login was refused: the delay to report a wrong password."""
 
 DEAD_LETTER_BYTES = 2048
 """How much larger a dead letter is than its record: the worker's headers, without the API's own words."""
@@ -100,7 +100,7 @@ def dead_letter_problems(
 def look_for_dead_letter_problems(
     kafka: Kafka, subscriptions: Sequence[str], *, small_is_wrong: bool = False
 ) -> list[Problem]:
-    """The same, for callers that can wait for the brokers.
+    """As `dead_letter_problems`, for callers that can retry when the brokers do not respond.
 
     Raises:
         KafkaException: the brokers did not respond; later they may.
@@ -141,7 +141,7 @@ def _judge(
     room = int(own["max.message.bytes"])
     larger = sorted(topic for topic, each in sources.items() if int(each["max.message.bytes"]) > room)
     if larger:
-        message = f"the dead-letter topic {name} takes {room} bytes a record, not all that {', '.join(larger)} can hold"
+        message = f"the dead-letter topic {name} accepts {room} bytes a record, less than {', '.join(larger)} can hold"
         hint = f"raise its max.message.bytes, to {DEAD_LETTER_BYTES} above theirs; until then large values are left out"
         problems.append(Problem(message, hint=hint, warning=not small_is_wrong))
     return problems
@@ -160,7 +160,7 @@ def _settings(admin: AdminClient, topics: Iterable[str]) -> dict[str, dict[str, 
 def _not_checked(name: str, error: KafkaError) -> list[Problem]:
     if error.code() == UNSUPPORTED_FEATURE:
         return []
-    hint = "allow DescribeConfigs, or see to it yourself that it is not compacted and takes large records"
+    hint = "allow DescribeConfigs, or make sure yourself that it is not compacted and accepts large records"
     message = f"the dead-letter topic {name} could not be checked: {error.str()}"
     return [Problem(message, hint=hint, warning=True)]
 

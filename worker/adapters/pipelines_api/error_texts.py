@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_ERRORS = 10
-"""Of a response. A batch is split after it anyway, and the last response names the call that is to blame."""
+"""The limit for one response. A refused batch is split anyway, and the last response is about the bad call alone."""
 
 _MAX_LEVELS = 5
 _FIELDS = ("meta", "errors", "error", "message", "detail", "reason", "title", "description")

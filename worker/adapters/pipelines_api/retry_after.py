@@ -7,7 +7,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 MAX_SECONDS = 300.0
-"""No longer than this, whatever is asked for: docs/guarantees.md, as Customer.io's own SDK does."""
+"""The longest wait that is honoured, as in Customer.io's own SDK (docs/guarantees.md)."""
 
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?")
 

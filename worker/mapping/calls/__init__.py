@@ -1,1 +1,1 @@
-"""Calls: what each takes, the builders that make them, and what makes one valid."""
+"""Calls: their fields, the builders that make them, and their validation."""

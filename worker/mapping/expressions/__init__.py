@@ -1,1 +1,1 @@
-"""The expression language: JMESPath, its parser, the functions beside it, and the interpreter."""
+"""The expression language: JMESPath, its parser, the additional functions, and the interpreter."""
