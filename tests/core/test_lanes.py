@@ -384,3 +384,11 @@ def test_a_call_left_in_a_queue_does_not_hold_back_finished_calls_of_its_chunk()
     assert sorted(places(first) + places(second)) == [(1, 0), (2, 0)]
     lanes.finish(first if places(first) == [(1, 0)] else second)
     assert state.offsets.committable() == 2
+
+
+def test_the_next_offset_never_moves_back() -> None:
+    state = new_lanes().assign(("orders", 0), 0)
+    state.offsets.advance(5)
+    state.offsets.advance(3)
+    assert state.offsets.next_offset == 5
+    assert state.offsets.committable() == 5

@@ -123,7 +123,11 @@ _HABITS: tuple[tuple[re.Pattern[str], _Meant], ...] = tuple(
         (r"(?<![\w.])(?i:not)(?:\s+in)?\b(?=\s*[\w(\"@])", _fixed("write ! before what is negated: !(a)")),
         (r"(?<=[\w\])}\"'`])\s+in\b(?=\s*[\w(\[\"'`])", _contained),
         (r"(?<=[\w\])}\"'`])\s+(?i:is)\b(?=\s*[\w])", _fixed("write a == `null`")),
-        (r"(?<=[\w\])}\"'`])\s+(?i:i?like|contains|matches)\b", _fixed("write contains(a, 'text')")),
+        (r"(?<=[\w\])}\"'`])\s+(?i:contains|matches)\b", _fixed("write contains(a, 'text')")),
+        (
+            r"(?<=[\w\])}\"'`])\s+(?i:i?like)\b",
+            _fixed("write starts_with(a, 'text'), ends_with(a, 'text') or contains(a, 'text')"),
+        ),
         (r"->>?", _arrow),
         (r"(?<=[\w\])}\"'`])\s*(?<!&)&(?!&)(?=\s*[\w(!@\"'`])", _fixed("write &&")),
         (r"(?<=[\w\])}\"'`])\s+(?i:eq)\b", _fixed("equality is ==")),

@@ -4,8 +4,9 @@
         print(problem)
 
 One module for each kind of finding: `names` (words of other languages that are fields here), `literals` (texts that
-were meant literally, event names that were not), `conditions` (what is the same for every event), `evidence` (what
-the fixtures contradict), `rules` (rules that are never reached, event names and properties of the catalogue).
+were meant literally, event names that were not), `starts` (paths that begin with another name for the event or its
+record), `constants` (ids that are the same for every event), `conditions` (conditions that are), `evidence` and `uses`
+(what the fixtures contradict), `rules` (rules that are never reached, event names and properties of the catalogue).
 """
 
 from worker.mapping.files.lint.findings import Sample, findings

@@ -19,6 +19,7 @@ from worker.mapping.expressions import functions
 from worker.mapping.expressions.failures import ExpressionFailed, Mismatch
 from worker.mapping.expressions.interpreter import Interpreter, without_kafka
 from worker.mapping.expressions.parser import Node
+from worker.mapping.files.lint import uses
 from worker.mapping.files.lint.misspelt import misspelt
 from worker.mapping.files.lint.names import path_text
 from worker.mapping.files.lint.spots import Spot, first_character, rules_of, walk
@@ -48,6 +49,8 @@ class Watched:
         joined: for `join`, its lists.
         refused: for a function, the types of the arguments that it could not take, none of them null.
         worked: the functions that had a result.
+        parts: for `[...]`, the values other than null that it was asked of.
+        calls: for `starts_with`, `ends_with` and `contains`, their arguments.
         texts: every literal text of the file's expressions.
     """
 
@@ -58,6 +61,8 @@ class Watched:
     joined: defaultdict[int, list[Any]] = field(default_factory=lambda: defaultdict(list))
     refused: defaultdict[int, list[list[str]]] = field(default_factory=lambda: defaultdict(list))
     worked: set[int] = field(default_factory=set)
+    parts: defaultdict[int, list[Any]] = field(default_factory=lambda: defaultdict(list))
+    calls: defaultdict[int, list[tuple[Any, Any]]] = field(default_factory=lambda: defaultdict(list))
     texts: frozenset[str] = frozenset()
 
 
@@ -74,6 +79,16 @@ class _Watching(Interpreter):
         elif value is not None:
             self._watched.others[id(node)].append(value)
         return super().visit_field(node, value)
+
+    def visit_index(self, node: Node, value: Any) -> Any:
+        if value is not None:
+            self._watched.parts[id(node)].append(value)
+        return super().visit_index(node, value)
+
+    def visit_slice(self, node: Node, value: Any) -> Any:
+        if value is not None:
+            self._watched.parts[id(node)].append(value)
+        return super().visit_slice(node, value)
 
     def visit_comparator(self, node: Node, value: Any) -> Any:
         left, right = (self.visit(child, value) for child in node["children"])
@@ -95,6 +110,8 @@ class _Watching(Interpreter):
         ]
         if node["value"] == "join":
             self._watched.joined[id(node)].append(arguments[1])
+        elif node["value"] in uses.TESTS:
+            self._watched.calls[id(node)].append((arguments[0], arguments[1]))
         given = [kind for kind in map(_kind, arguments) if kind]
         try:
             result = super().visit_function_expression(node, value)
@@ -157,6 +174,10 @@ def evidence_findings(spot: Spot, watched: Watched) -> Iterator[Problem]:
             case "field":
                 yield from _misspelt(spot, node, watched.objects[id(node)])
                 yield from _of_a_list(spot, node, watched)
+                if not watched.objects[id(node)]:
+                    yield from uses.field_of_a_text(spot, node, watched.others[id(node)])
+            case "index_expression":
+                yield from uses.part_of_a_text(spot, node, watched.parts[id(node["children"][1])])
             case "comparator":
                 yield from _never_that_type(spot, node, watched.sides[id(node)])
                 yield from _misspelt_text(spot, node, watched)
@@ -165,6 +186,7 @@ def evidence_findings(spot: Spot, watched: Watched) -> Iterator[Problem]:
                 yield from _replaced(spot, node, watched)
             case "function_expression":
                 yield from _refused(spot, node, watched)
+                yield from uses.looked_for(spot, node, watched.calls[id(node)])
 
 
 def _misspelt(spot: Spot, node: Node, objects: list[dict[str, Any]]) -> Iterator[Problem]:

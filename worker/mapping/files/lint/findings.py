@@ -8,7 +8,7 @@ from typing import Any
 
 from worker.documents.document import Document
 from worker.documents.problems import Problem
-from worker.mapping.files.lint import conditions, evidence, literals, names
+from worker.mapping.files.lint import conditions, constants, evidence, literals, names, starts
 from worker.mapping.files.lint.spots import Spot, spots, topics_of
 from worker.mapping.files.topics import matches
 
@@ -64,6 +64,8 @@ def _of_spot(
         *names.negation_findings(spot),
         *names.default_findings(spot),
         *names.pipe_findings(spot),
+        *starts.start_findings(spot, known, events),
+        *constants.constant_findings(spot),
     ]
     plain = plain or list(conditions.condition_findings(spot, topics))
     plain = plain or list(evidence.evidence_findings(spot, watched))

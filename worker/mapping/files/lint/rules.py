@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from worker.customerio import catalog
 from worker.documents.problems import Problem
 from worker.mapping.expressions.expression import Expression
+from worker.mapping.expressions.parser import Node, contains, parse
+from worker.mapping.files.lint.terms import term_key
 from worker.mapping.files.rules import CallRule, MappingFile, Rule
 
 
@@ -43,7 +45,28 @@ def _always_first(earlier: Rule, rule: Rule) -> bool:
         return rule.when is None or not rule.when.uses_kafka
     if earlier.when.is_literal:
         return False  # a finding of its own
-    return rule.when is not None and rule.when.text.split() == earlier.when.text.split()
+    return rule.when is not None and _implies(_tree(rule), _tree(earlier))
+
+
+def _tree(rule: Rule) -> Node:
+    return parse(rule.when.text) if rule.when is not None else {}
+
+
+def _implies(later: Node, earlier: Node) -> bool:
+    """Whether each condition that `&&` joins in the earlier rule is one of the later rule's.
+
+    An earlier `||` counts only without functions: one that fails makes the whole expression null.
+    """
+    if set(map(term_key, _joined(earlier))) <= set(map(term_key, _joined(later))):
+        return True
+    if earlier["type"] != "or_expression" or contains(earlier, "function_expression"):
+        return False
+    return any(_implies(later, child) for child in earlier["children"])
+
+
+def _joined(node: Node) -> Sequence[Node]:
+    children: Sequence[Node] = node["children"]
+    return children if node["type"] == "and_expression" else [node]
 
 
 def _warning(file: MappingFile, rule: Rule, message: str) -> Problem:

@@ -1,0 +1,68 @@
+"""Paths that begin with a word for the event or its record, and fields that `_kafka` does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from worker.documents.problems import Problem
+from worker.mapping.expressions.parser import Node
+from worker.mapping.files.lint.spots import Spot, walk
+
+_KAFKA = {
+    "topic": "text",
+    "partition": "a number",
+    "offset": "a number",
+    "timestamp": "text",
+    "key": "text",
+    "tombstone": "a boolean",
+    "headers": "",
+}
+"""What `_kafka` has (see `kafka_fields`), and why it has no fields of its own; nothing for an object."""
+
+_EVENT = frozenset({"event", "value", "payload", "record", "message", "input", "this", "root"})
+"""What other tools call the event, which is `@` here."""
+
+
+def start_findings(
+    spot: Spot, known: frozenset[str], events: Sequence[dict[str, Any] | None]
+) -> Iterator[Problem]:
+    """`_kafka.value`, `_kafka.key.id`; `kafka.key` and `event.id`, if no fixture has such a field.
+
+    Args:
+        spot: the expression.
+        known: every field's name in the fixtures.
+        events: the fixtures' events.
+    """
+    for node in walk(spot.node):
+        children = node["children"] if node["type"] == "subexpression" else []
+        first, *names = children or [{"type": None}]
+        if first["type"] == "kafka":
+            yield from _of_kafka(spot, names)
+        elif first["type"] == "field" and first["value"] not in known and any(events):
+            yield from _of_event(spot, first, names, events)
+
+
+def _of_kafka(spot: Spot, names: Sequence[Node]) -> Iterator[Problem]:
+    name = names[0]["value"]
+    if names[0]["type"] != "field":
+        return
+    if name not in _KAFKA:
+        near = get_close_matches(name, _KAFKA, 1)
+        hint = f"did you mean '{near[0]}'?" if near else f"it has {', '.join(_KAFKA)}; the value is @"
+        yield spot.warning(f"_kafka has no '{name}'", names[0]["start"], hint)
+    elif _KAFKA[name] and len(names) > 1 and names[1]["type"] == "field":
+        yield spot.warning(f"_kafka.{name} is {_KAFKA[name]}, which has no fields", names[1]["start"])
+
+
+def _of_event(
+    spot: Spot, first: Node, names: Sequence[Node], events: Sequence[dict[str, Any] | None]
+) -> Iterator[Problem]:
+    if names[0]["type"] != "field":
+        return
+    message = f"no fixture has '{first['value']}'"
+    if first["value"].lower() == "kafka" and names[0]["value"] in _KAFKA:
+        yield spot.warning(message, first["start"], "the record is called _kafka")
+    elif first["value"].lower() in _EVENT and any(names[0]["value"] in event for event in events if event):
+        yield spot.warning(message, first["start"], "paths begin in the event: leave this name out")
