@@ -12,6 +12,7 @@ from tests.conftest import NO_KAFKA
 from tests.support.kafka_client import KafkaClient
 from tests.support.kafka_cluster import KafkaCluster, configured_servers, missing_tools
 from tests.support.ledger import PERSON, TEXT
+from tests.support.raw_producer import RawProducer
 from tests.support.shared_kafka import shared_kafka
 from tests.support.worker_process import API_KEY, Site
 from worker.demo.cluster import EmbeddedCluster
@@ -62,6 +63,33 @@ def own_kafka(tmp_path: Path) -> Iterator[KafkaCluster]:
         yield cluster
     finally:
         cluster.kill()
+
+
+AUTHORIZER = """
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+allow.everyone.if.no.acl.found=true
+"""
+
+
+@pytest.fixture
+def guarded(tmp_path: Path, kafka_servers: str) -> Iterator[KafkaCluster]:
+    """A Kafka of this test's own, with ACLs."""
+    cluster = KafkaCluster(tmp_path / "kafka")
+    with (cluster.directory / "server.properties").open("a") as properties:
+        properties.write(AUTHORIZER)
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.kill()
+
+
+@pytest.fixture
+def raw(kafka: KafkaClient) -> Iterator[RawProducer]:
+    """Writes records that the Python client refuses to make, such as header names that are not UTF-8."""
+    producer = RawProducer(kafka.servers)
+    yield producer
+    producer.close()
 
 
 @pytest.fixture

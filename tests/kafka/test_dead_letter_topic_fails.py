@@ -19,24 +19,6 @@ from worker.emulator import Emulator, Fault
 
 pytestmark = pytest.mark.kafka
 
-AUTHORIZER = """
-authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
-allow.everyone.if.no.acl.found=true
-"""
-
-
-@pytest.fixture
-def guarded(tmp_path: Path, kafka_servers: str) -> Iterator[KafkaCluster]:
-    """A Kafka of this test's own, with ACLs."""
-    cluster = KafkaCluster(tmp_path / "kafka")
-    with (cluster.directory / "server.properties").open("a") as properties:
-        properties.write(AUTHORIZER)
-    try:
-        cluster.start()
-        yield cluster
-    finally:
-        cluster.kill()
-
 
 @pytest.fixture
 def own_site(guarded: KafkaCluster, tmp_path: Path, emulator: Emulator) -> Iterator[Site]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -28,24 +28,6 @@ from worker.emulator import Emulator
 from worker.settings import Kafka
 
 pytestmark = pytest.mark.kafka
-
-AUTHORIZER = """
-authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
-allow.everyone.if.no.acl.found=true
-"""
-
-
-@pytest.fixture
-def guarded(tmp_path: Path, kafka_servers: str) -> Iterator[KafkaCluster]:
-    """A Kafka of this test's own, with ACLs."""
-    cluster = KafkaCluster(tmp_path / "kafka")
-    with (cluster.directory / "server.properties").open("a") as properties:
-        properties.write(AUTHORIZER)
-    try:
-        cluster.start()
-        yield cluster
-    finally:
-        cluster.kill()
 
 
 def letter(partition: int, value: bytes = b"{broken") -> FailedRecord:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from confluent_kafka import Message
 
 from tests.support.dlq_command import Dlq
 from tests.support.http_faults import faulty_server, reply
-from tests.support.kafka_client import KafkaClient
 from tests.support.ledger import EVENT, PERSON, TEXT, header
 from tests.support.raw_producer import RawProducer
 from tests.support.worker_process import Site, until
@@ -40,13 +38,6 @@ def mapped(event):
 def reads(event):
     return track("Read", user_id=event.headers.get("person"))
 """
-
-
-@pytest.fixture
-def raw(kafka: KafkaClient) -> Iterator[RawProducer]:
-    producer = RawProducer(kafka.servers)
-    yield producer
-    producer.close()
 
 
 @pytest.fixture

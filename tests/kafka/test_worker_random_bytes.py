@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from confluent_kafka import Message
 
 from tests.support.dlq_command import Dlq
-from tests.support.kafka_client import KafkaClient
 from tests.support.ledger import header
 from tests.support.random_records import RandomRecord, RandomRecords
 from tests.support.raw_producer import RawProducer
@@ -52,13 +50,6 @@ def mapped(event):
     properties = {**event.headers, "at": event.timestamp, "a": event.value.get("a")}
     return track("Mapped", user_id=event.key, properties=properties)
 """
-
-
-@pytest.fixture
-def raw(kafka: KafkaClient) -> Iterator[RawProducer]:
-    producer = RawProducer(kafka.servers)
-    yield producer
-    producer.close()
 
 
 @pytest.fixture

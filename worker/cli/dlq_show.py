@@ -14,10 +14,10 @@ from worker.adapters.dead_letter_topic.reader import DeadLetterReader, open_dead
 from worker.cli.dlq_options import progress
 from worker.cli.options import load
 from worker.core.message_id import MessageIds
+from worker.core.printable import printable
 from worker.core.record_reading import UNREADABLE, read_headers
 from worker.core.records import Partition
 from worker.dead_letters.dead_letter import DeadLetter
-from worker.dead_letters.headers import printable
 from worker.dead_letters.index import State
 from worker.dead_letters.masking import cut, masked, shape
 from worker.dead_letters.runbook import entry_for

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from worker.cli.lines import print_line
-from worker.cli.verdicts import Outcomes, plain, print_outcome, print_record
+from worker.cli.verdicts import Outcomes, print_outcome, print_record
+from worker.core.printable import printable
 from worker.mapping.trying.missing import type_of
 from worker.mapping.trying.steps import steps_of
 
@@ -88,7 +89,7 @@ def _shown(found: Found) -> str:
     if found.failed is not None:
         return f"a failure: {found.failed}"
     if found.value is None:
-        return f"not found: {plain(found.missing)}" if found.missing else "not found"
+        return f"not found: {printable(found.missing)}" if found.missing else "not found"
     return _json(found.value)
 
 
@@ -102,10 +103,10 @@ def _described(value: Any) -> str:
             kinds = ", ".join(sorted({type_of(item) for item in value}))
             shape += f" of {len(value):,}" + (f": {kinds}" if kinds else "")
         case dict():
-            shape += f" with {', '.join(map(plain, value))}" if value else " without fields"
+            shape += f" with {', '.join(map(printable, value))}" if value else " without fields"
     return f"{shape}: {_json(value)}"
 
 
 def _json(value: Any) -> str:
-    text = plain(json.dumps(value, ensure_ascii=False))
+    text = printable(json.dumps(value, ensure_ascii=False))
     return text if len(text) <= _MAX_CHARS else f"{text[:_MAX_CHARS]}... ({len(text):,} characters)"

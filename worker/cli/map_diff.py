@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from worker.cli.verdicts import Outcomes, plain
+from worker.cli.verdicts import Outcomes
+from worker.core.printable import printable
 from worker.mapping.mappings import Mappings
 from worker.mapping.trying.differences import difference, title
 from worker.programs.configuration import load_mappings
@@ -76,10 +77,10 @@ def _print(found: Difference) -> None:
             f"  {newly}{found.now}; was {found.was}", fg="red" if found.newly == "rejected" else "cyan"
         )
     for call in found.gone:
-        typer.secho(f"  - call gone: {plain(title(call))}", fg="red")
+        typer.secho(f"  - call gone: {printable(title(call))}", fg="red")
     for call in found.added:
-        typer.secho(f"  + call added: {plain(title(call))}", fg="green")
+        typer.secho(f"  + call added: {printable(title(call))}", fg="green")
     for call, lines in found.changed:
-        typer.echo(f"  call different: {plain(title(call))}")
+        typer.echo(f"  call different: {printable(title(call))}")
         for line in lines:
-            typer.secho(f"    {plain(line)}", fg=_COLORS.get(line[:1]))
+            typer.secho(f"    {printable(line)}", fg=_COLORS.get(line[:1]))

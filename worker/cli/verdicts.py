@@ -14,6 +14,7 @@ import typer
 
 from worker.cli.lines import print_line
 from worker.cli.streams import output_is_gone
+from worker.core.printable import printable
 from worker.core.record_reading import UNREADABLE, read_headers
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def print_record(record: Record) -> None:
     typer.echo(f"  key      {_text(record.key())}")
     headers = read_headers(record)
     for name, value in headers:
-        typer.echo(f"  header   {plain(name)}: {_text(value)}")
+        typer.echo(f"  header   {printable(name)}: {_text(value)}")
     if headers is UNREADABLE:
         typer.echo("  headers  cannot be read: a name is not UTF-8")
     typer.echo(f"  value    {_text(record.value())}")
@@ -146,9 +147,4 @@ def print_outcome(explanation: Explanation) -> None:
 def _text(value: bytes | None) -> str:
     if value is None:
         return "null"
-    return plain(value.decode("utf-8", "backslashreplace"))
-
-
-def plain(text: str) -> str:
-    """The text with control characters escaped, because a terminal would act on them."""
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+    return printable(value.decode("utf-8", "backslashreplace"))

@@ -15,6 +15,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from worker.core.printable import printable
 from worker.core.reasons import Stage
 from worker.core.record_reading import UNREADABLE, RecordHeaders, read_headers, record_millis
 from worker.core.timestamps import from_millis
@@ -292,11 +293,6 @@ def own_headers(headers: RecordHeaders) -> RecordHeaders:
 def clamped_seconds(seconds: float) -> float:
     """Epoch seconds, clamped to the years 1970 to 9999."""
     return min(max(seconds, 0.0), MAX_SECONDS)
-
-
-def printable(text: str) -> str:
-    """The text with control characters escaped: in a terminal they could move the cursor or forge a line."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 # Marks

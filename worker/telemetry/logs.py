@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 from worker.core.faults import dotted_type_name, places
+from worker.core.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -101,8 +102,8 @@ class TextFormatter(logging.Formatter):
         level = f"{record.levelname:<7}"
         if self._colored:
             level = f"\x1b[{_COLORS.get(record.levelname, '0')}m{level}\x1b[0m"
-        words = [_when(record)[11:23], level, _printable(_message(record))]
-        words += [f"{name}={_printable(_plain(value))}" for name, value in fields.items()]
+        words = [_when(record)[11:23], level, printable(_message(record))]
+        words += [f"{name}={printable(_plain(value))}" for name, value in fields.items()]
         return "\n    ".join([" ".join(words), *stack])
 
 
@@ -167,8 +168,3 @@ def _plain(value: object) -> str:
     if isinstance(value, str) and value and " " not in value:
         return value
     return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _printable(text: str) -> str:
-    """The same text, unable to move a terminal's cursor or to begin a line of its own."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
