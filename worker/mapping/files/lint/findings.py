@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from worker.documents.document import Document
 from worker.documents.problems import Problem
 from worker.mapping.files.lint import conditions, constants, evidence, literals, names, starts
+from worker.mapping.files.lint.samples import Sample
 from worker.mapping.files.lint.spots import Spot, spots, topics_of
 from worker.mapping.files.topics import matches
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A fixture's record, as rules see it.
-
-    Attributes:
-        topic: the record's topic.
-        event: its value; None for a tombstone.
-        kafka: what `_kafka` is.
-    """
-
-    topic: str
-    event: dict[str, Any] | None
-    kafka: dict[str, Any]
 
 
 def findings(documents: Sequence[Document], samples: Sequence[Sample]) -> list[Problem]:
