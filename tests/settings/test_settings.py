@@ -325,7 +325,7 @@ def test_secrets_are_in_no_message_and_no_representation(load: Load, problems: P
         ("rate_limit: {requests: 3001}", "more than the API accepts"),
     ],
 )
-def test_what_is_probably_not_meant_is_a_warning(load: Load, text: str, message: str) -> None:
+def test_probable_mistakes_are_warnings(load: Load, text: str, message: str) -> None:
     (warning,) = load(text).warnings
     assert warning.warning
     assert warning.line == 1
@@ -353,7 +353,7 @@ def test_a_start_is_a_point_in_time_or_one_of_the_two_ends(load: Load) -> None:
     assert load("kafka: {start_from: '1970-01-01T01:00:01+01:00'}").kafka.start_timestamp == 1000
 
 
-def test_what_is_left_of_wrong_settings_is_enough_to_look_at_the_mappings(load: Load) -> None:
+def test_mappings_are_checked_even_if_some_settings_are_wrong(load: Load) -> None:
     with pytest.raises(SettingsError) as raised:
         load("batch: {linger: 3}\nkafka: {dead_letter_topic: letters}\nmappings: [m.yaml]\nfoo: 1")
     assert raised.value.remaining.mappings == ("m.yaml",)
@@ -408,7 +408,7 @@ def test_any_file_is_settings_or_problems_with_a_place(
         assert all(problem.file for problem in error.problems)  # noqa: PT017 - both ends are right
 
 
-def test_the_schema_takes_what_the_worker_takes_and_has_words_for_every_key() -> None:
+def test_the_schema_accepts_what_the_worker_accepts_and_describes_every_key() -> None:
     schema = Settings.json_schema()
     validator = jsonschema.Draft202012Validator(schema)
     validator.check_schema(schema)

@@ -9,6 +9,7 @@ record), `constants` (ids that are the same for every event), `conditions` (cond
 (what the fixtures contradict), `rules` (rules that are never reached, event names and properties of the catalogue).
 """
 
-from worker.mapping.files.lint.findings import Sample, findings
+from worker.mapping.files.lint.findings import findings
+from worker.mapping.files.lint.samples import Sample
 
 __all__ = ["Sample", "findings"]

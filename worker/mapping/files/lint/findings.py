@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from worker.documents.document import Document
 from worker.documents.problems import Problem
 from worker.mapping.files.lint import conditions, constants, evidence, literals, names, starts
+from worker.mapping.files.lint.samples import Sample
 from worker.mapping.files.lint.spots import Spot, spots, topics_of
+from worker.mapping.files.lint.watching import Watched, watch
 from worker.mapping.files.topics import matches
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A fixture's record, as rules see it.
-
-    Attributes:
-        topic: the record's topic.
-        event: its value; None for a tombstone.
-        kafka: what `_kafka` is.
-    """
-
-    topic: str
-    event: dict[str, Any] | None
-    kafka: dict[str, Any]
 
 
 def findings(documents: Sequence[Document], samples: Sequence[Sample]) -> list[Problem]:
@@ -45,7 +31,7 @@ def _of_file(document: Document, samples: Sequence[Sample]) -> Iterator[Problem]
     known = frozenset(name for sample in own for name in _names(sample.event))
     every = spots(document)
     yield from literals.event_names(document, every, own)
-    watched = evidence.watch(document, every, [(sample.event, sample.kafka) for sample in own])
+    watched = watch(document, every, [(sample.event, sample.kafka) for sample in own])
     for spot in every:
         yield from _of_spot(spot, topics, known, watched, [sample.event for sample in own])
 
@@ -54,7 +40,7 @@ def _of_spot(
     spot: Spot,
     topics: list[str],
     known: frozenset[str],
-    watched: evidence.Watched,
+    watched: Watched,
     events: Sequence[dict[str, Any] | None],
 ) -> Iterator[Problem]:
     """The findings of one expression. What is plain from its text alone explains what else would be found."""

@@ -13,7 +13,7 @@ from worker.mapping.files.lint.names import operands, path_text
 from worker.mapping.files.lint.spots import Spot, calls_of, walk
 
 if TYPE_CHECKING:
-    from worker.mapping.files.lint.findings import Sample
+    from worker.mapping.files.lint.samples import Sample
 
 _CURRENCIES = frozenset(
     """AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD
