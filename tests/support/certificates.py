@@ -77,7 +77,9 @@ class TokenSigner:
         folder.mkdir(parents=True, exist_ok=True)
         self._key = folder / "tokens.key"
         openssl("genrsa", "-out", str(self._key), "2048")
-        modulus = openssl("rsa", "-in", str(self._key), "-noout", "-modulus").decode().strip().partition("=")[2]
+        modulus = (
+            openssl("rsa", "-in", str(self._key), "-noout", "-modulus").decode().strip().partition("=")[2]
+        )
         key = {"kty": "RSA", "kid": "k1", "use": "sig", "alg": "RS256", "e": "AQAB"}
         self.jwks = folder / "jwks.json"
         self.jwks.write_text(json.dumps({"keys": [{**key, "n": _base64(bytes.fromhex(modulus))}]}))
@@ -91,7 +93,14 @@ class TokenSigner:
 
 def _claims(subject: str, lifetime: float) -> dict[str, object]:
     now = int(time.time())
-    return {"sub": subject, "iat": now, "exp": int(now + lifetime), "aud": "kafka", "iss": "tests", "scope": "kafka"}
+    return {
+        "sub": subject,
+        "iat": now,
+        "exp": int(now + lifetime),
+        "aud": "kafka",
+        "iss": "tests",
+        "scope": "kafka",
+    }
 
 
 def _part(content: dict[str, object]) -> str:

@@ -1,4 +1,4 @@
-"""A real Kafka that asks who its clients are: SASL, TLS, client certificates and tokens, each on a listener of its own."""
+"""A real Kafka that asks who its clients are: SASL, TLS, client certificates and tokens, each on its own listener."""
 
 from __future__ import annotations
 
@@ -65,12 +65,17 @@ class SecureKafka(KafkaCluster):
         self.client = authority.issue("client")
         self.stranger = (*other.issue("client"), other.certificate)
         self.signer = TokenSigner(directory / "tokens")
-        ports = dict(zip(("PLAINTEXT", "CONTROLLER", *LISTENERS), free_ports(2 + len(LISTENERS)), strict=True))
+        ports = dict(
+            zip(("PLAINTEXT", "CONTROLLER", *LISTENERS), free_ports(2 + len(LISTENERS)), strict=True)
+        )
         self.servers = {name: f"127.0.0.1:{ports[name]}" for name in LISTENERS}
         self._more = PROPERTIES.format(
             **ports,
             listeners=",".join(f"{name}://{self.servers[name]}" for name in LISTENERS),
-            plain="\n".join(_login(name, "plain", f'PlainLoginModule required user_{USER}="{PASSWORD}"') for name in ("password", "login")),
+            plain="\n".join(
+                _login(name, "plain", f'PlainLoginModule required user_{USER}="{PASSWORD}"')
+                for name in ("password", "login")
+            ),
             scram="\n".join(
                 _login(name, mechanism, "ScramLoginModule required")
                 for name in ("password", "login")
@@ -89,7 +94,10 @@ class SecureKafka(KafkaCluster):
     def _format(self, *options: str) -> None:
         with self._properties.open("a") as properties:
             properties.write(self._more)  # where a property stands twice, the later one counts
-        scram = [f"{mechanism}=[name={USER},password={PASSWORD}]" for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512")]
+        scram = [
+            f"{mechanism}=[name={USER},password={PASSWORD}]"
+            for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512")
+        ]
         super()._format(*options, *(option for each in scram for option in ("--add-scram", each)))
 
     def _java(self, main: str, *arguments: str) -> list[str]:

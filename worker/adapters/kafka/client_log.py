@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from worker.telemetry.logs import LogRateLimiter
 
@@ -12,17 +13,34 @@ CONFIGURATION_WARNING = "CONFWARN"
 _THREAD = "[thrd:"
 
 
-def client_logger() -> logging.Logger:
-    """The logger for librdkafka's lines: addresses and states, never a record. Repeated lines are rate-limited.
+OnLine = Callable[[str, str], None]
+"""Called with the facility and the text of each line, when the client is polled."""
+
+
+def client_logger(on_line: OnLine | None = None) -> logging.Logger:
+    """A logger for librdkafka's lines: addresses and states, never a record. Repeated lines are rate-limited.
 
     Where nothing else configures logging, as in commands that print their own errors, it discards them: Python would
     print them to standard error as they are.
     """
-    logger = logging.getLogger("worker.librdkafka")
-    if not logger.filters:
-        logger.addFilter(_ClientLines())
-        logger.addHandler(logging.NullHandler())
-    return logger
+    shared = logging.getLogger("worker.librdkafka")
+    if not shared.filters:
+        shared.addFilter(_ClientLines())
+        shared.addHandler(logging.NullHandler())
+    return shared if on_line is None else _observed(shared, on_line)
+
+
+def _observed(shared: logging.Logger, on_line: OnLine) -> logging.Logger:
+    """A logger of one client's own, so that `on_line` sees the lines of that client, also those that repeat."""
+
+    def observe(record: logging.LogRecord) -> bool:
+        on_line(*facility_and_text(record))
+        return True
+
+    own = logging.Logger(shared.name)  # noqa: LOG001 - lives as long as its client
+    own.parent = shared
+    own.filters = [observe, *shared.filters]  # a parent's filters do not see the lines of its children
+    return own
 
 
 def facility_and_text(record: logging.LogRecord) -> tuple[str, str]:

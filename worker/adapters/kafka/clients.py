@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
-from worker.adapters.kafka.client_log import client_logger
+from worker.adapters.kafka.client_log import OnLine, client_logger
 from worker.adapters.kafka.error_codes import TIMED_OUT
 from worker.adapters.kafka.timeouts import RESPONSE_SECONDS
 from worker.adapters.kafka.tokens import TokenSource
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 
-def make_consumer(properties: Mapping[str, Any], **callbacks: Any) -> Consumer:
-    """A consumer that logs through the worker's logger.
+def make_consumer(properties: Mapping[str, Any], on_line: OnLine | None = None, **callbacks: Any) -> Consumer:
+    """A consumer that logs through the worker's logger, and tells `on_line` each of its lines.
 
     Raises:
         KafkaException: a property is refused, or there is no token (`kafka.auth`).
     """
     _require_token(properties)
-    return Consumer({**properties, **callbacks, "logger": client_logger()})
+    return Consumer({**properties, **callbacks, "logger": client_logger(on_line)})
 
 
-def make_producer(properties: Mapping[str, Any]) -> Producer:
+def make_producer(properties: Mapping[str, Any], on_line: OnLine | None = None) -> Producer:
     """A producer that logs through the worker's logger. Raises as `make_consumer` does."""
     _require_token(properties)
-    return Producer({**properties, "logger": client_logger()})
+    return Producer({**properties, "logger": client_logger(on_line)})
 
 
 def flush(producer: Producer, seconds: float) -> int:
@@ -51,13 +51,13 @@ def flush(producer: Producer, seconds: float) -> int:
         raise
 
 
-def make_admin(properties: Mapping[str, Any]) -> AdminClient:
+def make_admin(properties: Mapping[str, Any], on_line: OnLine | None = None) -> AdminClient:
     """An administrative client that logs through the worker's logger; it hands its lines over when it is polled.
 
     Raises as `make_consumer` does.
     """
     _require_token(properties)
-    return AdminClient(dict(properties), logger=client_logger())
+    return AdminClient(dict(properties), logger=client_logger(on_line))
 
 
 def wait_for(responses: Collection[Future[Any]], seconds: float = RESPONSE_SECONDS) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from confluent_kafka import Consumer, KafkaException, Producer
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import KafkaException
 
-from worker.adapters.kafka.client_log import CONFIGURATION_WARNING, facility_and_text
+from worker.adapters.kafka.client_log import CONFIGURATION_WARNING, OnLine
+from worker.adapters.kafka.clients import make_admin, make_consumer, make_producer
 from worker.adapters.kafka.properties import (
     admin_properties,
     consumer_properties,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from worker.documents.problems import Problem
     from worker.settings import Settings
 
-Make = Callable[[dict[str, Any], logging.Logger], Any]
+Make = Callable[[dict[str, Any], OnLine], Any]
 
 
 def property_problems(settings: Settings) -> list[Problem]:
@@ -56,27 +56,32 @@ def _refusals(make: Make, properties: dict[str, Any], user: Mapping[str, str]) -
     del properties["bootstrap.servers"]
     properties.pop("oauth_cb", None)  # the client would call it at once
     while True:
-        lines = _Lines()
+        warnings: list[str] = []
         try:
-            make(properties, lines.logger)
+            make(properties, partial(_keep_warning, warnings))
         except KafkaException as error:
             refused = refusal(error.args[0].str(), user)
         except Exception:  # noqa: BLE001 - the binding raises what Python does with a value that it did not expect
             yield _unexpected(make, properties, user)
             return
         else:
-            yield from filter(None, (warning(text, user) for text in lines.warnings))
+            yield from filter(None, (warning(text, user) for text in warnings))
             return
         yield refused
         if refused.is_combined or properties.pop(refused.name, None) is None:
             return
 
 
+def _keep_warning(warnings: list[str], facility: str, text: str) -> None:
+    if facility == CONFIGURATION_WARNING:
+        warnings.append(text)
+
+
 def _unexpected(make: Make, properties: dict[str, Any], user: Mapping[str, str]) -> Refusal:
     """The one property without which the Python client does not fail."""
     for name in user:
         try:
-            make({key: value for key, value in properties.items() if key != name}, _Lines().logger)
+            make({key: value for key, value in properties.items() if key != name}, lambda *_: None)
         except KafkaException:  # the next refusal, in librdkafka's words
             pass
         except Exception:  # noqa: BLE001, S112 - as above
@@ -85,30 +90,15 @@ def _unexpected(make: Make, properties: dict[str, Any], user: Mapping[str, str])
     return Refusal("", "the Python client does not accept these properties", "for tokens set kafka.auth")
 
 
-class _Lines(logging.Handler):
-    """Keeps librdkafka's warnings about a client's properties, which it hands over when the client is polled."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.warnings: list[str] = []
-        self.logger = logging.Logger("librdkafka")  # noqa: LOG001 - one of its own for each client
-        self.logger.addHandler(self)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        facility, text = facility_and_text(record)
-        if facility == CONFIGURATION_WARNING:
-            self.warnings.append(text)
-
-
-def _consumer(properties: dict[str, Any], logger: logging.Logger) -> None:
-    consumer = Consumer({**properties, "logger": logger})
+def _consumer(properties: dict[str, Any], on_line: OnLine) -> None:
+    consumer = make_consumer(properties, on_line)
     consumer.poll(0)
     consumer.close()
 
 
-def _producer(properties: dict[str, Any], logger: logging.Logger) -> None:
-    Producer({**properties, "logger": logger}).poll(0)
+def _producer(properties: dict[str, Any], on_line: OnLine) -> None:
+    make_producer(properties, on_line).poll(0)
 
 
-def _admin(properties: dict[str, Any], logger: logging.Logger) -> None:
-    AdminClient(properties, logger=logger).poll(0)
+def _admin(properties: dict[str, Any], on_line: OnLine) -> None:
+    make_admin(properties, on_line).poll(0)

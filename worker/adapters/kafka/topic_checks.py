@@ -10,9 +10,10 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
-from worker.adapters.kafka.client_errors import AUTHENTICATION_FAILED, NO_SUCH_TOPIC, missing_topics
+from worker.adapters.kafka.client_errors import NO_SUCH_TOPIC, missing_topics
 from worker.adapters.kafka.clients import make_admin, wait_for
 from worker.adapters.kafka.error_codes import UNSUPPORTED_FEATURE
+from worker.adapters.kafka.own_words import AUTHENTICATION_FAILED
 from worker.adapters.kafka.properties import admin_properties
 from worker.adapters.kafka.timeouts import RESPONSE_SECONDS
 from worker.documents.problems import Problem
