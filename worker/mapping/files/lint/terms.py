@@ -23,7 +23,7 @@ OTHER, ANOTHER = "\x001", "\x002"
 _LOGICAL = frozenset({"or_expression", "and_expression", "not_expression", "comparator", "literal"})
 _ORDERING = frozenset({"lt", "lte", "gt", "gte"})
 
-_TYPES = {
+RETURNED: dict[str, type] = {
     "lower": str,
     "upper": str,
     "trim": str,
@@ -66,7 +66,9 @@ _HOLDS = {
 }
 """What is true of all values that a function returns."""
 
-_TYPE_NAMES = ("string", "number", "boolean", "array", "object", "null")
+TYPE_NAMES = ("string", "number", "boolean", "array", "object", "null")
+"""What `type` returns."""
+
 _NEVER_ABORTS = frozenset({"type", "to_string", "to_array", "to_number"})
 _KAFKA_TEXTS = frozenset({"_kafka.key", "_kafka.timestamp"})
 _KAFKA_NUMBERS = frozenset({"_kafka.partition", "_kafka.offset"})
@@ -144,9 +146,9 @@ def domain(node: Node, ways: set[str], literals: Sequence[Any], topics: Sequence
         return [True, False, None, *_abort(node)]
     name = node["value"] if node["type"] == "function_expression" else None
     if name == "type":
-        return [*_TYPE_NAMES, *_abort(node)]
+        return [*TYPE_NAMES, *_abort(node)]
     values = _values(ways, literals)
-    wanted = str if key in _KAFKA_TEXTS else int if key in _KAFKA_NUMBERS else _TYPES.get(str(name))
+    wanted = str if key in _KAFKA_TEXTS else int if key in _KAFKA_NUMBERS else RETURNED.get(str(name))
     if wanted is not None:
         values = [value for value in [*values, *_SOME[wanted]] if _is(value, wanted)]
         values = [value for value in values if name not in _HOLDS or _HOLDS[name](value)]
