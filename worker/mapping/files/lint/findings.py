@@ -10,6 +10,7 @@ from worker.documents.problems import Problem
 from worker.mapping.files.lint import conditions, constants, evidence, literals, names, starts
 from worker.mapping.files.lint.samples import Sample
 from worker.mapping.files.lint.spots import Spot, spots, topics_of
+from worker.mapping.files.lint.watching import Watched, watch
 from worker.mapping.files.topics import matches
 
 
@@ -30,7 +31,7 @@ def _of_file(document: Document, samples: Sequence[Sample]) -> Iterator[Problem]
     known = frozenset(name for sample in own for name in _names(sample.event))
     every = spots(document)
     yield from literals.event_names(document, every, own)
-    watched = evidence.watch(document, every, [(sample.event, sample.kafka) for sample in own])
+    watched = watch(document, every, [(sample.event, sample.kafka) for sample in own])
     for spot in every:
         yield from _of_spot(spot, topics, known, watched, [sample.event for sample in own])
 
@@ -39,7 +40,7 @@ def _of_spot(
     spot: Spot,
     topics: list[str],
     known: frozenset[str],
-    watched: evidence.Watched,
+    watched: Watched,
     events: Sequence[dict[str, Any] | None],
 ) -> Iterator[Problem]:
     """The findings of one expression. What is plain from its text alone explains what else would be found."""
