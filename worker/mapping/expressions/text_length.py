@@ -17,9 +17,27 @@ ALL_TEXTS = 10
 """All texts of one expression together may be this many times the limit: 40 MB by default, at 4 bytes a character."""
 
 MAKES_TEXT = frozenset(
-    ("base64_decode", "base64_encode", "concat", "extract", "format_number", "format_time", "from_entries")
-    + ("join", "omit", "pad_left", "parse_json", "pick", "replace", "replace_regex", "split", "substring")
-    + ("to_entries", "to_string", "url_decode")
+    [
+        "base64_decode",
+        "base64_encode",
+        "concat",
+        "extract",
+        "format_number",
+        "format_time",
+        "from_entries",
+        "join",
+        "omit",
+        "pad_left",
+        "parse_json",
+        "pick",
+        "replace",
+        "replace_regex",
+        "split",
+        "substring",
+        "to_entries",
+        "to_string",
+        "url_decode",
+    ]
 )
 """The functions that call `check` or `count`."""
 
