@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.cli.conftest import Cli
+from tests.support.program import Cli
 
 
 def test_functions_are_listed_and_explained(cli: Cli) -> None:
