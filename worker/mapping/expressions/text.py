@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from worker.mapping.expressions import functions
 from worker.mapping.expressions.parser import UNQUOTED_NAME
 
 if TYPE_CHECKING:
@@ -108,9 +107,7 @@ _WORDS: dict[str, Callable[[Any], str]] = {
 
 def concatenation(parts: Sequence[str]) -> str:
     """The expression that joins the values of these expressions as one text."""
-    if functions.arity("concat") is not None:
-        return f"concat({', '.join(parts)})"
-    return f"join('', [{', '.join(parts)}])"
+    return f"concat({', '.join(parts)})"
 
 
 def filled(text: str, placeholder: re.Pattern[str]) -> str:

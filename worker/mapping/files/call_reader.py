@@ -85,7 +85,9 @@ class CallReader:
         try:
             return Expression.parse(text)
         except ExpressionError as error:
-            at, meant = habit(text, error.position) or (error.position, _hint_for(bare))
+            at, meant = (error.position, error.hint)
+            if meant is None:
+                at, meant = habit(text, at) or (at, _hint_for(bare))
             self._problems.append(
                 self._document.problem(
                     f"`{_shortened(bare)}` is not an expression: {error.message}",
@@ -248,7 +250,7 @@ def _value_hint(field: Field, value: Any) -> str | None:
     """What was meant by a constant that the field does not take."""
     if not isinstance(value, str):
         return None
-    if field.kind is Kind.TIME and PATH.fullmatch(value):
+    if field.kind is Kind.TIME and PATH.fullmatch(value) and ("." in value or "_" in value):
         return f"for the event's field write {value} without the single quotes"
     return did_you_mean(value, field.choices)
 

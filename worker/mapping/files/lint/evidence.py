@@ -215,17 +215,15 @@ def _joined(spot: Spot, node: Node, calls: list[list[Any]]) -> Iterator[Problem]
     lists = [arguments[1] for arguments in calls] if node["value"] == "join" else []
     items = [item for each in lists if isinstance(each, list) for item in each]
     if any(type(item) in (int, float) for item in items):
-        hint = _concatenated(node) or "to_string(n) makes a number text"
+        hint = _concatenated(node)
         message = "join() takes texts only, and a number is joined in a fixture: the result is null"
         yield spot.warning(message, node["start"], hint)
 
 
-def _concatenated(node: Node) -> str | None:
-    """`join('-', [a, b])` as `concat(a, '-', b)`, if there is that function."""
+def _concatenated(node: Node) -> str:
+    """`join('-', [a, b])` as `concat(a, '-', b)`."""
     separator, texts = node["children"]
-    if functions.arity("concat") is None:
-        return None
     if texts["type"] != "multi_select_list":
-        return "concat(a, b) takes numbers too"
+        return f"write join({text_of(separator)}, map(&to_string(@), {text_of(texts)}))"
     between = "" if separator.get("value") == "" else f"{text_of(separator)}, "
     return f"write concat({f', {between}'.join(map(text_of, texts['children']))})"

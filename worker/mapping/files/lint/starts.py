@@ -7,7 +7,6 @@ from difflib import get_close_matches
 from typing import Any
 
 from worker.documents.problems import Problem
-from worker.mapping.expressions import functions
 from worker.mapping.expressions.parser import Node
 from worker.mapping.expressions.text import text_of
 from worker.mapping.files.lint.spots import Spot, walk
@@ -58,7 +57,7 @@ def _of_kafka(spot: Spot, names: Sequence[Node]) -> Iterator[Problem]:
         yield spot.warning(f"_kafka has no '{name}'", names[0]["start"], hint)
     elif _KAFKA[name] and len(names) > 1 and names[1]["type"] == "field":
         parsed = f"if it is JSON, write parse_json(_kafka.{name}).{_path(names[1:])}"
-        meant = parsed if name == "key" and functions.arity("parse_json") is not None else None
+        meant = parsed if name == "key" else None
         yield spot.warning(f"_kafka.{name} is {_KAFKA[name]}, which has no fields", names[1]["start"], meant)
 
 

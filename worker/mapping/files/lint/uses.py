@@ -57,9 +57,9 @@ def _after_a_pipe(tree: Node, node: Node) -> str:
 
 
 def _part(node: Node) -> str | None:
-    """`iban[0:2]` as `substring(...)`, if there is that function."""
+    """`iban[0:2]` as `substring(...)`."""
     base, part = node["children"]
-    if functions.arity("substring") is None or part["type"] != "slice":
+    if part["type"] != "slice":
         return None
     start, end, step = part["children"]
     if (start or 0) < 0 or (end or 0) < 0 or step not in (None, 1):
