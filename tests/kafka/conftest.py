@@ -33,7 +33,7 @@ def kafka_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if servers := configured_servers():
         yield servers
         return
-    _need_a_broker_of_our_own()
+    need_a_broker_of_our_own()
     folder = tmp_path_factory.getbasetemp()
     # Each process of a parallel run has a folder of its own within that of the run.
     with shared_kafka(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) as servers:
@@ -56,7 +56,7 @@ def embedded() -> Iterator[EmbeddedCluster]:
 @pytest.fixture
 def own_kafka(tmp_path: Path) -> Iterator[KafkaCluster]:
     """A real Kafka that this test may kill."""
-    _need_a_broker_of_our_own()
+    need_a_broker_of_our_own()
     cluster = KafkaCluster(tmp_path / "kafka")
     try:
         cluster.start()
@@ -119,7 +119,7 @@ def leave(site: Site) -> None:
             assert private not in worker.output
 
 
-def _need_a_broker_of_our_own() -> None:
+def need_a_broker_of_our_own() -> None:
     if missing := missing_tools():
         message = f"{NO_KAFKA}: install {missing}, or set KAFKA_BOOTSTRAP_SERVERS"
         if os.environ.get("CI") == "true":

@@ -71,7 +71,6 @@ def test_a_kip848_member_sets_no_property_that_the_broker_owns() -> None:
 
 def test_repeated_lines_of_librdkafka_are_rate_limited() -> None:
     logger = client_logger()
-    assert isinstance(logger.handlers[0], logging.NullHandler), "or Python prints them as they are"
     lines = [
         logging.LogRecord("", 40, "", 0, "%s [%s] %s", ("FAIL-test", "rdkafka", "x"), None) for _ in range(9)
     ]

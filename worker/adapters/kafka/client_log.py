@@ -18,15 +18,10 @@ OnLine = Callable[[str, str], None]
 
 
 def client_logger(on_line: OnLine | None = None) -> logging.Logger:
-    """A logger for librdkafka's lines: addresses and states, never a record. Repeated lines are rate-limited.
-
-    Where nothing else configures logging, as in commands that print their own errors, it discards them: Python would
-    print them to standard error as they are.
-    """
+    """A logger for librdkafka's lines: addresses and states, never a record. Repeated lines are rate-limited."""
     shared = logging.getLogger("worker.librdkafka")
     if not shared.filters:
         shared.addFilter(_ClientLines())
-        shared.addHandler(logging.NullHandler())
     return shared if on_line is None else _observed(shared, on_line)
 
 
@@ -37,9 +32,12 @@ def _observed(shared: logging.Logger, on_line: OnLine) -> logging.Logger:
         on_line(*facility_and_text(record))
         return True
 
-    own = logging.Logger(shared.name)  # noqa: LOG001 - lives as long as its client
+    def is_logged(record: logging.LogRecord) -> bool:
+        return shared.isEnabledFor(record.levelno)
+
+    own = logging.Logger(shared.name, logging.DEBUG)  # noqa: LOG001 - lives as long as its client
     own.parent = shared
-    own.filters = [observe, *shared.filters]  # a parent's filters do not see the lines of its children
+    own.filters = [observe, is_logged, *shared.filters]  # a parent's filters do not see its children's lines
     return own
 
 

@@ -34,13 +34,15 @@ _CLOSED_AT_ONCE = re.compile(
 _WRONG_PROTOCOL = (
     "the broker closes the connection; does its listener need TLS or a login (security.protocol)?"
 )
+_OPENSSL = re.compile(r"(?:\S+\.c:\d+:\w+ )?error:[0-9A-F]+:SSL routines::")
 _AFTER = re.compile(r" \(after \d+ms in state \w+(?:, \d+ identical error\(s\) suppressed)?\)")
 _ADDRESS = re.compile(r"^(?:[a-z_]+://)?([^\s/]+:\d+)/(?:bootstrap|\d+): ")
 
 
 def own_words(text: str) -> str:
     """The client's message with the broker's address, without what differs each time."""
-    words = _ADDRESS.sub(r"\1: ", _AFTER.sub("", text))
+    words = _ADDRESS.sub(r"\1: ", _OPENSSL.sub("", _AFTER.sub("", text)))
+    words = words.removesuffix(": receive 0 after POLLIN").rstrip(": ")
     return f"{words}: {_WRONG_PROTOCOL}" if _CLOSED_AT_ONCE.search(text) else words
 
 

@@ -39,7 +39,7 @@ def highest_versions(lines: Iterable[str]) -> dict[str, int]:
 def release(versions: Mapping[str, int]) -> str | None:
     """The release of Kafka that takes these versions; None if they are not known.
 
-    Other implementations of the protocol, such as Redpanda or Event Hubs, get the release that they are compatible with.
+    Other implementations of the protocol, such as Redpanda or Event Hubs, get the release that they match.
     """
     if not versions:
         return None

@@ -1,4 +1,4 @@
-"""Why a broker's certificate is refused: librdkafka says the same of a wrong authority, a wrong name and an old date."""
+"""Why a broker's certificate is refused: librdkafka says the same whether authority, name or date is wrong."""
 
 from __future__ import annotations
 

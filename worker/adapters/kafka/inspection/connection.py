@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaError, KafkaException
@@ -29,10 +29,18 @@ REFUSED_SECONDS = 3.0
 """How long to go on if no broker can be connected to. They may be starting, but a wrong address stays wrong."""
 
 _PASSWORD = ("sasl.password", "sasl.username", "sasl.mechanism", "sasl.mechanisms")
-_CERTIFICATE = ("ssl.certificate.location", "ssl.certificate.pem", "ssl.keystore.location", "security.protocol")
+_CERTIFICATE = (
+    "ssl.certificate.location",
+    "ssl.certificate.pem",
+    "ssl.keystore.location",
+    "security.protocol",
+)
 _AUTHORITY = ("ssl.ca.location", "ssl.ca.pem", "security.protocol")
 
+_TOKEN = ("sasl.oauthbearer.token.endpoint.url", "sasl.mechanism", "sasl.mechanisms")
+
 _PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("acquire SASL OAUTHBEARER token", _TOKEN),
     (NOT_VERIFIED, _AUTHORITY),
     ("SSL alert", _CERTIFICATE),
     ("mechanism handshake failed", ("sasl.mechanism", "sasl.mechanisms", "security.protocol")),
@@ -81,6 +89,8 @@ class Connection:
 def connect(kafka: Kafka) -> Connection:
     """Connect, until a broker has responded, refused the login, or not responded in time. Blocks."""
     found = Connection()
+    if kafka.missing_files:
+        return found
     try:
         properties = {**admin_properties(kafka), **DEBUG, "error_cb": found.errors.append}
         found.admin = make_admin(properties, found.on_line)
@@ -115,28 +125,35 @@ def look_at_brokers(settings: Settings, connection: Connection) -> list[Finding]
     facts = {"bootstrap_servers": servers, "version": version, "brokers": brokers}
     cluster_id = connection.metadata.cluster_id
     return [
-        Finding("broker", f"{servers} responds, {found}; {count(len(brokers), 'broker')}", facts),
+        Finding("broker", f"{servers}: {found}; {count(len(brokers), 'broker')}", facts),
         Finding("cluster", f"id {cluster_id}", {"id": cluster_id}),
     ]
 
 
 def _no_connection(settings: Settings, connection: Connection) -> Finding:
     kafka = settings.kafka
+    if kafka.missing_files:
+        problems = tuple(replace(each, warning=False) for each in kafka.missing_files)
+        return Finding(
+            "broker", "not connected to, because the file of a secret is missing", problems=problems
+        )
     if (refused := connection.refused) is not None:
         text = _why(refused.str(), kafka)
         problem = settings.problem_at(_place(refused.str(), kafka), text)
-        return Finding("broker", f"{kafka.bootstrap_servers} refuses the connection", problems=(problem,))
+        return Finding("broker", f"{kafka.bootstrap_servers}: the connection is refused", problems=(problem,))
     words = [each.str() for each in connection.errors if each.code() != KafkaError._ALL_BROKERS_DOWN]  # noqa: SLF001 - the client's public name
     reasons = list(dict.fromkeys(own_words(text) for text in (*words, *connection.failures)))
     why = reasons[0] if reasons else f"no response within {RESPONSE_SECONDS:g} s"
     message = f"no broker responds: {why}"
-    problem = settings.problem_at(_place(why, kafka), message, f"kafka.bootstrap_servers is {kafka.bootstrap_servers}")
-    return Finding("broker", f"{kafka.bootstrap_servers} does not respond", problems=(problem,))
+    problem = settings.problem_at(
+        _place(why, kafka), message, f"kafka.bootstrap_servers is {kafka.bootstrap_servers}"
+    )
+    return Finding("broker", f"{kafka.bootstrap_servers}: no broker responds", problems=(problem,))
 
 
 def _why(text: str, kafka: Kafka) -> str:
     """The client's own words, with OpenSSL's reason where they leave it out."""
-    words = own_words(text)
+    words = own_words(text).removeprefix("kafka.auth: ")
     reason = why_not_verified(text, kafka.properties) if NOT_VERIFIED in text else None
     return f"{words.partition(': broker certificate')[0]}: {reason}" if reason else words
 

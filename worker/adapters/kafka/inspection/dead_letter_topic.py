@@ -1,4 +1,4 @@
-"""The dead-letter topic: partitions, how long and how much it keeps, and whether it takes every record of the sources."""
+"""The dead-letter topic: partitions, what it keeps, and whether it takes every record of the sources."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from confluent_kafka import KafkaException
 from worker.adapters.findings import Finding, count, duration
 from worker.adapters.kafka.client_errors import missing_topics
 from worker.adapters.kafka.inspection.topics import matching
-from worker.adapters.kafka.topic_checks import MISSING, NOT_CHECKED, judge, topic_settings
+from worker.adapters.kafka.topic_checks import judge, missing, not_checked, topic_settings
 
 if TYPE_CHECKING:
     from worker.adapters.kafka.inspection.connection import Connection
@@ -30,8 +30,7 @@ def look_at_dead_letter_topic(
     name = settings.kafka.dead_letter_topic
     subject = f"dead-letter topic {name}"
     if missing_topics(metadata, [name]):
-        problem = settings.problem_at(_PLACE, MISSING.message(name), MISSING.hint)
-        return Finding(subject, "does not exist", {"name": name}, (problem,))
+        return Finding(subject, "does not exist", {"name": name}, (_placed(settings, missing(name)),))
     partitions = count(len(metadata.topics[name].partitions), "partition")
     facts = {"name": name, "partitions": len(metadata.topics[name].partitions)}
     if not connection.has_controller:
@@ -40,8 +39,7 @@ def look_at_dead_letter_topic(
     try:
         found = topic_settings(admin, [name, *sorted(sources)])
     except KafkaException as error:
-        text = NOT_CHECKED.message(name, error.args[0].str())
-        problem = settings.problem_at(_PLACE, text, NOT_CHECKED.hint, warning=True)
+        problem = _placed(settings, not_checked(name, error.args[0]))
         return Finding(subject, f"{partitions}; its settings could not be read", facts, (problem,))
     own = found.pop(name)
     problems = tuple(_placed(settings, each) for each in judge(name, own, found, small_is_wrong=True))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, ConsumerGroupState, KafkaError, KafkaException
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, KafkaException
 
 from worker.adapters.findings import Finding, count
 from worker.adapters.kafka.clients import make_consumer, wait_for
@@ -25,8 +26,18 @@ if TYPE_CHECKING:
 
 _PLACE = ("kafka", "group_id")
 
-_NOT_TOLD = {UNSUPPORTED_FEATURE, KafkaError.GROUP_ID_NOT_FOUND, KafkaError.UNSUPPORTED_VERSION}
-"""The group does not exist yet (Kafka 4.0 and newer), or the brokers describe none (the demo's cluster)."""
+_NOT_TOLD = {UNSUPPORTED_FEATURE, KafkaError.GROUP_ID_NOT_FOUND}
+"""The brokers describe no groups (the demo's cluster), or the group does not exist yet (Kafka 4.0 and newer)."""
+
+_NOT_READY = {
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+}
+"""The coordinator is being elected: the first request of a new cluster creates the topic of the offsets."""
+
+RETRY_SECONDS = 0.2
+"""How long to wait for the coordinator between two requests."""
 
 
 def look_at_group(settings: Settings, connection: Connection, subscriptions: Iterable[str]) -> Finding:
@@ -40,12 +51,18 @@ def look_at_group(settings: Settings, connection: Connection, subscriptions: Ite
         members = _members(connection.admin, group_id)
         lag, committed = _lag(settings, partitions)
     except KafkaException as error:
-        why = error.args[0].str()
+        why = f"{error.args[0].name()}: {error.args[0].str()}"
         problem = settings.problem_at(_PLACE, f"the group {group_id} could not be looked at: {why}")
         return Finding(subject, "could not be looked at", facts, (problem,))
     known: dict[str, Any] = {**facts, "members": members, "lag": lag, "committed_partitions": committed}
-    joined = "members are not known" if members is None else count(members, "member") if members else "no members"
-    behind = f"lag {count(lag, 'record')}" if committed else f"has committed nothing yet; {count(lag, 'record')} to read"
+    joined = (
+        "members are not known" if members is None else count(members, "member") if members else "no members"
+    )
+    behind = (
+        f"lag {count(lag, 'record')}"
+        if committed
+        else f"has committed nothing yet; {count(lag, 'record')} to read"
+    )
     return Finding(subject, f"{joined}; {behind}", known)
 
 
@@ -60,17 +77,19 @@ def _members(admin: AdminClient, group_id: str) -> int | None:
     Raises:
         KafkaException: there is no right to see the group, or no response.
     """
-    response = admin.describe_consumer_groups([group_id], request_timeout=RESPONSE_SECONDS)[group_id]
-    wait_for([response])
-    try:
-        group = response.result()
-    except KafkaException as error:
-        if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-            return 0
-        if error.args[0].code() in _NOT_TOLD:
-            return None
-        raise
-    return 0 if group.state == ConsumerGroupState.DEAD else len(group.members)
+    deadline = time.monotonic() + RESPONSE_SECONDS
+    while True:
+        response = admin.describe_consumer_groups([group_id], request_timeout=RESPONSE_SECONDS)[group_id]
+        wait_for([response])
+        try:
+            return len(response.result().members)
+        except KafkaException as error:
+            code = error.args[0].code()
+            if code in _NOT_TOLD:
+                return None if code == UNSUPPORTED_FEATURE else 0
+            if code not in _NOT_READY or time.monotonic() > deadline:
+                raise
+            time.sleep(RETRY_SECONDS)
 
 
 def _lag(settings: Settings, partitions: list[Partition]) -> tuple[int, int]:
@@ -86,7 +105,9 @@ def _lag(settings: Settings, partitions: list[Partition]) -> tuple[int, int]:
     try:
         committed = committed_offsets(consumer, partitions)
         ends = offsets_at(consumer, partitions, OFFSET_END)
-        firsts = offsets_at(consumer, [each for each in partitions if each not in committed], OFFSET_BEGINNING)
+        firsts = offsets_at(
+            consumer, [each for each in partitions if each not in committed], OFFSET_BEGINNING
+        )
     finally:
         consumer.close()
     starts = {**firsts, **{partition: each.offset for partition, each in committed.items()}}

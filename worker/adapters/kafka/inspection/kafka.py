@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 _NOT_LOOKED_AT = "not looked at, because no broker responds"
 
 
-def look_at_kafka(settings: Settings, subscriptions: Sequence[str], problem: TopicProblem) -> Iterator[Finding]:
+def look_at_kafka(
+    settings: Settings, subscriptions: Sequence[str], problem: TopicProblem
+) -> Iterator[Finding]:
     """Look at the brokers, the topics, the dead-letter topic and the group. Blocks.
 
     Args:
@@ -30,7 +32,10 @@ def look_at_kafka(settings: Settings, subscriptions: Sequence[str], problem: Top
     yield from look_at_brokers(settings, connection)
     if connection.metadata is None or connection.admin is None:
         subjects = [f"topic {each}" for each in subscriptions]
-        subjects += [f"dead-letter topic {settings.kafka.dead_letter_topic}", f"group {settings.kafka.group_id}"]
+        subjects += [
+            f"dead-letter topic {settings.kafka.dead_letter_topic}",
+            f"group {settings.kafka.group_id}",
+        ]
         yield from (Finding(subject, _NOT_LOOKED_AT) for subject in subjects)
         return
     yield from look_at_topics(connection.admin, connection.metadata, subscriptions, problem)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import OffsetSpec
+from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from worker.adapters.findings import Finding, count, duration
 from worker.adapters.kafka.client_errors import NO_SUCH_TOPIC, missing_topics
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from worker.documents.problems import Problem
 
+_NEWEST = OffsetSpec.max_timestamp()  # type: ignore[no-untyped-call]  # the client has no types here
+
 TopicProblem = Callable[[str, str, str | None], "Problem"]
 """Makes a problem of a topic from its name, a message and a hint, at the place where a mapping names it."""
 
@@ -30,7 +32,9 @@ def matching(metadata: ClusterMetadata, subscription: str) -> list[str]:
     """The topics that a name or a pattern `^...$` stands for, in order. Kafka's own never match a pattern."""
     if not subscription.startswith("^"):
         return [] if missing_topics(metadata, [subscription]) else [subscription]
-    return sorted(name for name in metadata.topics if re.match(subscription, name) and not name.startswith("__"))
+    return sorted(
+        name for name in metadata.topics if re.match(subscription, name) and not name.startswith("__")
+    )
 
 
 def look_at_topics(
@@ -73,10 +77,10 @@ def _found(admin: AdminClient, metadata: ClusterMetadata, name: str) -> Finding:
 
 def _newest(admin: AdminClient, name: str, partitions: Iterable[int]) -> int | None:
     """The latest timestamp of a topic's records; -1 without records, None if the brokers do not tell."""
-    asked = {TopicPartition(name, number): OffsetSpec.max_timestamp() for number in partitions}
+    asked = {TopicPartition(name, number): _NEWEST for number in partitions}
     try:
         responses = admin.list_offsets(asked, request_timeout=RESPONSE_SECONDS)
         wait_for(responses.values())
-        return max(response.result().timestamp for response in responses.values())
+        return max(int(response.result().timestamp) for response in responses.values())
     except (KafkaException, ValueError):  # brokers older than 3.0, or a partition without a leader
         return None
