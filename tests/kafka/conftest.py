@@ -13,6 +13,7 @@ from tests.support.kafka_client import KafkaClient
 from tests.support.kafka_cluster import KafkaCluster, configured_servers, missing_tools
 from tests.support.ledger import PERSON, TEXT
 from tests.support.raw_producer import RawProducer
+from tests.support.secure_kafka import SecureKafka
 from tests.support.shared_kafka import shared_kafka
 from tests.support.worker_process import API_KEY, Site
 from worker.demo.cluster import EmbeddedCluster
@@ -79,6 +80,22 @@ def guarded(tmp_path: Path, kafka_servers: str) -> Iterator[KafkaCluster]:
         properties.write(AUTHORIZER)
     try:
         cluster.start()
+        yield cluster
+    finally:
+        cluster.kill()
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
+    """A Kafka that asks who its clients are. The user `worker` has no right to what is called `forbidden`."""
+    need_a_broker_of_our_own()
+    cluster = SecureKafka(tmp_path_factory.mktemp("secure") / "kafka")
+    try:
+        cluster.start()
+        client = KafkaClient(cluster.bootstrap_servers)
+        for name in ("orders", "forbidden", "customerio.dead-letters"):
+            client.create_topic(1, name)
+        cluster.forbid("forbidden")
         yield cluster
     finally:
         cluster.kill()

@@ -4,60 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka.admin import (
-    AclBinding,
-    AclOperation,
-    AclPermissionType,
-    ResourcePatternType,
-    ResourceType,
-)
 
-from tests.kafka.conftest import need_a_broker_of_our_own
-from tests.support.kafka_client import KafkaClient
-from tests.support.secure_kafka import USER, SecureKafka
+from tests.support.connecting import Row, rows
+from tests.support.secure_kafka import PASSWORD, SecureKafka
 from tests.support.worker_process import API_KEY, ROOT, WorkerProcess, until
+from tests.support.wrong_configurations import wrong_configurations
 from worker.emulator import Emulator
 
 pytestmark = pytest.mark.kafka
 
-AT_A_TIME = 3
-"""How many configurations are tried at the same time: each starts two processes, which wait more than they work."""
-
-
-@pytest.fixture(scope="module")
-def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
-    need_a_broker_of_our_own()
-    cluster = SecureKafka(tmp_path_factory.mktemp("secure") / "kafka")
-    try:
-        cluster.start()
-        set_up(KafkaClient(cluster.bootstrap_servers))
-        yield cluster
-    finally:
-        cluster.kill()
-
-
-def set_up(kafka: KafkaClient) -> None:
-    for name in ("orders", "forbidden", "customerio.dead-letters"):
-        kafka.create_topic(1, name)
-    denied = [
-        AclBinding(
-            kind,
-            "forbidden",
-            ResourcePatternType.LITERAL,
-            f"User:{USER}",
-            "*",
-            AclOperation.ALL,
-            AclPermissionType.DENY,
-        )
-        for kind in (ResourceType.TOPIC, ResourceType.GROUP)
-    ]
-    for done in kafka.admin.create_acls(denied).values():
-        done.result(20)
+SECRETS = (API_KEY, PASSWORD, "s3cret")
 
 
 @pytest.fixture
@@ -68,23 +30,51 @@ async def api() -> AsyncIterator[Emulator]:
     await emulator.stop()
 
 
-async def check(folder: Path) -> str:
-    """What `check --connect` prints."""
+def test_the_document_shows_all_that_is_tried(secure: SecureKafka) -> None:
+    assert {row.wrong for row in rows()} == wrong_configurations(secure).keys()
+
+
+@pytest.mark.parametrize("row", rows(), ids=lambda row: row.wrong)
+async def test_a_wrong_configuration_is_named_everywhere(
+    row: Row, secure: SecureKafka, api: Emulator, tmp_path: Path
+) -> None:
+    wrong_configurations(secure)[row.wrong].write(tmp_path, secure, api.address)
+    (code, checked), logged = await asyncio.gather(check(tmp_path), run(tmp_path, row))
+    assert code == 1
+    assert re.search(
+        rf"^config/(worker|mappings/orders)\.yaml:\d+:\d+: .*{row.pattern}", checked, re.MULTILINE
+    ), checked
+    assert not any(secret in checked + logged for secret in SECRETS)
+
+
+async def check(folder: Path) -> tuple[int | None, str]:
+    """The exit code of `check --connect`, and what it prints."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "worker", "check", "--connect",
-        cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PIPELINES_API_KEY": API_KEY},
     )  # fmt: skip
-    return (await process.communicate())[0].decode()
+    out, err = await process.communicate()
+    assert re.fullmatch(r"(\d+|no) problems?, (\d+|no) warnings?.*\n(note: .*\n)*", err.decode()), err
+    return process.returncode, out.decode()
 
 
-async def run(folder: Path, row: Row) -> WorkerProcess:
-    """A worker that has said what the row has; it is stopped, unless it has ended by itself."""
+async def run(folder: Path, row: Row) -> str:
+    """What a worker prints until it says what the row has, or until it ends by itself."""
     worker = WorkerProcess(folder, 0, (), {})
-    if row.reason:
-        await until(lambda: not worker.is_running or row.reason in worker.output)
-        assert worker.is_running, worker.output
-        assert row.reason in (await worker.reasons() or [])
-        worker.kill()
-    await worker.ended()
-    return worker
+    try:
+        if row.code is None:
+            await until(lambda: row.reason in reasons(worker) or not worker.is_running)
+            await worker.not_ready_for("JOINING", row.reason)
+        else:
+            assert await worker.ended() == row.code
+            assert not row.reason or row.reason in reasons(worker)
+    finally:
+        if worker.is_running:
+            worker.kill()
+    return worker.output
+
+
+def reasons(worker: WorkerProcess) -> list[str]:
+    """The reasons of its lines `kafka_failed`. A line that is not JSON fails the test."""
+    return [line["reason"] for line in worker.told("kafka_failed")]

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._acl import AclBinding, AclOperation, AclPermissionType
+from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
+
 from tests.support.certificates import Authority, TokenSigner, keystore
-from tests.support.kafka_cluster import KafkaCluster, free_ports
+from tests.support.kafka_cluster import BOOT_SECONDS, KafkaCluster, free_ports
 
 USER, PASSWORD = "worker", "right-password"
 
@@ -73,7 +77,11 @@ class SecureKafka(KafkaCluster):
             **ports,
             listeners=",".join(f"{name}://{self.servers[name]}" for name in LISTENERS),
             plain="\n".join(
-                _login(name, "plain", f'PlainLoginModule required user_{USER}="{PASSWORD}"')
+                _login(
+                    name,
+                    "plain",
+                    f'PlainLoginModule required user_{USER}="{PASSWORD}" user_$ConnectionString="{PASSWORD}"',
+                )
                 for name in ("password", "login")
             ),
             scram="\n".join(
@@ -90,6 +98,17 @@ class SecureKafka(KafkaCluster):
         )
         super().__init__(directory)
         self.bootstrap_servers = f"127.0.0.1:{ports['PLAINTEXT']}"
+
+    def forbid(self, name: str) -> None:
+        """Take the rights to the topic and the group of this name from the user `worker`."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
+        literal, everything, deny = ResourcePatternType.LITERAL, AclOperation.ALL, AclPermissionType.DENY
+        denied = [
+            AclBinding(kind, name, literal, f"User:{USER}", "*", everything, deny)
+            for kind in (ResourceType.TOPIC, ResourceType.GROUP)
+        ]
+        for done in admin.create_acls(denied).values():
+            done.result(BOOT_SECONDS)
 
     def _format(self, *options: str) -> None:
         with self._properties.open("a") as properties:
