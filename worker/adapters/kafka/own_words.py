@@ -31,9 +31,7 @@ _TLS_FAILED = ("SSL alert", "SSL handshake failed")
 _CLOSED_AT_ONCE = re.compile(
     r"Disconnected: connection closed by peer.*\(after \d+ms in state (?:APIVERSION_QUERY|UP)"
 )
-_WRONG_PROTOCOL = (
-    "the broker closes the connection; does its listener need TLS or a login (security.protocol)?"
-)
+_WRONG_PROTOCOL = "the listener may need TLS or a login (security.protocol)"
 _OPENSSL = re.compile(r"(?:\S+\.c:\d+:\w+ )?error:[0-9A-F]+:SSL routines::")
 _AFTER = re.compile(r" \(after \d+ms in state \w+(?:, \d+ identical error\(s\) suppressed)?\)")
 _ADDRESS = re.compile(r"^(?:[a-z_]+://)?([^\s/]+:\d+)/(?:bootstrap|\d+): ")
