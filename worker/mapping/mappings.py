@@ -26,7 +26,7 @@ from worker.customerio.limits import MAX_CALL_BYTES
 from worker.documents.document import Document, UnsupportedYAML, parse
 from worker.documents.files import read_file
 from worker.documents.problems import ConfigError, Problem
-from worker.mapping.compiler.calls import Target
+from worker.mapping.compiler.target import Target
 from worker.mapping.compiler.loop import OnNoCall, OnSlow, compile_mapping, mapping_source
 from worker.mapping.expressions.habits import ternary_hint
 from worker.mapping.expressions.text_length import MAX_LENGTH, set_limit

@@ -25,7 +25,9 @@ RULE_KEYS = {
     "call": "The call to send: one of the API's calls, or a semantic call.",
     "calls": "Several calls for one event, sent in this order.",
     "mapper": "A Python function: module:function, or an entry point of the group pipelines_worker.mappers.",
-    "allow": "The destructive calls that the mapper may make.",
+    "allow": "The destructive calls that the mapper may make; application_uninstalled also for `event_from`.",
+    "allow_overrides": "Reserved properties that the event's data may have: recipient, from_address, reply_to. They override "
+    "the settings of the campaigns that the event triggers.",
     "nulls": FILE_KEYS["nulls"],
 }
 """The keys of a rule besides the fields of its call."""
