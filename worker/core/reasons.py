@@ -25,7 +25,7 @@ REASONS = {
     "INEXACT_NUMBER": "A number cannot be sent exactly: an integer outside 64 bits, NaN, Infinity.",
     "INVALID_NAME": "An event's name is blank or not text.",
     "RESERVED_NAME": "An event's name is, or looks like, one that Customer.io acts on.",
-    "RESERVED_PROPERTY": "An event's data has a property that redirects campaign mail: `recipient`, `from_address`, `reply_to`.",
+    "RESERVED_PROPERTY": "Data has a property that redirects campaign mail: `recipient`, `from_address`, `reply_to`.",
     "NOT_ALLOWED": "A mapper, or a computed event name, made a destructive call that its rule does not allow.",
     "MISSING_FIELD": "A required field is null, blank or missing.",
     "INVALID_TYPE": "A field does not have the type that the API documents.",

@@ -83,8 +83,7 @@ _ENTRIES: dict[str, tuple[Fault, str]] = {
     ),
     "RESERVED_PROPERTY": (
         Fault.MAPPING,
-        "Choose the properties one by one, or leave this one out; if campaigns are meant to use it, write "
-        "`allow_overrides` in the rule. Then replay.",
+        "Leave it out, or write `allow_overrides` in the rule if campaigns are meant to use it; then replay.",
     ),
     "NOT_ALLOWED": (
         Fault.MAPPING,

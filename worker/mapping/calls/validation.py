@@ -71,8 +71,8 @@ _HINTS = {
 TYPED_TRAITS = {"identify": ("email", "unsubscribed"), "group": ("object_type_id", "objectTypeId")}
 """Traits that Customer.io itself reads, by the type of the call; all others may be any JSON.
 
-`email` identifies the person, `unsubscribed` stops all messages (reference, Identify). The other two are the object type; the destination reads both
-spellings (the reference, and the newer one).
+`email` identifies the person, `unsubscribed` stops messages (reference, Identify). The other two are the object type;
+the destination reads both spellings (the reference, and the newer one).
 """
 
 _WORDS: dict[type, str] = {str: "text", bool: "true or false", dict: "an object", list: "a list"}

@@ -34,11 +34,11 @@ from worker.core.record_reading import refuse_headers
 from worker.core.records import Converter
 from worker.formats.formats import FORMATS
 from worker.mapping.compiler.calls import CallCode
-from worker.mapping.compiler.target import Target
 from worker.mapping.compiler.decoder import WHOLE, FieldsUsed, fields_used, struct_type_of
 from worker.mapping.compiler.places import Places
 from worker.mapping.compiler.records import RecordCode
 from worker.mapping.compiler.source import Code
+from worker.mapping.compiler.target import Target
 from worker.mapping.compiler.values import EVENT, KAFKA
 from worker.mapping.expressions.expression import Expression
 from worker.mapping.files.rules import MappingFile, Rule

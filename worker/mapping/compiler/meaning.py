@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from worker.customerio.meaning import check_overrides, check_uninstall, may_override
 from worker.customerio.notices import Notice
-from worker.customerio.profile_limits import MAX_TRAIT_BYTES, MAX_TRAIT_NAME_BYTES, is_too_long, trait_excesses
+from worker.customerio.profile_limits import (
+    MAX_TRAIT_BYTES,
+    MAX_TRAIT_NAME_BYTES,
+    is_too_long,
+    trait_excesses,
+)
 from worker.customerio.reference import RESERVED_PROPERTIES, RESERVED_TRAITS
 from worker.mapping.calls.validation import TYPED_TRAITS, check_traits
 from worker.mapping.compiler.source import Code
@@ -49,11 +54,15 @@ class MeaningCode:
         traits = call.fields.get("traits")
         if self._target.on_excess is None or traits is None:
             return
-        known = isinstance(traits, dict) and not any(is_too_long(name, MAX_TRAIT_NAME_BYTES) for name in traits)
+        known = isinstance(traits, dict) and not any(
+            is_too_long(name, MAX_TRAIT_NAME_BYTES) for name in traits
+        )
         smallest = MAX_TRAIT_BYTES if known else MAX_TRAIT_NAME_BYTES + _LEAST_AROUND_TRAITS
-        with self._code.block(f"if len({encoded}) > {smallest}:"):
-            with self._code.block(f"for excess in {self._constant(trait_excesses)}({body}):"):
-                self._exceeds("excess")
+        with (
+            self._code.block(f"if len({encoded}) > {smallest}:"),
+            self._code.block(f"for excess in {self._constant(trait_excesses)}({body}):"),
+        ):
+            self._exceeds("excess")
 
     def time(self, name: str, times: FutureTimes, latest: str) -> None:
         """Write the test that a time is not too far ahead of its record."""
