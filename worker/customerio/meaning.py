@@ -38,7 +38,7 @@ def check_overrides(call: Mapping[str, Any], allow: Collection[str]) -> None:
         if properties.get(name) is not None and name not in allow and not may_override(call["event"], name):
             _refuse(
                 "RESERVED_PROPERTY",
-                f"properties.{name} overrides the {_OVERRIDDEN[name]} of campaign mail. Leave it out or rename it, or "
+                f"properties.{name} overrides the {OVERRIDDEN[name]} of campaign mail. Leave it out or rename it, or "
                 f"write `allow_overrides: [{name}]` in the rule.",
             )
 
@@ -48,7 +48,8 @@ def may_override(event: str, name: str) -> bool:
     return event in _SEMANTIC or name in DOCUMENTED_OVERRIDES.get(event.strip(), ())
 
 
-_OVERRIDDEN = {"recipient": "recipient", "from_address": "sender", "reply_to": "reply address"}
+OVERRIDDEN = {"recipient": "recipient", "from_address": "sender", "reply_to": "reply address"}
+"""What each reserved property overrides."""
 
 
 def check_uninstall(call: Mapping[str, Any], allow: Collection[str]) -> None:
