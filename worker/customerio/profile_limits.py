@@ -72,4 +72,5 @@ def refuse_excess(kind: Notice, _rule: str = "") -> None:
     Raises:
         Rejected: with stage `validate`: `LIMIT_EXCEEDED`.
     """
-    raise Rejected(Stage.VALIDATE, "LIMIT_EXCEEDED", f"{MEANINGS[kind].capitalize()} (limits.profile).")
+    meaning = MEANINGS[kind]
+    raise Rejected(Stage.VALIDATE, "LIMIT_EXCEEDED", f"{meaning[0].upper()}{meaning[1:]} (limits.profile).")
