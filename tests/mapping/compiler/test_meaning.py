@@ -144,7 +144,8 @@ def test_an_opt_out_is_sent_as_it_stands_or_refused(run: Any, rule: str) -> None
         (call,) = identified({"id": "u", "data": {"unsubscribed": value, "n": 1}})
         assert call["traits"]["unsubscribed"] is value or call["traits"]["unsubscribed"] == value
         assert type(call["traits"]["unsubscribed"]) is type(value)
-    for other in ("yes", "TRUE", 2, [], {"a": 1}, ""):
+    others: list[Any] = ["yes", "TRUE", 2, [], {"a": 1}, ""]
+    for other in others:
         assert identified({"id": "u", "data": {"unsubscribed": other, "n": 1}}) == "INVALID_UNSUBSCRIBED"
     (call,) = identified({"id": "u", "data": {"unsubscribed": None, "n": 1}})
     assert call["traits"] == {"n": 1}
