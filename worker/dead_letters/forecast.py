@@ -14,6 +14,7 @@ from worker.core.record_reading import read_headers
 from worker.dead_letters.dead_letter import read_dead_letter
 from worker.dead_letters.index import Index, State
 from worker.dead_letters.selection import LeftAlone
+from worker.dead_letters.values import Values
 
 if TYPE_CHECKING:
     from worker.core.reasons import Rejected
@@ -39,7 +40,6 @@ class Tally:
         ignored: of these, how many the current mapping ignores; they are resolved without a call.
         rejected: of these, how many the current mapping rejects again, by reason.
         left_alone: not replayed, by the reason why.
-        resolved, superseded: already settled.
     """
 
     selected: int = 0
@@ -48,8 +48,6 @@ class Tally:
     ignored: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     left_alone: Counter[LeftAlone] = field(default_factory=Counter)
-    resolved: int = 0
-    superseded: int = 0
 
 
 class ReplayedDeadLetter:
@@ -133,6 +131,7 @@ class Forecast:
 
     Attributes:
         tally: the decisions so far.
+        values: what the waiting dead letters have, for warnings about filters.
     """
 
     def __init__(
@@ -151,17 +150,28 @@ class Forecast:
         self._converters: dict[tuple[str, str], Converter | None] = {}
         self._ids: dict[str, MessageIds] = {}
         self.tally = Tally()
+        self.values = Values()
 
-    def is_superseded(self, record: Record) -> bool:
-        """Whether the same source record has a newer dead letter, which replaces this one."""
-        return self._index.state(record.partition(), record.offset()) is State.SUPERSEDED
+    @property
+    def is_full(self) -> bool:
+        """Whether the limit is reached: whatever else waits is left alone."""
+        limit = self._selection.limit
+        return limit is not None and self.tally.selected >= limit
+
+    def is_replaced(self, record: Record) -> bool:
+        """Whether the same source record has a newer dead letter, and no mark names this one yet."""
+        place = record.partition(), record.offset()
+        return self._index.state(*place) is State.REPLACED and not self._index.is_marked(*place)
 
     def select(self, record: Record) -> ReplayedDeadLetter | None:
         """The dead letter to replay; None for marks, and for dead letters that are left alone."""
         letter = read_dead_letter(record, self._cluster_id)
         if letter is None or not self._is_waiting(record):
             return None
+        self.values.count(letter)
         selected = self._map(letter)
+        if self.is_full and not isinstance(selected, LeftAlone):
+            selected = LeftAlone.OVER_LIMIT
         if isinstance(selected, LeftAlone):
             self.tally.left_alone[selected] += 1
             return None
@@ -169,10 +179,7 @@ class Forecast:
         return selected
 
     def _is_waiting(self, record: Record) -> bool:
-        state = self._index.state(record.partition(), record.offset())
-        self.tally.resolved += state is State.RESOLVED
-        self.tally.superseded += state is State.SUPERSEDED
-        return state is State.WAITING
+        return self._index.state(record.partition(), record.offset()) is State.WAITING
 
     def _map(self, letter: DeadLetter) -> ReplayedDeadLetter | LeftAlone:
         # Checks of the headers come first: most dead letters are filtered out without running the mapping.
