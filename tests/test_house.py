@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -37,3 +39,32 @@ def test_one_place_makes_kafka_clients() -> None:
     }
     # The demo's cluster is a feature of a client, which has a logger of its own.
     assert makers == {"worker/adapters/kafka/clients.py", "worker/demo/cluster.py"}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Imports for type checking count too: what a module's signatures say is part of understanding it."""
+    modules = {_module_name(path): path for path in (ROOT / "worker").rglob("*.py")}
+    try:
+        TopologicalSorter(
+            {name: _imported(path, modules) - {name} for name, path in modules.items()}
+        ).prepare()
+    except CycleError as found:
+        pytest.fail(" -> ".join(found.args[1]))
+
+
+def _module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def _imported(path: Path, modules: Mapping[str, Path]) -> set[str]:
+    """The modules of the worker that a module imports. `from package import module` imports the module."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {
+                name if (name := f"{node.module}.{each.name}") in modules else node.module
+                for each in node.names
+            }
+        elif isinstance(node, ast.Import):
+            found |= {each.name for each in node.names}
+    return found & set(modules)

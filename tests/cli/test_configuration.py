@@ -54,7 +54,7 @@ def test_init_writes_into_a_folder_that_is_not_there_yet(cli: Cli, tmp_path: Pat
     assert all((tmp_path / line).is_file() for line in done.out.splitlines())
 
 
-def test_check_needs_no_key_and_reports_settings_and_mappings_in_one_go(cli: Cli, write: Write) -> None:
+def test_check_needs_no_key_and_reports_settings_and_mappings_together(cli: Cli, write: Write) -> None:
     write("config/worker.yaml", "foo: 1\n")
     write("config/mappings/a.yaml", "topics: [a]\nrules:\n  - call: trak\n")
     write("config/mappings/b.yaml", "topic: [b]\n")

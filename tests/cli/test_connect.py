@@ -83,7 +83,7 @@ async def test_every_external_problem_is_reported_at_once(cli: Cli, monkeypatch:
     ],
     ids=["404", "redirect", "page", "503", "reset"],
 )
-async def test_what_is_not_the_api_is_recognised(
+async def test_responses_of_other_servers_are_recognised(
     cli: Cli, cluster: EmbeddedCluster, emulator: Emulator, fault: Fault, code: int, said: str
 ) -> None:
     cluster.create_topic("orders")

@@ -50,7 +50,7 @@ def configuration(write: Write) -> None:
     write("config/mappings/orders.yaml", MAPPING)
 
 
-def test_fixtures_that_hold_exit_0_and_rules_that_none_comes_to_are_named(cli: Cli, write: Write) -> None:
+def test_passing_fixtures_exit_0_and_uncovered_rules_are_named(cli: Cli, write: Write) -> None:
     write("config/tests/orders.yaml", RIGHT)
     done = cli("test")
     assert (done.code, done.out) == (0, "")
@@ -87,13 +87,13 @@ def test_files_and_folders_may_be_named(cli: Cli, write: Write) -> None:
     assert cli("test", "nothing").code == 2
 
 
-def test_no_fixtures_at_all_is_nothing_to_rely_on(cli: Cli) -> None:
+def test_no_fixtures_at_all_is_an_error(cli: Cli) -> None:
     done = cli("test")
     assert (done.code, done.out) == (1, "")
     assert "no fixtures in config/tests" in done.err
 
 
-def test_the_problems_of_all_fixture_files_are_told_at_once(cli: Cli, write: Write) -> None:
+def test_the_problems_of_all_fixture_files_are_reported_together(cli: Cli, write: Write) -> None:
     write("config/tests/a.yaml", "- {topic: orders, event: {}}\n")
     write("config/tests/b.yaml", "- {topic: orders, event: {}, ignord: true}\n")
     done = cli("test")

@@ -30,7 +30,7 @@ def test_help_names_every_command(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_takes_a_config_and_explains_itself(cli: Cli, command: str) -> None:
+def test_every_command_has_help_and_takes_a_config(cli: Cli, command: str) -> None:
     done = cli(command, "--help")
     assert done.code == 0
     assert "--config FILE" in done.out
@@ -94,7 +94,7 @@ def test_an_error_of_the_system_is_reported_in_one_line(cli: Cli, write: Write) 
     assert done.err.endswith(": Not a directory\n")
 
 
-def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+def test_a_closed_output_pipe_is_no_error() -> None:
     command = f"set -o pipefail; {sys.executable} -m worker schema mapping | head -c 10"
     done = subprocess.run(["bash", "-c", command], capture_output=True, cwd=ROOT, timeout=60, check=False)
     assert len(done.stdout) == 10

@@ -65,7 +65,7 @@ def test_the_exit_code_does_not_depend_on_the_streams(
 
 
 @pytest.mark.parametrize("arguments", ["check", "schema worker", "map good.jsonl"])
-def test_a_reader_that_has_left_does_not_change_the_exit_code(folder: Path, arguments: str) -> None:
+def test_a_closed_output_pipe_does_not_change_the_exit_code(folder: Path, arguments: str) -> None:
     (folder / "good.jsonl").write_text('{"id": "p-1"}\n' * 3)
     reading, writing = os.pipe()
     os.close(reading)
@@ -75,7 +75,7 @@ def test_a_reader_that_has_left_does_not_change_the_exit_code(folder: Path, argu
         os.close(writing)
 
 
-def test_an_endless_input_ends_when_the_reader_has_left(folder: Path) -> None:
+def test_endless_input_ends_when_the_output_pipe_closes(folder: Path) -> None:
     command = f'yes \'{{"id": "p-1"}}\' | {sys.executable} -m worker map | head -n 1'
     done = subprocess.run(
         command, shell=True, cwd=folder, env=ENVIRONMENT, check=False, capture_output=True, timeout=60

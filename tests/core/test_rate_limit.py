@@ -29,7 +29,7 @@ def arrivals(requests: int, per: float, travels: list[tuple[float, float]]) -> l
 
 
 @given(st.integers(1, 5), st.floats(0.1, 3), st.lists(latencies, max_size=40))
-def test_the_api_never_sees_more_requests_than_allowed_in_any_window(
+def test_the_api_receives_no_more_requests_than_allowed_in_any_window(
     requests: int, per: float, travels: list[tuple[float, float]]
 ) -> None:
     """However long each is on its way: what leaves here far apart may arrive there close together."""

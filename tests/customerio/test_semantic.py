@@ -59,8 +59,8 @@ def test_a_destructive_call_passes_only_where_it_is_allowed(name: str) -> None:
 @given(disguises)
 def test_no_disguise_makes_an_ordinary_event_of_a_reserved_name(disguise: tuple[Any, ...]) -> None:
     name, cased, space, hidden, widened = disguise
-    letters = hidden.join(widened(cased(name)))
-    dressed = space + hidden + letters.replace(" ", space + " ") + hidden + space
+    dead_letters = hidden.join(widened(cased(name)))
+    dressed = space + hidden + dead_letters.replace(" ", space + " ") + hidden + space
     with pytest.raises(Rejected, match="RESERVED_NAME"):
         check_event_name(dressed)
     if dressed not in SEMANTIC_EVENTS.values():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.support.letters import CLUSTER, letter_record, read
+from tests.support.dead_letters import CLUSTER, dead_letter_record, read
 from tests.support.memory_source import MemoryRecord
 from worker.dead_letters.dead_letter import DeadLetter, read_dead_letter
 from worker.dead_letters.headers import (
@@ -60,12 +60,22 @@ HEADERS = st.lists(st.tuples(NAMES, st.none() | ODD | st.binary(max_size=30)), m
 MILLIS = st.sampled_from([-1, 0, 1_795_269_600_000, 1_795_269_600_000_000, MAX_NUMBER])
 
 
-def printed(letter: DeadLetter) -> list[str]:
+def printed(dead_letter: DeadLetter) -> list[str]:
     """Every text of a dead letter that a command may print."""
-    moment(letter.failed_at)
-    moment(letter.happened_at)
-    texts = [letter.reason, letter.stage, letter.topic, letter.rule, letter.cluster_id]
-    return [*texts, *letter.left_out, *(text for fact in letter.facts for text in (fact.name, fact.text))]
+    moment(dead_letter.failed_at)
+    moment(dead_letter.happened_at)
+    texts = [
+        dead_letter.reason,
+        dead_letter.stage,
+        dead_letter.topic,
+        dead_letter.rule,
+        dead_letter.cluster_id,
+    ]
+    return [
+        *texts,
+        *dead_letter.left_out,
+        *(text for fact in dead_letter.facts for text in (fact.name, fact.text)),
+    ]
 
 
 @given(headers=HEADERS, millis=MILLIS)
@@ -75,18 +85,18 @@ def test_any_headers_are_read_within_bounds(headers: list[tuple[str, bytes | Non
     record = MemoryRecord(("dead-letters", 0), 3, b"key", b"{}", headers, millis)
     index = Index({0: (0, 10)})
     index.add(record)
-    letter = read_dead_letter(record, CLUSTER)
-    if letter is None:
+    dead_letter = read_dead_letter(record, CLUSTER)
+    if dead_letter is None:
         return
-    assert all(text.isprintable() and len(text) <= 10 * MAX_TEXT_CHARS for text in printed(letter))
-    assert len(letter.reason) <= 10 * MAX_CODE_CHARS
-    assert 0 <= letter.failed_at <= MAX_SECONDS
-    assert 0 <= letter.happened_at <= MAX_SECONDS
-    assert 0 <= letter.replays <= MAX_NUMBER
-    if letter.origin is not None:
-        assert 0 <= letter.origin.partition() <= MAX_NUMBER
-        assert 0 <= letter.origin.offset() <= MAX_NUMBER
-        assert -1 <= letter.timestamp <= MAX_NUMBER
+    assert all(text.isprintable() and len(text) <= 10 * MAX_TEXT_CHARS for text in printed(dead_letter))
+    assert len(dead_letter.reason) <= 10 * MAX_CODE_CHARS
+    assert 0 <= dead_letter.failed_at <= MAX_SECONDS
+    assert 0 <= dead_letter.happened_at <= MAX_SECONDS
+    assert 0 <= dead_letter.replays <= MAX_NUMBER
+    if dead_letter.origin is not None:
+        assert 0 <= dead_letter.origin.partition() <= MAX_NUMBER
+        assert 0 <= dead_letter.origin.offset() <= MAX_NUMBER
+        assert -1 <= dead_letter.timestamp <= MAX_NUMBER
 
 
 @pytest.mark.parametrize(
@@ -123,7 +133,7 @@ def test_a_long_text_is_cut_to_whole_characters() -> None:
 
 
 def test_a_fact_is_safe_to_show_only_if_the_worker_writes_it() -> None:
-    ours = read(letter_record(own=[("__connect.errors.exception.stacktrace", b"at Ada")]))
+    ours = read(dead_letter_record(own=[("__connect.errors.exception.stacktrace", b"at Ada")]))
     shown = {fact.name: fact.safe for fact in ours.facts}
     assert not shown.pop("__connect.errors.exception.stacktrace")
     assert all(shown.values())

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.letters import TOPIC, letter_record, records_of_mark
+from tests.support.dead_letters import TOPIC, dead_letter_record, records_of_mark
 from tests.support.memory_source import MemoryRecord
 from worker.dead_letters.marks import (
     MAX_NOTE_CHARS,
@@ -46,7 +46,7 @@ def test_an_invalid_mark_marks_nothing(name: str, value: bytes | None) -> None:
 
 @pytest.mark.parametrize("name", [RESOLVED, UNRESOLVED])
 def test_headers_of_a_source_record_under_these_names_are_not_a_mark(name: str) -> None:
-    record = letter_record(own=[(name, b"0:0-9"), (RESOLVED_BY, b"mallory"), (NOTE, b"done")])
+    record = dead_letter_record(own=[(name, b"0:0-9"), (RESOLVED_BY, b"mallory"), (NOTE, b"done")])
     assert read_mark(record) is None
 
 

@@ -9,12 +9,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tests.support.letters import (
+from tests.support.dead_letters import (
     CLUSTER,
     TOPIC,
     MemorySurvey,
     MemoryTopic,
-    letter_record,
+    dead_letter_record,
     read,
     records_of_mark,
 )
@@ -158,7 +158,7 @@ class DeadLetterStates(RuleBasedStateMachine):
 
     def _write(self, origin: int, reason: str, partition: int) -> None:
         self.seconds += 1
-        record = letter_record(
+        record = dead_letter_record(
             origin=(f"topic-{origin % 2}", 0, origin), reason=reason, failed_at=float(self.seconds)
         )
         at = self.topic.append(record, partition)
@@ -236,8 +236,8 @@ TestDeadLetterStates.settings = settings(max_examples=30, stateful_step_count=25
 def test_the_older_dead_letters_of_a_record_are_marked_with_the_newest() -> None:
     topic = MemoryTopic()
     for reason in ("MISSING_ID", "HTTP_400"):
-        topic.append(letter_record(origin=("orders", 0, 7), reason=reason))
-    topic.append(letter_record(origin=("orders", 0, 8)))
+        topic.append(dead_letter_record(origin=("orders", 0, 7), reason=reason))
+    topic.append(dead_letter_record(origin=("orders", 0, 8)))
     chosen = Resolving(MemorySurvey(topic).index, Filters(reasons=frozenset({"HTTP_400"})))
     for record in topic.logs[0]:
         chosen.add(read(record))
@@ -247,7 +247,7 @@ def test_the_older_dead_letters_of_a_record_are_marked_with_the_newest() -> None
 
 def test_a_handle_that_is_not_the_newest_marks_what_is_older_and_is_reported() -> None:
     topic = MemoryTopic()
-    records = [letter_record(origin=("orders", 0, 7)) for _ in range(3)]
+    records = [dead_letter_record(origin=("orders", 0, 7)) for _ in range(3)]
     for record in records:
         topic.append(record)
     chosen = Resolving(MemorySurvey(topic).index, None, [read(records[1])])
@@ -259,6 +259,6 @@ def test_a_handle_that_is_not_the_newest_marks_what_is_older_and_is_reported() -
 
 def test_a_mark_of_another_partition_s_dead_letters_is_ignored_if_there_is_no_such_partition() -> None:
     topic = MemoryTopic()
-    topic.append(letter_record())
+    topic.append(dead_letter_record())
     topic.append(MemoryRecord((TOPIC, 0), 0, None, None, [("dlq.resolved", b"99:0")]))
     assert MemorySurvey(topic).index.counts() == Counts(1, 0, 0)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.support.letters import FAILED_AT, letter_record, read
+from tests.support.dead_letters import FAILED_AT, dead_letter_record, read
 from worker.core.reasons import Stage
 from worker.dead_letters.selection import Filters, Window
 from worker.dead_letters.values import MAX_SHOWN, Values
@@ -15,8 +15,8 @@ from worker.dead_letters.values import MAX_SHOWN, Values
 def values() -> Values:
     found = Values()
     for n in range(3):
-        found.count(read(letter_record(reason="MISSING_ID", origin=("orders", 0, n))))
-    found.count(read(letter_record(reason="HTTP_400", stage=Stage.DELIVER, origin=("devices", 0, 0))))
+        found.count(read(dead_letter_record(reason="MISSING_ID", origin=("orders", 0, n))))
+    found.count(read(dead_letter_record(reason="HTTP_400", stage=Stage.DELIVER, origin=("devices", 0, 0))))
     return found
 
 
@@ -72,7 +72,7 @@ def test_an_empty_topic_is_told_so() -> None:
 def test_the_number_of_values_is_bounded() -> None:
     found = Values()
     for n in range(2000):
-        found.count(read(letter_record(reason=f"CODE_{n}")))
+        found.count(read(dead_letter_record(reason=f"CODE_{n}")))
     (warning,) = found.warnings(Filters(reasons=frozenset({"NONE"})), 0)
     assert warning.count("(1)") == MAX_SHOWN
     assert warning.endswith("and 980 more")

@@ -76,7 +76,7 @@ EXPECTED = Expected.of(
 )
 
 
-def test_what_adds_up_is_no_difference() -> None:
+def test_equal_totals_are_no_difference() -> None:
     assert differences(EXPECTED, observed()) == []
 
 

@@ -135,7 +135,7 @@ CALLS = st.sampled_from(rules.TYPES).flatmap(
 
 
 @given(CALLS)
-def test_what_the_worker_would_send_the_emulator_takes(call: dict[str, Any]) -> None:
+def test_the_emulator_accepts_what_the_worker_sends(call: dict[str, Any]) -> None:
     """The other way round they may differ: the worker refuses more than the API does."""
     try:
         sent = validate(call)

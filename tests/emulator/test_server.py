@@ -50,7 +50,7 @@ async def test_take_good_takes_the_neighbours_and_answers_400_all_the_same(clien
     assert (status, counts["taken"], counts["refused"]) == (400, 1, 1)
 
 
-async def test_permissive_mode_says_200_and_drops_what_is_bad(client: Any) -> None:
+async def test_permissive_mode_returns_200_and_drops_invalid_calls(client: Any) -> None:
     assert await client.send("/v1/batch", {"batch": [GOOD, BAD]}, strict=False) == (200, {})
     [dropped] = await client.get("/admin/calls?outcome=dropped")
     assert dropped["errors"] == ["userId or anonymousId is required"]
@@ -95,7 +95,7 @@ async def test_memory_is_bounded_and_counters_are_whole(client: Any) -> None:
     ]
 
 
-async def test_the_view_filters_by_person_type_and_event_and_tells_what_is_new(client: Any) -> None:
+async def test_the_view_filters_by_person_type_and_event_and_marks_new_calls(client: Any) -> None:
     calls = [
         GOOD,
         {"type": "identify", "userId": "u2", "messageId": "m3"},
@@ -114,7 +114,7 @@ async def test_the_view_filters_by_person_type_and_event_and_tells_what_is_new(c
     assert [entry["messageId"] for entry in await client.get("/admin/calls?after=3")] == ["m1"]
 
 
-async def test_a_status_on_request_happens_as_often_as_asked_and_only_to_what_matches(client: Any) -> None:
+async def test_an_injected_status_is_returned_as_often_as_requested_to_matching_requests(client: Any) -> None:
     fault = {"status": 503, "times": 2, "retry_after": 2, "match": {"userId": "u1"}}
     async with client.session.post(client.emulator.address + "/admin/faults", json=fault) as response:
         assert response.status == 201
@@ -201,7 +201,7 @@ async def test_two_requests_at_a_time_that_share_a_person_are_counted(client: An
     await asyncio.gather(*requests, return_exceptions=True)
 
 
-def test_a_window_holds_what_came_within_its_length_and_no_more() -> None:
+def test_a_window_holds_the_requests_within_its_length() -> None:
     window = RateWindow(requests=2, per=3.0)
     assert [window.arrived(now) for now in (0.0, 1.0, 2.9, 4.5, 5.8)] == [True, True, False, True, False]
     assert (window.busiest, window.over) == (3, 2)

@@ -176,7 +176,7 @@ async def test_ten_thousand_dead_letters_are_fixed_and_replayed_through_a_crash_
 
 async def looks_change_nothing(site: Site, dlq: Dlq, emulator: Emulator, reasons: dict[str, int]) -> None:
     """List, show and dry run: right, and without a trace."""
-    ends, committed = site.ends(site.letters), site.committed()
+    ends, committed = site.ends(site.dead_letters), site.committed()
     listed = await dlq.listed()
     assert {group["reason"]: group["count"] for group in listed["groups"]} == reasons
     assert (listed["waiting"], listed["resolved"], listed["failed_again"]) == (LETTERS, 0, 0)
@@ -202,5 +202,5 @@ async def looks_change_nothing(site: Site, dlq: Dlq, emulator: Emulator, reasons
     assert forecast["would be rejected again: UNMATCHED"] == reasons["UNMATCHED"]
     deliverable = sum(n for name, n in forecast.items() if name.startswith("would be delivered"))
     assert deliverable == LETTERS - reasons["INVALID_JSON"] - reasons["UNMATCHED"]
-    assert (site.ends(site.letters), site.committed()) == (ends, committed)
+    assert (site.ends(site.dead_letters), site.committed()) == (ends, committed)
     assert emulator.received.counts["taken"] == 0

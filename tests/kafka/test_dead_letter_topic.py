@@ -25,7 +25,7 @@ OWN_HEADERS: list[tuple[str, bytes | None]] = [("trace", b"\xff\x00"), ("empty",
 FAILED_AT = 1_795_269_600.25
 
 
-def letter(value: bytes | None = b"not json", partition: int = 0, **why: Any) -> FailedRecord:
+def dead_letter(value: bytes | None = b"not json", partition: int = 0, **why: Any) -> FailedRecord:
     record = MemoryRecord(("orders", partition), 42, b"key", value, OWN_HEADERS, 1_700_000_000_123)
     facts = {"stage": Stage.DELIVER, "reason": "API_REFUSED", "detail": "no name", "failed_at": FAILED_AT}
     return FailedRecord(record, **{**facts, **why})
@@ -39,8 +39,8 @@ class Written:
         self.topic = topic
         self.telemetry = RecordedTelemetry()
         settings = Kafka(bootstrap_servers=client.servers, dead_letter_topic=topic)
-        self.letters = DeadLetterTopic(settings, cast("Any", self.telemetry), replaying=replaying)
-        self.letters.cluster_id = "cluster-1"
+        self.dead_letters = DeadLetterTopic(settings, cast("Any", self.telemetry), replaying=replaying)
+        self.dead_letters.cluster_id = "cluster-1"
 
     def headers(self, n: int = 1, partition: int = 0) -> list[tuple[str, bytes | None]]:
         return cast(
@@ -52,7 +52,7 @@ class Written:
 async def written(kafka: KafkaClient) -> AsyncIterator[Written]:
     it = Written(kafka, kafka.create_topic(partitions=2))
     yield it
-    await it.letters.close()
+    await it.dead_letters.close()
 
 
 async def test_a_dead_letter_has_the_records_bytes_its_coordinates_and_the_reason(written: Written) -> None:
@@ -63,7 +63,7 @@ async def test_a_dead_letter_has_the_records_bytes_its_coordinates_and_the_reaso
         "errors": ("no event", "é"),
         "attempts": 3,
     }
-    assert await written.letters.write([letter(**why)]) == [None]
+    assert await written.dead_letters.write([dead_letter(**why)]) == [None]
     message = written.client.read(written.topic, 1)[0]
     assert (message.key(), message.value()) == (b"key", b"not json")
     assert written.headers() == [
@@ -91,13 +91,16 @@ async def test_a_dead_letter_has_the_records_bytes_its_coordinates_and_the_reaso
 
 
 async def test_a_dead_letter_is_written_to_the_same_partition_number_if_it_exists(written: Written) -> None:
-    assert await written.letters.write([letter(partition=1), letter(partition=99)]) == [None, None]
+    assert await written.dead_letters.write([dead_letter(partition=1), dead_letter(partition=99)]) == [
+        None,
+        None,
+    ]
     numbers = {message.value() for message in written.client.read(written.topic, 1, partition=1)}
     assert numbers == {b"not json"}
 
 
 async def test_a_tombstone_keeps_its_null_value(written: Written) -> None:
-    assert await written.letters.write([letter(None)]) == [None]
+    assert await written.dead_letters.write([dead_letter(None)]) == [None]
     assert written.client.read(written.topic, 1)[0].value() is None
     assert "dlq.value_bytes" not in dict(written.headers())
 
@@ -117,7 +120,7 @@ async def test_a_dead_letter_that_fails_again_keeps_its_original_coordinates(kaf
     ]
     record = MemoryRecord(("dead-letters", 0), 1, b"key", b"{}", came)
     failed = FailedRecord(record, Stage.MAP, "MAPPER_FAILED", "it raised", FAILED_AT)
-    assert await again.letters.write([failed]) == [None]
+    assert await again.dead_letters.write([failed]) == [None]
     names = [name for name, _ in again.headers()]
     headers = dict(again.headers())
     assert len(names) == len(set(names))
@@ -125,15 +128,15 @@ async def test_a_dead_letter_that_fails_again_keeps_its_original_coordinates(kaf
     assert (headers["dlq.timestamp"], headers["dlq.cluster_id"]) == (b"7", b"first-cluster")
     assert (headers["dlq.reason"], headers["dlq.replays"], headers["trace"]) == (b"MAPPER_FAILED", b"3", b"1")
     assert "dlq.errors" not in headers
-    await again.letters.close()
+    await again.dead_letters.close()
 
 
 async def test_a_dead_letter_that_is_too_large_is_written_without_some_parts(kafka: KafkaClient) -> None:
     small = Written(kafka, kafka.create_topic(max_message_bytes="3000"))
     noise = b"".join(hashlib.sha256(bytes([n])).digest() for n in range(100))
-    huge_detail, huge_value = letter(noise[:1000], detail=noise.hex()), letter(noise * 10)
+    huge_detail, huge_value = dead_letter(noise[:1000], detail=noise.hex()), dead_letter(noise * 10)
     # A record of an acceptable size is written although its neighbours are refused.
-    assert await small.letters.write([huge_detail, letter(), huge_value]) == [None, None, None]
+    assert await small.dead_letters.write([huge_detail, dead_letter(), huge_value]) == [None, None, None]
     found = {message.value(): dict(message.headers() or []) for message in kafka.read(small.topic, 3)}
     assert "__connect.errors.exception.message" not in found[noise[:1000]]
     assert found[noise[:1000]]["dlq.reason"] == b"API_REFUSED"
@@ -141,7 +144,7 @@ async def test_a_dead_letter_that_is_too_large_is_written_without_some_parts(kaf
     assert found[None]["dlq.value_bytes"] == b"32000"
     assert found[None]["dlq.value_sha256"] == hashlib.sha256(noise * 10).hexdigest().encode()
     assert found[None]["empty"] is None
-    await small.letters.close()
+    await small.dead_letters.close()
 
 
 async def test_a_record_whose_key_alone_is_too_large_gets_a_dead_letter(kafka: KafkaClient) -> None:
@@ -149,28 +152,28 @@ async def test_a_record_whose_key_alone_is_too_large_gets_a_dead_letter(kafka: K
     noise = b"".join(hashlib.sha256(bytes([n])).digest() for n in range(100))
     record = MemoryRecord(("orders", 0), 1, noise, b"{}")
     failed = FailedRecord(record, Stage.MAP, "MAPPER_FAILED", "it raised", FAILED_AT)
-    assert await small.letters.write([failed]) == [None]
+    assert await small.dead_letters.write([failed]) == [None]
     message = kafka.read(small.topic, 1)[0]
     assert (message.key(), message.value()) == (None, None)
     assert dict(small.headers())["dlq.left_out"] == b"key headers value"
-    await small.letters.close()
+    await small.dead_letters.close()
 
 
 async def test_a_missing_topic_is_returned_as_a_reason(kafka: KafkaClient) -> None:
     missing = Written(kafka, "no-such-topic")
-    reasons = await missing.letters.write([letter(), letter()])
+    reasons = await missing.dead_letters.write([dead_letter(), dead_letter()])
     assert [reason.partition(":")[0] for reason in reasons if reason] == ["UNKNOWN_TOPIC_OR_PART"] * 2
     assert missing.telemetry.of("dead_letters_failed") == [(2, reasons[0])]
-    assert [problem.warning for problem in await missing.letters.check([])] == [False]
-    await missing.letters.close()
+    assert [problem.warning for problem in await missing.dead_letters.check([])] == [False]
+    await missing.dead_letters.close()
 
 
-async def test_brokers_that_do_not_respond_are_returned_as_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unreachable_brokers_are_returned_as_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dead_letter_topic, "RESPONSE_SECONDS", 0.2)
     telemetry = RecordedTelemetry()
     settings = Kafka(bootstrap_servers="127.0.0.1:1", properties={"delivery.timeout.ms": "500"})
     nowhere = DeadLetterTopic(settings, cast("Any", telemetry))
-    reasons = await nowhere.write([letter()])
+    reasons = await nowhere.write([dead_letter()])
     assert reasons[0] is not None
     await nowhere.close()
 
@@ -178,14 +181,14 @@ async def test_brokers_that_do_not_respond_are_returned_as_a_reason(monkeypatch:
 async def test_a_compacted_topic_is_a_problem_and_a_small_one_a_warning(kafka: KafkaClient) -> None:
     source = kafka.create_topic(max_message_bytes="500000")
     compacted = Written(kafka, kafka.create_topic(cleanup_policy="compact", max_message_bytes="900000"))
-    (problem,) = await compacted.letters.check([source])
+    (problem,) = await compacted.dead_letters.check([source])
     assert "compacted" in problem.message
     assert not problem.warning
     small = Written(kafka, kafka.create_topic(max_message_bytes="499999"))
-    (warning,) = await small.letters.check([f"^{source}$"])
+    (warning,) = await small.dead_letters.check([f"^{source}$"])
     assert source in warning.message
     assert warning.warning
     checked = kafka_problems(Kafka(bootstrap_servers=kafka.servers, dead_letter_topic=small.topic), [source])
     assert [problem.warning for problem in checked] == [False]
     fine = Written(kafka, kafka.create_topic(max_message_bytes="500000"))
-    assert await fine.letters.check([source]) == []
+    assert await fine.dead_letters.check([source]) == []

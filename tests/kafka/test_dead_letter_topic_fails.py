@@ -34,7 +34,7 @@ def own_site(guarded: KafkaCluster, tmp_path: Path, emulator: Emulator) -> Itera
 def forbid(site: Site) -> AclBinding:
     """Deny writing to the dead-letter topic."""
     binding = AclBinding(
-        ResourceType.TOPIC, site.letters, ResourcePatternType.LITERAL,
+        ResourceType.TOPIC, site.dead_letters, ResourcePatternType.LITERAL,
         "User:*", "*", AclOperation.WRITE, AclPermissionType.DENY,
     )  # fmt: skip
     site.kafka.admin.create_acls([binding])[binding].result(SECONDS)
@@ -78,7 +78,7 @@ async def test_dead_letters_and_their_offsets_wait_while_the_topic_cannot_be_wri
     await asyncio.to_thread(guarded.start)
     await worker.ready()
     await until(lambda: site.committed() == [21, 21])
-    assert sorted(str(header(each, "dlq.reason")) for each in site.ledger.letters()) == [
+    assert sorted(str(header(each, "dlq.reason")) for each in site.ledger.dead_letters()) == [
         "HTTP_400",
         "INVALID_JSON",
     ]

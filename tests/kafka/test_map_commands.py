@@ -52,8 +52,8 @@ async def test_records_are_shown_with_position_rule_and_place_as_their_dead_lett
     assert f"did you mean '{site.topic}'?" in unknown.err
 
     assert await site.run_job() == 0
-    (letter,) = site.ledger.letters()
-    assert header(letter, "dlq.rule") == rejected["rule"]
-    assert header(letter, "__connect.errors.exception.message") == f"EXPRESSION_FAILED: {detail}"
+    (dead_letter,) = site.ledger.dead_letters()
+    assert header(dead_letter, "dlq.rule") == rejected["rule"]
+    assert header(dead_letter, "__connect.errors.exception.message") == f"EXPRESSION_FAILED: {detail}"
     shown = (await dlq("show", f"{site.topic}:0:1")).out
     assert detail in shown

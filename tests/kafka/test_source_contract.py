@@ -116,7 +116,7 @@ async def test_partitions_come_back_when_a_member_leaves(world: World) -> None:
     await first.source.close()
 
 
-async def test_without_room_nothing_is_fetched_and_nothing_is_lost(world: World) -> None:
+async def test_with_memory_full_nothing_is_fetched_and_nothing_is_lost(world: World) -> None:
     topic = world.create_topic()
     world.append(topic, 0, 100)
     member = await joined(world, topic)
@@ -131,7 +131,7 @@ async def test_without_room_nothing_is_fetched_and_nothing_is_lost(world: World)
     await member.source.close()
 
 
-async def test_records_are_not_fetched_again_however_often_there_is_no_room(world: World) -> None:
+async def test_records_are_fetched_once_even_if_memory_is_often_full(world: World) -> None:
     topic = world.create_topic()
     for number in (0, 1):
         world.append(topic, number, 20)

@@ -30,7 +30,7 @@ from worker.settings import Kafka
 pytestmark = pytest.mark.kafka
 
 
-def letter(partition: int, value: bytes = b"{broken") -> FailedRecord:
+def dead_letter(partition: int, value: bytes = b"{broken") -> FailedRecord:
     record = MemoryRecord(("orders", partition), 42, b"key", value, [], 1_700_000_000_123)
     return FailedRecord(record, Stage.MAP, "MAPPER_FAILED", "it raised", 1_795_269_600.25)
 
@@ -42,15 +42,15 @@ async def writer(kafka: KafkaClient, topic: str) -> AsyncIterator[DeadLetterTopi
         dead_letter_topic=topic,
         properties={"delivery.timeout.ms": "3000", "topic.metadata.refresh.interval.ms": "500"},
     )
-    letters = DeadLetterTopic(settings, cast("Any", RecordedTelemetry()))
-    letters.cluster_id = "cluster-1"
-    yield letters
-    await letters.close()
+    dead_letters = DeadLetterTopic(settings, cast("Any", RecordedTelemetry()))
+    dead_letters.cluster_id = "cluster-1"
+    yield dead_letters
+    await dead_letters.close()
 
 
-async def written(letters: DeadLetterTopic, one: FailedRecord) -> None:
+async def written(dead_letters: DeadLetterTopic, one: FailedRecord) -> None:
     async with asyncio.timeout(60):
-        while await letters.write([one]) != [None]:
+        while await dead_letters.write([one]) != [None]:
             pass
 
 
@@ -58,15 +58,15 @@ async def test_a_dead_letter_topic_that_was_recreated_with_fewer_partitions_take
     kafka: KafkaClient,
 ) -> None:
     topic = kafka.create_topic(3)
-    async with writer(kafka, topic) as letters:
-        assert await letters.write([letter(2)]) == [None]
+    async with writer(kafka, topic) as dead_letters:
+        assert await dead_letters.write([dead_letter(2)]) == [None]
         kafka.delete_topic(topic)
-        assert await letters.write([letter(2)]) != [None]
+        assert await dead_letters.write([dead_letter(2)]) != [None]
         async with asyncio.timeout(60):
             while topic in kafka.admin.list_topics(timeout=SECONDS).topics:  # noqa: ASYNC110 - in the broker
                 await asyncio.sleep(0.05)
         kafka.create_topic(1, topic)
-        await written(letters, letter(2))
+        await written(dead_letters, dead_letter(2))
     assert kafka.end(topic, 0) == 1
 
 
@@ -74,13 +74,13 @@ async def test_a_dead_letter_topic_whose_limit_is_lowered_takes_smaller_dead_let
     kafka: KafkaClient,
 ) -> None:
     topic = kafka.create_topic()
-    async with writer(kafka, topic) as letters:
-        large = letter(0, random.Random(1).randbytes(50_000))
-        assert await letters.write([large]) == [None]
+    async with writer(kafka, topic) as dead_letters:
+        large = dead_letter(0, random.Random(1).randbytes(50_000))
+        assert await dead_letters.write([large]) == [None]
         entry = ConfigEntry("max.message.bytes", "20000", incremental_operation=AlterConfigOpType.SET)
         resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
         kafka.admin.incremental_alter_configs([resource])[resource].result(SECONDS)
-        await written(letters, large)
+        await written(dead_letters, large)
     values = [message.value() for message in kafka.read(topic, kafka.end(topic, 0))]
     assert values[-1] is None
 
@@ -94,14 +94,14 @@ async def test_a_producer_that_lost_its_rights_is_replaced_once_they_are_granted
         deny(kafka, "*", AclOperation.WRITE),
         deny(kafka, "kafka-cluster", AclOperation.IDEMPOTENT_WRITE, ResourceType.BROKER),
     ]
-    async with writer(kafka, topic) as letters:
-        (refused,) = await letters.write([letter(0)])
+    async with writer(kafka, topic) as dead_letters:
+        (refused,) = await dead_letters.write([dead_letter(0)])
         assert refused is not None
         assert refused.startswith("CLUSTER_AUTHORIZATION_FAILED")
-        telemetry = cast("RecordedTelemetry", letters._telemetry)
+        telemetry = cast("RecordedTelemetry", dead_letters._telemetry)
         assert [client for client, _ in telemetry.of("kafka_client_failed")] == ["producer"]
         kafka.admin.delete_acls(denied)
-        await written(letters, letter(0))
+        await written(dead_letters, dead_letter(0))
     assert kafka.end(topic, 0) == 1
 
 

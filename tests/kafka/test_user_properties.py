@@ -32,9 +32,9 @@ pytestmark = pytest.mark.kafka
     ids=lambda properties: "-".join(next(iter(properties.items()))),
 )
 async def test_every_client_can_be_made_and_works(kafka: KafkaClient, properties: dict[str, str]) -> None:
-    topic, letters = kafka.create_topic(), kafka.create_topic(max_message_bytes="2000000")
+    topic, dead_letters = kafka.create_topic(), kafka.create_topic(max_message_bytes="2000000")
     kafka.append(topic, 0, [b"{}"] * 5)
-    settings = Kafka(bootstrap_servers=kafka.servers, dead_letter_topic=letters, properties=properties)
+    settings = Kafka(bootstrap_servers=kafka.servers, dead_letter_topic=dead_letters, properties=properties)
     world = KafkaWorld(kafka)
     world.properties = properties
     member = await joined(world, topic)
@@ -55,7 +55,7 @@ async def test_every_client_can_be_made_and_works(kafka: KafkaClient, properties
 
 
 @pytest.mark.parametrize(("limit", "expected"), [(12, 12), (100, 17), (1, 1)])
-def test_as_many_records_are_read_as_there_are_however_uneven_the_partitions(
+def test_all_records_are_read_from_partitions_of_uneven_length(
     kafka: KafkaClient, limit: int, expected: int
 ) -> None:
     topic = kafka.create_topic(partitions=4)

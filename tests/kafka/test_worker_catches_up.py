@@ -97,4 +97,4 @@ async def test_a_wrong_key_ends_a_job_with_1_and_leaves_everything_to_be_deliver
     assert await site.run_job() == 0
     site.ledger.check()
     assert site.committed() == site.ends()
-    assert {each.value() for each in site.ledger.letters()} == {b"{broken"}
+    assert {each.value() for each in site.ledger.dead_letters()} == {b"{broken"}

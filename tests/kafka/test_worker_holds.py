@@ -26,23 +26,26 @@ async def test_a_topic_of_broken_records_halts_the_worker_and_unwritten_dead_let
     kafka.append(site.topic, 1, [b"{broken %d" % n for n in range(300)])
     await worker.not_ready_for("DEAD_LETTER_STORM")
     assert worker.told("storm_broke")[0]["consecutive"] == 20
-    await until(lambda: site.committed()[1] == 5 + len(site.ledger.letters()))
-    assert 20 <= len(site.ledger.letters()) < 300
+    await until(lambda: site.committed()[1] == 5 + len(site.ledger.dead_letters()))
+    assert 20 <= len(site.ledger.dead_letters()) < 300
     # Another member can join only if this one continues to poll, and so takes part in the rebalance.
     other = await site.joined()
     assert worker.told("partitions_revoked")
     assert await worker.reasons() == ["DEAD_LETTER_STORM"]
     assert await worker.stop() == 1
     await other.stop()
-    assert site.committed()[1] == 5 + len(site.ledger.letters()) < 305
+    assert site.committed()[1] == 5 + len(site.ledger.dead_letters()) < 305
 
     site.change("dead_letters", halt_after_consecutive=1000, halt_above_ratio=1.0)
     assert await site.run_job() == 0
     site.ledger.check()
     assert site.committed() == site.ends()
-    letters = {letter.value(): header(letter, "__connect.errors.offset") for letter in site.ledger.letters()}
-    assert letters == {b"{broken %d" % n: str(5 + n) for n in range(300)}
-    assert len(site.ledger.letters()) == 300
+    dead_letters = {
+        dead_letter.value(): header(dead_letter, "__connect.errors.offset")
+        for dead_letter in site.ledger.dead_letters()
+    }
+    assert dead_letters == {b"{broken %d" % n: str(5 + n) for n in range(300)}
+    assert len(site.ledger.dead_letters()) == 300
 
 
 async def test_a_job_exits_1_when_the_storm_breaker_trips(site: Site, kafka: KafkaClient) -> None:
@@ -63,7 +66,7 @@ async def test_a_backlog_with_some_broken_records_is_no_storm(site: Site, kafka:
         kafka.append(site.topic, 1, [b"{broken"] * 2)
     assert await site.run_job() == 0
     site.ledger.check()
-    assert len(site.ledger.letters()) == 100
+    assert len(site.ledger.dead_letters()) == 100
 
 
 async def test_bytes_in_progress_stay_within_the_limit_and_one_record_while_the_api_is_down(

@@ -52,8 +52,8 @@ def event(kind: str) -> bytes:
     return json.dumps({"type": kind, "person": PERSON, "n": 0, "text": TEXT}).encode()
 
 
-def why(letter: Message) -> tuple[str | None, str | None]:
-    return header(letter, "dlq.stage"), header(letter, "dlq.reason")
+def why(dead_letter: Message) -> tuple[str | None, str | None]:
+    return header(dead_letter, "dlq.stage"), header(dead_letter, "dlq.reason")
 
 
 READABLE = [(b"person", b"reader")]
@@ -87,10 +87,10 @@ async def test_a_header_name_that_is_not_utf_8_costs_at_most_its_own_record(
         assert any(request.target == "/v1/traces" for request in collector.requests)
     site.ledger.check()
     assert site.committed() == site.ends()
-    letters = site.ledger.letters()
-    assert PERSON not in str([each.headers() for each in letters])
+    dead_letters = site.ledger.dead_letters()
+    assert PERSON not in str([each.headers() for each in dead_letters])
     for kind, (value, delivered, verdict, rejected) in KINDS.items():
-        its = [each for each in letters if each.key() == kind.encode()]
+        its = [each for each in dead_letters if each.key() == kind.encode()]
         assert [why(each) for each in its] == [verdict] * rejected
         left_out = [header(each, "dlq.left_out") for each in its]
         assert left_out == [None, "headers", "headers"][3 - rejected :]
@@ -118,23 +118,23 @@ async def test_no_command_fails_on_a_header_name_that_is_not_utf_8(
     assert written == {"UNREADABLE_HEADERS": 3, "INVALID_JSON": 1}
     # A record that another program writes to the dead-letter topic is skipped.
     place = [(f"__connect.errors.{name}".encode(), b"0") for name in ("topic", "partition", "offset")]
-    raw.produce(site.letters, 0, b"{}", headers=[*place, (b"n\xe4me", b"value")])
+    raw.produce(site.dead_letters, 0, b"{}", headers=[*place, (b"n\xe4me", b"value")])
     raw.flush()
     assert (await dlq.listed())["foreign"] == 1
     assert await dlq.waiting() == written
-    foreign = site.ledger.end(site.letters, 0) - 1
-    assert "no dead letter" in (await dlq("show", f"{site.letters}:0:{foreign}")).err
-    for letter in site.ledger.letters()[:foreign]:
-        shown = await dlq("show", f"{site.letters}:{letter.partition()}:{letter.offset()}")
+    foreign = site.ledger.end(site.dead_letters, 0) - 1
+    assert "no dead letter" in (await dlq("show", f"{site.dead_letters}:0:{foreign}")).err
+    for dead_letter in site.ledger.dead_letters()[:foreign]:
+        shown = await dlq("show", f"{site.dead_letters}:{dead_letter.partition()}:{dead_letter.offset()}")
         assert shown.code == 0
         assert "headers  left out: a header's name is not UTF-8" in shown.out
-        assert (header(letter, "dlq.reason") or "") in shown.out
+        assert (header(dead_letter, "dlq.reason") or "") in shown.out
     _, forecast = await dlq.replayed("--dry-run")
     assert forecast["would be rejected again: UNREADABLE_HEADERS"] == 3
     code, _ = await dlq.replayed()
     assert code == 1
     assert await dlq.waiting() == written
-    again = [each for each in site.ledger.letters()[foreign + 1 :] if header(each, "dlq.replays") == "1"]
+    again = [each for each in site.ledger.dead_letters()[foreign + 1 :] if header(each, "dlq.replays") == "1"]
     assert [header(each, "dlq.left_out") for each in again] == ["headers"] * 4
 
 
@@ -147,7 +147,7 @@ async def test_a_time_below_0_is_none(site: Site, dlq: Dlq, emulator: Emulator, 
     raw.flush()
     worker = site.start()
     await until(lambda: site.ledger.taken == 2 * len(times))
-    await until(lambda: len(site.ledger.letters()) == len(times))
+    await until(lambda: len(site.ledger.dead_letters()) == len(times))
     status = await worker.status()
     assert await worker.stop() == 0
     assert status["totals"]["freshness_seconds"] is None
@@ -159,8 +159,8 @@ async def test_a_time_below_0_is_none(site: Site, dlq: Dlq, emulator: Emulator, 
         for n in range(len(times))
         for at, name in enumerate((EVENT, "Mapped"))
     )
-    assert [header(each, "dlq.timestamp") for each in site.ledger.letters()] == ["-1"] * len(times)
-    assert (await dlq("show", f"{site.letters}:1:0")).code == 0
+    assert [header(each, "dlq.timestamp") for each in site.ledger.dead_letters()] == ["-1"] * len(times)
+    assert (await dlq("show", f"{site.dead_letters}:1:0")).code == 0
     mapped = dlq.look("map", "--from-topic", site.topic, "--limit", "30")
     printed = [call for line in mapped.lines for call in line.get("calls", [])]
     assert sorted(printed, key=lambda call: str(call["messageId"])) == calls

@@ -27,7 +27,7 @@ async def test_the_http_endpoints_report_what_happened_without_personal_data(
     kafka.append(site.topic, values=[b"{broken", b'{"type": "ignored"}', b"[1]"])
     kafka.append(site.topic, values=[b'{"type": "happened", "person": "%s-bad"}' % PERSON.encode()])
     await site.delivered()
-    await until(lambda: len(site.ledger.letters()) == 3)
+    await until(lambda: len(site.ledger.dead_letters()) == 3)
     await until(lambda: site.committed() == site.ends())
 
     assert await worker.get("/livez") == (200, '{"alive":true}')

@@ -80,53 +80,53 @@ async def test_every_record_is_delivered_ignored_or_a_dead_letter_and_no_command
     assert await site.run_job() == 0
     assert site.committed() == site.ends()
     (stopped,) = site.workers[0].told("worker_stopped")
-    letters = site.ledger.letters()
+    dead_letters = site.ledger.dead_letters()
     assert stopped["consumed"] == RECORDS // 2 * 2
-    assert stopped["dead_letters"] == len(letters)
+    assert stopped["dead_letters"] == len(dead_letters)
     assert stopped["consumed"] == stopped["ignored"] + stopped["delivered"] + stopped["dead_letters"]
     assert min(stopped["ignored"], stopped["delivered"], stopped["dead_letters"]) > 0
     assert site.ledger.taken == stopped["delivered"]
-    check_letters(letters, produced)
+    check_dead_letters(dead_letters, produced)
 
     mapped = dlq.look("map", "--from-topic", site.topic, "--limit", str(RECORDS))
     assert mapped.code == 1, mapped.err
     outcomes = [next(iter(line)) for line in mapped.lines]
-    assert outcomes.count("rejected") == len(letters)
+    assert outcomes.count("rejected") == len(dead_letters)
     assert outcomes.count("calls") == stopped["delivered"]
     assert len(outcomes) == stopped["consumed"]
 
     listed = await dlq.listed()
-    assert listed["waiting"] == len(letters)
+    assert listed["waiting"] == len(dead_letters)
     assert (await dlq("list")).code == 0
     code, forecast = await dlq.replayed("--dry-run")
     assert code == 0
-    assert sum(forecast.values()) == len(letters), forecast
-    await show_some(dlq, site, letters)
+    assert sum(forecast.values()) == len(dead_letters), forecast
+    await show_some(dlq, site, dead_letters)
 
 
-def check_letters(letters: list[Message], produced: list[list[RandomRecord]]) -> None:
+def check_dead_letters(dead_letters: list[Message], produced: list[list[RandomRecord]]) -> None:
     """Each dead letter has its record's bytes and a known reason, and there is one per record."""
     origins = set()
-    for letter in letters:
+    for dead_letter in dead_letters:
         place = (
-            int(header(letter, "__connect.errors.partition") or ""),
-            int(header(letter, "__connect.errors.offset") or ""),
+            int(header(dead_letter, "__connect.errors.partition") or ""),
+            int(header(dead_letter, "__connect.errors.offset") or ""),
         )
         its = produced[place[0]][place[1]]
         origins.add(place)
-        assert (letter.key(), letter.value()) == (its.key, its.value)
-        assert header(letter, "dlq.reason") in REASONS.keys() - {"UNEXPECTED_FAULT"}, header(
-            letter, "__connect.errors.exception.message"
+        assert (dead_letter.key(), dead_letter.value()) == (its.key, its.value)
+        assert header(dead_letter, "dlq.reason") in REASONS.keys() - {"UNEXPECTED_FAULT"}, header(
+            dead_letter, "__connect.errors.exception.message"
         )
-        assert header(letter, "dlq.stage") != "deliver"
+        assert header(dead_letter, "dlq.stage") != "deliver"
         readable = all(is_utf_8(name.partition(b"\0")[0]) for name, _ in its.headers)
-        assert header(letter, "dlq.left_out") == (None if readable else "headers")
+        assert header(dead_letter, "dlq.left_out") == (None if readable else "headers")
         if readable:
             own = [(name.partition(b"\0")[0].decode(), value) for name, value in its.headers]
             kept = [each for each in own if not each[0].startswith("dlq.")]
-            found: Any = letter.headers()
+            found: Any = dead_letter.headers()
             assert found[: len(kept)] == kept
-    assert len(origins) == len(letters)
+    assert len(origins) == len(dead_letters)
 
 
 def is_utf_8(text: bytes) -> bool:
@@ -137,18 +137,24 @@ def is_utf_8(text: bytes) -> bool:
     return True
 
 
-async def show_some(dlq: Dlq, site: Site, letters: list[Message]) -> None:
+async def show_some(dlq: Dlq, site: Site, dead_letters: list[Message]) -> None:
     """Show a letter of each kind, masked or whole, and explain some of their records."""
-    kinds = {(header(letter, "dlq.reason"), header(letter, "dlq.left_out")): letter for letter in letters}
-    for n, ((reason, left_out), letter) in enumerate(kinds.items()):
-        place = f"{letter.topic()}:{letter.partition()}:{letter.offset()}"
+    kinds = {
+        (header(dead_letter, "dlq.reason"), header(dead_letter, "dlq.left_out")): dead_letter
+        for dead_letter in dead_letters
+    }
+    for n, ((reason, left_out), dead_letter) in enumerate(kinds.items()):
+        place = f"{dead_letter.topic()}:{dead_letter.partition()}:{dead_letter.offset()}"
         shown = await dlq("show", place, *["--reveal"] * (n % 2))
         assert shown.code == 0, shown.err
         assert shown.out.isascii() or shown.out.replace("\n", "").isprintable()
         assert str(reason) in shown.out
         assert ("headers  left out" in shown.out) is (left_out == "headers")
         if n % EXPLAINED == 0:
-            origin = header(letter, "__connect.errors.partition"), header(letter, "__connect.errors.offset")
+            origin = (
+                header(dead_letter, "__connect.errors.partition"),
+                header(dead_letter, "__connect.errors.offset"),
+            )
             explained = dlq.look("map", "--explain", ":".join([site.topic, *map(str, origin)]))
             assert explained.code == 1, explained.err
             assert str(reason) in explained.out

@@ -36,8 +36,8 @@ async def test_nothing_is_committed_past_a_dead_letter_that_the_topic_rejects(
     site.change_property("topic.metadata.propagation.max.ms", 1000)
     worker = await site.started()
     kafka.append(site.topic, 1, [b"{broken"])
-    await until(site.ledger.letters)
-    kafka.delete_topic(site.letters)
+    await until(site.ledger.dead_letters)
+    kafka.delete_topic(site.dead_letters)
     kafka.append(site.topic, 1, [b"{broken again"])
     site.produce(100)
     await site.delivered()
@@ -46,10 +46,10 @@ async def test_nothing_is_committed_past_a_dead_letter_that_the_topic_rejects(
     site.produce(100)
     await site.delivered()
     await until(lambda: site.committed() == [100, 1])
-    kafka.create_topic(2, site.letters)
+    kafka.create_topic(2, site.dead_letters)
     await until(lambda: site.committed() == [100, 102])
     await worker.ready()
-    assert [each.value() for each in site.ledger.letters()] == [b"{broken again"]
+    assert [each.value() for each in site.ledger.dead_letters()] == [b"{broken again"]
     assert await worker.stop() == 0
     site.ledger.check()
 
@@ -61,7 +61,7 @@ async def test_a_source_topic_that_does_not_exist_stops_the_worker_and_is_named(
     assert "no-such-topic" in failed["message"]
 
 
-async def test_an_api_whose_name_does_not_resolve_is_waited_for(site: Site) -> None:
+async def test_the_worker_waits_for_an_api_whose_name_does_not_resolve(site: Site) -> None:
     url = site.settings["pipelines"]["url"]
     site.change("pipelines", url="https://nobody.invalid")
     site.change("delivery", shutdown_timeout="100ms")

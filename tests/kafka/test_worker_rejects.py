@@ -125,19 +125,19 @@ BAD_MAPPERS = {
 }
 
 
-def headers(letter: Message) -> list[tuple[str, bytes | None]]:
-    found: Any = letter.headers()
+def headers(dead_letter: Message) -> list[tuple[str, bytes | None]]:
+    found: Any = dead_letter.headers()
     return list(found)
 
 
-def why(letter: Message) -> tuple[str | None, str | None]:
-    return header(letter, "dlq.stage"), header(letter, "dlq.reason")
+def why(dead_letter: Message) -> tuple[str | None, str | None]:
+    return header(dead_letter, "dlq.stage"), header(dead_letter, "dlq.reason")
 
 
-def check_privacy(letters: list[Message]) -> None:
+def check_privacy(dead_letters: list[Message]) -> None:
     """None of the worker's headers contains personal data or payload."""
-    for letter in letters:
-        ours = [value for _, value in headers(letter)[-20:] if value is not None]
+    for dead_letter in dead_letters:
+        ours = [value for _, value in headers(dead_letter)[-20:] if value is not None]
         for private in (PERSON.encode(), TEXT.encode()):
             assert not any(private in value for value in ours), ours
 
@@ -155,15 +155,17 @@ async def test_each_bad_record_gets_its_dead_letter_and_its_neighbours_are_deliv
     assert await site.run_job() == 0
     site.ledger.check()
     assert site.committed() == site.ends()
-    letters = {(letter.key() or b"").decode(): letter for letter in site.ledger.letters()}
-    assert {name: why(letter) for name, letter in letters.items()} == {
+    dead_letters = {
+        (dead_letter.key() or b"").decode(): dead_letter for dead_letter in site.ledger.dead_letters()
+    }
+    assert {name: why(dead_letter) for name, dead_letter in dead_letters.items()} == {
         name: (stage, reason) for name, (_, stage, reason) in BAD.items()
     }
-    for name, letter in letters.items():
-        assert (letter.value(), letter.partition()) == (BAD[name][0], 1)
-        assert headers(letter)[: len(HEADERS)] == HEADERS
-        assert letter.timestamp()[1] / 1000 >= began - 1
-    check_privacy(list(letters.values()))
+    for name, dead_letter in dead_letters.items():
+        assert (dead_letter.value(), dead_letter.partition()) == (BAD[name][0], 1)
+        assert headers(dead_letter)[: len(HEADERS)] == HEADERS
+        assert dead_letter.timestamp()[1] / 1000 >= began - 1
+    check_privacy(list(dead_letters.values()))
 
 
 async def test_the_headers_of_a_dead_letter_name_its_source_and_reason(
@@ -173,7 +175,7 @@ async def test_the_headers_of_a_dead_letter_name_its_source_and_reason(
     kafka.append(site.topic, 1, [b"{}", b"{broken"], key=b"k", timestamp=AN_HOUR_AGO)
     kafka.append(site.topic, 1, [happened(person="")], timestamp=AN_HOUR_AGO)
     assert await site.run_job() == 0
-    broken, nobody = (dict(headers(letter)) for letter in site.ledger.letters())
+    broken, nobody = (dict(headers(dead_letter)) for dead_letter in site.ledger.dead_letters())
     cluster = kafka.admin.list_topics(timeout=10).cluster_id
     assert cluster
     common = {
@@ -232,9 +234,9 @@ async def test_calls_are_measured_in_utf_8_bytes_and_32000_are_the_most(
     assert await site.run_job() == 0
     assert [len(entry.raw) for entry in emulator.received.entries(Query())] == [MAX_CALL_BYTES] * 3
     assert [call["properties"]["text"] for call in emulator.received.calls()] == fitting
-    letters = site.ledger.letters()
-    assert [why(letter) for letter in letters] == [("validate", "CALL_TOO_LARGE")] * 3
-    assert {letter.key() for letter in letters} == {b"too large"}
+    dead_letters = site.ledger.dead_letters()
+    assert [why(dead_letter) for dead_letter in dead_letters] == [("validate", "CALL_TOO_LARGE")] * 3
+    assert {dead_letter.key() for dead_letter in dead_letters} == {b"too large"}
 
 
 async def test_whole_numbers_as_ids_become_their_exact_decimal_text(
@@ -245,7 +247,7 @@ async def test_whole_numbers_as_ids_become_their_exact_decimal_text(
     kafka.append(site.topic, values=[happened(person=number) for number in numbers], key=b"k")
     assert await site.run_job() == 0
     assert [call["userId"] for call in emulator.received.calls()] == [str(number) for number in numbers]
-    assert site.ledger.letters() == []
+    assert site.ledger.dead_letters() == []
 
 
 async def test_a_mapper_that_misbehaves_costs_its_own_record_only(
@@ -264,10 +266,12 @@ async def test_a_mapper_that_misbehaves_costs_its_own_record_only(
         site.ledger.produce(site.topic, 10, people=5, partitions=2)
     assert await site.run_job() == 0
     assert [call["userId"] for call in emulator.received.calls(Query(event="Slow"))] == [ADA]
-    letters = {(letter.key() or b"").decode(): letter for letter in site.ledger.letters()}
-    assert {name: why(letter) for name, letter in letters.items()} == BAD_MAPPERS
-    check_privacy(list(letters.values()))
-    assert "own.py" in str(header(letters["raises"], "__connect.errors.exception.message"))
+    dead_letters = {
+        (dead_letter.key() or b"").decode(): dead_letter for dead_letter in site.ledger.dead_letters()
+    }
+    assert {name: why(dead_letter) for name, dead_letter in dead_letters.items()} == BAD_MAPPERS
+    check_privacy(list(dead_letters.values()))
+    assert "own.py" in str(header(dead_letters["raises"], "__connect.errors.exception.message"))
     (slow,) = site.workers[0].told("mapper_was_slow")
     assert slow["mapper"] == "own:mapped"
     assert slow["seconds"] >= 1.1
@@ -287,12 +291,15 @@ async def test_a_refused_call_is_dead_lettered_once_with_the_apis_redacted_messa
     assert await site.run_job() == 0
     (identified,) = emulator.received.calls(Query(type="identify"))
     assert identified["userId"] == ADA
-    (letter,) = site.ledger.letters()
-    assert (letter.key(), letter.value()) == (b"k", value)
-    assert why(letter) == ("deliver", "HTTP_422")
-    assert header(letter, "dlq.status") == "422"
-    assert header(letter, "dlq.call_index") == "1"
-    assert header(letter, "__connect.errors.stage") == "TASK_PUT"
-    assert int(header(letter, "dlq.attempts") or 0) >= 1
-    assert json.loads(header(letter, "dlq.errors") or "[]") == ["userId … is on no list", "event is unknown"]
-    check_privacy([letter])
+    (dead_letter,) = site.ledger.dead_letters()
+    assert (dead_letter.key(), dead_letter.value()) == (b"k", value)
+    assert why(dead_letter) == ("deliver", "HTTP_422")
+    assert header(dead_letter, "dlq.status") == "422"
+    assert header(dead_letter, "dlq.call_index") == "1"
+    assert header(dead_letter, "__connect.errors.stage") == "TASK_PUT"
+    assert int(header(dead_letter, "dlq.attempts") or 0) >= 1
+    assert json.loads(header(dead_letter, "dlq.errors") or "[]") == [
+        "userId … is on no list",
+        "event is unknown",
+    ]
+    check_privacy([dead_letter])

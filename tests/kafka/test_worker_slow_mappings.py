@@ -76,8 +76,8 @@ async def test_a_mapping_that_does_not_end_costs_its_own_record_only(
     append(kafka, slow, "fast", kind, "fast")
     await until(lambda: slow.committed() == slow.ends())
     assert slow.ledger.taken == 2
-    (letter,) = slow.ledger.letters()
-    headers = dict(letter.headers() or [])
+    (dead_letter,) = slow.ledger.dead_letters()
+    headers = dict(dead_letter.headers() or [])
     assert headers["dlq.reason"] == b"MAPPING_TOO_SLOW"
     assert headers["dlq.stage"] == b"map"
     assert b"slow_mapper:happened" in (headers["__connect.errors.exception.message"] or b"")
@@ -101,8 +101,8 @@ async def test_a_mapper_that_blocks_is_named_while_it_does_and_the_pages_answer(
     assert line["mapper"] == "slow_mapper:happened"
     assert (line["topic"], line["offset"]) == (slow.topic, 0)
     await until(lambda: slow.committed() == slow.ends())
-    (letter,) = slow.ledger.letters()
-    assert dict(letter.headers() or [])["dlq.reason"] == b"MAPPING_TOO_SLOW"
+    (dead_letter,) = slow.ledger.dead_letters()
+    assert dict(dead_letter.headers() or [])["dlq.reason"] == b"MAPPING_TOO_SLOW"
     assert slow.ledger.taken == 1
     await worker.ready()
     assert await worker.stop() == 0

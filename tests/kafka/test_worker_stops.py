@@ -47,7 +47,7 @@ async def test_sigint_drains_too_and_dead_letters_in_hand_are_written(site: Site
     worker.signal(signal.SIGINT)
     assert await worker.ended() == 0
     site.ledger.check()
-    assert len(site.ledger.letters()) == 50
+    assert len(site.ledger.dead_letters()) == 50
     assert site.committed() == site.ends()
 
 
@@ -82,7 +82,7 @@ async def test_sigterm_with_the_api_down_ends_after_the_shutdown_timeout_and_los
     await emulator.start(port=int(address.rpartition(":")[2]))
     assert await site.run_job() == 0
     site.ledger.check()
-    assert {each.value() for each in site.ledger.letters()} == {b"{broken"}
+    assert {each.value() for each in site.ledger.dead_letters()} == {b"{broken"}
 
 
 async def test_a_worker_waits_for_its_first_broker_and_sigterm_ends_that_too(site: Site) -> None:

@@ -56,7 +56,7 @@ async def test_keys_keep_their_order_while_members_join_and_leave(
     assert site.ledger.repeated == 0
 
 
-async def test_a_broker_that_restarts_in_the_middle_is_waited_for(
+async def test_the_worker_waits_for_a_broker_that_restarts(
     tmp_path: Path, own_kafka: KafkaCluster, emulator: Emulator
 ) -> None:
     site = Site(tmp_path, KafkaClient(own_kafka.bootstrap_servers), emulator)
@@ -74,7 +74,7 @@ async def test_a_broker_that_restarts_in_the_middle_is_waited_for(
     leave(site)
 
 
-async def test_an_api_that_is_down_is_waited_for(site: Site, emulator: Emulator) -> None:
+async def test_the_worker_waits_for_an_api_that_is_down(site: Site, emulator: Emulator) -> None:
     port = int(emulator.address.rpartition(":")[2])
     worker = await site.started()
     await emulator.stop()
@@ -85,7 +85,7 @@ async def test_an_api_that_is_down_is_waited_for(site: Site, emulator: Emulator)
     await emulator.start(port=port)
     await site.delivered()
     assert await worker.stop() == 0
-    assert site.ledger.letters() == []
+    assert site.ledger.dead_letters() == []
 
 
 async def test_retry_after_keeps_all_requests_back_for_as_long_as_it_says(
@@ -102,7 +102,7 @@ async def test_retry_after_keeps_all_requests_back_for_as_long_as_it_says(
 
 
 @pytest.mark.essential
-async def test_a_refused_key_holds_everything_until_it_is_right_again(site: Site, emulator: Emulator) -> None:
+async def test_a_rejected_key_holds_delivery_until_it_works_again(site: Site, emulator: Emulator) -> None:
     site.change_property("session.timeout.ms", 1500)
     site.change_property("max.poll.interval.ms", 1500)
     site.change("batch", max_calls=10)
@@ -117,19 +117,19 @@ async def test_a_refused_key_holds_everything_until_it_is_right_again(site: Site
     await until(lambda: emulator.traffic.total > held_at + 20)
     assert await worker.reasons() == ["UNAUTHORIZED"]
     assert (await worker.status())["totals"]["consumed"] == 501
-    assert site.ledger.letters() == []
+    assert site.ledger.dead_letters() == []
     assert site.ledger.taken == 0
     emulator.faults.clear()
     await site.delivered()
     await worker.ready()
     assert len(worker.told("partitions_assigned")) == 1
     assert await worker.stop() == 0
-    assert [each.value() for each in site.ledger.letters()] == [b"{broken"]
+    assert [each.value() for each in site.ledger.dead_letters()] == [b"{broken"]
     assert site.committed() == site.ends()
 
 
 @pytest.mark.parametrize("strict_batches", list(StrictBatches))
-async def test_a_bad_call_costs_only_itself_whatever_strict_mode_does_with_its_neighbours(
+async def test_a_bad_call_is_dead_lettered_alone_in_either_strict_mode_behaviour(
     site: Site, emulator: Emulator, strict_batches: StrictBatches
 ) -> None:
     emulator._api.strict_batches = strict_batches
@@ -139,8 +139,8 @@ async def test_a_bad_call_costs_only_itself_whatever_strict_mode_does_with_its_n
     site.produce(100)
     assert await site.run_job() == 0
     site.ledger.check()
-    (letter,) = site.ledger.letters()
-    assert letter.key() == b"k"
+    (dead_letter,) = site.ledger.dead_letters()
+    assert dead_letter.key() == b"k"
 
 
 async def test_lost_responses_cause_duplicates_and_nothing_else(site: Site, emulator: Emulator) -> None:

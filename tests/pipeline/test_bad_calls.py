@@ -27,12 +27,16 @@ async def test_a_bad_call_is_found_and_its_neighbours_keep_their_order(
     await world.settled(within=60)
     assert world.dead() == [(0, 17)]
     assert len(world.delivered()) == 39
-    letter = world.letters.letters[0]
-    assert (letter.stage, letter.reason, letter.status) == ("deliver", f"HTTP_{status}", status)
-    assert (letter.call_index, letter.rule) == (0, "rules.yaml:1")
+    dead_letter = world.dead_letters.written[0]
+    assert (dead_letter.stage, dead_letter.reason, dead_letter.status) == (
+        "deliver",
+        f"HTTP_{status}",
+        status,
+    )
+    assert (dead_letter.call_index, dead_letter.rule) == (0, "rules.yaml:1")
 
 
-async def test_the_other_calls_of_a_record_are_sent_though_one_is_refused() -> None:
+async def test_the_other_calls_of_a_record_are_sent_if_one_is_refused() -> None:
     world = World()
     world.add_calls("k", [{}, {"poison": 400}, {}, {"poison": 400}])
     world.member()
@@ -52,7 +56,7 @@ async def test_a_call_alone_with_5xx_is_given_up_while_all_others_go_on() -> Non
     assert world.dead() == []
     await world.settled(within=60)
     assert world.dead() == [(0, 0)]
-    assert world.letters.letters[0].attempts > 3
+    assert world.dead_letters.written[0].attempts > 3
 
 
 async def test_a_bad_call_that_blocks_all_others_is_found() -> None:
@@ -87,7 +91,7 @@ async def test_many_bad_calls_do_not_delay_good_ones() -> None:
     assert len(world.delivered()) == 21
 
 
-async def test_an_outage_dead_letters_nothing_however_long_it_is() -> None:
+async def test_a_long_outage_dead_letters_nothing() -> None:
     world = World()
     for number in range(10):
         world.add(f"key-{number}")

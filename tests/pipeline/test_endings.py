@@ -107,7 +107,7 @@ async def test_no_calls_of_a_partition_are_sent_while_its_revoke_waits() -> None
     assert world.broker.committed == {(TOPIC, 0): 1}
 
 
-async def test_a_revoke_does_not_wait_for_a_retry_and_what_is_revoked_is_not_tried_again() -> None:
+async def test_a_revoke_does_not_wait_for_a_retry_and_revoked_calls_are_not_retried() -> None:
     world = World(batch={"linger": "0s"}, delivery={"retry_initial": "100s", "retry_max": "100s"})
     world.add("a")
     member = world.member(in_turn(Reply(503)))
@@ -158,12 +158,12 @@ async def test_a_running_commit_does_not_affect_the_next_assignment_of_its_parti
 async def test_dead_letters_of_a_revoked_partition_are_left_to_the_next_owner() -> None:
     world = World()
     world.add(reject=True)
-    world.letters.failures = -1
+    world.dead_letters.failures = -1
     world.member()
     await at(5)
     world.broker.take_away([(TOPIC, 0)])
     await at(8)
-    world.letters.failures = 0
+    world.dead_letters.failures = 0
     await at(20)
     assert world.dead() == []
     world.broker.give_back([(TOPIC, 0)])

@@ -37,7 +37,7 @@ async def test_nothing_is_committed_past_an_unacknowledged_dead_letter() -> None
     world = World()
     world.add(reject=True)
     world.add("other")
-    world.letters.failures = -1
+    world.dead_letters.failures = -1
     member = world.member()
     await at(30)
     assert world.delivered() == ["0/1/0"]
@@ -45,7 +45,7 @@ async def test_nothing_is_committed_past_an_unacknowledged_dead_letter() -> None
     assert {"reason": "DEAD_LETTERS_REFUSED", "detail": "the broker is not available"} in (
         member.pipeline.problems()
     )
-    world.letters.failures = 0
+    world.dead_letters.failures = 0
     await world.settled()
     assert world.dead() == [(0, 0)]
 
@@ -58,7 +58,7 @@ async def test_an_ignored_record_is_committed() -> None:
     assert world.account.requests == []
 
 
-async def test_the_start_of_a_partition_is_committed_though_nothing_was_read() -> None:
+async def test_the_start_of_a_partition_is_committed_even_if_nothing_was_read() -> None:
     world = World(partitions=2)
     world.add(partition=0)
     world.member()
@@ -90,7 +90,7 @@ async def test_a_worker_that_is_cancelled_loses_nothing() -> None:
 async def test_a_worker_that_is_cancelled_does_not_wait_for_dead_letters() -> None:
     world = World()
     world.add(reject=True)
-    world.letters.seconds = 1000.0
+    world.dead_letters.seconds = 1000.0
     member = world.member()
     await at(5)
     await member.stop_at_once()
@@ -213,7 +213,7 @@ async def test_fetching_stops_at_the_bytes_allowed() -> None:
 
 async def test_records_with_a_waiting_dead_letter_count_as_bytes_in_progress() -> None:
     world = World(memory={"max_bytes": 50_000, "max_records_in_progress": 100_000})
-    world.letters.failures = -1
+    world.dead_letters.failures = -1
     world.member()
     for number in range(100):
         for _ in range(20):
@@ -221,7 +221,7 @@ async def test_records_with_a_waiting_dead_letter_count_as_bytes_in_progress() -
         await asyncio.sleep(0.1)
     await at(30)
     assert world.members[0].source.ahead < 100
-    world.letters.failures = 0
+    world.dead_letters.failures = 0
     await world.settled()
 
 

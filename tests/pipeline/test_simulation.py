@@ -182,7 +182,7 @@ class Chaos:
             case 5:
                 self.chance.choice(self.members()).source.commit_failures = self.chance.randint(1, 3)
             case 6:
-                self.world.letters.failures = self.chance.randint(1, 5)
+                self.world.dead_letters.failures = self.chance.randint(1, 5)
             case 7:
                 await self.come_and_go()
 
@@ -213,7 +213,7 @@ class Chaos:
     def calm_down(self) -> None:
         """Everything works again, and somebody is there."""
         self.weather = self.calm
-        self.world.letters.failures = 0
+        self.world.dead_letters.failures = 0
         self.world.broker.give_back(self.world.broker.logs)
         for member in self.members():
             member.source.commit_failures = 0

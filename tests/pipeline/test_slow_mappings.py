@@ -46,7 +46,7 @@ async def test_a_record_that_is_interrupted_twice_is_dead_lettered_and_costs_its
     await world.settled()
     assert world.dead() == [(0, 3), (0, 7)]
     assert sorted(world.delivered()) == [f"0/{number}/0" for number in range(10) if number not in {3, 7}]
-    (detail,) = {letter.detail for letter in world.letters.letters}
+    (detail,) = {dead_letter.detail for dead_letter in world.dead_letters.written}
     assert detail == "mapping took longer than 5 s (limits.mapping_timeout), twice."
     assert await member.stop()
 

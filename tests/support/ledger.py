@@ -36,12 +36,12 @@ class Ledger:
         text: what each event holds beside.
     """
 
-    def __init__(self, kafka: KafkaClient, emulator: Emulator, letters: str) -> None:
+    def __init__(self, kafka: KafkaClient, emulator: Emulator, dead_letters: str) -> None:
         self.produced: dict[str, list[int]] = defaultdict(list)
         self.text = TEXT
         self._kafka = kafka
         self._emulator = emulator
-        self._letters = letters
+        self._dead_letters = dead_letters
         self._n = 0
 
     def produce(self, topic: str, n: int, people: int, partitions: int) -> None:
@@ -89,7 +89,7 @@ class Ledger:
         """Where a partition ends."""
         return self._kafka.end(topic, partition)
 
-    def letters(self) -> list[Message]:
+    def dead_letters(self) -> list[Message]:
         """Everything on the dead-letter topic."""
         return [message for partition in (0, 1) for message in self._read(partition)]
 
@@ -100,7 +100,7 @@ class Ledger:
             "enable.partition.eof": True,
         }
         consumer = Consumer(properties)
-        consumer.assign([TopicPartition(self._letters, partition, 0)])
+        consumer.assign([TopicPartition(self._dead_letters, partition, 0)])
         try:
             while True:
                 message = consumer.poll(SECONDS)
@@ -113,8 +113,8 @@ class Ledger:
             consumer.close()
 
 
-def header(letter: Message, name: str) -> str | None:
+def header(dead_letter: Message, name: str) -> str | None:
     """A header of a dead letter, as text."""
-    headers: dict[str, Any] = dict(letter.headers() or [])
+    headers: dict[str, Any] = dict(dead_letter.headers() or [])
     value = headers.get(name)
     return None if value is None else bytes(value).decode()

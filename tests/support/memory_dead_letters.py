@@ -12,30 +12,30 @@ class MemoryDeadLetters:
     """Implements `ports.DeadLetters`.
 
     Attributes:
-        letters: the acknowledged dead letters, in order.
+        written: the acknowledged dead letters, in order.
         failures: how many of the next dead letters fail; -1 means all of them.
         refuse: returns why a dead letter is refused, or None.
         seconds: how long a write takes.
     """
 
     def __init__(self) -> None:
-        self.letters: list[FailedRecord] = []
+        self.written: list[FailedRecord] = []
         self.failures = 0
         self.refuse: Callable[[FailedRecord], str | None] = lambda _: None
         self.seconds = 0.0
         self.closed = False
 
-    async def write(self, letters: Sequence[FailedRecord]) -> list[str | None]:
+    async def write(self, dead_letters: Sequence[FailedRecord]) -> list[str | None]:
         await asyncio.sleep(self.seconds)
-        return [self._write_one(letter) for letter in letters]
+        return [self._write_one(dead_letter) for dead_letter in dead_letters]
 
-    def _write_one(self, letter: FailedRecord) -> str | None:
+    def _write_one(self, dead_letter: FailedRecord) -> str | None:
         if self.failures:
             self.failures -= 1
             return "the broker is not available"
-        refused = self.refuse(letter)
+        refused = self.refuse(dead_letter)
         if refused is None:
-            self.letters.append(letter)
+            self.written.append(dead_letter)
         return refused
 
     async def close(self) -> None:

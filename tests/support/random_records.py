@@ -55,7 +55,7 @@ class RandomRecords:
         headers = [self._header() for _ in range(self._rng.choice(HEADERS))]
         return RandomRecord(key, self._value(), headers, self._time())
 
-    def header_about_a_letter(self) -> tuple[bytes, bytes | None]:
+    def dead_letter_header(self) -> tuple[bytes, bytes | None]:
         """A header under one of the names that dead letters have, with anything in it."""
         digits = bytes(self._rng.choices(b"0123456789", k=self._rng.choice([1, 5, 30, 5000])))
         return self._rng.choice(NAMES), self._one_of(None, b"", digits, b"-" + digits, self._bytes(60))
@@ -92,7 +92,7 @@ class RandomRecords:
 
     def _header(self) -> tuple[bytes, bytes | None]:
         if self._rng.random() < 0.3:
-            return self.header_about_a_letter()
+            return self.dead_letter_header()
         name = self._one_of(self._bytes(20), self._bytes(5), b"person", b"n\xe4me", b"a\0b", b"")
         return name, self._one_of(None, b"", self._bytes(50), b"text")
 

@@ -72,12 +72,12 @@ class Member:
         self.source = WatchedSource(world.broker, [TOPIC])
         self.source.max_records_in_progress = settings.memory.max_records_in_progress
         self.api = ScriptedApi(world.account, settings.pipelines.timeout)
-        self.letters = world.letters
+        self.dead_letters = world.dead_letters
         loop = asyncio.get_running_loop()
         self.pipeline = Pipeline(
             self.source,
             self.api,
-            self.letters,
+            self.dead_letters,
             self._converter,
             settings,
             self.telemetry,  # type: ignore[arg-type] # takes every verb
@@ -137,7 +137,7 @@ class World:
         self.settings = Settings.model_validate(sections)
         self.broker = MemoryBroker({TOPIC: partitions})
         self.broker.on_commit = self._committed
-        self.letters = MemoryDeadLetters()
+        self.dead_letters = MemoryDeadLetters()
         batch = self.settings.batch
         self.account = Account(batch.max_bytes, batch.max_calls)
         self.members: list[Member] = []
@@ -243,7 +243,7 @@ class World:
 
     def dead(self) -> list[tuple[int, int]]:
         """Partition and offset of each dead letter."""
-        return [(each.record.partition(), each.record.offset()) for each in self.letters.letters]
+        return [(each.record.partition(), each.record.offset()) for each in self.dead_letters.written]
 
     def delivered(self) -> list[str]:
         """What was delivered, as `partition/offset/index`, in the order of first deliveries."""
@@ -269,13 +269,15 @@ class World:
             return
         assert is_dead or not any(call.get("poison") for call in event["calls"])
         good = not any(call.get("poison") for call in event["calls"])
-        assert self.may_give_up or not (is_dead and good), f"no fault of its own: {self._letters_of(record)}"
+        assert self.may_give_up or not (is_dead and good), (
+            f"no fault of its own: {self._dead_letters_of(record)}"
+        )
         for index, call in enumerate(event["calls"]):
             delivered = self.account.times[_call_id(record, index)]
             assert delivered or call.get("poison") or (self.may_give_up and is_dead), "lost"
 
-    def _letters_of(self, record: MemoryRecord) -> list[FailedRecord]:
-        return [each for each in self.letters.letters if each.record == record]
+    def _dead_letters_of(self, record: MemoryRecord) -> list[FailedRecord]:
+        return [each for each in self.dead_letters.written if each.record == record]
 
 
 def _call_id(record: Record, index: int) -> str:

@@ -24,7 +24,9 @@ json_objects = st.dictionaries(texts, json_values, max_size=4)
 
 def full_width(text: str) -> str:
     """The letters as East Asian fonts have them, in the block from U+FF01 on, and their space."""
-    wide = {ord(letter): ord(letter) + 0xFEE0 for letter in map(chr, range(ord("!"), ord("~") + 1))}
+    wide = {
+        ord(dead_letter): ord(dead_letter) + 0xFEE0 for dead_letter in map(chr, range(ord("!"), ord("~") + 1))
+    }
     return text.translate(wide | {ord(" "): 0x3000})
 
 

@@ -198,15 +198,15 @@ class Site:
         self.emulator = emulator
         self.group = f"group-{uuid.uuid4().hex[:10]}"
         self.topic = kafka.create_topic(2)
-        self.letters = kafka.create_topic(2)
-        self.ledger = Ledger(kafka, emulator, self.letters)
+        self.dead_letters = kafka.create_topic(2)
+        self.ledger = Ledger(kafka, emulator, self.dead_letters)
         self.mapping = MAPPING.format(topics=json.dumps([self.topic]))
         self.workers: list[WorkerProcess] = []
         self.settings: dict[str, dict[str, Any]] = {
             "kafka": {
                 "bootstrap_servers": kafka.servers,
                 "group_id": self.group,
-                "dead_letter_topic": self.letters,
+                "dead_letter_topic": self.dead_letters,
                 "properties": dict(PROTOCOLS[protocol]),
             },
             "pipelines": {"url": emulator.address, "api_key": "${PIPELINES_API_KEY}"},

@@ -70,11 +70,11 @@ def _replay(settings: Settings, mappings: Mappings, reader: DeadLetterReader, re
         survey = reader.survey(on_progress)
     with progress("mapping") as on_progress:
         job = Job(reader, survey, selection, mappings, on_progress, who=operator())
-        forecast = dry_run(job)
-    filters, tally = selection.filters, forecast.tally
+        tally = dry_run(job)
+    filters = selection.filters
     if filters:
         matched = tally.selected + tally.left_alone.total() - tally.left_alone[LeftAlone.NOT_SELECTED]
-        print_nothing_selected(forecast.values, filters, matched)
+        print_nothing_selected(tally.values, filters, matched)
         if not matched:
             typer.echo("0 selected")
             return False

@@ -32,7 +32,7 @@ def old_mappings(settings: Settings, path: Path, topic: str) -> Mappings:
 
 
 def print_differences(mapped: MappedRecords, old: Mappings) -> int:
-    """Print what changes for each record; returns how many today's mappings reject."""
+    """Print what changes for each record; returns how many the current mappings reject."""
     outcomes, changes, total = Outcomes(), Counter[str](), 0
     for record in mapped:
         total += 1

@@ -37,7 +37,7 @@ def run_fixtures(
         ),
     ] = None,
     update: Annotated[
-        bool, typer.Option("--update", help="Write today's results into the fixtures that differ.")
+        bool, typer.Option("--update", help="Write the current results into the fixtures that differ.")
     ] = False,
     junit: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write a JUnit report for CI servers.")

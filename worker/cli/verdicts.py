@@ -28,7 +28,7 @@ class MappedRecords:
     """Records, and what maps them.
 
     Attributes:
-        mappings: today's.
+        mappings: the current ones.
         records: read when they are asked for.
         ids: makes the message ids.
         of_kafka: whether they are records of a real topic.

@@ -11,6 +11,7 @@ import orjson
 
 from worker.core.message_id import MessageIds
 from worker.core.record_reading import read_headers
+from worker.dead_letters.consequences import Consequences
 from worker.dead_letters.dead_letter import read_dead_letter
 from worker.dead_letters.index import Index, State
 from worker.dead_letters.selection import LeftAlone
@@ -19,6 +20,7 @@ from worker.dead_letters.values import Values
 if TYPE_CHECKING:
     from worker.core.reasons import Rejected
     from worker.core.records import Converter, QueuedCall, Record, RejectedRecord
+    from worker.customerio.advice import Remark
     from worker.dead_letters.dead_letter import DeadLetter, OriginRecord
     from worker.dead_letters.selection import Selection
     from worker.mapping.mappings import Mappings
@@ -40,6 +42,10 @@ class Tally:
         ignored: of these, how many the current mapping ignores; they are resolved without a call.
         rejected: of these, how many the current mapping rejects again, by reason.
         left_alone: not replayed, by the reason why.
+        remarks: for each remark about calls that are sent, how many of them and of how many people (or groups). Those
+            about later records are complete only after a dry run, which looks at the source topics.
+        unread: the source topics that a dry run could not read, or only the newest records of, with the reason.
+        values: what the waiting dead letters have, for warnings about filters.
     """
 
     selected: int = 0
@@ -48,6 +54,9 @@ class Tally:
     ignored: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     left_alone: Counter[LeftAlone] = field(default_factory=Counter)
+    remarks: dict[Remark, tuple[int, int]] = field(default_factory=dict)
+    unread: dict[str, str] = field(default_factory=dict)
+    values: Values = field(default_factory=Values)
 
 
 class ReplayedDeadLetter:
@@ -131,7 +140,7 @@ class Forecast:
 
     Attributes:
         tally: the decisions so far.
-        values: what the waiting dead letters have, for warnings about filters.
+        consequences: what the calls of the selected dead letters do at Customer.io.
     """
 
     def __init__(
@@ -150,7 +159,7 @@ class Forecast:
         self._converters: dict[tuple[str, str], Converter | None] = {}
         self._ids: dict[str, MessageIds] = {}
         self.tally = Tally()
-        self.values = Values()
+        self.consequences = Consequences(selection.now, selection.stale_after)
 
     @property
     def is_full(self) -> bool:
@@ -168,10 +177,8 @@ class Forecast:
         letter = read_dead_letter(record, self._cluster_id)
         if letter is None or not self._is_waiting(record):
             return None
-        self.values.count(letter)
+        self.tally.values.count(letter)
         selected = self._map(letter)
-        if self.is_full and not isinstance(selected, LeftAlone):
-            selected = LeftAlone.OVER_LIMIT
         if isinstance(selected, LeftAlone):
             self.tally.left_alone[selected] += 1
             return None
@@ -193,10 +200,15 @@ class Forecast:
         calls: list[QueuedCall] = []
         rejected: list[RejectedRecord] = []
         convert([origin], calls, rejected)
-        if rejected:
+        if rejected and not self.is_full:
             return ReplayedDeadLetter(letter, origin, rejection=rejected[0][1])
-        decoded = (orjson.loads(body[:-1]) for _, body, *_ in calls)  # a queued call's body ends with a comma
-        return self._selection.after(letter, decoded) or ReplayedDeadLetter(letter, origin, calls)
+        decoded = [orjson.loads(body[:-1]) for _, body, *_ in calls]  # a queued call's body ends with a comma
+        if left_alone := self._selection.after(letter, decoded):
+            return left_alone
+        if self.is_full:
+            return LeftAlone.OVER_LIMIT
+        self.consequences.add(origin, decoded)
+        return ReplayedDeadLetter(letter, origin, calls)
 
     def _converter(self, cluster_id: str, topic: str) -> Converter | None:
         source = (cluster_id, topic)

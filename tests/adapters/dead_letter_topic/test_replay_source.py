@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.letters import CLUSTER, TOPIC, MemorySurvey, MemoryTopic, letter_record
+from tests.support.dead_letters import CLUSTER, TOPIC, MemorySurvey, MemoryTopic, dead_letter_record
 from tests.support.memory_source import MemoryRecord
 from tests.support.recorded_telemetry import RecordedTelemetry
 from worker.adapters.dead_letter_topic.replay_source import ReplayOutcome, ReplaySource
@@ -97,10 +97,10 @@ def waiting(topic: MemoryTopic) -> list[tuple[str, int]]:
     found = []
     for log in topic.logs:
         for record in log:
-            letter = read_dead_letter(record, CLUSTER)
-            if letter and survey.index.state(record.partition(), record.offset()).name == "WAITING":
-                assert letter.origin
-                found.append((letter.reason, letter.origin.offset()))
+            dead_letter = read_dead_letter(record, CLUSTER)
+            if dead_letter and survey.index.state(record.partition(), record.offset()).name == "WAITING":
+                assert dead_letter.origin
+                found.append((dead_letter.reason, dead_letter.origin.offset()))
     return found
 
 
@@ -114,13 +114,13 @@ RUNS = st.lists(
 @settings(max_examples=150, deadline=None)
 @given(LETTERS, RUNS)
 def test_interrupted_replays_lose_no_dead_letter_and_send_no_marked_one_again(
-    letters: list[tuple[int, str]], runs: list[tuple[set[str], int, int, int]]
+    dead_letters: list[tuple[int, str]], runs: list[tuple[set[str], int, int, int]]
 ) -> None:
     async def scenario() -> None:
         topic = MemoryTopic()
-        for origin, reason in letters:
-            topic.append(letter_record(origin=("orders", 0, origin), reason=reason))
-        newest = dict(letters)
+        for origin, reason in dead_letters:
+            topic.append(dead_letter_record(origin=("orders", 0, origin), reason=reason))
+        newest = dict(dead_letters)
         marked: set[int] = set()
         for reasons, times, limit, end in runs:
             run = Run(topic, Filters(reasons=frozenset(reasons)))
@@ -150,7 +150,7 @@ def test_interrupted_replays_lose_no_dead_letter_and_send_no_marked_one_again(
 
 async def test_marks_that_failed_are_written_again_at_the_next_commit() -> None:
     topic = MemoryTopic()
-    topic.append(letter_record(origin=("orders", 0, 1)))
+    topic.append(dead_letter_record(origin=("orders", 0, 1)))
     run = Run(topic, Filters())
     await run.source.open(Assigned())
     await run.take(2, 5)
@@ -167,7 +167,7 @@ async def test_marks_that_failed_are_written_again_at_the_next_commit() -> None:
 async def test_a_limit_replays_the_first_dead_letters_and_leaves_the_rest_waiting() -> None:
     topic = MemoryTopic()
     for n in range(10):
-        topic.append(letter_record(origin=("orders", 0, n)))
+        topic.append(dead_letter_record(origin=("orders", 0, n)))
     run = Run(topic, Filters(), limit=4)
     assigned = Assigned()
     await run.source.open(assigned)
@@ -183,16 +183,16 @@ class RewrittenDeadLetters:
     def __init__(self, topic: MemoryTopic) -> None:
         self._topic = topic
 
-    async def write(self, letters: Sequence[FailedRecord]) -> list[str | None]:
-        for letter in letters:
-            found = headers_of(letter, CLUSTER, replaying=True)
+    async def write(self, dead_letters: Sequence[FailedRecord]) -> list[str | None]:
+        for dead_letter in dead_letters:
+            found = headers_of(dead_letter, CLUSTER, replaying=True)
             headers = [
                 (name, each.encode() if isinstance(each, str) else each)
                 for name, each in [*found.own, *found.ours]
             ]
-            record = letter.record
+            record = dead_letter.record
             self._topic.append(MemoryRecord((TOPIC, 0), 0, record.key(), record.value(), headers))
-        return [None] * len(letters)
+        return [None] * len(dead_letters)
 
     async def close(self) -> None:
         pass
@@ -236,14 +236,14 @@ async def test_a_dead_letter_that_fails_again_is_rewritten_with_its_history_and_
 ):
     topic, api = MemoryTopic(), Api()
     for n, value in enumerate([b"bad", b"{}", b"ignored", b"bad"]):
-        topic.append(letter_record(origin=("orders", 0, n), value=value, own=[("trace", b"1")]))
+        topic.append(dead_letter_record(origin=("orders", 0, n), value=value, own=[("trace", b"1")]))
     run = await replayed(topic, api)
     assert len(api.bodies) == 1
     assert run.source.marked == {ReplayOutcome.SENT: 3, ReplayOutcome.IGNORED: 1}
     assert waiting(topic) == [("MAPPER_FAILED", 0), ("MAPPER_FAILED", 3)]
-    again = [letter for each in topic.logs[0][4:] if (letter := read_dead_letter(each, CLUSTER))]
-    assert [letter.replays for letter in again] == [1, 1]
-    assert all(letter.rule == "rules.yaml:1" for letter in again)
+    again = [dead_letter for each in topic.logs[0][4:] if (dead_letter := read_dead_letter(each, CLUSTER))]
+    assert [dead_letter.replays for dead_letter in again] == [1, 1]
+    assert all(dead_letter.rule == "rules.yaml:1" for dead_letter in again)
     await replayed(topic, api, max_replays=2)
     assert {each.replays for each in map_waiting(topic)} == {2}
     capped = await replayed(topic, api, max_replays=2)
@@ -253,12 +253,12 @@ async def test_a_dead_letter_that_fails_again_is_rewritten_with_its_history_and_
 
 async def test_a_call_refused_again_is_rewritten_and_a_topic_without_a_mapping_is_left_alone() -> None:
     topic, api = MemoryTopic(), Api()
-    topic.append(letter_record(origin=("orders", 0, 1), reason="HTTP_400"))
-    topic.append(letter_record(origin=("gone", 0, 1)))
+    topic.append(dead_letter_record(origin=("orders", 0, 1), reason="HTTP_400"))
+    topic.append(dead_letter_record(origin=("gone", 0, 1)))
     api.status = 400
     run = await replayed(topic, api)
     assert run.forecast.tally.left_alone == {LeftAlone.NOT_MAPPED: 1}
-    assert [(letter.reason, letter.replays) for letter in map_waiting(topic)] == [
+    assert [(dead_letter.reason, dead_letter.replays) for dead_letter in map_waiting(topic)] == [
         ("MISSING_ID", 0),
         ("HTTP_400", 1),
     ]
@@ -267,26 +267,28 @@ async def test_a_call_refused_again_is_rewritten_and_a_topic_without_a_mapping_i
 def map_waiting(topic: MemoryTopic) -> list[Any]:
     """The waiting dead letters."""
     survey = MemorySurvey(topic)
-    letters = [read_dead_letter(record, CLUSTER) for log in topic.logs for record in log]
+    dead_letters = [read_dead_letter(record, CLUSTER) for log in topic.logs for record in log]
     return [
         each
-        for each in letters
+        for each in dead_letters
         if each and survey.index.state(each.record.partition(), each.record.offset()).name == "WAITING"
     ]
 
 
 @given(st.lists(st.tuples(st.sampled_from(REASONS), st.integers(0, 1000)), min_size=1))
 def test_a_group_has_the_number_and_the_first_and_last_failure_of_its_dead_letters(
-    letters: list[tuple[str, int]],
+    dead_letters: list[tuple[str, int]],
 ) -> None:
     summary = Summary(now=2000.0)
-    for offset, (reason, at) in enumerate(letters):
-        letter = read_dead_letter(letter_record(offset, reason=reason, failed_at=float(at)), CLUSTER)
-        assert letter
-        summary.count(letter)
-    assert summary.total == sum(summary.ages.values()) == summary.ages["under 1h"] == len(letters)
+    for offset, (reason, at) in enumerate(dead_letters):
+        dead_letter = read_dead_letter(
+            dead_letter_record(offset, reason=reason, failed_at=float(at)), CLUSTER
+        )
+        assert dead_letter
+        summary.count(dead_letter)
+    assert summary.total == sum(summary.ages.values()) == summary.ages["under 1h"] == len(dead_letters)
     for cause, group in summary.largest_first():
-        times = [at for reason, at in letters if reason == cause.reason]
+        times = [at for reason, at in dead_letters if reason == cause.reason]
         assert (group.count, group.first, group.last) == (len(times), min(times), max(times))
-        newest = letters[int(group.example.rpartition(":")[2])]
+        newest = dead_letters[int(group.example.rpartition(":")[2])]
         assert newest == (cause.reason, max(times))

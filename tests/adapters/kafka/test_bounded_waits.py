@@ -52,7 +52,7 @@ def test_a_response_that_never_comes_is_a_timeout() -> None:
     assert raised.value.args[0].code() == KafkaError._TIMED_OUT
 
 
-def test_a_check_of_the_dead_letter_topic_ends_though_its_settings_never_come(
+def test_a_check_of_the_dead_letter_topic_times_out_without_its_settings(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(topic_checks, "make_admin", lambda _: SilentAdmin())

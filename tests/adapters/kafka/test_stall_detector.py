@@ -26,7 +26,7 @@ def test_a_partition_at_its_end_is_not_stalled_even_behind_transaction_markers()
     assert detector.judge(LATER, [PARTITION], {PARTITION: 7}) == []
 
 
-def test_time_without_room_does_not_count() -> None:
+def test_time_with_memory_full_does_not_count() -> None:
     detector = StallDetector()
     detector.look(0, {PARTITION: 5}, busy=False)
     detector.no_room()

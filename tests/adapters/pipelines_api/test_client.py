@@ -133,7 +133,7 @@ async def test_every_status_is_passed_on(status: int) -> None:
         (http_faults.raw(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n"), "protocol"),
     ],
 )
-async def test_no_whole_answer_is_status_0_and_what_happened(
+async def test_an_incomplete_response_is_status_0_with_the_error(
     answer: http_faults.Answer, failure: str
 ) -> None:
     assert await answer_to(answer, timeout=0.3) == Response(status=0, failure=failure)

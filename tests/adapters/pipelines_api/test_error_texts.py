@@ -120,7 +120,7 @@ def test_a_page_is_reported_in_plain_text() -> None:
         ("line\nbreak\x1b[31m", "line break [31m"),
     ],
 )
-def test_what_was_sent_is_redacted_and_the_apis_own_words_stay(error: str, redacted: str) -> None:
+def test_sent_values_are_redacted_and_the_apis_own_words_kept(error: str, redacted: str) -> None:
     assert said(error) == (redacted,)
 
 
@@ -152,7 +152,7 @@ def test_an_answer_nested_without_end_has_no_errors() -> None:
 @pytest.mark.parametrize(
     ("text", "json"), [(b"", True), (b"\n", True), (b"{}", True), (b"<p>", False), (b"\xff", False)]
 )
-def test_json_is_what_the_api_says_and_nothing_else(text: bytes, json: bool) -> None:  # noqa: FBT001 - a column
+def test_json_is_the_apis_response_and_nothing_else(text: bytes, json: bool) -> None:  # noqa: FBT001 - a column
     assert is_json(text) is json
 
 

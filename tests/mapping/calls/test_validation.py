@@ -92,7 +92,7 @@ def test_a_blank_id_is_left_out_where_the_other_is_there(value: str | None) -> N
 
 @pytest.mark.parametrize("field", ["userId", "anonymousId", "groupId"])
 @pytest.mark.parametrize("value", [1, 1.0, True, ["u1"]])
-def test_in_a_call_that_comes_whole_a_number_is_no_id(field: str, value: object) -> None:
+def test_in_a_mappers_dict_a_number_is_not_an_id(field: str, value: object) -> None:
     call = {"type": "group", "userId": "u1", "anonymousId": "a1", "groupId": "g1"}
     assert reason_of(call | {field: value}) == "INVALID_ID"
 

@@ -168,7 +168,7 @@ NO_NUMBERS = [
 
 
 @pytest.mark.parametrize("text", [*NO_NUMBERS, "05", "-05", "", " 5", "5\n", "1 000"])
-def test_text_that_is_no_number_in_json_is_null(text: str) -> None:
+def test_text_that_is_not_a_json_number_becomes_null(text: str) -> None:
     assert outcome("to_number(a)", a=text) is None
 
 
@@ -178,7 +178,7 @@ def test_text_that_is_a_number_in_json_is_that_number(text: str) -> None:
 
 
 @given(text=st.text("0123456789+-.eE_ ", max_size=6))
-def test_to_number_takes_what_json_takes(text: str) -> None:
+def test_to_number_accepts_json_numbers(text: str) -> None:
     try:
         number = json.loads(text) if text == text.strip() else None
     except ValueError:
@@ -196,7 +196,7 @@ def test_to_string_is_the_librarys(value: Any) -> None:
     assert outcome("to_string(a)", a=value) == jmespath.search("to_string(a)", {"a": value})
 
 
-def test_a_failure_never_quotes_the_value() -> None:
+def test_an_error_does_not_quote_the_value() -> None:
     with pytest.raises(ExpressionFailed) as failure:
         functions.epoch_seconds("secret@example.com")
     assert "secret" not in str(failure.value)

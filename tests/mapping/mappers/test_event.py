@@ -75,7 +75,7 @@ def test_an_attribute_set_by_a_mapper_stays() -> None:
 
 
 @pytest.mark.parametrize("event", [of_record(), Event({})], ids=["of a record", "made by hand"])
-def test_there_is_no_attribute_of_another_name(event: Event) -> None:
+def test_other_attribute_names_do_not_exist(event: Event) -> None:
     with pytest.raises(AttributeError, match="'Event' object has no attribute 'vaule'"):
         event.vaule  # type: ignore[attr-defined]  # noqa: B018 - reading is what is tested
     assert not hasattr(event, "__iter__")

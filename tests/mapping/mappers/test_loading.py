@@ -116,7 +116,7 @@ def test_a_record_becomes_at_most_256_calls(count: int) -> None:
         assert rejection(lambda _: [TRACK] * count).reason == "TOO_MANY_CALLS"
 
 
-def test_a_generator_that_never_ends_is_stopped() -> None:
+def test_an_endless_generator_is_stopped() -> None:
     assert rejection(lambda _: itertools.repeat(TRACK)).reason == "TOO_MANY_CALLS"
 
 

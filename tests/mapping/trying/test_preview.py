@@ -152,7 +152,7 @@ def test_an_outcome_in_the_middle_of_a_line_cannot_be_updated(mappings: Mappings
         ("- {topic: t, event: {}, ignored: true, headers: {a: 1}}", "1:49", "names with texts"),
     ],
 )
-def test_a_wrong_fixture_file_is_told_with_its_place(text: str, place: str, message: str) -> None:
+def test_an_invalid_fixture_file_is_reported_with_its_position(text: str, place: str, message: str) -> None:
     with pytest.raises(ConfigError) as raised:
         read_fixtures(text, "f.yaml")
     assert any(

@@ -183,7 +183,7 @@ def test_unreadable_headers_end_the_trying() -> None:
         ("`null`", None),
     ],
 )
-def test_what_an_event_does_not_have_is_named(expression: str, said: str | None) -> None:
+def test_fields_that_an_event_does_not_have_are_named(expression: str, said: str | None) -> None:
     event = {"type": "a", "customer": {"id": "c"}, "none": None}
     assert missing_part(parse_expression(expression), event, {"headers": {}}) == said
 

@@ -114,6 +114,13 @@ class Expression:
         return self._write(code, self.condition, event, kafka)
 
     def _write(self, code: Code, lowered: ir.Node, event: str, kafka: str) -> str:
-        if text_length.makes_text(self.node):
+        if _makes_text(self.node):
             code.line(f"{code.constant(text_length.begin, 'begin')}()")
         return write(code, lowered, event, kafka if self.uses_kafka else "None")
+
+
+def _makes_text(node: Node) -> bool:
+    """Whether an expression calls a function that counts the text it makes."""
+    if node["type"] == "function_expression" and node["value"] in text_length.MAKES_TEXT:
+        return True
+    return node["type"] != "slice" and any(map(_makes_text, node["children"]))

@@ -57,7 +57,8 @@ def parse(text: str, *, positions: bool = False) -> Node:
         text: the expression.
         positions: whether each node has the key `start`: an index into the text, of the operator where the node has
             one, of the node's first character otherwise. A chain of `||` or `&&` also has `operators`, the index of
-            each operator; a field that is written in double quotes has `quoted`.
+            each operator; a field that is written in double quotes has `quoted`; what stands in parentheses has
+            `grouped`.
 
     Raises:
         ExpressionError: with the position of the fault.
@@ -204,6 +205,9 @@ class _PositionedParser(_Parser):
 
     def _token_nud_quoted_identifier(self, token: dict[str, Any]) -> Node:
         return {**super()._token_nud_quoted_identifier(token), "quoted": True}
+
+    def _token_nud_lparen(self, token: dict[str, Any]) -> Node:
+        return {**super()._token_nud_lparen(token), "grouped": True}
 
 
 _NO_OPERATORS = frozenset({"dot", "lparen", "lbracket", "filter", "flatten"})

@@ -6,12 +6,9 @@ The length is computed before the text is made: replacing each character of a 60
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from worker.mapping.expressions.failures import ExpressionFailed
-
-if TYPE_CHECKING:
-    from worker.mapping.expressions.parser import Node
 
 MAX_LENGTH = 1_000_000
 """Characters: the default of `limits.text_length`, thirty times what a call may hold."""
@@ -71,10 +68,3 @@ def json_length(value: Any) -> int:
         else:
             length += 1
     return length
-
-
-def makes_text(node: Node) -> bool:
-    """Whether an expression calls a function that calls `check`."""
-    if node["type"] == "function_expression" and node["value"] in MAKES_TEXT:
-        return True
-    return node["type"] != "slice" and any(map(makes_text, node["children"]))

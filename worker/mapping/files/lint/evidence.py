@@ -1,174 +1,30 @@
-"""What the fixtures contradict: types that a field never has, names that none of them has, values that `||` replaces.
-
-Every fixture of the file's topics goes through the rules as a record would: each `when` is evaluated until one is
-true, and all other expressions of that rule are. What each node was evaluated on is kept.
-"""
+"""What the fixtures contradict: types that a field never has, misspelt names, values that `||` replaces."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Any
 
-from jmespath.exceptions import JMESPathTypeError
-
-from worker.documents.document import Document
 from worker.documents.problems import Problem
 from worker.mapping.expressions import functions
-from worker.mapping.expressions.failures import ExpressionFailed, Mismatch
-from worker.mapping.expressions.interpreter import Interpreter, without_kafka
 from worker.mapping.expressions.parser import Node
 from worker.mapping.files.lint import uses
 from worker.mapping.files.lint.misspelt import misspelt
 from worker.mapping.files.lint.names import path_text
-from worker.mapping.files.lint.spots import Spot, first_character, rules_of, walk
+from worker.mapping.files.lint.spots import Spot, first_character, walk
+from worker.mapping.files.lint.values import TYPE_NAMES, kind_of
+from worker.mapping.files.lint.watching import Watched
+
+OBJECTS = frozenset({"traits", "properties", "context", "integrations"})
+"""Fields of calls that are objects."""
 
 SHORTEST_TEXT = 5
 """Characters of a text in a comparison from which on a near one in a fixture is taken for what was meant."""
 
-_TYPES = {
-    str: "a string",
-    bool: "a boolean",
-    int: "a number",
-    float: "a number",
-    list: "a list",
-    dict: "an object",
-}
-
-
-@dataclass(slots=True)
-class Watched:
-    """What nodes were evaluated on, by the node's identity.
-
-    Attributes:
-        objects: for a field, the objects that it was looked up in.
-        others: for a field, the other values that it was asked of.
-        sides: for a comparison, the values of its sides.
-        operands: for `||`, the values of each operand that was evaluated, by its position.
-        joined: for `join`, its lists.
-        refused: for a function, the types of the arguments that it could not take, none of them null.
-        worked: the functions that had a result.
-        parts: for `[...]`, the values other than null that it was asked of.
-        calls: for `starts_with`, `ends_with` and `contains`, their arguments.
-        texts: every literal text of the file's expressions.
-    """
-
-    objects: defaultdict[int, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
-    others: defaultdict[int, list[Any]] = field(default_factory=lambda: defaultdict(list))
-    sides: defaultdict[int, list[tuple[Any, Any]]] = field(default_factory=lambda: defaultdict(list))
-    operands: defaultdict[tuple[int, int], list[Any]] = field(default_factory=lambda: defaultdict(list))
-    joined: defaultdict[int, list[Any]] = field(default_factory=lambda: defaultdict(list))
-    refused: defaultdict[int, list[list[str]]] = field(default_factory=lambda: defaultdict(list))
-    worked: set[int] = field(default_factory=set)
-    parts: defaultdict[int, list[Any]] = field(default_factory=lambda: defaultdict(list))
-    calls: defaultdict[int, list[tuple[Any, Any]]] = field(default_factory=lambda: defaultdict(list))
-    texts: frozenset[str] = frozenset()
-
-
-class _Watching(Interpreter):
-    """Evaluates an expression, and keeps what its nodes were evaluated on."""
-
-    def __init__(self, kafka: dict[str, Any], watched: Watched) -> None:
-        super().__init__(kafka)
-        self._watched = watched
-
-    def visit_field(self, node: Node, value: Any) -> Any:
-        if isinstance(value, dict):
-            self._watched.objects[id(node)].append(value)
-        elif value is not None:
-            self._watched.others[id(node)].append(value)
-        return super().visit_field(node, value)
-
-    def visit_index(self, node: Node, value: Any) -> Any:
-        if value is not None:
-            self._watched.parts[id(node)].append(value)
-        return super().visit_index(node, value)
-
-    def visit_slice(self, node: Node, value: Any) -> Any:
-        if value is not None:
-            self._watched.parts[id(node)].append(value)
-        return super().visit_slice(node, value)
-
-    def visit_comparator(self, node: Node, value: Any) -> Any:
-        left, right = (self.visit(child, value) for child in node["children"])
-        self._watched.sides[id(node)].append((left, right))
-        return super().visit_comparator(node, value)
-
-    def visit_or_expression(self, node: Node, value: Any) -> Any:
-        result = None
-        for index, child in enumerate(node["children"]):
-            result = self.visit(child, value)
-            self._watched.operands[id(node), index].append(result)
-            if self._is_true(result):
-                break
-        return result
-
-    def visit_function_expression(self, node: Node, value: Any) -> Any:
-        arguments = [
-            None if child["type"] == "expref" else self.visit(child, value) for child in node["children"]
-        ]
-        if node["value"] == "join":
-            self._watched.joined[id(node)].append(arguments[1])
-        elif node["value"] in uses.TESTS:
-            self._watched.calls[id(node)].append((arguments[0], arguments[1]))
-        given = [kind for kind in map(_kind, arguments) if kind]
-        try:
-            result = super().visit_function_expression(node, value)
-        except (Mismatch, JMESPathTypeError):
-            if len(given) == len(arguments):
-                self._watched.refused[id(node)].append(given)
-            raise
-        self._watched.worked.add(id(node))
-        return result
-
-
-def watch(
-    document: Document, spots: Sequence[Spot], records: Sequence[tuple[dict[str, Any] | None, dict[str, Any]]]
-) -> Watched:
-    """Map the events as far as rules and expressions go.
-
-    Args:
-        document: the mapping file.
-        spots: its expressions.
-        records: the event, None for a tombstone, and `_kafka` of each record of its topics.
-    """
-    every = (node["value"] for spot in spots for node in walk(spot.node) if node["type"] == "literal")
-    watched = Watched(texts=frozenset(value for value in every if isinstance(value, str)))
-    for event, kafka in records:
-        for index, rule in rules_of(document):
-            when = [spot for spot in spots if spot.rule == index and spot.is_condition]
-            if not _matches(rule, when, event, kafka, watched):
-                continue
-            for spot in spots:
-                if spot.rule == index and not spot.is_condition:
-                    _evaluate(spot, event, kafka, watched)
-            break
-    return watched
-
-
-def _matches(
-    rule: dict[str, Any],
-    when: list[Spot],
-    event: dict[str, Any] | None,
-    kafka: dict[str, Any],
-    watched: Watched,
-) -> bool:
-    if "when" not in rule:
-        return event is not None
-    value = _evaluate(when[0], event, kafka, watched) if when else None
-    return bool(value) or (value == 0 and value is not False)
-
-
-def _evaluate(spot: Spot, event: dict[str, Any] | None, kafka: dict[str, Any], watched: Watched) -> Any:
-    try:
-        return _Watching(kafka, watched).visit(spot.node, without_kafka(event or {}))
-    except (Mismatch, ExpressionFailed, RecursionError):
-        return None
-
 
 def evidence_findings(spot: Spot, watched: Watched) -> Iterator[Problem]:
     """The findings of one expression."""
+    yield from _no_object(spot, watched.results[id(spot.node)])
     for node in walk(spot.node):
         match node["type"]:
             case "field":
@@ -186,7 +42,23 @@ def evidence_findings(spot: Spot, watched: Watched) -> Iterator[Problem]:
                 yield from _replaced(spot, node, watched)
             case "function_expression":
                 yield from _refused(spot, node, watched)
-                yield from uses.looked_for(spot, node, watched.calls[id(node)])
+                if node["value"] in uses.TESTS:
+                    yield from uses.looked_for(spot, node, watched.calls[id(node)])
+
+
+def _no_object(spot: Spot, results: list[Any]) -> Iterator[Problem]:
+    """`traits: customer.email`, where that is no object in any fixture."""
+    if not spot.is_field or spot.path[-1] not in OBJECTS:
+        return
+    kinds = {kind_of(value) for value in results if value is not None}
+    if kinds and not any(isinstance(value, dict) for value in results):
+        name = spot.path[-1]
+        key = spot.text.rpartition(".")[2].strip()
+        hint = f"write {name}: {{{key}: {spot.text.strip()}}}" if path_text(spot.node) else None
+        message = (
+            f"`{name}` must be an object, and this is {' or '.join(sorted(map(str, kinds)))} in the fixtures"
+        )
+        yield spot.warning(message, first_character(spot.node), hint)
 
 
 def _misspelt(spot: Spot, node: Node, objects: list[dict[str, Any]]) -> Iterator[Problem]:
@@ -196,13 +68,6 @@ def _misspelt(spot: Spot, node: Node, objects: list[dict[str, Any]]) -> Iterator
     meant = next((key for each in objects for key in each if misspelt(name, key)), None)
     if meant is not None:
         yield spot.warning(f"no fixture has '{name}' here", node["start"], f"did you mean '{meant}'?")
-
-
-def _kind(value: Any) -> str | None:
-    """A value's type in words, with that of a list's items; None for null."""
-    if isinstance(value, list) and value and type(value[0]) in _TYPES:
-        return f"a list of {_TYPES[type(value[0])].partition(' ')[2]}s"
-    return _TYPES.get(type(value))
 
 
 def _of_a_list(spot: Spot, node: Node, watched: Watched) -> Iterator[Problem]:
@@ -244,7 +109,7 @@ def _without_quotes(spot: Spot, node: Node, sides: list[tuple[Any, Any]]) -> Ite
 
 def _never_that_type(spot: Spot, node: Node, sides: list[tuple[Any, Any]]) -> Iterator[Problem]:
     kinds = {
-        (_TYPES[type(left)], _TYPES[type(right)])
+        (TYPE_NAMES[type(left)], TYPE_NAMES[type(right)])
         for left, right in sides
         if left is not None and right is not None
     }
@@ -261,7 +126,7 @@ def _never_that_type(spot: Spot, node: Node, sides: list[tuple[Any, Any]]) -> It
     if _compared_types(spot.node, path_text(node["children"][1 - position])) & set(found):
         return  # the mapping expects either type
     value = literal["value"]
-    message = f"compared with {_TYPES[type(value)]}, but in the fixtures it is {' or '.join(found)}"
+    message = f"compared with {TYPE_NAMES[type(value)]}, but in the fixtures it is {' or '.join(found)}"
     yield spot.warning(message, node["start"], _as_type(value, found[0]))
 
 
@@ -269,10 +134,10 @@ def _compared_types(tree: Node, path: str | None) -> set[str]:
     """The types of the literals that an expression compares a path with."""
     comparisons = [node["children"] for node in walk(tree) if node["type"] == "comparator"] if path else []
     return {
-        _TYPES[type(literal["value"])]
+        TYPE_NAMES[type(literal["value"])]
         for left, right in comparisons
         for side, literal in ((left, right), (right, left))
-        if path_text(side) == path and literal["type"] == "literal" and type(literal["value"]) in _TYPES
+        if path_text(side) == path and literal["type"] == "literal" and type(literal["value"]) in TYPE_NAMES
     }
 
 
@@ -314,17 +179,18 @@ def _is_same(left: Any, right: Any) -> bool:
 
 def _refused(spot: Spot, node: Node, watched: Watched) -> Iterator[Problem]:
     """A call that no fixture's values fit: the whole expression is null then."""
-    joined = list(_joined(spot, node, watched.joined[id(node)]))
+    joined = list(_joined(spot, node, watched.calls[id(node)]))
     yield from joined
     if watched.refused[id(node)] and id(node) not in watched.worked and not joined:
-        given = ", ".join(watched.refused[id(node)][0])
+        given = ", ".join(str(kind_of(each)) for each in watched.refused[id(node)][0])
         message = (
             f"{node['value']}() is given {given} in the fixtures, which it does not take: the result is null"
         )
         yield spot.warning(message, node["start"])
 
 
-def _joined(spot: Spot, node: Node, lists: list[Any]) -> Iterator[Problem]:
+def _joined(spot: Spot, node: Node, calls: list[list[Any]]) -> Iterator[Problem]:
+    lists = [arguments[1] for arguments in calls] if node["value"] == "join" else []
     items = [item for each in lists if isinstance(each, list) for item in each]
     if any(type(item) in (int, float) for item in items):
         known = functions.arity("concat") is not None

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from worker.documents.document import Document
 from worker.documents.problems import Problem
-from worker.mapping.files.lint import conditions, constants, evidence, literals, names, starts
+from worker.mapping.files.lint import conditions, constants, evidence, ids, literals, names, operators, starts
+from worker.mapping.files.lint.samples import Sample
 from worker.mapping.files.lint.spots import Spot, spots, topics_of
+from worker.mapping.files.lint.watching import Watched, watch
 from worker.mapping.files.topics import matches
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A fixture's record, as rules see it.
-
-    Attributes:
-        topic: the record's topic.
-        event: its value; None for a tombstone.
-        kafka: what `_kafka` is.
-    """
-
-    topic: str
-    event: dict[str, Any] | None
-    kafka: dict[str, Any]
 
 
 def findings(documents: Sequence[Document], samples: Sequence[Sample]) -> list[Problem]:
@@ -45,7 +31,8 @@ def _of_file(document: Document, samples: Sequence[Sample]) -> Iterator[Problem]
     known = frozenset(name for sample in own for name in _names(sample.event))
     every = spots(document)
     yield from literals.event_names(document, every, own)
-    watched = evidence.watch(document, every, [(sample.event, sample.kafka) for sample in own])
+    yield from ids.id_findings(document, every)
+    watched = watch(document, every, [(sample.event, sample.kafka) for sample in own])
     for spot in every:
         yield from _of_spot(spot, topics, known, watched, [sample.event for sample in own])
 
@@ -54,22 +41,24 @@ def _of_spot(
     spot: Spot,
     topics: list[str],
     known: frozenset[str],
-    watched: evidence.Watched,
+    watched: Watched,
     events: Sequence[dict[str, Any] | None],
 ) -> Iterator[Problem]:
     """The findings of one expression. What is plain from its text alone explains what else would be found."""
     plain = [
         *names.name_findings(spot, known, has_samples=bool(events)),
         *literals.literal_words(spot, known),
-        *names.negation_findings(spot),
-        *names.default_findings(spot),
-        *names.pipe_findings(spot),
+        *operators.negation_findings(spot),
+        *operators.default_findings(spot),
+        *operators.pipe_findings(spot),
+        *operators.precedence_findings(spot),
+        *operators.list_findings(spot),
         *starts.start_findings(spot, known, events),
         *constants.constant_findings(spot),
     ]
     plain = plain or list(conditions.condition_findings(spot, topics))
     plain = plain or list(evidence.evidence_findings(spot, watched))
-    yield from plain or literals.quoted_paths(spot, events)
+    yield from plain or literals.quoted_paths(spot, watched, events)
 
 
 def _is_of(name: str, topic: str) -> bool:

@@ -40,7 +40,7 @@ def part_of_a_text(spot: Spot, node: Node, values: Sequence[Any]) -> Iterator[Pr
         yield spot.warning(message, first_character(node), hint)
 
 
-def looked_for(spot: Spot, node: Node, calls: Sequence[tuple[Any, Any]]) -> Iterator[Problem]:
+def looked_for(spot: Spot, node: Node, calls: Sequence[Sequence[Any]]) -> Iterator[Problem]:
     """`starts_with('+49', number)`, and `contains(tags, vip)` without quotes.
 
     Args:

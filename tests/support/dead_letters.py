@@ -25,7 +25,7 @@ FAILED_AT = 1_795_269_600.25
 RecordHeaders = list[tuple[str, bytes | None]]
 
 
-def letter_record(
+def dead_letter_record(
     offset: int = 0,
     partition: int = 0,
     *,
@@ -42,8 +42,8 @@ def letter_record(
 ) -> MemoryRecord:
     """A record of the dead-letter topic, with the headers that the worker writes."""
     source = MemoryRecord(origin[:2], origin[2], key, value, [*own], millis)
-    letter = FailedRecord(source, stage, reason, "a sentence", failed_at, **why)
-    found = headers_of(letter, CLUSTER, replaying=False)
+    dead_letter = FailedRecord(source, stage, reason, "a sentence", failed_at, **why)
+    found = headers_of(dead_letter, CLUSTER, replaying=False)
     headers = _as_bytes([*found.own, *found.ours])
     headers = [
         ("dlq.replays", b"%d" % replays) if name == "dlq.replays" else (name, each) for name, each in headers
@@ -69,9 +69,9 @@ def records_of_mark(mark: Mark) -> list[MemoryRecord]:
 
 def read(record: Record) -> DeadLetter:
     """Read a record as a dead letter."""
-    letter = read_dead_letter(record, CLUSTER)
-    assert letter is not None
-    return letter
+    dead_letter = read_dead_letter(record, CLUSTER)
+    assert dead_letter is not None
+    return dead_letter
 
 
 def _as_bytes(headers: Sequence[tuple[str, str | bytes | None]]) -> RecordHeaders:
