@@ -16,7 +16,7 @@ from worker.cli.dlq_options import (
     filters,
     rate,
 )
-from worker.cli.helping import HelpGroup, examples
+from worker.cli.helping import HelpCommand, HelpGroup, examples
 from worker.cli.options import ConfigOption, chosen_config, coordinates
 
 HANDLE = "TOPIC:PARTITION:OFFSET"
@@ -28,17 +28,18 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     help="List dead letters, show why they failed, and send them again or mark them as resolved.",
-    epilog=examples("pipelines-worker dlq list"),
+    epilog=examples("dlq list"),
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
 @app.command(
-    "list",
+    cls=HelpCommand,
+    name="list",
     epilog=examples(
-        "pipelines-worker dlq list",
-        "pipelines-worker dlq list --since 2h --json",
-        "pipelines-worker dlq list --resolved",
+        "dlq list",
+        "dlq list --since 2h --json",
+        "dlq list --resolved",
     ),
 )
 def list_dead_letters(
@@ -66,10 +67,11 @@ def list_dead_letters(
 
 
 @app.command(
-    "show",
+    cls=HelpCommand,
+    name="show",
     epilog=examples(
-        "pipelines-worker dlq show customerio.dead-letters:3:1042",
-        "pipelines-worker dlq show orders:3:77812 --reveal",
+        "dlq show customerio.dead-letters:3:1042",
+        "dlq show orders:3:77812 --reveal",
     ),
 )
 def show_dead_letter(
@@ -96,11 +98,12 @@ def show_dead_letter(
 
 
 @app.command(
-    "resolve",
+    cls=HelpCommand,
+    name="resolve",
     epilog=examples(
-        "pipelines-worker dlq resolve customerio.dead-letters:3:1042 --note 'test data'",
-        "pipelines-worker dlq resolve --reason INVALID_JSON --until 7d --yes",
-        "pipelines-worker dlq resolve --undo customerio.dead-letters:3:1042",
+        "dlq resolve customerio.dead-letters:3:1042 --note test",
+        "dlq resolve --reason INVALID_JSON --until 7d --yes",
+        "dlq resolve --undo customerio.dead-letters:3:1042",
     ),
 )
 def resolve_dead_letters(
@@ -144,11 +147,12 @@ def resolve_dead_letters(
 
 
 @app.command(
-    "replay",
+    cls=HelpCommand,
+    name="replay",
     epilog=examples(
-        "pipelines-worker dlq replay --dry-run --reason MISSING_ID",
-        "pipelines-worker dlq replay --reason MISSING_ID --limit 10",
-        "pipelines-worker dlq replay --reason MISSING_ID --rate 20/s --yes",
+        "dlq replay --dry-run --reason MISSING_ID",
+        "dlq replay --reason MISSING_ID --limit 10",
+        "dlq replay --reason MISSING_ID --rate 20/s --yes",
     ),
 )
 def replay_dead_letters(

@@ -13,7 +13,7 @@ import typer
 from worker.adapters.dead_letter_topic.reader import DeadLetterReader, open_dead_letters
 from worker.cli.dlq_options import progress
 from worker.cli.dlq_words import plural, print_nothing_selected
-from worker.cli.lines import print_line, width_of
+from worker.cli.lines import print_line, width_of, wrapped
 from worker.cli.options import load
 from worker.cli.relative_times import ago
 from worker.dead_letters.index import Counts, State
@@ -26,6 +26,9 @@ from worker.pipeline.ports import SourceFailed
 
 _INDENT = 9
 """Where the second line of a group begins: below its reason."""
+
+_REASON_CHARS = 20
+"""The width of the column of reasons: that of the worker's own. Mappers may have longer ones."""
 
 
 @dataclass(slots=True)
@@ -129,7 +132,7 @@ def _print(listing: Listing) -> None:
     if not groups:
         return
     ages = ", ".join(f"{n:,} {name}" for name, n in listing.summary.ages.items() if n)
-    print_line(f"Failed: {ages}.")
+    print_line(f"Age: {ages}.")
     _print_groups(groups)
     for reason in dict.fromkeys(cause.reason for cause, _ in groups):
         entry = entry_for(reason)
@@ -138,31 +141,41 @@ def _print(listing: Listing) -> None:
 
 
 def _print_groups(groups: list[tuple[Cause, Group]]) -> None:
-    now = time.time()
-    reasons = max(6, *(len(cause.reason) for cause, _ in groups))
-    typer.secho(f"\n{'count':>7}  {'reason':<{reasons}}  stage     newest      oldest", bold=True)
+    now, width = time.time(), width_of()
+    reasons = min(_REASON_CHARS, max(6, *(len(cause.reason) for cause, _ in groups)))
+    head = f"{'count':>7}  {'reason':<{reasons}}  stage     newest      oldest      topic"
+    typer.secho(f"\n{head}", bold=True)
     for cause, group in groups:
-        newest, oldest = ago(now - group.last), ago(now - group.first)
-        first = f"{group.count:>7,}  {cause.reason:<{reasons}}  {cause.stage:<8}  {newest:<10}  {oldest}"
-        print_line(first)
-        print_words([group.example, f"topic {cause.topic}", *([f"rule {cause.rule}"] if cause.rule else [])])
+        for line in _group_lines(cause, group, reasons, now, width):
+            typer.echo(line)
         if group.replayed:
             print_line(f"{group.replayed:,} failed again in a replay", _INDENT)
         if group.resolution is not None:
             print_line(_resolution(group.resolution, now), _INDENT)
 
 
-def print_words(parts: list[str]) -> None:
-    """Print parts in one line if they fit, otherwise each that does not fit on a line of its own; none is folded."""
-    width = width_of()
-    line = " " * _INDENT + parts[0]
-    for part in parts[1:]:
-        if width is not None and len(line) + 2 + len(part) > width:
-            typer.echo(line)
-            line = " " * _INDENT + part
+def _group_lines(cause: Cause, group: Group, reasons: int, now: float, width: int | None) -> list[str]:
+    """Usually two lines: the counts and times, then the newest dead letter. No name is folded."""
+    newest, oldest = ago(now - group.last), ago(now - group.first)
+    first = f"{group.count:>7,}  {cause.reason:<{reasons}}  {cause.stage:<8}  {newest:<10}  {oldest:<10}"
+    rule = [f"rule {cause.rule}"] if cause.rule else []
+    if width is None or len(first) + 2 + len(cause.topic) <= width:
+        return [f"{first}  {cause.topic}", *_packed([group.example, *rule], width)]
+    return [
+        wrapped(first.rstrip(), 0, _INDENT, width),
+        *_packed([group.example, f"topic {cause.topic}", *rule], width),
+    ]
+
+
+def _packed(words: list[str], width: int | None) -> list[str]:
+    """Words in as few lines as they fit into, each whole, in a line of its own if it is wider than one."""
+    lines = [" " * _INDENT + words[0]]
+    for word in words[1:]:
+        if width is None or len(lines[-1]) + 2 + len(word) <= width:
+            lines[-1] += f"  {word}"
         else:
-            line += f"  {part}"
-    typer.echo(line)
+            lines.append(" " * _INDENT + word)
+    return lines
 
 
 def _resolution(by: Resolution, now: float) -> str:

@@ -15,6 +15,7 @@ from worker.cli.dlq_options import progress
 from worker.cli.dlq_words import confirm, is_on_a_terminal, operator, plural, print_nothing_selected
 from worker.cli.lines import print_line
 from worker.cli.options import load
+from worker.customerio.advice import Remark
 from worker.dead_letters.selection import LeftAlone
 from worker.pipeline.ports import SourceFailed
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from worker.settings import Settings
 
 Rows = list[tuple[str, int]]
+
+_HANG = 11
+"""Where the text of a row begins, and its further lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +82,15 @@ def _replay(settings: Settings, mappings: Mappings, reader: DeadLetterReader, re
         if not matched:
             typer.echo("0 selected")
             return False
-    print_plan(settings, tally)
+    plan = _plan(tally)
+    _print_target(settings, tally)
     before: Rows = [("resolved before", survey.index.counts().resolved)]
     if request.dry_run:
-        _print("would happen (nothing was sent or written)", _forecast(tally) + _left_alone(tally) + before)
+        rows = _forecast(tally) + _left_alone(tally) + before + plan
+        _print("would happen (nothing was sent or written)", rows)
         return False
+    for name, n in plan:
+        print_line(f"{n:>9,}  {name}", hang=_HANG, err=True)
     if tally.selected and not request.yes and is_on_a_terminal():
         confirm("Send them?")
     with progress("replaying") as on_progress:
@@ -95,12 +103,26 @@ def _replay(settings: Settings, mappings: Mappings, reader: DeadLetterReader, re
     return bool(done.failed_again) or not done.finished
 
 
-def print_plan(settings: Settings, tally: Tally) -> None:
-    """Print where the calls go to, and what they may do there."""
+def _print_target(settings: Settings, tally: Tally) -> None:
+    """Print where the calls go to, and how many there are."""
     host = urlsplit(settings.pipelines.base_url).netloc
-    print_line(
-        f"Replay to {host}: {plural(tally.selected, 'dead letter')}, {plural(tally.calls, 'call')}.", err=True
-    )
+    counts = f"{plural(tally.selected, 'dead letter')}, {plural(tally.calls, 'call')}"
+    print_line(f"Replay to {host}: {counts}", err=True)
+    for topic, why in tally.unread.items():
+        print_line(f"warning: {topic} was not searched for later records: {why}", fg="yellow", err=True)
+
+
+def _plan(tally: Tally) -> Rows:
+    """What the calls may do, or not do, at Customer.io."""
+    always = (Remark.MAY_START_CAMPAIGNS, Remark.STARTS_NO_CAMPAIGN, Remark.MAY_BE_IGNORED)
+    rows: Rows = []
+    for remark in Remark:
+        calls, people = tally.remarks.get(remark, (0, 0))
+        if calls or remark in always:
+            what = "profile updates" if remark is Remark.MAY_BE_IGNORED else "events"
+            whom = f" of {people:,} {'person' if people == 1 else 'people'}" if calls else ""
+            rows.append((f"{what}{whom} {remark}", calls))
+    return rows
 
 
 def _send(settings: Settings, job: Job) -> Replayed:
@@ -147,4 +169,4 @@ def _left_alone(tally: Tally) -> Rows:
 def _print(title: str, rows: Rows) -> None:
     typer.echo(f"    count  {title}")
     for name, n in rows:
-        print_line(f"{n:>9,}  {name}")
+        print_line(f"{n:>9,}  {name}", hang=_HANG)

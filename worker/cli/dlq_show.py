@@ -21,6 +21,7 @@ from worker.core.message_id import MessageIds
 from worker.core.printable import printable
 from worker.core.record_reading import UNREADABLE, read_headers
 from worker.core.records import Partition
+from worker.customerio.advice import call_time, remarks
 from worker.dead_letters.dead_letter import DeadLetter
 from worker.dead_letters.index import History
 from worker.dead_letters.masking import cut, cut_texts, masked, shape
@@ -147,6 +148,7 @@ def _print_forecast(letter: DeadLetter, settings: Settings, mappings: Mappings, 
 
 def _print_explanation(explanation: Explanation, view: View) -> None:
     """Print what the current mapping makes of it."""
+    now = time.time()
     _print_field("rule", f"{explanation.rule or 'none'} (current mapping)")
     if rejected := explanation.rejected:
         why = f"{rejected.stage}: {rejected.reason}: {rejected.detail}"
@@ -157,6 +159,8 @@ def _print_explanation(explanation: Explanation, view: View) -> None:
         _print_field("replay", f"would send {plural(len(explanation.calls), 'call')}:", fg="green")
     for call in explanation.calls:
         _print_json(call if view.reveal else masked(call, own_texts=view.own_texts), view)
+        for remark in remarks(call, now, superseded=now - call_time(call, now) > STALE_AFTER_SECONDS):
+            print_line(remark, 4, fg="yellow")
 
 
 def _print_why(letter: DeadLetter, view: View) -> None:
@@ -171,7 +175,7 @@ def _print_why(letter: DeadLetter, view: View) -> None:
 
 
 def _print_field(name: str, text: str, fg: str | None = None, *, bold: bool = False) -> None:
-    print_line(f"{name:<8} {text}", 2, fg, bold=bold)
+    print_line(f"{name:<8} {text}", 2, fg, bold=bold, hang=11)
 
 
 def _print_json(value: Any, view: View) -> None:

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from worker.cli.options import ConfigOption
+from worker.cli.options import UnusedConfigOption
 
 
 def events(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="Explain this event. Lists all events if omitted.")
     ] = None,
-    config: ConfigOption = None,
+    config: UnusedConfigOption = None,
 ) -> None:
     """List the events that Customer.io documents, or explain one with a rule to paste into a mapping."""
     from worker.customerio import catalog

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.options import ConfigOption
+from worker.cli.options import UnusedConfigOption
 
 
 def init(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write to.")] = Path(),
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
-    config: ConfigOption = None,
+    config: UnusedConfigOption = None,
 ) -> None:
     """Write a commented starter configuration: settings, a mapping, a fixture, a Python mapper."""
     files = _starter()

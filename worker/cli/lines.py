@@ -22,14 +22,30 @@ def width_of(*, err: bool = False) -> int | None:
 
 
 def print_line(
-    text: str, indent: int = 0, fg: str | None = None, *, err: bool = False, bold: bool = False
+    text: str,
+    indent: int = 0,
+    fg: str | None = None,
+    *,
+    err: bool = False,
+    bold: bool = False,
+    hang: int | None = None,
 ) -> None:
-    """Print a text; on a terminal in as many lines as it needs. A word that is wider than a line stays whole."""
-    typer.secho(wrapped(text, indent, width_of(err=err)), fg=fg, err=err, bold=bold or None)
+    """Print a text; on a terminal in as many lines as it needs. A word that is wider than a line stays whole.
+
+    Args:
+        text: the text.
+        indent: spaces before it.
+        fg: its color.
+        err: whether to print to standard error.
+        bold: whether to print it in bold.
+        hang: spaces before its further lines; by default four more than before the first.
+    """
+    hang = indent + _FURTHER if hang is None else hang
+    typer.secho(wrapped(text, indent, hang, width_of(err=err)), fg=fg, err=err, bold=bold or None)
 
 
-def wrapped(text: str, indent: int, width: int | None) -> str:
-    """The text in lines of at most this width, or in one line; those after the first are indented further."""
+def wrapped(text: str, indent: int, hang: int, width: int | None) -> str:
+    """The text in lines of at most this width, or in one line."""
     begin = " " * indent
     if width is None:
         return begin + text
@@ -37,7 +53,7 @@ def wrapped(text: str, indent: int, width: int | None) -> str:
         text,
         width,
         initial_indent=begin,
-        subsequent_indent=" " * (indent + _FURTHER),
+        subsequent_indent=" " * hang,
         break_long_words=False,
         break_on_hyphens=False,
     )

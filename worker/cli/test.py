@@ -26,7 +26,7 @@ def run_fixtures(
         typer.Argument(
             metavar="PATH",
             exists=True,
-            help="Fixture files or folders. [default: tests, beside worker.yaml]",
+            help="Fixture files or folders. The default is the folder tests beside worker.yaml.",
             show_default=False,
         ),
     ] = None,
