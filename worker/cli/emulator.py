@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from worker.cli.lines import print_line
 from worker.cli.options import UnusedConfigOption
 
 
@@ -38,7 +39,7 @@ def emulator(
     from worker.emulator import serve
 
     def ready(address: str) -> None:
-        typer.echo(
+        print_line(
             f"{address} is the emulator's page, and the pipelines.url for a worker. Ctrl-C ends it.", err=True
         )
 
@@ -55,5 +56,5 @@ def emulator(
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     except OSError as error:
-        typer.echo(f"cannot listen on {listen}: {error.strerror}", err=True)
+        print_line(f"cannot listen on {listen}: {error.strerror}", err=True)
         raise typer.Exit(1) from None

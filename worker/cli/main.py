@@ -14,6 +14,7 @@ from worker.cli.demo import demo
 from worker.cli.dlq import app as dlq
 from worker.cli.emulator import emulator
 from worker.cli.events import events
+from worker.cli.functions import functions
 from worker.cli.helping import USAGE_ERROR, HelpCommand, HelpGroup, examples, print_usage_error
 from worker.cli.init import init
 from worker.cli.lines import print_line
@@ -63,6 +64,7 @@ _add(
     "trace --topic orders --key cust-1 --since 7d",
     "trace --message-id 01M8GKP4G46H2Y9S0000000000",
 )
+_add("functions", functions, "functions", "functions parse_time")
 _add("events", events, "events", "events 'Order Completed'")
 _add("reasons", reasons, "reasons", "reasons MISSING_ID")
 _add("schema", schema, "schema mapping > mapping.schema.json")

@@ -76,7 +76,7 @@ def trace(
                 topics = [topic] if topic else search.mapped_topics()
                 found = search.by_message_id(str(message_id).upper(), topics, oldest)
     except SourceFailed as error:
-        typer.echo(f"kafka: {error}", err=True)
+        print_line(f"kafka: {error}", err=True)
         raise typer.Exit(1) from None
     for each in found:
         if as_json:

@@ -84,7 +84,9 @@ class CallReader:
         try:
             return Expression.parse(text)
         except ExpressionError as error:
-            at, meant = habit(text, error.position) or (error.position, _hint_for(bare))
+            at, meant = (error.position, error.hint)
+            if meant is None:
+                at, meant = habit(text, at) or (at, _hint_for(bare))
             self._problems.append(
                 self._document.problem(
                     f"`{_shortened(bare)}` is not an expression: {error.message}",
