@@ -28,7 +28,7 @@ def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[s
 COMMANDS = dict(commands(typer.main.get_command(app)))
 PATHS = [pytest.param(path, id=" ".join(path) or PROGRAM) for path in COMMANDS]
 RAW = re.compile(
-    r"\b(?:INTEGER|FLOAT|PATH|BOOLEAN|RANGE)\b|<[a-z\[\] ]+>|x>=|\[env var|None|\.\.\.$", re.MULTILINE
+    r"\b(?:INTEGER|FLOAT|BOOLEAN|RANGE)\b|<[a-z\[\] ]+>|x>=|\[env var|None|\.\.\.$", re.MULTILINE
 )
 
 
