@@ -84,7 +84,8 @@ def test_text_that_is_no_number_is_a_failure(text: str, wrong: str) -> None:
 
 @pytest.mark.parametrize("name", ["add", "subtract", "multiply", "divide"])
 def test_another_type_comes_before_a_text_that_is_no_number(name: str) -> None:
-    for other in (None, True, [], {}):
+    others: list[Any] = [None, True, [], {}]
+    for other in others:
         assert outcome(f"{name}(a, b)", a="no number", b=other) is None
         assert outcome(f"{name}(a, b)", a=other, b="no number") is None
 
