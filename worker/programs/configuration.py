@@ -53,6 +53,8 @@ def load_mappings(settings: Settings, *, secrets_by_name: bool = False) -> Mappi
         max_call_bytes=settings.batch.max_call_bytes,
         text_length=settings.limits.text_length,
         secrets={name: name for name in secrets} if secrets_by_name else secrets,
+        future=settings.limits.future,
+        profile=settings.limits.profile,
         batch_contexts=settings.batch.context == "partition",
     )
 
