@@ -198,7 +198,11 @@ OURS: dict[str, tuple[Callable[..., Any], int]] = {
 }
 """Our functions by name, with the number of arguments."""
 
-NAMES = frozenset(OURS) | frozenset(LibraryFunctions.FUNCTION_TABLE)
+FORMS = {"if": 3, "default": 2, "try": 2, "lookup": 2}
+"""What is written as a function and is none, with the number of arguments: `if`, `default` and `try` evaluate an argument
+only when it is needed, `lookup` reads the mapping file's tables. `interpreter` and `compiler.lower` know them by name."""
+
+NAMES = frozenset(OURS) | frozenset(FORMS) | frozenset(LibraryFunctions.FUNCTION_TABLE)
 """Every function that an expression can call."""
 
 
@@ -272,6 +276,8 @@ def arity(name: str) -> tuple[int, bool] | None:
     """How many arguments a function takes, and whether it takes more; None if there is no such function."""
     if name in OURS:
         return OURS[name][1], False
+    if name in FORMS:
+        return FORMS[name], False
     known = LibraryFunctions.FUNCTION_TABLE.get(name)
     if known is None:
         return None
@@ -281,7 +287,7 @@ def arity(name: str) -> tuple[int, bool] | None:
 
 def takes_expression(name: str, index: int) -> bool:
     """Whether this argument of a function is an expression, written with `&`."""
-    if name in OURS:
+    if name in OURS or name in FORMS:
         return False
     parameters = LibraryFunctions.FUNCTION_TABLE[name]["signature"]
     return index < len(parameters) and "expref" in parameters[index]["types"]

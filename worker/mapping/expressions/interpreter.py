@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from jmespath.exceptions import JMESPathTypeError
@@ -10,6 +11,7 @@ from jmespath.visitor import Options, TreeInterpreter
 from worker.mapping.expressions.equality import same
 from worker.mapping.expressions.failures import ExpressionFailed, Mismatch
 from worker.mapping.expressions.functions import REGISTRY
+from worker.mapping.expressions.tables import look_up
 
 if TYPE_CHECKING:
     from worker.mapping.expressions.parser import Node
@@ -24,20 +26,61 @@ def without_kafka(event: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in event.items() if name != "_kafka"}
 
 
-def interpret(node: Node, value: Any, kafka: Any) -> Any:
+class Variables:
+    """The values of `$names` for one record: each `let` is evaluated when it is first used, and kept.
+
+    Args:
+        event: the event.
+        kafka: the value of the node `kafka`.
+        item: what `$item` is.
+        index: what `$index` is.
+        known: the values of `let`s, by the `number` of their expressions.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - generated code gives them by position
+        self,
+        event: dict[str, Any],
+        kafka: Any,
+        item: Any = None,
+        index: int | None = None,
+        known: Mapping[int, Any] | None = None,
+    ) -> None:
+        self._event = event
+        self._kafka = kafka
+        self._loop = {"item": item, "index": index}
+        self._values = dict(known or {})
+
+    def value(self, node: Node) -> Any:
+        """The value of a node `variable`."""
+        let = node.get("let")  # an `Expression`
+        if let is None:
+            return self._loop[node["value"]]
+        if let.number not in self._values:
+            self._values[let.number] = let.found(self._event, self._kafka, self)
+        return self._values[let.number]
+
+    def of_item(self, item: Any, index: int) -> Variables:
+        """The same for an item of `for_each`."""
+        variables = Variables(self._event, self._kafka, item, index)
+        variables._values = self._values
+        return variables
+
+
+def interpret(node: Node, value: Any, kafka: Any, variables: Variables | None = None) -> Any:
     """Evaluate a tree from `parser.parse`.
 
     Args:
         node: the tree.
         value: what it is evaluated on; `without_kafka(event)` at the root.
         kafka: the value of the node `kafka`.
+        variables: the values of `$names`; None for a tree without them.
 
     Raises:
         Mismatch: a function was given null, or a type that it does not accept.
         ExpressionFailed: a function was given an invalid value.
     """
     try:
-        return Interpreter(kafka).visit(node, value)
+        return Interpreter(kafka, variables).visit(node, value)
     except JMESPathTypeError:
         raise Mismatch from None  # its text quotes the value
     except RecursionError:
@@ -53,13 +96,52 @@ class Interpreter(TreeInterpreter):  # type: ignore[misc] # the library has no t
         "ne": lambda one, other: not same(one, other),
     }
 
-    def __init__(self, kafka: Any) -> None:
+    def __init__(self, kafka: Any, variables: Variables | None = None) -> None:
         super().__init__(_OPTIONS)
         self._kafka = kafka
+        self._variables = variables
 
     def visit_kafka(self, _node: Node, _value: Any) -> Any:
         """What `_kafka` is."""
         return self._kafka
+
+    def visit_variable(self, node: Node, _value: Any) -> Any:
+        """What a `let`, `$item` or `$index` is."""
+        assert self._variables is not None
+        return self._variables.value(node)
+
+    def visit_function_expression(self, node: Node, value: Any) -> Any:
+        """A function's value; or that of one of `functions.FORMS`, which decides what is evaluated."""
+        form = _FORMS.get(node["value"])
+        return form(self, node, value) if form else super().visit_function_expression(node, value)
+
+    def _if(self, node: Node, value: Any) -> Any:
+        condition, then, otherwise = node["children"]
+        return self.visit(then if self._is_true(self._or_null(condition, value)) else otherwise, value)
+
+    def _default(self, node: Node, value: Any) -> Any:
+        first, otherwise = node["children"]
+        found = self._or_null(first, value)
+        return self.visit(otherwise, value) if found is None else found
+
+    def _try(self, node: Node, value: Any) -> Any:
+        first, otherwise = node["children"]
+        try:
+            found = self._or_null(first, value)
+        except ExpressionFailed:
+            found = None
+        return self.visit(otherwise, value) if found is None else found
+
+    def _lookup(self, node: Node, value: Any) -> Any:
+        table, key = (self.visit(child, value) for child in node["children"])
+        return look_up(node["tables"], table, key)
+
+    def _or_null(self, node: Node, value: Any) -> Any:
+        """A value, or null where a function in it is given a wrong type."""
+        try:
+            return self.visit(node, value)
+        except (Mismatch, JMESPathTypeError):
+            return None
 
     def visit_or_expression(self, node: Node, value: Any) -> Any:
         """The first of several operands that is true, or the last."""
@@ -85,3 +167,11 @@ class Interpreter(TreeInterpreter):  # type: ignore[misc] # the library has no t
             return super().visit_comparator(node, value)
         except TypeError:  # the library does not catch Python's error for a string against a number
             return None
+
+
+_FORMS: dict[str, Callable[[Interpreter, Node, Any], Any]] = {
+    "if": Interpreter._if,
+    "default": Interpreter._default,
+    "try": Interpreter._try,
+    "lookup": Interpreter._lookup,
+}
