@@ -73,7 +73,7 @@ class NamesUsed:
         return used
 
 
-def fields_used(  # noqa: PLR0911 - one for each kind of node
+def fields_used(  # noqa: C901, PLR0911 - one for each kind of node
     node: ir.Node, wanted: FieldsUsed = WHOLE, names: NamesUsed | None = None
 ) -> FieldsUsed:
     """Find what an expression uses of the value it is evaluated on.

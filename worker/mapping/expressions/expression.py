@@ -60,14 +60,14 @@ class Expression:
     """
 
     def __init__(self, text: str, node: Node) -> None:
+        lets: list[Expression] = lets_used(node)
         self.text = text
         self.number = next(_numbers)
-        lets: list[Expression] = lets_used(node)
-        self.uses_kafka = contains(node, "kafka") or any(let.uses_kafka for let in lets)
-        self.uses_headers = reads_headers(node) or any(let.uses_headers for let in lets)
+        self.uses_kafka: bool = contains(node, "kafka") or any(let.uses_kafka for let in lets)
+        self.uses_headers: bool = reads_headers(node) or any(let.uses_headers for let in lets)
         self.fields = None if reads_whole(node) else frozenset(fields_read(node))
         self.is_literal = node["type"] == "literal"
-        self.makes_text = _makes_text(node) or any(let.makes_text for let in lets)
+        self.makes_text: bool = _makes_text(node) or any(let.makes_text for let in lets)
         self.levels = levels(node)
         self.node = node
 

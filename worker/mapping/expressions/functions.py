@@ -199,8 +199,9 @@ OURS: dict[str, tuple[Callable[..., Any], int]] = {
 """Our functions by name, with the number of arguments."""
 
 FORMS = {"if": 3, "default": 2, "try": 2, "lookup": 2}
-"""What is written as a function and is none, with the number of arguments: `if`, `default` and `try` evaluate an argument
-only when it is needed, `lookup` reads the mapping file's tables. `interpreter` and `compiler.lower` know them by name."""
+"""What is written as a function and is none, with the number of arguments. `if`, `default` and `try` evaluate an
+argument only when it is needed, `lookup` reads the mapping file's tables: `interpreter` and `compiler.lower` know them
+by name."""
 
 NAMES = frozenset(OURS) | frozenset(FORMS) | frozenset(LibraryFunctions.FUNCTION_TABLE)
 """Every function that an expression can call."""

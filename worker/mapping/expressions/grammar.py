@@ -34,6 +34,7 @@ class Grammar(Parser):  # type: ignore[misc] # the library has no types
     BINDING_POWER: ClassVar[dict[str, int]] = {**Parser.BINDING_POWER, "dollar": 0}
 
     def parse(self, text: str) -> Node:
+        """The text's tree."""
         tree: Node = self._do_parse(text).parsed  # without the library's cache, whose trees are shared
         return tree
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from jmespath.exceptions import JMESPathTypeError
@@ -37,7 +37,7 @@ class Variables:
         known: the values of `let`s, by the `number` of their expressions.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - generated code gives them by position
+    def __init__(
         self,
         event: dict[str, Any],
         kafka: Any,
@@ -112,29 +112,29 @@ class Interpreter(TreeInterpreter):  # type: ignore[misc] # the library has no t
 
     def visit_function_expression(self, node: Node, value: Any) -> Any:
         """A function's value; or that of one of `functions.FORMS`, which decides what is evaluated."""
-        form = _FORMS.get(node["value"])
-        return form(self, node, value) if form else super().visit_function_expression(node, value)
+        match node["value"]:
+            case "if":
+                return self._if(node, value)
+            case "default" | "try" as name:
+                return self._default(node, value, catches=name == "try")
+            case "lookup":
+                table, key = (self.visit(child, value) for child in node["children"])
+                return look_up(node["tables"], table, key)
+        return super().visit_function_expression(node, value)
 
     def _if(self, node: Node, value: Any) -> Any:
         condition, then, otherwise = node["children"]
         return self.visit(then if self._is_true(self._or_null(condition, value)) else otherwise, value)
 
-    def _default(self, node: Node, value: Any) -> Any:
-        first, otherwise = node["children"]
-        found = self._or_null(first, value)
-        return self.visit(otherwise, value) if found is None else found
-
-    def _try(self, node: Node, value: Any) -> Any:
+    def _default(self, node: Node, value: Any, *, catches: bool) -> Any:
         first, otherwise = node["children"]
         try:
             found = self._or_null(first, value)
         except ExpressionFailed:
+            if not catches:
+                raise
             found = None
         return self.visit(otherwise, value) if found is None else found
-
-    def _lookup(self, node: Node, value: Any) -> Any:
-        table, key = (self.visit(child, value) for child in node["children"])
-        return look_up(node["tables"], table, key)
 
     def _or_null(self, node: Node, value: Any) -> Any:
         """A value, or null where a function in it is given a wrong type."""
@@ -167,11 +167,3 @@ class Interpreter(TreeInterpreter):  # type: ignore[misc] # the library has no t
             return super().visit_comparator(node, value)
         except TypeError:  # the library does not catch Python's error for a string against a number
             return None
-
-
-_FORMS: dict[str, Callable[[Interpreter, Node, Any], Any]] = {
-    "if": Interpreter._if,
-    "default": Interpreter._default,
-    "try": Interpreter._try,
-    "lookup": Interpreter._lookup,
-}

@@ -18,6 +18,8 @@ from jmespath import exceptions
 from worker.mapping.expressions.failures import ExpressionError
 from worker.mapping.expressions.grammar import Grammar, Node, PositionedGrammar
 
+__all__ = ["ExpressionError", "Node"]
+
 MOST_LEVELS = 100
 """How deep an expression may nest. Far below Python's recursion limit of 1,000, since some functions take several
 frames a level."""
