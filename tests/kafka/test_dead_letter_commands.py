@@ -15,6 +15,7 @@ from tests.support.ledger import EVENT, PERSON, TEXT
 from tests.support.worker_process import Site
 from worker.adapters.dead_letter_topic.reader import open_dead_letters
 from worker.core.message_id import MessageIds
+from worker.dead_letters.selection import LeftAlone
 from worker.emulator import Emulator, Fault
 from worker.emulator.received import Query
 from worker.settings import Kafka, Settings
@@ -133,14 +134,14 @@ async def test_no_command_fails_on_dead_letters_written_by_other_programs(
     assert (await dlq("list")).code == 0
 
 
-async def test_calls_that_could_undo_a_newer_state_are_left_alone_and_counted(
+async def test_old_calls_that_would_be_ignored_or_undo_a_newer_state_are_left_alone_and_counted(
     site: Site, dlq: Dlq, emulator: Emulator
 ) -> None:
     for n, (kind, age) in enumerate(
         [("known", 25), ("known", 1), ("erased", 25), ("erased", 1), ("happened", 500)]
     ):
         append_dead_letter(site, n, event(kind), age)
-    stale = "left alone: an old identify, group or destructive call could undo a newer state (--allow-stale)"
+    stale = f"left alone: {LeftAlone.STALE}"
     _, forecast = await dlq.replayed("--dry-run")
     assert forecast[stale] == 2
     assert forecast["would be delivered (3 calls)"] == 3

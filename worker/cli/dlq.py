@@ -99,7 +99,8 @@ def replay_dead_letters(
         str,
         typer.Option(
             metavar="DURATION",
-            help="Leave older identify, group and destructive calls alone: they could undo newer changes.",
+            help="Leave older identify, group and destructive calls alone: Customer.io probably ignores an old "
+            "identify or group, and an old destructive call undoes a newer state.",
         ),
     ] = "24h",
     allow_stale: Annotated[
@@ -128,7 +129,8 @@ def replay_dead_letters(
         filters(reason, stage, topic, since, until),
         now=time(),
         max_age=None if max_age is None else duration(max_age, "--max-age"),
-        stale_after=None if allow_stale else duration(stale_after, "--stale-after"),
+        stale_after=duration(stale_after, "--stale-after"),
+        allow_stale=allow_stale,
         skip_destructive=skip_destructive,
     )
     requests = None if rate_text is None else rate(rate_text)

@@ -21,6 +21,7 @@ from worker.cli.reasons import reasons
 from worker.cli.run import run_worker
 from worker.cli.schema import schema
 from worker.cli.test import run_fixtures
+from worker.cli.trace import trace
 from worker.core.faults import type_name
 from worker.documents.problems import ConfigError
 from worker.version import __version__
@@ -43,6 +44,7 @@ app.command("events")(events)
 app.command("reasons")(reasons)
 app.command("schema")(schema)
 app.add_typer(dlq, name="dlq")
+app.command("trace")(trace)
 app.command("demo")(demo)
 app.command("emulator")(emulator)
 

@@ -11,6 +11,7 @@ import orjson
 
 from worker.core.message_id import MessageIds
 from worker.core.record_reading import read_headers
+from worker.dead_letters.consequences import Consequences
 from worker.dead_letters.dead_letter import read_dead_letter
 from worker.dead_letters.index import Index, State
 from worker.dead_letters.selection import LeftAlone
@@ -18,6 +19,7 @@ from worker.dead_letters.selection import LeftAlone
 if TYPE_CHECKING:
     from worker.core.reasons import Rejected
     from worker.core.records import Converter, QueuedCall, Record, RejectedRecord
+    from worker.customerio.advice import Remark
     from worker.dead_letters.dead_letter import DeadLetter, OriginRecord
     from worker.dead_letters.selection import Selection
     from worker.mapping.mappings import Mappings
@@ -40,6 +42,9 @@ class Tally:
         rejected: of these, how many the current mapping rejects again, by reason.
         left_alone: not replayed, by the reason why.
         resolved, superseded: already settled.
+        remarks: for each remark about calls that are sent, how many of them and of how many people (or groups). Those
+            about later records are complete only after a dry run, which looks at the source topics.
+        unread: the source topics that a dry run could not read, or only the newest records of, with the reason.
     """
 
     selected: int = 0
@@ -50,6 +55,8 @@ class Tally:
     left_alone: Counter[LeftAlone] = field(default_factory=Counter)
     resolved: int = 0
     superseded: int = 0
+    remarks: dict[Remark, tuple[int, int]] = field(default_factory=dict)
+    unread: dict[str, str] = field(default_factory=dict)
 
 
 class ReplayedDeadLetter:
@@ -133,6 +140,7 @@ class Forecast:
 
     Attributes:
         tally: the decisions so far.
+        consequences: what the calls of the selected dead letters do at Customer.io.
     """
 
     def __init__(
@@ -151,6 +159,7 @@ class Forecast:
         self._converters: dict[tuple[str, str], Converter | None] = {}
         self._ids: dict[str, MessageIds] = {}
         self.tally = Tally()
+        self.consequences = Consequences(selection.now, selection.stale_after)
 
     def is_superseded(self, record: Record) -> bool:
         """Whether the same source record has a newer dead letter, which replaces this one."""
@@ -188,8 +197,11 @@ class Forecast:
         convert([origin], calls, rejected)
         if rejected:
             return ReplayedDeadLetter(letter, origin, rejection=rejected[0][1])
-        decoded = (orjson.loads(body[:-1]) for _, body, *_ in calls)  # a queued call's body ends with a comma
-        return self._selection.after(letter, decoded) or ReplayedDeadLetter(letter, origin, calls)
+        decoded = [orjson.loads(body[:-1]) for _, body, *_ in calls]  # a queued call's body ends with a comma
+        if left_alone := self._selection.after(letter, decoded):
+            return left_alone
+        self.consequences.add(origin, decoded)
+        return ReplayedDeadLetter(letter, origin, calls)
 
     def _converter(self, cluster_id: str, topic: str) -> Converter | None:
         source = (cluster_id, topic)

@@ -1,17 +1,18 @@
 """Which dead letters a replay sends, and why it leaves the others alone.
 
 Some checks need only the headers and run before the mapping (`Selection.before`), others need the calls and run after
-it (`Selection.after`): old calls that set or delete data could undo newer changes, so they are left alone.
+it (`Selection.after`). Old calls that set or delete data are left alone: Customer.io probably ignores an old profile
+update, and an old destructive call undoes a newer state.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from worker.customerio.advice import call_time
 from worker.customerio.reference import DESTRUCTIVE_CALLS
 from worker.customerio.semantic import call_name
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from worker.dead_letters.dead_letter import DeadLetter
 
 STATEFUL_CALLS = DESTRUCTIVE_CALLS | {"identify", "group"}
-"""Calls whose effect depends on when they arrive: a late one may undo a newer one."""
+"""Calls whose effect depends on when they arrive: an old profile update is probably ignored, a late deletion is not."""
 
 
 class LeftAlone(StrEnum):
@@ -31,7 +32,7 @@ class LeftAlone(StrEnum):
     VALUE_LEFT_OUT = "its value was too large for the dead-letter topic"
     NOT_MAPPED = "no mapping names its topic"
     TOO_OLD = "older than --max-age"
-    STALE = "an old identify, group or destructive call could undo a newer state (--allow-stale)"
+    STALE = "an old identify or group is probably ignored, an old destructive call undoes a newer state (--allow-stale)"
     DESTRUCTIVE = "destructive (--skip-destructive)"
 
 
@@ -71,6 +72,7 @@ class Selection:
         max_replays: dead letters that were replayed this many times are left alone; None means no limit.
         max_age: the largest age of the source record, seconds; None means no limit.
         stale_after: the largest age of a call that sets or deletes data, seconds; None means no limit.
+        allow_stale: whether to send calls beyond that age all the same.
         skip_destructive: whether to leave calls alone that delete, suppress or merge.
     """
 
@@ -79,6 +81,7 @@ class Selection:
     max_replays: int | None = None
     max_age: float | None = None
     stale_after: float | None = None
+    allow_stale: bool = False
     skip_destructive: bool = False
 
     def before(self, letter: DeadLetter) -> LeftAlone | None:
@@ -106,14 +109,6 @@ class Selection:
 
     def _is_stale(self, letter: DeadLetter, call: Mapping[str, Any]) -> bool:
         """Whether the record or the call is too old: a backfill writes old events in new records."""
-        if self.stale_after is None:
+        if self.stale_after is None or self.allow_stale:
             return False
-        return self.now - min(letter.happened_at, _call_time(call, letter.happened_at)) > self.stale_after
-
-
-def _call_time(call: Mapping[str, Any], otherwise: float) -> float:
-    """The `timestamp` of a call, epoch seconds; `otherwise` if it has none."""
-    try:
-        return datetime.fromisoformat(str(call.get("timestamp"))).timestamp()
-    except ValueError:
-        return otherwise
+        return self.now - min(letter.happened_at, call_time(call, letter.happened_at)) > self.stale_after

@@ -88,13 +88,26 @@ class Job:
 
 
 def dry_run(job: Job) -> Tally:
-    """What a replay would do. Sends and writes nothing, joins no group. Raises `SourceFailed`."""
+    """What a replay would do, and what that does at Customer.io (`Tally.remarks`).
+
+    Sends and writes nothing, joins no group. Also reads the source topics of profile updates, for later records of the
+    same keys. Raises `SourceFailed` if the dead-letter topic cannot be read; for a source topic that cannot be read
+    `Tally.unread` has the reason.
+    """
     forecast = job.forecast()
     for record in job.reader.records(job.survey, job.on_progress):
         if job.limit is not None and forecast.tally.selected >= job.limit:
             break
         forecast.select(record)
-    return forecast.tally
+    consequences, tally = forecast.consequences, forecast.tally
+    for topic, firsts in consequences.sources.items():
+        try:
+            if not job.reader.look_at_source(topic, firsts, consequences.saw, job.on_progress):
+                tally.unread[topic] = "only its newest records were read"
+        except SourceFailed as failure:
+            tally.unread[topic] = str(failure)
+    tally.remarks = consequences.counts()
+    return tally
 
 
 async def replay(settings: Settings, job: Job) -> Replayed:

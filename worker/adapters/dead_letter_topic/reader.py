@@ -6,7 +6,7 @@ memory), the second returns the others. Neither joins a consumer group or commit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,6 +25,10 @@ RECORDS_PER_STEP = 1000
 
 BROKER_TIMEOUT_SECONDS = 20.0
 """How long a scan waits for brokers that do not respond: a user is waiting at a terminal."""
+
+SOURCE_RECORDS = 1_000_000
+"""Offsets of a source partition that are read for later records of the same keys: some ten seconds of work. The newest
+ones are read, because any later record counts."""
 
 OnProgress = Callable[[int, int], None]
 """Called with the number of offsets that are done and their total."""
@@ -91,6 +95,37 @@ class DeadLetterReader:
         """Begin another scan, to be continued step by step; it fails after `timeout` seconds without a broker."""
         return self._reader.scan(self.topic, survey.bounds, timeout)
 
+    def look_at_source(
+        self, topic: str, firsts: Mapping[int, int], saw: Callable[[Record], None], on_progress: OnProgress
+    ) -> bool:
+        """Read a source topic up to its current ends; raises `SourceFailed`.
+
+        Args:
+            topic: the source topic.
+            firsts: for each partition the offset to begin at.
+            saw: called with each record.
+            on_progress: called with the progress.
+
+        Returns:
+            False if a partition has more than `SOURCE_RECORDS` offsets from there on: only its newest ones were read.
+        """
+        existing = self._reader.bounds(topic)
+        wanted = {
+            number: (max(first, existing[number][0]), existing[number][1])
+            for number, first in firsts.items()
+            if number in existing
+        }
+        bounds = {
+            number: (max(first, end - SOURCE_RECORDS), max(first, end))
+            for number, (first, end) in wanted.items()
+        }
+        scan = self._reader.scan(topic, bounds, BROKER_TIMEOUT_SECONDS)
+        while scan.left:
+            for record in scan.take(RECORDS_PER_STEP).records:
+                saw(record)
+            on_progress(scan.scanned, scan.total)
+        return all(bounds[number][0] == first for number, (first, _) in wanted.items())
+
     def letter(self, partition: int, offset: int) -> DeadLetter | None:
         """The dead letter at a position; None if there is none. Raises `SourceFailed`."""
         first, end = self._reader.bounds(self.topic).get(partition, (0, 0))
@@ -110,6 +145,32 @@ class DeadLetterReader:
                 if (origin.partition(), origin.offset()) == (number, offset):
                     newest = letter
         return newest
+
+    def newest_where(
+        self, wanted: Callable[[Partition, int], bool], on_progress: OnProgress
+    ) -> dict[tuple[Partition, int], tuple[DeadLetter, State]]:
+        """The newest dead letter, with its state, of each wanted source record, in one scan. Raises `SourceFailed`.
+
+        Args:
+            wanted: called with the partition and offset of source records.
+            on_progress: called with the progress.
+        """
+        bounds = self._reader.bounds(self.topic)
+        index = Index(bounds)
+        newest: dict[tuple[Partition, int], DeadLetter] = {}
+        for record in self._records(bounds, on_progress):
+            index.add(record)
+            letter = read_dead_letter(record, self.cluster_id)
+            if letter is None or (origin := letter.origin) is None:
+                continue
+            place = (origin.topic(), origin.partition()), origin.offset()
+            if wanted(*place):
+                newest[place] = letter
+        index.finish()
+        return {
+            place: (letter, index.state(letter.record.partition(), letter.record.offset()))
+            for place, letter in newest.items()
+        }
 
     def _records(self, bounds: Bounds, on_progress: OnProgress) -> Iterator[Record]:
         scan = self._reader.scan(self.topic, bounds, BROKER_TIMEOUT_SECONDS)

@@ -130,6 +130,9 @@ class PositionedGrammar(Grammar):
     def _token_nud_quoted_identifier(self, token: dict[str, Any]) -> Node:
         return {**super()._token_nud_quoted_identifier(token), "quoted": True}
 
+    def _token_nud_lparen(self, token: dict[str, Any]) -> Node:
+        return {**super()._token_nud_lparen(token), "grouped": True}
+
 
 _NO_OPERATORS = frozenset({"dot", "lparen", "lbracket", "filter", "flatten"})
 """Tokens after an expression that begin no second operand: the whole starts where the expression does."""

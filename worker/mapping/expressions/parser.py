@@ -40,7 +40,8 @@ def parse(text: str, *, positions: bool = False) -> Node:
         text: the expression.
         positions: whether each node has the key `start`: an index into the text, of the operator where the node has
             one, of the node's first character otherwise. A chain of `||` or `&&` also has `operators`, the index of
-            each operator; a field that is written in double quotes has `quoted`.
+            each operator; a field that is written in double quotes has `quoted`; what stands in parentheses has
+            `grouped`.
 
     Raises:
         ExpressionError: with the position of the fault.
