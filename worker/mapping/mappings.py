@@ -178,7 +178,7 @@ class Mappings:
             topic: the topic's name.
             ids: of the cluster that the topic is in.
             on_slow: called when a mapper took over a second, with its name and the seconds.
-            on_no_call: called when the mapper of a rule returned no call, with the rule as `file:line`.
+            on_no_call: called when a rule made no call of a record, with the rule as `file:line`.
 
         Returns:
             See `records.Converter`; None if no mapping file covers the topic.
@@ -208,7 +208,8 @@ class Mappings:
             ((_, verdict),) = rejected
             return Explanation(rule=verdict.rule, rejected=verdict, traceback=self._traceback())
         if no_calls:
-            return Explanation(rule=no_calls[0], ignored="the mapper returned nothing")
+            rule = next(rule for rule in file.rules if rule.at == no_calls[0])
+            return Explanation(rule=rule.at, ignored=rule.without_call)
         if not calls:
             return Explanation(ignored="tombstone" if record.value() is None else "no rule matched")
         return _explanation(calls)
@@ -216,7 +217,7 @@ class Mappings:
     def _explaining_converter(
         self, file: MappingFile, topic: str, ids: MessageIds
     ) -> tuple[Converter, list[str]]:
-        """Return the topic's converter, and the list that it appends rules to whose mapper returned no call.
+        """Return the topic's converter, and the list that it appends rules to that made no call of a record.
 
         The last one is kept, since records of one topic are often explained in a row.
         """

@@ -15,6 +15,7 @@ from tests.support.mapping_files import as_yaml, events, mapping_files
 from tests.support.records import record
 from worker.documents.document import parse
 from worker.documents.problems import Problem
+from worker.mapping.expressions.interpreter import Variables
 from worker.mapping.expressions.parser import parse as parse_expression
 from worker.mapping.expressions.text import text_of
 from worker.mapping.files.reader import read_mapping
@@ -185,7 +186,7 @@ def test_unreadable_headers_end_the_trying() -> None:
 )
 def test_fields_that_an_event_does_not_have_are_named(expression: str, said: str | None) -> None:
     event = {"type": "a", "customer": {"id": "c"}, "none": None}
-    assert missing_part(parse_expression(expression), event, {"headers": {}}) == said
+    assert missing_part(parse_expression(expression), Variables(event, {"headers": {}})) == said
 
 
 EXPRESSIONS = (

@@ -164,7 +164,7 @@ def _projection(node: Syntax, *, soft: bool) -> ir.Projection:
         kind,
         any(map(fields_read, [each, *condition])),
         again,
-        _calls(again),
+        contains(again, "function_expression"),
     )
 
 

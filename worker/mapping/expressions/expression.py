@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 from worker.mapping.compiler.lower import lower
 from worker.mapping.compiler.write import write
 from worker.mapping.expressions import ir, text_length
-from worker.mapping.expressions.failures import ExpressionFailed, Mismatch
-from worker.mapping.expressions.interpreter import Variables, interpret, without_kafka
+from worker.mapping.expressions.failures import ExpressionFailed
+from worker.mapping.expressions.interpreter import Variables
 from worker.mapping.expressions.names import Names, bind, lets_used
 from worker.mapping.expressions.parser import (
     ExpressionError,
@@ -50,6 +50,7 @@ class Expression:
     Attributes:
         text: as the user wrote it.
         number: no other expression has it; higher than those of the expressions that its `$names` stand for.
+        lets: the expressions that its `$names` stand for, and those that these use.
         uses_kafka: whether it reads `_kafka`.
         uses_headers: whether it reads the record's headers.
         fields: the event's top-level fields that it reads itself; None if it may read any.
@@ -61,6 +62,7 @@ class Expression:
 
     def __init__(self, text: str, node: Node) -> None:
         lets: list[Expression] = lets_used(node)
+        self.lets: frozenset[Expression] = frozenset(lets).union(*(let.lets for let in lets))
         self.text = text
         self.number = next(_numbers)
         self.uses_kafka: bool = contains(node, "kafka") or any(let.uses_kafka for let in lets)
@@ -100,26 +102,18 @@ class Expression:
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
 
-    def search(self, event: dict[str, Any], kafka: dict[str, Any], variables: Variables | None = None) -> Any:
+    def search(self, event: dict[str, Any], kafka: dict[str, Any]) -> Any:
         """Evaluate with the library; None for null.
-
-        Args:
-            event: the event.
-            kafka: what `_kafka` is.
-            variables: the values of `$names` for this record, for all expressions that are evaluated on it.
 
         Raises:
             ExpressionFailed: the event has a value that the expression cannot work with.
         """
-        text_length.begin()
-        return self.found(event, kafka, variables or Variables(event, kafka))
+        return self.evaluate(Variables(event, kafka))
 
-    def found(self, event: dict[str, Any], kafka: dict[str, Any], variables: Variables) -> Any:
-        """As `search`, while another expression is evaluated."""
-        try:
-            return interpret(self.node, without_kafka(event), kafka, variables)
-        except Mismatch:
-            return None
+    def evaluate(self, variables: Variables) -> Any:
+        """As `search`; with the same `variables` for all expressions of a record, each `let` is evaluated once."""
+        text_length.begin()
+        return variables.found(self.node)
 
     def emit(self, code: Code, event: str = "event", kafka: str = "kafka") -> str:
         """Write the expression into a function under construction.

@@ -27,7 +27,7 @@ def without_kafka(event: dict[str, Any]) -> dict[str, Any]:
 
 
 class Variables:
-    """The values of `$names` for one record: each `let` is evaluated when it is first used, and kept.
+    """What expressions are evaluated on: a record, and `$names`. A `let` is evaluated when it is first used, and kept.
 
     Args:
         event: the event.
@@ -45,8 +45,8 @@ class Variables:
         index: int | None = None,
         known: Mapping[int, Any] | None = None,
     ) -> None:
-        self._event = event
-        self._kafka = kafka
+        self.event = event
+        self.kafka = kafka
         self._loop = {"item": item, "index": index}
         self._values = dict(known or {})
 
@@ -56,12 +56,23 @@ class Variables:
         if let is None:
             return self._loop[node["value"]]
         if let.number not in self._values:
-            self._values[let.number] = let.found(self._event, self._kafka, self)
+            self._values[let.number] = self.found(let.node)
         return self._values[let.number]
+
+    def found(self, node: Node) -> Any:
+        """The value of a whole expression; None for null.
+
+        Raises:
+            ExpressionFailed: the event has a value that the expression cannot work with.
+        """
+        try:
+            return interpret(node, without_kafka(self.event), self.kafka, self)
+        except Mismatch:
+            return None
 
     def of_item(self, item: Any, index: int) -> Variables:
         """The same for an item of `for_each`."""
-        variables = Variables(self._event, self._kafka, item, index)
+        variables = Variables(self.event, self.kafka, item, index)
         variables._values = self._values
         return variables
 

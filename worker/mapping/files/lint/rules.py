@@ -87,7 +87,7 @@ def _catalogue(file: MappingFile, call: CallRule, event: str) -> Iterator[Proble
     for name, value in properties.items() if isinstance(properties, dict) else ():
         found, literal = _literal(value)
         for said in catalog.check_properties(event, {name: literal}) if found else ():
-            yield file.document.problem(said, (*call.path, "properties", name), warning=True)
+            yield file.document.problem(said, call.at(("properties", name)), warning=True)
 
 
 def _literal(value: Any) -> tuple[bool, Any]:
