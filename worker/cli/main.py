@@ -14,6 +14,7 @@ from worker.cli.demo import demo
 from worker.cli.dlq import app as dlq
 from worker.cli.emulator import emulator
 from worker.cli.events import events
+from worker.cli.functions import functions
 from worker.cli.init import init
 from worker.cli.map import map_events
 from worker.cli.options import DEFAULT_CONFIG
@@ -40,6 +41,7 @@ app.command("init")(init)
 app.command("check")(check)
 app.command("map")(map_events)
 app.command("test")(run_fixtures)
+app.command("functions")(functions)
 app.command("events")(events)
 app.command("reasons")(reasons)
 app.command("schema")(schema)

@@ -66,12 +66,15 @@ class Grammar(Parser):  # type: ignore[misc] # the library has no types
             raise ExpressionError(
                 f"there is no function {name}()" + (f": {hint}" if hint else ""), token["start"]
             )
-        arguments = self._arguments(name)
+        arguments, starts = self._arguments(name)
         _check_arity(name, len(arguments), token["start"])
+        _check_literals(name, arguments, starts)
         return {**ast.function_expression(name, arguments), "start": token["start"]}
 
-    def _arguments(self, name: str) -> list[Node]:
+    def _arguments(self, name: str) -> tuple[list[Node], list[int]]:
+        """The arguments, and where each begins."""
         arguments: list[Node] = []
+        starts: list[int] = []
         while self._current_token() != "rparen":
             if arguments:
                 self._match("comma")
@@ -81,8 +84,9 @@ class Grammar(Parser):  # type: ignore[misc] # the library has no types
                 wanted = "an expression after &" if argument["type"] != "expref" else "a value, not &"
                 raise ExpressionError(f"argument {len(arguments) + 1} of {name}() is {wanted}", start)
             arguments.append(argument)
+            starts.append(start)
         self._match("rparen")
-        return arguments
+        return arguments, starts
 
     def _token_nud_quoted_identifier(self, token: dict[str, Any]) -> Node:
         if self._current_token() == "lparen":
@@ -141,12 +145,20 @@ _NO_OPERATORS = frozenset({"dot", "lparen", "lbracket", "filter", "flatten"})
 def _check_arity(name: str, given: int, position: int) -> None:
     found = functions.arity(name)
     assert found is not None
-    wanted, or_more = found
-    if given == wanted or (or_more and given > wanted):
+    least, most = found
+    if least <= given and (most is None or given <= most):
         return
-    plural = "" if wanted == 1 else "s"
-    least = "at least " if or_more else ""
-    raise ExpressionError(f"{name}() takes {least}{wanted} argument{plural}, not {given}", position)
+    wanted = f"at least {least}" if most is None else str(least) if most == least else f"{least} to {most}"
+    plural = "" if least == (most or least) == 1 else "s"
+    raise ExpressionError(f"{name}() takes {wanted} argument{plural}, not {given}", position)
+
+
+def _check_literals(name: str, arguments: list[Node], starts: list[int]) -> None:
+    values = [each["value"] if each["type"] == "literal" else functions.COMPUTED for each in arguments]
+    try:
+        functions.check_literals(name, values)
+    except functions.InvalidArgumentError as error:
+        raise ExpressionError(error.message, starts[error.index], error.hint) from None
 
 
 def _is_json(value: Any) -> bool:

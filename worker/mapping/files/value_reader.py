@@ -58,8 +58,9 @@ class ValueReader:
         try:
             return Expression.parse(text, self.names)
         except ExpressionError as error:
-            told = (error.position, error.hint) if error.hint else habit(text, error.position)
-            at, meant = told or (error.position, _hint_for(bare))
+            at, meant = error.position, error.hint
+            if meant is None:
+                at, meant = habit(text, at) or (at, _hint_for(bare))
             self.problems.append(
                 self.document.problem(
                     f"`{_shortened(bare)}` is not an expression: {error.message}",
