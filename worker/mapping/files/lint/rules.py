@@ -8,7 +8,8 @@ from typing import Any
 from worker.customerio import catalog
 from worker.documents.problems import Problem
 from worker.mapping.expressions.expression import Expression
-from worker.mapping.expressions.parser import Node, contains, parse
+from worker.mapping.expressions.names import nodes
+from worker.mapping.expressions.parser import Node, contains
 from worker.mapping.files.lint.terms import term_key
 from worker.mapping.files.rules import CallRule, MappingFile, Rule
 
@@ -45,11 +46,13 @@ def _always_first(earlier: Rule, rule: Rule) -> bool:
         return rule.when is None or not rule.when.uses_kafka
     if earlier.when.is_literal:
         return False  # a finding of its own
-    return rule.when is not None and _implies(_tree(rule), _tree(earlier))
+    if rule.when is None or any(each.lets.keys() & _names(each.when) for each in (earlier, rule)):
+        return False  # the same name may stand for two expressions
+    return _implies(rule.when.node, earlier.when.node)
 
 
-def _tree(rule: Rule) -> Node:
-    return parse(rule.when.text) if rule.when is not None else {}
+def _names(when: Expression | None) -> set[str]:
+    return {node["value"] for node in nodes(when.node) if node["type"] == "variable"} if when else set()
 
 
 def _implies(later: Node, earlier: Node) -> bool:
