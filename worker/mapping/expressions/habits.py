@@ -116,7 +116,7 @@ _HABITS: tuple[tuple[re.Pattern[str], _Meant], ...] = tuple(
     (re.compile(pattern), meant)
     for pattern, meant in (
         (r"\{\{|\$\{|#\{", _without_braces),
-        (r"\$\.?(?=[A-Za-z_\"])|\$(?=\[)", _path_after),
+        (r"\$\.(?=[A-Za-z_\"])|\$(?=[\[\"])", _path_after),
         (r"(?<![\w\])}*\"'.])\.(?=[A-Za-z_\"])", _path_after),
         (r"(?<=[\w\])}\"'`])\s+(?i:and)\b(?=\s*[\w(!@\"'`])", _fixed("write &&")),
         (r"(?<=[\w\])}\"'`])\s+(?i:or)\b(?=\s*[\w(!@\"'`])", _fixed("write ||")),

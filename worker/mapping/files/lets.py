@@ -38,7 +38,7 @@ def _let(values: ValueReader, path: Path) -> Expression | None:
     if isinstance(value, str):
         return values.expression(path)
     hint = 'an object is written as one text: "{id: order.id}"' if isinstance(value, dict) else None
-    values.report(f"`{path[-1]}` must be an expression", path, hint=hint)
+    values.report(f"`{path[-1]}` must be an expression", path, key=value is None, hint=hint)
     return None
 
 
