@@ -130,7 +130,7 @@ class Interpreter(TreeInterpreter):  # type: ignore[misc] # the library has no t
                 return self._default(node, value, catches=name == "try")
             case "lookup":
                 table, key = (self.visit(child, value) for child in node["children"])
-                return look_up(node["tables"], table, key)
+                return look_up(node.get("tables", {}), table, key)
         return super().visit_function_expression(node, value)
 
     def _if(self, node: Node, value: Any) -> Any:

@@ -67,7 +67,8 @@ class _FileReader:
     def _topics(self, topics: Any) -> Iterator[str]:
         if not isinstance(topics, list) or not ("topics" in self._data and topics):
             if "topics" in self._data:
-                self._report("`topics` must be a list of at least one topic", ("topics",), hint="[orders]")
+                hint = f"[{topics}]" if isinstance(topics, str) and topics else "[orders]"
+                self._report("`topics` must be a list of at least one topic", ("topics",), hint=hint)
             return
         for index, topic in enumerate(topics):
             path: Path = ("topics", index)

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from worker.core.near_matches import did_you_mean
 from worker.core.reasons import Rejected
 from worker.documents.document import Document, Path
 from worker.documents.problems import Problem
@@ -15,6 +16,7 @@ from worker.mapping.expressions.expression import Expression, ExpressionError
 from worker.mapping.expressions.habits import habit
 from worker.mapping.expressions.names import Names
 from worker.mapping.expressions.parser import UNQUOTED_NAME
+from worker.mapping.expressions.text import PATH
 from worker.mapping.files.rules import Value
 
 _WORDS = re.compile(r"\w[\w ,.!?/:+-]*")
@@ -124,7 +126,7 @@ class ValueReader:
         try:
             converted = convert(field, value)
         except Rejected as rejected:
-            self.report(rejected.detail.rstrip("."), path)
+            self.report(rejected.detail.rstrip("."), path, hint=_value_hint(field, value))
             return
         if converted is None:
             self.report(f"`{field.name}` must not be blank", path)
@@ -145,6 +147,15 @@ class ValueReader:
         problem = self.document.problem(message, path)
         if problem not in self.problems:
             self.problems.append(problem)
+
+
+def _value_hint(field: Field, value: Any) -> str | None:
+    """What was meant by a constant that the field does not take."""
+    if not isinstance(value, str):
+        return None
+    if field.kind is Kind.TIME and PATH.fullmatch(value) and ("." in value or "_" in value):
+        return f"for the event's field write {value} without the single quotes"
+    return did_you_mean(value, field.choices)
 
 
 def _hint_for(text: str) -> str | None:
