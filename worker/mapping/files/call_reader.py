@@ -37,11 +37,13 @@ class CallReader:
     Args:
         values: reads the rule's expressions.
         defaults: the fields that a call has unless it gives its own.
+        allow: what the rule allows.
     """
 
-    def __init__(self, values: ValueReader, defaults: Defaults) -> None:
+    def __init__(self, values: ValueReader, defaults: Defaults, allow: frozenset[str]) -> None:
         self._values = values
         self._defaults = defaults
+        self._allow = allow
         self._report = values.report
 
     def call(self, given: dict[str, Any], path: Path, others: Collection[str] = ()) -> CallRule | None:
@@ -60,7 +62,7 @@ class CallReader:
         fields = self._defaults.read(
             {key: value for key, value in own.items() if key in spec.fields and key != "event"}, path, values
         )
-        call = CallRule(spec, path, event, event_from, for_each, *fields.of(spec, path))
+        call = CallRule(spec, path, event, event_from, for_each, *fields.of(spec, path), self._allow)
         self._check_known(call)
         self._complete(call, {*(key for key in own if own[key] is not None), *meant, *call.fields})
         return call

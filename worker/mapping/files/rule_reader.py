@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from worker.core.near_matches import did_you_mean
 from worker.core.records import MAX_CALLS_PER_RECORD
+from worker.customerio.reference import ALLOW_UNINSTALLED, RESERVED_PROPERTIES
 from worker.documents.document import Path
 from worker.mapping.calls.specs import CALLS
 from worker.mapping.expressions.expression import Expression
@@ -80,17 +81,27 @@ class RuleReader:
         if kinds == ["ignore"]:
             self._ignore()
             return (), None, frozenset()
-        if kinds != ["mapper"] and "allow" in rule:
-            self._report(
-                "`allow` is only for rules with a `mapper`", (*path, "allow"), key=True, hint="remove it"
-            )
-        if kinds == ["call"]:
-            return self._one_call(), None, frozenset()
-        self._unknown_keys()
+        allow = self._words("allow", (*CALLS, ALLOW_UNINSTALLED), "call")
+        allow |= self._words("allow_overrides", RESERVED_PROPERTIES, "reserved property")
+        if kinds != ["call"]:
+            self._unknown_keys()
         if kinds == ["mapper"]:
             self._refuse(CALL_KEYS.keys() - RULE_KEYS.keys(), "mapper", "the Python function decides it")
-            return (), self._mapper(), self._allow()
-        return tuple(self._calls()), None, frozenset()
+            return (), self._mapper(), allow
+        calls = self._one_call(allow) if kinds == ["call"] else tuple(self._calls(allow))
+        self._check_allow(calls)
+        return calls, None, frozenset()
+
+    def _check_allow(self, calls: tuple[CallRule, ...]) -> None:
+        """Without a mapper, `allow` has a meaning only for a computed `Application Uninstalled`."""
+        if "allow" not in self._given:
+            return
+        computed = any(call.event_from is not None for call in calls)
+        if self._given["allow"] != [ALLOW_UNINSTALLED] or not computed:
+            message = (
+                f"`allow` is only for rules with a `mapper`; [{ALLOW_UNINSTALLED}] also with `event_from`"
+            )
+            self._report(message, (*self._path, "allow"), key=True, hint="remove it")
 
     def _ignore(self) -> None:
         self._unknown_keys()
@@ -100,11 +111,12 @@ class RuleReader:
                 "`ignore` can only be true", (*self._path, "ignore"), hint="remove the rule, or the key"
             )
 
-    def _one_call(self) -> tuple[CallRule, ...]:
-        call = CallReader(self._values, self._defaults).call(self._given, self._path, others=RULE_KEYS)
+    def _one_call(self, allow: frozenset[str]) -> tuple[CallRule, ...]:
+        reader = CallReader(self._values, self._defaults, allow)
+        call = reader.call(self._given, self._path, others=RULE_KEYS)
         return (call,) if call else ()
 
-    def _calls(self) -> Iterator[CallRule]:
+    def _calls(self, allow: frozenset[str]) -> Iterator[CallRule]:
         path: Path = (*self._path, "calls")
         calls = self._given["calls"]
         defaults = self._shared()
@@ -113,7 +125,7 @@ class RuleReader:
             return
         if len(calls) > MAX_CALLS_PER_RECORD:
             self._report(f"one record may become at most {MAX_CALLS_PER_RECORD} calls", path)
-        reader = CallReader(self._values, defaults)
+        reader = CallReader(self._values, defaults, allow)
         for index, given in enumerate(calls):
             at: Path = (*path, index)
             if not isinstance(given, dict) or "call" not in given:
@@ -146,16 +158,18 @@ class RuleReader:
         self._report("`mapper` must name a function", (*self._path, "mapper"), hint=hint)
         return None
 
-    def _allow(self) -> frozenset[str]:
-        allow, path = self._given.get("allow", []), (*self._path, "allow")
-        if not isinstance(allow, list):
-            self._report("`allow` must be a list of calls", path, hint="[delete_device]")
+    def _words(self, key: str, known: Collection[str], what: str) -> frozenset[str]:
+        """A key that holds a list of words, each of them one of `known`."""
+        given, path = self._given.get(key, []), (*self._path, key)
+        if not isinstance(given, list):
+            hint = "[delete_device]" if key == "allow" else "[recipient]"
+            self._report(f"`{key}` must be a list", path, hint=hint)
             return frozenset()
-        for index, name in enumerate(allow):
-            if not isinstance(name, str) or name not in CALLS:
-                hint = did_you_mean(str(name), CALLS) or f"one of {', '.join(CALLS)}"
-                self._report(f"there is no call '{name}'", (*path, index), hint=hint)
-        return frozenset(name for name in allow if isinstance(name, str))
+        for index, name in enumerate(given):
+            if not isinstance(name, str) or name not in known:
+                hint = did_you_mean(str(name), known) or f"one of {', '.join(known)}"
+                self._report(f"there is no {what} '{name}'", (*path, index), hint=hint)
+        return frozenset(name for name in given if isinstance(name, str))
 
     def _unknown_keys(self) -> None:
         known_keys(self._values, self._given, self._path, {**RULE_KEYS, **CALL_KEYS}, "a rule")

@@ -31,6 +31,7 @@ class CallRule:
         for_each: the expression for the list for whose items the call is made; None for a call that is made once.
         fields: the file's value for each field of the spec, except `event`; of `timestamp` None, which leaves it out.
         defaults: the places of the fields that are not the call's own.
+        allow: what the rule allows, see `customerio.meaning`.
     """
 
     spec: CallSpec
@@ -40,6 +41,7 @@ class CallRule:
     for_each: Expression | None = None
     fields: dict[str, Value] = field(default_factory=dict)
     defaults: dict[str, Path] = field(default_factory=dict)
+    allow: frozenset[str] = frozenset()
 
     @property
     def leaves_time_out(self) -> bool:
@@ -90,7 +92,7 @@ class Rule:
         ignores: whether events that match are not for Customer.io.
         calls: in the order in which they are sent.
         mapper: a Python function as `module:function`, or an entry point's name.
-        allow: the destructive calls that the mapper may make.
+        allow: what the mapper may do, see `customerio.meaning`.
         send_nulls: whether properties and traits whose expressions find nothing are sent as null, or left out.
     """
 

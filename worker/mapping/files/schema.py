@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from worker.core.records import MAX_CALLS_PER_RECORD
-from worker.customerio.reference import DESTRUCTIVE_CALLS
+from worker.customerio.reference import ALLOW_UNINSTALLED, DESTRUCTIVE_CALLS, RESERVED_PROPERTIES
 from worker.formats.formats import FORMATS
 from worker.mapping.calls.specs import CALLS, CallSpec, Field, Kind
 
@@ -28,7 +28,9 @@ RULE_KEYS = {
     "call": "The call to send: one of the API's calls, or a semantic call.",
     "calls": "Several calls for one event, sent in this order.",
     "mapper": "A Python function: module:function, or an entry point of the group pipelines_worker.mappers.",
-    "allow": "The destructive calls that the mapper may make.",
+    "allow": "The destructive calls that the mapper may make; application_uninstalled also for `event_from`.",
+    "allow_overrides": "Reserved properties that the event's data may have: recipient, from_address, reply_to. "
+    "They override settings of the campaigns that the event triggers.",
     "ignore": "Events that match are not for Customer.io. Takes only `when` and `let` beside it.",
     "let": "Names for expressions. `when` and all calls of the rule can use them as $name.",
     "nulls": FILE_KEYS["nulls"],
@@ -188,8 +190,13 @@ def _rule() -> dict[str, Any]:
         "mapper": _TEXT | {"examples": ["mappers.devices:device_changed"]},
         "allow": {
             "type": "array",
-            "items": {"$ref": "#/$defs/call_name"},
+            "items": {"enum": [*CALLS, ALLOW_UNINSTALLED]},
             "examples": [sorted(DESTRUCTIVE_CALLS)[:1]],
+        },
+        "allow_overrides": {
+            "type": "array",
+            "items": {"enum": [*RESERVED_PROPERTIES]},
+            "examples": [["recipient"]],
         },
     }
     own = {key: schema | {"description": RULE_KEYS[key]} for key, schema in own.items()}
@@ -198,14 +205,17 @@ def _rule() -> dict[str, Any]:
         "properties": own,
         "oneOf": [{"required": [kind]} for kind in ("call", "calls", "mapper", "ignore")],
         "allOf": [
-            {"if": {"required": ["call"]}, "then": _one_of_calls() | {"not": {"required": ["allow"]}}},
+            {"if": {"required": ["call"]}, "then": _one_of_calls()},
+            {
+                "if": {"required": ["allow"], "not": {"required": ["mapper"]}},
+                "then": {"properties": {"allow": {"items": {"const": ALLOW_UNINSTALLED}}}},
+            },
             {"if": {"required": ["calls"]}, "then": {"properties": _fields_with_defaults(nullable=True)}},
             {
                 "if": {"required": ["ignore"]},
                 "then": {"propertyNames": {"enum": ["when", "let", "ignore"]}},
             },
         ],
-        "dependentRequired": {"allow": ["mapper"]},
         "unevaluatedProperties": False,
     }
 

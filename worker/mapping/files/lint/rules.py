@@ -10,6 +10,7 @@ from worker.documents.problems import Problem
 from worker.mapping.expressions.expression import Expression
 from worker.mapping.expressions.names import nodes
 from worker.mapping.expressions.parser import Node, contains
+from worker.mapping.files.lint.meaning import meaning_warnings
 from worker.mapping.files.lint.terms import term_key
 from worker.mapping.files.rules import CallRule, MappingFile, Rule
 
@@ -21,6 +22,7 @@ def rule_warnings(file: MappingFile) -> Iterator[Problem]:
         for call in rule.calls:
             if call.event is not None:
                 yield from _catalogue(file, call, call.event)
+            yield from meaning_warnings(file, call)
 
 
 def _never_reached(file: MappingFile) -> Iterator[Problem]:
