@@ -18,11 +18,9 @@ from worker.demo.events import TOPICS
 from worker.mapping.mappings import Mappings
 from worker.programs.starter import starter_folder
 from worker.settings import Settings, load_settings
-from worker.version import __version__
 
 ROOT = Path(__file__).parents[1]
 COMPOSE = ROOT / "docker-compose.yml"
-KUBERNETES = ROOT / "deploy/kubernetes/worker.yaml"
 
 
 def yaml(path: Path) -> Any:
@@ -152,15 +150,7 @@ def test_a_compose_worker_has_settings_that_load_and_an_emulator_to_talk_to() ->
 
 def test_every_variable_of_the_worker_is_read() -> None:
     read = set(re.findall(r"\$\{(\w+)", (ROOT / "config/worker.yaml").read_text("utf-8")))
-    given = services()["worker"]["environment"].keys() | {
-        entry["name"]
-        for entry in yaml_documents(KUBERNETES)[0]["spec"]["template"]["spec"]["containers"][0]["env"]
-    }
-    assert {name for name in given if not name.startswith("WORKER__")} <= read
-
-
-def yaml_documents(path: Path) -> list[Any]:
-    return list(YAML(typ="safe").load_all(path.read_text("utf-8")))
+    assert {name for name in services()["worker"]["environment"] if not name.startswith("WORKER__")} <= read
 
 
 def test_every_host_in_compose_is_a_service_and_listens_on_that_port() -> None:
@@ -192,7 +182,6 @@ def test_every_service_that_is_waited_for_exists_and_can_be_waited_for() -> None
 def test_every_command_in_a_container_exists() -> None:
     named = {services()["worker"]["command"][0], services()["emulator"]["command"][0]}
     named |= set(json.loads(re.search(r"^CMD (\[.*\])$", dockerfile(), re.MULTILINE)[1]))  # type: ignore[index] # it is there
-    named |= set(yaml_documents(KUBERNETES)[0]["spec"]["template"]["spec"]["containers"][0]["args"])
     assert named <= commands()
     producer = services()["producer"]
     [_, _, module] = producer["entrypoint"]
@@ -227,20 +216,9 @@ def test_health_checks_are_programs_that_compile() -> None:
         ast.parse(check)
 
 
-@pytest.mark.parametrize(
-    "seconds",
-    [
-        pytest.param(lambda: services()["worker"]["stop_grace_period"], id="compose"),
-        pytest.param(
-            lambda: yaml_documents(KUBERNETES)[0]["spec"]["template"]["spec"][
-                "terminationGracePeriodSeconds"
-            ],
-            id="kubernetes",
-        ),
-    ],
-)
-def test_nobody_kills_a_worker_that_still_drains(seconds: Any) -> None:
-    assert int(str(seconds()).removesuffix("s")) > Settings().delivery.shutdown_timeout
+def test_nobody_kills_a_worker_that_still_drains() -> None:
+    grace = int(services()["worker"]["stop_grace_period"].removesuffix("s"))
+    assert grace > Settings().delivery.shutdown_timeout
 
 
 def test_the_topics_that_are_made_are_those_of_the_mappings() -> None:
@@ -252,32 +230,7 @@ def test_the_topics_that_are_made_are_those_of_the_mappings() -> None:
     assert subprocess.run(["sh", "-n", ROOT / "deploy/create-topics.sh"], check=False).returncode == 0
 
 
-def test_kubernetes_mounts_every_file_of_the_example_and_asks_pages_that_exist() -> None:
-    [deployment, budget] = yaml_documents(KUBERNETES)
-    pod = deployment["spec"]["template"]["spec"]
-    sources = pod["volumes"][0]["projected"]["sources"]
-    mounted = {item["path"] for source in sources for item in source["configMap"].get("items", [])}
-    files = {
-        path.relative_to(ROOT / "config").as_posix()
-        for folder in ("mappings", "mappers")
-        for path in (ROOT / "config" / folder).glob("*.[yp]*")
-        if path.is_file()
-    }
-    assert mounted == files
-    [container] = pod["containers"]
-    assert container["image"].endswith(f":{__version__}")
-    assert {container[probe]["httpGet"]["path"] for probe in ("livenessProbe", "readinessProbe")} == {
-        "/livez",
-        "/readyz",
-    }
-    assert budget["spec"]["selector"] == deployment["spec"]["selector"]
-    rate = next(
-        entry["value"] for entry in container["env"] if entry["name"] == "WORKER__RATE_LIMIT__REQUESTS"
-    )
-    assert int(rate) * deployment["spec"]["replicas"] <= Settings().rate_limit.requests
-
-
 def test_no_file_names_a_registrys_host() -> None:
     """Images are named without one, so that a mirror can stand in."""
-    for path in (ROOT / "Dockerfile", COMPOSE, KUBERNETES):
+    for path in (ROOT / "Dockerfile", COMPOSE, ROOT / "deploy/helm/values.yaml"):
         assert not re.search(r"docker\.io|ghcr\.io|quay\.io|gcr\.io|pypi\.org", path.read_text("utf-8"))

@@ -34,7 +34,7 @@ from worker.mapping.files.lint.claims import claim_problems
 from worker.mapping.files.lint.rules import rule_warnings
 from worker.mapping.files.reader import read_mapping
 from worker.mapping.files.rules import MappingFile
-from worker.mapping.files.topics import matches
+from worker.mapping.files.topics import is_pattern, matches, sample
 from worker.mapping.mappers.loading import Mapper, MapperProblem, Mappers
 
 
@@ -156,7 +156,10 @@ class Mappings:
         if self.file_of(topic) is not None:
             return None
         known = self.subscriptions
-        hint = did_you_mean(topic, known)
+        if topic in known:
+            examples = sample(topic)[:1]
+            return " such as ".join([f"'{topic}' is a pattern: name a topic that it matches", *examples])
+        hint = did_you_mean(topic, [name for name in known if not is_pattern(name)])
         said = f"no mapping names the topic '{topic}'; there are: {', '.join(known)}"
         return f"{said} ({hint})" if hint else said
 

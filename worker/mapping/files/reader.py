@@ -57,7 +57,11 @@ class _FileReader:
     def _topics(self, topics: Any) -> Iterator[str]:
         if not isinstance(topics, list) or not ("topics" in self._document.data and topics):
             if "topics" in self._document.data:
-                self._report("`topics` must be a list of at least one topic", ("topics",), hint="[orders]")
+                self._report(
+                    "`topics` must be a list of at least one topic",
+                    ("topics",),
+                    hint=f"[{topics}]" if isinstance(topics, str) and topics else "[orders]",
+                )
             return
         for index, topic in enumerate(topics):
             path: Path = ("topics", index)

@@ -30,8 +30,15 @@ def _never_reached(file: MappingFile) -> Iterator[Problem]:
             if _always_first(earlier, rule):
                 line = earlier.at.rpartition(":")[2]
                 message = f"this rule can never match: the one in line {line} always does"
-                yield _warning(file, rule, message)
+                same = rule.when is None or (earlier.when is not None and _same(rule, earlier))
+                hint = "join their calls under one `calls`" if same else "move it above that one"
+                yield _warning(file, rule, message, hint)
                 break
+
+
+def _same(rule: Rule, earlier: Rule) -> bool:
+    """Whether two conditions are made of the same parts."""
+    return set(map(term_key, _joined(_tree(rule)))) == set(map(term_key, _joined(_tree(earlier))))
 
 
 def _is_broken(file: MappingFile, rule: Rule) -> bool:
@@ -69,9 +76,9 @@ def _joined(node: Node) -> Sequence[Node]:
     return children if node["type"] == "and_expression" else [node]
 
 
-def _warning(file: MappingFile, rule: Rule, message: str) -> Problem:
+def _warning(file: MappingFile, rule: Rule, message: str, hint: str) -> Problem:
     path = (*rule.path, "when") if rule.when is not None else rule.path
-    return file.document.problem(message, path, warning=True)
+    return file.document.problem(message, path, hint=hint, warning=True)
 
 
 def _catalogue(file: MappingFile, call: CallRule, event: str) -> Iterator[Problem]:
