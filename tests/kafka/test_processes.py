@@ -57,7 +57,11 @@ async def test_processes_share_the_work_and_their_pages_are_one(any_protocol: Si
     assert {each["partition"] for each in status["partitions"]} == {0, 1}
     metrics = (await run.get("/metrics"))[1]
     consumed = dict(
-        re.findall(r'^pipelines_worker_records_consumed_total\{process="(\d)",topic="[^"]+"\} (\S+)', metrics, re.MULTILINE)
+        re.findall(
+            r'^pipelines_worker_records_consumed_total\{process="(\d)",topic="[^"]+"\} (\S+)',
+            metrics,
+            re.MULTILINE,
+        )
     )
     assert {number: float(value) for number, value in consumed.items()} == {"0": 200.0, "1": 200.0}
     assert metrics.count("# TYPE pipelines_worker_records_consumed_total counter") == 1
