@@ -29,7 +29,7 @@ def print_all_steps(mapped: MappedRecords) -> int:
             print_record(record)
         else:
             typer.secho(mapped.place(record), bold=True)
-        steps = steps_of(mapped.mappings, record, mapped.ids)
+        steps = steps_of(mapped.mappings, record, mapped.mappings.explain(record, mapped.ids))
         outcomes.add(steps.explanation)
         _print_steps(steps)
     outcomes.print_count("record" if mapped.of_kafka else "event", always=False)

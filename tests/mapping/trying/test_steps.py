@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.support.mapping_files import as_yaml, events, mapping_files
 from tests.support.records import record
+from worker.core.records import Record
 from worker.documents.document import parse
 from worker.documents.problems import Problem
 from worker.mapping.expressions.parser import parse as parse_expression
@@ -30,10 +31,14 @@ def mappings_of(text: str) -> Mappings | None:
     return None if file is None or problems else Mappings([file], {}, [])
 
 
+def explained(mappings: Mappings, record: Record) -> Steps:
+    return steps_of(mappings, record, mappings.explain(record, PREVIEW_IDS))
+
+
 def steps(rules: str, event: Any, **more: Any) -> Steps:
     mappings = mappings_of("topics: [orders]\nrules:\n" + rules)
     assert mappings is not None
-    return steps_of(mappings, record(event, **more), PREVIEW_IDS)
+    return explained(mappings, record(event, **more))
 
 
 @settings(max_examples=300, deadline=None)
@@ -43,7 +48,7 @@ def test_steps_agree_with_the_compiled_function(data: Any, drawn: list[Any]) -> 
     if mappings is None:
         return  # a call that lacks what it needs: an error before anything runs
     for event in drawn:
-        agree(steps_of(mappings, record(event), PREVIEW_IDS))
+        agree(explained(mappings, record(event)))
 
 
 def agree(found: Steps) -> None:
@@ -128,7 +133,7 @@ def test_a_refusal_names_the_rule_the_call_the_field_and_its_place(
     text = f"topics: [orders]\nrules:\n  - {{call: track, event: Thing,  {fields}}}\n"
     mappings = mappings_of(text)
     assert mappings is not None
-    found = steps_of(mappings, record(as_json(event)), PREVIEW_IDS)
+    found = explained(mappings, record(as_json(event)))
     rejected = found.explanation.rejected
     assert rejected is not None
     assert (rejected.rule, rejected.field, rejected.at) == ("drawn.yaml:3", field, at)
@@ -163,7 +168,7 @@ def test_unreadable_headers_end_the_trying() -> None:
     rule = "  - {when: _kafka.headers.a, call: identify, userId: id}\n"
     mappings = mappings_of(f"topics: [orders]\nrules:\n{rule}")
     assert mappings is not None
-    found = steps_of(mappings, Unreadable("orders", b"{}"), PREVIEW_IDS)
+    found = explained(mappings, Unreadable("orders", b"{}"))
     assert found.explanation.rejected is not None
     assert found.explanation.rejected.reason == "UNREADABLE_HEADERS"
     assert found.rules[0].failed == "the record's headers cannot be read"

@@ -60,15 +60,7 @@ _MEANT: dict[str, tuple[str, ...]] = {
 }
 """Each function with its names in other languages, in lower case."""
 
-_NEAREST: dict[str, str] = {
-    "concat": "join('', [a, b]) joins texts; to_string(n) turns a number into text",
-    "format_time": "rfc3339(number) writes a time as text, epoch_seconds(timestamp) as a number; "
-    "there is no strftime",
-    "substring": "split(s, separator)[0] takes a part",
-    "if": "condition && a || b",
-    "default": "a || b",
-    "matches": "starts_with, ends_with or contains",
-}
+_NEAREST: dict[str, str] = {"if": "condition && a || b", "default": "a || b"}
 """Suggestions for functions that have no direct equivalent."""
 
 

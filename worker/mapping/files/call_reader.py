@@ -18,6 +18,7 @@ from worker.mapping.calls.validation import check_shared, check_traits
 from worker.mapping.expressions.expression import Expression, ExpressionError
 from worker.mapping.expressions.habits import habit
 from worker.mapping.expressions.parser import UNQUOTED_NAME
+from worker.mapping.expressions.text import PATH
 from worker.mapping.files.rules import CallRule, Value
 from worker.mapping.files.schema import RULE_KEYS
 
@@ -49,8 +50,15 @@ class CallReader:
         self._document = document
         self._problems = problems
 
-    def call(self, given: dict[str, Any], path: Path, others: Collection[str] = ()) -> CallRule | None:
-        """Read a mapping that has `call`; keys in `others` belong to the rule."""
+    def call(
+        self,
+        given: dict[str, Any],
+        path: Path,
+        others: Collection[str] = (),
+        *,
+        allow: frozenset[str] = frozenset(),
+    ) -> CallRule | None:
+        """Read a mapping that has `call`; keys in `others` belong to the rule, which allows what is in `allow`."""
         name = given["call"]
         spec = CALLS.get(name) if isinstance(name, str) else None
         if spec is None:
@@ -66,7 +74,7 @@ class CallReader:
             if key in spec.fields and key != "event"
         }
         self._check_known(spec, fields, path)
-        call = CallRule(spec, path, event, event_from, fields)
+        call = CallRule(spec, path, event, event_from, fields, allow)
         self._complete(call, {*own, *meant})
         return call
 
@@ -194,7 +202,7 @@ class CallReader:
         try:
             converted = convert(field, value)
         except Rejected as rejected:
-            self._report(rejected.detail.rstrip("."), path)
+            self._report(rejected.detail.rstrip("."), path, hint=_value_hint(field, value))
             return
         if converted is None:
             self._report(f"`{field.name}` must not be blank", path)
@@ -243,6 +251,15 @@ def _known_items(given: dict[str, Value]) -> Iterator[tuple[str, Any]]:
             yield key, value
         elif isinstance(value, Expression) and value.is_literal:
             yield key, value.search({}, {})
+
+
+def _value_hint(field: Field, value: Any) -> str | None:
+    """What was meant by a constant that the field does not take."""
+    if not isinstance(value, str):
+        return None
+    if field.kind is Kind.TIME and PATH.fullmatch(value) and ("." in value or "_" in value):
+        return f"for the event's field write {value} without the single quotes"
+    return did_you_mean(value, field.choices)
 
 
 def _hint_for(text: str) -> str | None:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from worker.core.message_id import MessageIds
 from worker.core.reasons import Rejected
 from worker.core.records import Record
 from worker.documents.document import Path
@@ -115,9 +114,15 @@ class Steps:
         return next((each for _, fields in self.calls for each in fields if each.at == at), None)
 
 
-def steps_of(mappings: Mappings, record: Record, ids: MessageIds) -> Steps:
-    """Treat a record step by step."""
-    steps = Steps(mappings.explain(record, ids))
+def steps_of(mappings: Mappings, record: Record, explanation: Explanation) -> Steps:
+    """Treat a record step by step.
+
+    Args:
+        mappings: the mapping files.
+        record: the record.
+        explanation: what `mappings.explain` says of it.
+    """
+    steps = Steps(explanation)
     file = mappings.file_of(record.topic())
     if file is None:
         return steps

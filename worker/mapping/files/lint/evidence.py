@@ -8,10 +8,12 @@ from typing import Any
 from worker.documents.problems import Problem
 from worker.mapping.expressions import functions
 from worker.mapping.expressions.parser import Node
+from worker.mapping.expressions.text import text_of
 from worker.mapping.files.lint import uses
+from worker.mapping.files.lint.better_calls import better_call
 from worker.mapping.files.lint.misspelt import misspelt
 from worker.mapping.files.lint.names import path_text
-from worker.mapping.files.lint.spots import Spot, first_character, walk
+from worker.mapping.files.lint.spots import Spot, first_character, selected_from, walk
 from worker.mapping.files.lint.values import TYPE_NAMES, kind_of
 from worker.mapping.files.lint.watching import Watched
 
@@ -75,11 +77,9 @@ def _of_a_list(spot: Spot, node: Node, watched: Watched) -> Iterator[Problem]:
     others = watched.others[id(node)]
     if others and not watched.objects[id(node)] and all(isinstance(value, list) for value in others):
         name = node["value"]
-        hint = (
-            "length(...) counts them"
-            if name in ("length", "size", "count")
-            else f"write [].{name} or [0].{name}"
-        )
+        path = text_of(selected_from(spot.node, node))
+        counted = name in ("length", "size", "count")
+        hint = f"write length({path})" if counted else f"write {path}[].{name} or {path}[0].{name}"
         message = f"a list has no '{name}', and it is a list in the fixtures"
         yield spot.warning(message, node["start"], hint)
 
@@ -119,7 +119,7 @@ def _never_that_type(spot: Spot, node: Node, sides: list[tuple[Any, Any]]) -> It
     if literal is None:
         (left, right), *_ = kinds
         message = f"in the fixtures the left side is {left} and the right side is {right}"
-        yield spot.warning(message, node["start"])
+        yield spot.warning(message, node["start"], _one_of(node, left, right))
         return
     position = node["children"].index(literal)
     found = sorted({pair[1 - position] for pair in kinds})
@@ -127,7 +127,8 @@ def _never_that_type(spot: Spot, node: Node, sides: list[tuple[Any, Any]]) -> It
         return  # the mapping expects either type
     value = literal["value"]
     message = f"compared with {TYPE_NAMES[type(value)]}, but in the fixtures it is {' or '.join(found)}"
-    yield spot.warning(message, node["start"], _as_type(value, found[0]))
+    hint = _as_type(value, found[0]) or _in_a_list(node, position, found)
+    yield spot.warning(message, node["start"], hint)
 
 
 def _compared_types(tree: Node, path: str | None) -> set[str]:
@@ -156,6 +157,26 @@ def _as_type(value: Any, kind: str) -> str | None:
     return None
 
 
+def _one_of(node: Node, left: str, right: str) -> str | None:
+    """For `type == ['a', 'b']`."""
+    one, other = node["children"]
+    if node["value"] != "eq" or "a list" not in (left, right):
+        return None
+    return f"write contains({text_of(other)}, {text_of(one)})" if right == "a list" else None
+
+
+def _in_a_list(node: Node, position: int, found: list[str]) -> str | None:
+    """For `lines[].sku == 'a'` and `lines[?gift].sku == 'a'`: of all values, or of the first."""
+    literal, other = node["children"][position], node["children"][1 - position]
+    if found != ["a list"]:
+        return None
+    if other["type"] == "filter_projection":
+        first = {"type": "pipe", "children": [other, {"type": "index", "value": 0, "children": []}]}
+        sides = [literal if side is literal else first for side in node["children"]]
+        return f"write {text_of({**node, 'children': sides})}"
+    return f"write contains({text_of(other)}, {text_of(literal)})" if node["value"] == "eq" else None
+
+
 def _replaced(spot: Spot, node: Node, watched: Watched) -> Iterator[Problem]:
     for index, child in enumerate(node["children"][1:]):
         if child["type"] != "literal" or node["children"][index]["type"] == "and_expression":
@@ -167,7 +188,8 @@ def _replaced(spot: Spot, node: Node, watched: Watched) -> Iterator[Problem]:
         ]
         if replaced and not _is_same(replaced[0], child["value"]):
             what = "false" if replaced[0] is False else "empty"
-            instead = "default(a, b) replaces null only" if functions.arity("default") is not None else None
+            replacing_null = f"write default({text_of(node['children'][index])}, {text_of(child)})"
+            instead = replacing_null if functions.arity("default") is not None else None
             message = f"`||` replaces the left side, which is {what} in a fixture and not missing"
             yield spot.warning(message, node["operators"][index], instead)
             return
@@ -186,14 +208,22 @@ def _refused(spot: Spot, node: Node, watched: Watched) -> Iterator[Problem]:
         message = (
             f"{node['value']}() is given {given} in the fixtures, which it does not take: the result is null"
         )
-        yield spot.warning(message, node["start"])
+        yield spot.warning(message, node["start"], better_call(node, watched.refused[id(node)][0]))
 
 
 def _joined(spot: Spot, node: Node, calls: list[list[Any]]) -> Iterator[Problem]:
     lists = [arguments[1] for arguments in calls] if node["value"] == "join" else []
     items = [item for each in lists if isinstance(each, list) for item in each]
     if any(type(item) in (int, float) for item in items):
-        known = functions.arity("concat") is not None
-        hint = "concat(a, b) takes numbers too" if known else "to_string(n) makes a number text"
+        hint = _concatenated(node)
         message = "join() takes texts only, and a number is joined in a fixture: the result is null"
         yield spot.warning(message, node["start"], hint)
+
+
+def _concatenated(node: Node) -> str:
+    """`join('-', [a, b])` as `concat(a, '-', b)`."""
+    separator, texts = node["children"]
+    if texts["type"] != "multi_select_list":
+        return f"write join({text_of(separator)}, map(&to_string(@), {text_of(texts)}))"
+    between = "" if separator.get("value") == "" else f"{text_of(separator)}, "
+    return f"write concat({f', {between}'.join(map(text_of, texts['children']))})"

@@ -54,7 +54,7 @@ def _of_spot(
         *operators.precedence_findings(spot),
         *operators.list_findings(spot),
         *starts.start_findings(spot, known, events),
-        *constants.constant_findings(spot),
+        *constants.constant_findings(spot, events),
     ]
     plain = plain or list(conditions.condition_findings(spot, topics))
     plain = plain or list(evidence.evidence_findings(spot, watched))

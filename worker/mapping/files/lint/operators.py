@@ -9,7 +9,7 @@ from typing import Any
 from worker.documents.problems import Problem
 from worker.mapping.expressions import functions
 from worker.mapping.expressions.parser import Node
-from worker.mapping.expressions.text import text_of
+from worker.mapping.expressions.text import concatenation, text_of
 from worker.mapping.files.lint.names import path_text
 from worker.mapping.files.lint.spots import Spot, first_character, walk
 
@@ -118,7 +118,7 @@ def default_findings(spot: Spot) -> Iterator[Problem]:
                 yield spot.warning(
                     "what follows this literal is never used",
                     operators[index + 1],
-                    joined_hint("texts are joined by"),
+                    f"texts are joined by {concatenation(list(map(text_of, node['children'])))}",
                 )
                 break
 
@@ -128,11 +128,6 @@ def _default_true(left: Node) -> str:
     if functions.arity("default") is not None:
         return f"write default({path}, `true`)"
     return f"write {path} != `false`"
-
-
-def joined_hint(words: str) -> str:
-    """How texts are joined."""
-    return f"{words} concat(a, b)" if functions.arity("concat") is not None else f"{words} join('', [a, b])"
 
 
 def _is_true(value: Any) -> bool:

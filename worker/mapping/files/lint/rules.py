@@ -9,6 +9,7 @@ from worker.customerio import catalog
 from worker.documents.problems import Problem
 from worker.mapping.expressions.expression import Expression
 from worker.mapping.expressions.parser import Node, contains, parse
+from worker.mapping.files.lint.meaning import meaning_warnings
 from worker.mapping.files.lint.terms import term_key
 from worker.mapping.files.rules import CallRule, MappingFile, Rule
 
@@ -20,6 +21,7 @@ def rule_warnings(file: MappingFile) -> Iterator[Problem]:
         for call in rule.calls:
             if call.event is not None:
                 yield from _catalogue(file, call, call.event)
+            yield from meaning_warnings(file, call)
 
 
 def _never_reached(file: MappingFile) -> Iterator[Problem]:
@@ -30,8 +32,15 @@ def _never_reached(file: MappingFile) -> Iterator[Problem]:
             if _always_first(earlier, rule):
                 line = earlier.at.rpartition(":")[2]
                 message = f"this rule can never match: the one in line {line} always does"
-                yield _warning(file, rule, message)
+                same = rule.when is None or (earlier.when is not None and _same(rule, earlier))
+                hint = "join their calls under one `calls`" if same else "move it above that one"
+                yield _warning(file, rule, message, hint)
                 break
+
+
+def _same(rule: Rule, earlier: Rule) -> bool:
+    """Whether two conditions are made of the same parts."""
+    return set(map(term_key, _joined(_tree(rule)))) == set(map(term_key, _joined(_tree(earlier))))
 
 
 def _is_broken(file: MappingFile, rule: Rule) -> bool:
@@ -69,9 +78,9 @@ def _joined(node: Node) -> Sequence[Node]:
     return children if node["type"] == "and_expression" else [node]
 
 
-def _warning(file: MappingFile, rule: Rule, message: str) -> Problem:
+def _warning(file: MappingFile, rule: Rule, message: str, hint: str) -> Problem:
     path = (*rule.path, "when") if rule.when is not None else rule.path
-    return file.document.problem(message, path, warning=True)
+    return file.document.problem(message, path, hint=hint, warning=True)
 
 
 def _catalogue(file: MappingFile, call: CallRule, event: str) -> Iterator[Problem]:

@@ -118,3 +118,13 @@ def first_character(node: Node) -> int:
     """Where the text of a node begins."""
     starts = [each["start"] for each in walk(node) if "start" in each]
     return min(starts, default=0)
+
+
+def selected_from(tree: Node, name: Node) -> Node:
+    """What a name of the tree is selected from: `a.b` for the last name of `a.b.c` and of `a.b | c`."""
+    for node in walk(tree):
+        children = [] if node["type"] == "slice" else node["children"]
+        for position, child in enumerate(children):
+            if child is name and position:
+                return {**node, "children": children[:position]} if position > 1 else children[0]
+    return {"type": "current", "children": []}

@@ -8,6 +8,7 @@ from typing import Any
 
 from worker.documents.problems import Problem
 from worker.mapping.expressions.parser import Node
+from worker.mapping.expressions.text import text_of
 from worker.mapping.files.lint.spots import Spot, walk
 
 _KAFKA = {
@@ -50,10 +51,14 @@ def _of_kafka(spot: Spot, names: Sequence[Node]) -> Iterator[Problem]:
         return
     if name not in _KAFKA:
         near = get_close_matches(name, _KAFKA, 1)
-        hint = f"did you mean '{near[0]}'?" if near else f"it has {', '.join(_KAFKA)}; the value is @"
+        hint = f"did you mean '{near[0]}'?" if near else f"it has {', '.join(_KAFKA)}"
+        if name in ("value", "payload"):
+            hint = f"the event's fields stand for themselves: write {_path(names[1:]) or '@'}"
         yield spot.warning(f"_kafka has no '{name}'", names[0]["start"], hint)
     elif _KAFKA[name] and len(names) > 1 and names[1]["type"] == "field":
-        yield spot.warning(f"_kafka.{name} is {_KAFKA[name]}, which has no fields", names[1]["start"])
+        parsed = f"if it is JSON, write parse_json(_kafka.{name}).{_path(names[1:])}"
+        meant = parsed if name == "key" else None
+        yield spot.warning(f"_kafka.{name} is {_KAFKA[name]}, which has no fields", names[1]["start"], meant)
 
 
 def _of_event(
@@ -63,6 +68,12 @@ def _of_event(
         return
     message = f"no fixture has '{first['value']}'"
     if first["value"].lower() == "kafka" and names[0]["value"] in _KAFKA:
-        yield spot.warning(message, first["start"], "the record is called _kafka")
+        yield spot.warning(
+            message, first["start"], f"the record is called _kafka: write _kafka.{_path(names)}"
+        )
     elif first["value"].lower() in _EVENT and any(names[0]["value"] in event for event in events if event):
-        yield spot.warning(message, first["start"], "paths begin in the event: leave this name out")
+        yield spot.warning(message, first["start"], f"paths begin in the event: write {_path(names)}")
+
+
+def _path(names: Sequence[Node]) -> str:
+    return ".".join(map(text_of, names))
