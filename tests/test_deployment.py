@@ -108,7 +108,7 @@ def test_the_worked_example_says_every_setting() -> None:
     assert said.keys() == Settings.model_fields.keys()
     for section, values in said.items():
         model = Settings.model_fields[section].annotation
-        if isinstance(values, dict):
+        if isinstance(values, dict) and section != "secrets":  # which has no keys of its own
             assert values.keys() == model.model_fields.keys()  # type: ignore[union-attr] # a section is a model
 
 

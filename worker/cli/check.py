@@ -42,7 +42,7 @@ def check(
     lists: dict[str, list[str]] = {}
     notes: list[Problem] = []
     try:
-        settings, mappings = load(path, needs_key=connect)
+        settings, mappings = load(path, needs_key=connect, secrets_by_name=True)
     except ConfigError as error:
         found = error.problems
     else:

@@ -36,13 +36,19 @@ def chosen_config(context: typer.Context, config: Path | None) -> Path:
     return chosen
 
 
-def load(path: Path, *, needs_key: bool) -> tuple[Settings, Mappings]:
-    """Settings and mappings. Raises ConfigError with the problems of both."""
+def load(path: Path, *, needs_key: bool, secrets_by_name: bool = False) -> tuple[Settings, Mappings]:
+    """Settings and mappings; see `load_configuration`. Raises ConfigError with the problems of both."""
     import os
 
     from worker.programs.configuration import load_configuration
 
-    return load_configuration(path, os.environ, needs_key=needs_key, further_checks=_refused_properties)
+    return load_configuration(
+        path,
+        os.environ,
+        needs_key=needs_key,
+        secrets_by_name=secrets_by_name,
+        further_checks=_refused_properties,
+    )
 
 
 def is_coordinates(text: str) -> bool:

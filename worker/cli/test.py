@@ -46,7 +46,7 @@ def run_fixtures(
 ) -> None:
     """Run the mapping fixtures. Exits with 1 if any differs, or if there are none."""
     config_file = chosen_config(context, config)
-    _, mappings = load(config_file, needs_key=False)
+    _, mappings = load(config_file, needs_key=False, secrets_by_name=True)
     paths = paths or [fixture_folder(config_file)]
     results = run_all(mappings, paths)
     if not results:
