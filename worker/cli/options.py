@@ -21,13 +21,13 @@ MAX_PARTITION, MAX_OFFSET = 2**31 - 1, 2**63 - 1
 
 _COORDINATES = re.compile(r"(.+):([0-9]{1,10}):([0-9]{1,19})")
 
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--config", metavar="FILE", help="The settings. [default: config/worker.yaml, or $WORKER_CONFIG]"
-    ),
-]
+CONFIG_HELP = "The settings. The default is $WORKER_CONFIG, or else config/worker.yaml."
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", metavar="FILE", help=CONFIG_HELP)]
 """Every command takes it, before or after the command's name."""
+
+UnusedConfigOption = Annotated[Path | None, typer.Option("--config", metavar="FILE", hidden=True)]
+"""For commands that read no settings: they take the option, so that scripts can give it to all, but do not show it."""
 
 
 def chosen_config(context: typer.Context, config: Path | None) -> Path:
