@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from worker.core.reasons import Rejected
     from worker.core.records import Converter, QueuedCall, Record, RejectedRecord
     from worker.customerio.advice import Remark
+    from worker.customerio.notices import OnNotice
     from worker.dead_letters.dead_letter import DeadLetter, OriginRecord
     from worker.dead_letters.selection import Selection
     from worker.mapping.mappings import Mappings
@@ -137,25 +138,29 @@ class Forecast:
         mappings: the current mappings.
         cluster_id: the cluster of the dead-letter topic.
         on_slow: called with a mapper's name and seconds if it took over a second.
+        on_notice: called for what is sent although it may not have the effect that was meant.
 
     Attributes:
         tally: the decisions so far.
         consequences: what the calls of the selected dead letters do at Customer.io.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its collaborators
         self,
         index: Index,
         selection: Selection,
         mappings: Mappings,
         cluster_id: str,
+        *,
         on_slow: OnSlow | None = None,
+        on_notice: OnNotice | None = None,
     ) -> None:
         self._index = index
         self._selection = selection
         self._mappings = mappings
         self._cluster_id = cluster_id
         self._on_slow = on_slow
+        self._on_notice = on_notice
         self._converters: dict[tuple[str, str], Converter | None] = {}
         self._ids: dict[str, MessageIds] = {}
         self.tally = Tally()
@@ -210,7 +215,9 @@ class Forecast:
                 self._converters.clear()
                 self._ids.clear()
             ids = self._ids_of(cluster_id)
-            self._converters[source] = self._mappings.converter(topic, ids, self._on_slow)
+            self._converters[source] = self._mappings.converter(
+                topic, ids, self._on_slow, on_notice=self._on_notice
+            )
         return self._converters[source]
 
     def _ids_of(self, cluster_id: str) -> MessageIds:

@@ -23,11 +23,12 @@ from worker.core.reasons import Rejected
 from worker.core.records import BODY, RULE, Converter, QueuedCall, Record, RejectedRecord
 from worker.customerio import catalog
 from worker.customerio.limits import MAX_CALL_BYTES
+from worker.customerio.notices import Notice, OnNotice
 from worker.documents.document import Document, UnsupportedYAML, parse
 from worker.documents.files import read_file
 from worker.documents.problems import ConfigError, Problem
-from worker.mapping.compiler.calls import Target
 from worker.mapping.compiler.loop import OnNoCall, OnSlow, compile_mapping, mapping_source
+from worker.mapping.compiler.target import Profile, Target
 from worker.mapping.expressions.habits import ternary_hint
 from worker.mapping.expressions.text_length import MAX_LENGTH, set_limit
 from worker.mapping.files.lint.claims import claim_problems
@@ -35,6 +36,7 @@ from worker.mapping.files.lint.rules import rule_warnings
 from worker.mapping.files.reader import read_mapping
 from worker.mapping.files.rules import MappingFile
 from worker.mapping.files.topics import is_pattern, matches, sample
+from worker.mapping.future_times import FutureTimes
 from worker.mapping.mappers.loading import Mapper, MapperProblem, Mappers
 
 
@@ -70,7 +72,7 @@ class Mappings:
         warnings: what is valid but probably a mistake.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - see `load`
         self,
         files: Sequence[MappingFile],
         mappers: dict[str, Mapper],
@@ -78,12 +80,16 @@ class Mappings:
         *,
         max_call_bytes: int = MAX_CALL_BYTES,
         batch_contexts: bool = True,
+        future: float | None = None,
+        profile: Profile = "off",
     ) -> None:
         self.files = list(files)
         self.warnings = warnings
         self._mappers = mappers
         self._max_call_bytes = max_call_bytes
         self._batch_contexts = batch_contexts
+        self._future = future
+        self._profile = profile
         self._explaining: tuple[tuple[str, MessageIds], tuple[Converter, list[str]]] | None = None
         self._raised: BaseException | None = None
 
@@ -98,6 +104,8 @@ class Mappings:
         max_call_bytes: int = MAX_CALL_BYTES,
         batch_contexts: bool = True,
         text_length: int = MAX_LENGTH,
+        future: float | None = None,
+        profile: Profile = "off",
     ) -> Mappings:
         """Load every mapping file.
 
@@ -109,6 +117,8 @@ class Mappings:
             max_call_bytes: the largest call.
             text_length: the most characters that a function may make, in every expression of the process.
             batch_contexts: False for `batch.context: per_item`, where every batch context is b"".
+            future: seconds that a time may be later than its record's (`limits.future`); None for no limit.
+            profile: what happens to calls beyond the limits of the Track API (`limits.profile`).
 
         Raises:
             ConfigError: with every problem of every file, warnings included.
@@ -126,6 +136,8 @@ class Mappings:
             loading.problems,
             max_call_bytes=max_call_bytes,
             batch_contexts=batch_contexts,
+            future=future,
+            profile=profile,
         )
 
     @property
@@ -174,6 +186,7 @@ class Mappings:
         ids: MessageIds,
         on_slow: OnSlow | None = None,
         on_no_call: OnNoCall | None = None,
+        on_notice: OnNotice | None = None,
     ) -> Converter | None:
         """Compile the function that converts a topic's records. Compiling is slow: keep the result.
 
@@ -182,6 +195,7 @@ class Mappings:
             ids: of the cluster that the topic is in.
             on_slow: called when a mapper took over a second, with its name and the seconds.
             on_no_call: called when the mapper of a rule returned no call, with the rule as `file:line`.
+            on_notice: called for what is sent although it may not have the effect that was meant.
 
         Returns:
             See `records.Converter`; None if no mapping file covers the topic.
@@ -189,12 +203,12 @@ class Mappings:
         file = self.file_of(topic)
         if file is None:
             return None
-        return compile_mapping(file, self._target(topic, ids), self._mappers, on_slow, on_no_call)
+        return compile_mapping(file, self._target(topic, ids, on_notice), self._mappers, on_slow, on_no_call)
 
     def source(self, topic: str, ids: MessageIds) -> str | None:
         """The Python source that `converter` compiles; None if no mapping file covers the topic."""
         file = self.file_of(topic)
-        return mapping_source(file, self._target(topic, ids), self._mappers) if file else None
+        return mapping_source(file, self._target(topic, ids, _unheard), self._mappers) if file else None
 
     def explain(self, record: Record, ids: MessageIds) -> Explanation:
         """Explain what the mapping makes of one record."""
@@ -242,8 +256,15 @@ class Mappings:
     def _keep(self, error: BaseException) -> None:
         self._raised = error
 
-    def _target(self, topic: str, ids: MessageIds) -> Target:
-        return Target(topic, ids, self._max_call_bytes, self._batch_contexts)
+    def _target(self, topic: str, ids: MessageIds, on_notice: OnNotice | None = None) -> Target:
+        future = None if self._future is None else FutureTimes(round(self._future * 1000), on_notice)
+        return Target(
+            topic, ids, self._max_call_bytes, self._batch_contexts, future, self._profile, on_notice
+        )
+
+
+def _unheard(_kind: Notice, _rule: str) -> None:
+    """Stands for a worker's `on_notice`, so that the printed source is the one that a worker runs."""
 
 
 def _explanation(queued: list[QueuedCall]) -> Explanation:

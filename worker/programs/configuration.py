@@ -49,6 +49,8 @@ def load_mappings(settings: Settings) -> Mappings:
         dead_letter_topic=settings.kafka.dead_letter_topic,
         max_call_bytes=settings.batch.max_call_bytes,
         text_length=settings.limits.text_length,
+        future=settings.limits.future,
+        profile=settings.limits.profile,
         batch_contexts=settings.batch.context == "partition",
     )
 

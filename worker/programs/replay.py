@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from worker.adapters.dead_letter_topic.reader import DeadLetterReader, OnProgress, Survey
     from worker.core.records import Converter, QueuedCall, Record, RejectedRecord
+    from worker.customerio.notices import OnNotice
     from worker.dead_letters.forecast import OnSlow
     from worker.dead_letters.selection import Selection
     from worker.documents.problems import Problem
@@ -82,9 +83,16 @@ class Job:
     limit: int | None
     on_progress: OnProgress
 
-    def forecast(self, on_slow: OnSlow | None = None) -> Forecast:
+    def forecast(self, on_slow: OnSlow | None = None, on_notice: OnNotice | None = None) -> Forecast:
         """A new forecast, which decides on each dead letter."""
-        return Forecast(self.survey.index, self.selection, self.mappings, self.reader.cluster_id, on_slow)
+        return Forecast(
+            self.survey.index,
+            self.selection,
+            self.mappings,
+            self.reader.cluster_id,
+            on_slow=on_slow,
+            on_notice=on_notice,
+        )
 
 
 def dry_run(job: Job) -> Tally:
@@ -120,7 +128,7 @@ async def replay(settings: Settings, job: Job) -> Replayed:
     letters = DeadLetterTopic(settings.kafka, telemetry, replaying=True)
     letters.cluster_id = job.reader.cluster_id
     api = PipelinesApi(settings.pipelines, telemetry)
-    forecast = job.forecast(telemetry.mapper_was_slow)
+    forecast = job.forecast(telemetry.mapper_was_slow, telemetry.calls_noticed)
     marks = ResolvedMarks(settings.kafka)
     source = ReplaySource(
         job.reader, job.survey, forecast, marks, telemetry, limit=job.limit, on_progress=job.on_progress

@@ -153,6 +153,17 @@ class Limits(Section):
         description="Characters of text that a function of an expression may make. Beyond it the expression "
         "fails (EXPRESSION_FAILED) before the text is made.",
     )
+    future: Annotated[Annotated[Duration, Field(ge=0)] | None, Nullable] = lasting(
+        "5m",
+        "An event's time that is later than its Kafka record's by more than this is replaced by the record's: a "
+        "profile that has seen the future takes no update until then. null: never.",
+    )
+    profile: Literal["warn", "reject", "off"] = Field(
+        default="warn",
+        description="What happens to calls that exceed a limit of Customer.io's Track API: an id over 150 bytes, a "
+        "trait's name over 150 or value over 1,000 bytes, more than 300 traits, an event's name over 100 bytes. warn: "
+        "they are counted, and logged once a rule and kind; reject: LIMIT_EXCEEDED; off: nothing.",
+    )
 
 
 class Http(Section):

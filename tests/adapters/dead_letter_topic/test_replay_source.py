@@ -33,7 +33,7 @@ REASONS = ("MISSING_ID", "HTTP_400", "INVALID_JSON")
 class StubMappings:
     """The mapping of every topic: one call for each record, except for values `ignored` and `bad`."""
 
-    def converter(self, topic: str, ids: object, on_slow: object) -> Converter | None:
+    def converter(self, topic: str, ids: object, on_slow: object, *, on_notice: object) -> Converter | None:
         return None if topic == "gone" else self.convert
 
     @staticmethod

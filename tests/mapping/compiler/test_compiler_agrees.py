@@ -19,8 +19,8 @@ from worker.core.records import RULE, EncodedCall, QueuedCall, Record
 from worker.documents.document import parse
 from worker.documents.problems import ConfigError, Problem
 from worker.mapping.calls.assembly import checked
-from worker.mapping.compiler.calls import Target
 from worker.mapping.compiler.loop import compile_mapping
+from worker.mapping.compiler.target import Target
 from worker.mapping.files.reader import read_mapping
 from worker.mapping.files.rules import MappingFile
 

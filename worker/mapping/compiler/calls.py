@@ -8,48 +8,27 @@ places once the rest of the call is there.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from worker.core.message_id import MessageIds
-from worker.customerio.limits import MAX_CALL_BYTES
+from worker.customerio.notices import Notice
+from worker.customerio.profile_limits import LIMITED_IDS, MAX_EVENT_NAME_BYTES, MAX_ID_BYTES
 from worker.customerio.reference import PERSON_IDS
 from worker.customerio.semantic import check_semantic
 from worker.mapping.calls.assembly import convert, put
 from worker.mapping.calls.encoding import batch_context, refuse, refuse_size
 from worker.mapping.calls.specs import CallSpec, Field, Kind
-from worker.mapping.calls.validation import (
-    TYPED_TRAITS,
-    check_shared,
-    check_traits,
-    identity,
-    optional_identity,
-)
+from worker.mapping.calls.validation import check_shared, identity, optional_identity
 from worker.mapping.compiler.fast_paths import write_converted
+from worker.mapping.compiler.meaning import MeaningCode
 from worker.mapping.compiler.records import RecordCode
 from worker.mapping.compiler.run_time import event_name, need_url, refuse_missing, time_of
 from worker.mapping.compiler.source import Code
+from worker.mapping.compiler.target import Target
 from worker.mapping.compiler.values import Entry, emit_object, emit_value, local
 from worker.mapping.files.rules import CallRule, MappingFile, Rule
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What the calls of one topic's records are made for.
-
-    Attributes:
-        topic: whose records are converted.
-        ids: makes the message ids.
-        max_call_bytes: the largest call.
-        batch_contexts: whether a call comes with its batch context (`batch.context: partition`).
-    """
-
-    topic: str
-    ids: MessageIds
-    max_call_bytes: int = MAX_CALL_BYTES
-    batch_contexts: bool = True
 
 
 class CallCode:
@@ -70,11 +49,13 @@ class CallCode:
         self._rule = rule
         self._target = target
         self._record = record
+        self._meaning = MeaningCode(code, rule, target)
 
     def call(self, call: CallRule, index: int) -> tuple[str, str]:
         """Write one call; returns Python expressions for its bytes and its batch context."""
         body = self._body(call, index)
         encoded = self._encode(body)
+        self._meaning.traits_limit(call, body, encoded)
         if not self._target.batch_contexts or not has_context(call):
             return encoded, "b''"
         return encoded, local(self._code, f"{self._constant(batch_context)}({body})", "context")
@@ -160,6 +141,8 @@ class CallCode:
         check = identity if needed else optional_identity
         converted = self._id_check(check, found, field.name, reject_ids)
         write_converted(self._code, field.kind, found, name, converted, reject_ids=reject_ids)
+        if field.name in LIMITED_IDS:
+            self._meaning.text_limit(name, MAX_ID_BYTES, Notice.ID_LENGTH, nullable=not needed)
         if needed:
             self._code.remember(meaning, name)
         return Entry(field.name, name, nullable=not needed)
@@ -174,7 +157,9 @@ class CallCode:
         if call.event_from is None:
             return Entry("event", repr(call.event))
         check = f"{self._constant(event_name)}({self._found(call.event_from)})"
-        return Entry("event", local(self._code, check, "event_name"))
+        name = local(self._code, check, "event_name")
+        self._meaning.text_limit(name, MAX_EVENT_NAME_BYTES, Notice.EVENT_NAME_LENGTH)
+        return Entry("event", name)
 
     def _time(self, call: CallRule) -> Entry:
         if "timestamp" not in call.fields:
@@ -186,6 +171,8 @@ class CallCode:
             known = self._code.name("timestamp")
             time = f"{self._constant(time_of)}({found}, record)"
             write_converted(self._code, Kind.TIME, found, known, time)
+            if self._target.future is not None:
+                self._meaning.time(known, self._target.future, self._record.latest(self._target.future))
             self._code.remember(meaning, known)
         return Entry("timestamp", known, nullable=True)
 
@@ -209,25 +196,17 @@ class CallCode:
 
     def _check_body(self, call: CallRule, body: str, found: dict[str, Entry]) -> None:
         """Check what the values of several fields decide together, where this call can fail the check at all."""
-        spec, traits = call.spec, call.fields.get("traits")
+        spec = call.spec
         if has_context(call):
             self._code.line(f"{self._constant(check_shared)}({body})")
+        if spec.name == "track":
+            self._meaning.track(call, body, found["properties"].text if "properties" in found else None)
         if spec.event:
             self._code.line(
                 f"{self._constant(check_semantic)}({body}, {self._constant(frozenset({spec.name}))})"
             )
-        if "traits" not in found or (
-            isinstance(traits, dict) and traits.keys().isdisjoint(TYPED_TRAITS[spec.type])
-        ):
-            return
-        if (
-            spec.type == "identify"
-        ):  # `email` is text, or absent, in nearly every event: a test in place of a call
-            name = found["traits"].text
-            with self._code.block(f"if {name} and type({name}.get('email', '')) is not str:"):
-                self._code.line(f"{self._constant(check_traits)}({body})")
-        else:
-            self._code.line(f"{self._constant(check_traits)}({body})")
+        if "traits" in found:
+            self._meaning.traits(call, body, found["traits"].text)
 
     # Message id and bytes
 

@@ -33,11 +33,12 @@ from worker.core.reasons import Rejected, Stage
 from worker.core.record_reading import refuse_headers
 from worker.core.records import Converter
 from worker.formats.formats import FORMATS
-from worker.mapping.compiler.calls import CallCode, Target
+from worker.mapping.compiler.calls import CallCode
 from worker.mapping.compiler.decoder import WHOLE, FieldsUsed, fields_used, struct_type_of
 from worker.mapping.compiler.places import Places
 from worker.mapping.compiler.records import RecordCode
 from worker.mapping.compiler.source import Code
+from worker.mapping.compiler.target import Target
 from worker.mapping.compiler.values import EVENT, KAFKA
 from worker.mapping.expressions.expression import Expression
 from worker.mapping.files.rules import MappingFile, Rule
@@ -171,7 +172,7 @@ class _ConverterCode:
         """Write a rule whose calls a Python mapper makes; it may return none."""
         code = self._code
         mapper = MapperRule(
-            self._mappers[name], rule.allow, self._file.reject_ids, self._target, self._on_slow
+            self._mappers[name], rule.allow, self._file.reject_ids, self._target, self._on_slow, rule.at
         )
         code.line(f"made = {code.constant(mapper, 'mapper')}.calls(record, {EVENT})")
         with code.block("if not made:"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from worker.core.message_id import PAIRS, MessageIds, Middles, beginning, ends
 from worker.core.timestamps import LENGTH, SUFFIXES
 from worker.mapping.compiler.source import Code
+from worker.mapping.future_times import BLOCK, FutureTimes
 from worker.mapping.kafka_fields import record_time
 
 
@@ -22,7 +23,7 @@ class RecordCode:
 
     BEGINNING = (
         "partition = records[0].partition()",
-        f"id_time_from = offset_from = second_from = {1 << 63}",
+        f"id_time_from = offset_from = second_from = latest_from = {1 << 63}",
     )
     """The run's partition, and empty caches: 2^63 is above every timestamp and offset, so no difference is in range."""
 
@@ -58,6 +59,17 @@ class RecordCode:
             code.line(f"{time} = None")
         code.remember("the record's time", time)
         return time
+
+    def latest(self, times: FutureTimes) -> str:
+        """A name for a time that no call of the record is limited below (`FutureTimes.bound`)."""
+        code = self._code
+        if code.recall("the latest time") is None:
+            _, millis = self._kind_and_millis()
+            code.line(f"ahead = {millis} - latest_from")
+            with code.block(f"if ahead < 0 or ahead >= {BLOCK}:"):
+                code.line(f"latest_from, latest = {code.constant(times.bound, 'bound')}(record)")
+            code.remember("the latest time", "latest")
+        return "latest"
 
     def message_id(self, type_: str, name: str, index: int) -> str:
         """A Python expression for the id of a call with this type, event name ("" if it has none) and index."""

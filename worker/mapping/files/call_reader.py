@@ -50,8 +50,15 @@ class CallReader:
         self._document = document
         self._problems = problems
 
-    def call(self, given: dict[str, Any], path: Path, others: Collection[str] = ()) -> CallRule | None:
-        """Read a mapping that has `call`; keys in `others` belong to the rule."""
+    def call(
+        self,
+        given: dict[str, Any],
+        path: Path,
+        others: Collection[str] = (),
+        *,
+        allow: frozenset[str] = frozenset(),
+    ) -> CallRule | None:
+        """Read a mapping that has `call`; keys in `others` belong to the rule, which allows what is in `allow`."""
         name = given["call"]
         spec = CALLS.get(name) if isinstance(name, str) else None
         if spec is None:
@@ -67,7 +74,7 @@ class CallReader:
             if key in spec.fields and key != "event"
         }
         self._check_known(spec, fields, path)
-        call = CallRule(spec, path, event, event_from, fields)
+        call = CallRule(spec, path, event, event_from, fields, allow)
         self._complete(call, {*own, *meant})
         return call
 

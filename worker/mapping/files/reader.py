@@ -13,6 +13,7 @@ from typing import Any
 
 from worker.core.near_matches import did_you_mean
 from worker.core.records import MAX_CALLS_PER_RECORD
+from worker.customerio.reference import ALLOW_UNINSTALLED, RESERVED_PROPERTIES
 from worker.documents.document import Document, Path
 from worker.documents.problems import Problem
 from worker.formats.formats import FORMATS
@@ -131,22 +132,35 @@ class _FileReader:
             self._unknown_keys(rule, path)
             self._report(message, (*path, kinds[1]) if kinds else path, key=bool(kinds))
             return (), None, frozenset()
-        if kinds != ["mapper"] and "allow" in rule:
-            self._report(
-                "`allow` is only for rules with a `mapper`", (*path, "allow"), key=True, hint="remove it"
-            )
-        if kinds == ["call"]:
-            return self._one_call(rule, path), None, frozenset()
-        self._only_rule_keys(rule, path, kinds[0])
+        allow = self._words(rule, (*path, "allow"), (*CALLS, ALLOW_UNINSTALLED), "call")
+        allow |= self._words(rule, (*path, "allow_overrides"), RESERVED_PROPERTIES, "reserved property")
+        if kinds != ["call"]:
+            self._only_rule_keys(rule, path, kinds[0])
         if kinds == ["mapper"]:
-            return (), self._mapper(rule, path), self._allow(rule, path)
-        return tuple(self._call_list(rule["calls"], (*path, "calls"))), None, frozenset()
+            return (), self._mapper(rule, path), allow
+        if kinds == ["call"]:
+            calls = self._one_call(rule, path, allow)
+        else:
+            calls = tuple(self._call_list(rule["calls"], (*path, "calls"), allow))
+        self._check_allow(rule, path, calls)
+        return calls, None, frozenset()
 
-    def _one_call(self, rule: dict[str, Any], path: Path) -> tuple[CallRule, ...]:
-        call = self._calls.call(rule, path, others=RULE_KEYS)
+    def _check_allow(self, rule: dict[str, Any], path: Path, calls: tuple[CallRule, ...]) -> None:
+        """Without a mapper, `allow` has a meaning only for a computed `Application Uninstalled`."""
+        if "allow" not in rule:
+            return
+        computed = any(call.event_from is not None for call in calls)
+        if rule["allow"] != [ALLOW_UNINSTALLED] or not computed:
+            message = (
+                f"`allow` is only for rules with a `mapper`; [{ALLOW_UNINSTALLED}] also with `event_from`"
+            )
+            self._report(message, (*path, "allow"), key=True, hint="remove it")
+
+    def _one_call(self, rule: dict[str, Any], path: Path, allow: frozenset[str]) -> tuple[CallRule, ...]:
+        call = self._calls.call(rule, path, others=RULE_KEYS, allow=allow)
         return (call,) if call else ()
 
-    def _call_list(self, calls: Any, path: Path) -> Iterator[CallRule]:
+    def _call_list(self, calls: Any, path: Path, allow: frozenset[str]) -> Iterator[CallRule]:
         if not isinstance(calls, list) or not calls:
             self._report("`calls` must be a list of at least one call", path)
             return
@@ -156,7 +170,7 @@ class _FileReader:
             at: Path = (*path, index)
             if not isinstance(given, dict) or "call" not in given:
                 self._report("each of `calls` must be a mapping with `call`", at, hint="- call: identify")
-            elif call := self._calls.call(given, at):
+            elif call := self._calls.call(given, at, allow=allow):
                 yield call
 
     def _mapper(self, rule: dict[str, Any], path: Path) -> str | None:
@@ -167,16 +181,20 @@ class _FileReader:
         )
         return None
 
-    def _allow(self, rule: dict[str, Any], path: Path) -> frozenset[str]:
-        allow = rule.get("allow", [])
-        if not isinstance(allow, list):
-            self._report("`allow` must be a list of calls", (*path, "allow"), hint="[delete_device]")
+    def _words(self, rule: dict[str, Any], path: Path, known: Collection[str], what: str) -> frozenset[str]:
+        """A key of the rule that holds a list of words, each of them one of `known`."""
+        key = str(path[-1])
+        given = rule.get(key, [])
+        if not isinstance(given, list):
+            self._report(
+                f"`{key}` must be a list", path, hint="[delete_device]" if key == "allow" else "[recipient]"
+            )
             return frozenset()
-        for index, name in enumerate(allow):
-            if not isinstance(name, str) or name not in CALLS:
-                hint = did_you_mean(str(name), CALLS) or f"one of {', '.join(CALLS)}"
-                self._report(f"there is no call '{name}'", (*path, "allow", index), hint=hint)
-        return frozenset(name for name in allow if isinstance(name, str))
+        for index, name in enumerate(given):
+            if not isinstance(name, str) or name not in known:
+                hint = did_you_mean(str(name), known) or f"one of {', '.join(known)}"
+                self._report(f"there is no {what} '{name}'", (*path, index), hint=hint)
+        return frozenset(name for name in given if isinstance(name, str))
 
     def _only_rule_keys(self, rule: dict[str, Any], path: Path, kind: str) -> None:
         """With `calls` or `mapper`, a rule must not have the keys of a call."""

@@ -29,6 +29,7 @@ class CallRule:
         event: the literal event name of a `track`.
         event_from: the expression for the event name, in place of a literal one.
         fields: the file's value for each field of the spec, except `event`.
+        allow: what the rule allows, see `customerio.meaning`.
     """
 
     spec: CallSpec
@@ -36,6 +37,7 @@ class CallRule:
     event: str | None = None
     event_from: Expression | None = None
     fields: dict[str, Value] = field(default_factory=dict)
+    allow: frozenset[str] = frozenset()
 
     def values(self) -> Iterator[tuple[Path, Value]]:
         """Everything that is no object or list, however deep, with its path in the call: `("properties", "total")`."""
@@ -72,7 +74,7 @@ class Rule:
         when: the condition; None matches everything but tombstones.
         calls: in the order in which they are sent.
         mapper: a Python function as `module:function`, or an entry point's name.
-        allow: the destructive calls that the mapper may make.
+        allow: what the mapper may do, see `customerio.meaning`.
         send_nulls: whether properties and traits whose expressions find nothing are sent as null, or left out.
     """
 

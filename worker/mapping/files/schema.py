@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from worker.core.records import MAX_CALLS_PER_RECORD
-from worker.customerio.reference import DESTRUCTIVE_CALLS
+from worker.customerio.reference import ALLOW_UNINSTALLED, DESTRUCTIVE_CALLS, RESERVED_PROPERTIES
 from worker.formats.formats import FORMATS
 from worker.mapping.calls.specs import CALLS, CallSpec, Field, Kind
 
@@ -25,7 +25,9 @@ RULE_KEYS = {
     "call": "The call to send: one of the API's calls, or a semantic call.",
     "calls": "Several calls for one event, sent in this order.",
     "mapper": "A Python function: module:function, or an entry point of the group pipelines_worker.mappers.",
-    "allow": "The destructive calls that the mapper may make.",
+    "allow": "The destructive calls that the mapper may make; application_uninstalled also for `event_from`.",
+    "allow_overrides": "Reserved properties that the event's data may have: recipient, from_address, reply_to. "
+    "They override settings of the campaigns that the event triggers.",
     "nulls": FILE_KEYS["nulls"],
 }
 """The keys of a rule besides the fields of its call."""
@@ -156,8 +158,13 @@ def _rule() -> dict[str, Any]:
         "mapper": _TEXT | {"examples": ["mappers.devices:device_changed"]},
         "allow": {
             "type": "array",
-            "items": {"$ref": "#/$defs/call_name"},
+            "items": {"enum": [*CALLS, ALLOW_UNINSTALLED]},
             "examples": [sorted(DESTRUCTIVE_CALLS)[:1]],
+        },
+        "allow_overrides": {
+            "type": "array",
+            "items": {"enum": [*RESERVED_PROPERTIES]},
+            "examples": [["recipient"]],
         },
     }
     own = {key: schema | {"description": RULE_KEYS[key]} for key, schema in own.items()}
@@ -170,8 +177,13 @@ def _rule() -> dict[str, Any]:
             {"required": ["mapper"]},
         ],
         "if": {"required": ["call"]},
-        "then": _one_of_calls() | {"not": {"required": ["allow"]}},
-        "dependentRequired": {"allow": ["mapper"]},
+        "then": _one_of_calls(),
+        "allOf": [
+            {
+                "if": {"required": ["allow"], "not": {"required": ["mapper"]}},
+                "then": {"properties": {"allow": {"items": {"const": ALLOW_UNINSTALLED}}}},
+            }
+        ],
         "unevaluatedProperties": False,
     }
 

@@ -9,6 +9,7 @@ from worker.customerio import catalog
 from worker.documents.problems import Problem
 from worker.mapping.expressions.expression import Expression
 from worker.mapping.expressions.parser import Node, contains, parse
+from worker.mapping.files.lint.meaning import meaning_warnings
 from worker.mapping.files.lint.terms import term_key
 from worker.mapping.files.rules import CallRule, MappingFile, Rule
 
@@ -20,6 +21,7 @@ def rule_warnings(file: MappingFile) -> Iterator[Problem]:
         for call in rule.calls:
             if call.event is not None:
                 yield from _catalogue(file, call, call.event)
+            yield from meaning_warnings(file, call)
 
 
 def _never_reached(file: MappingFile) -> Iterator[Problem]:
