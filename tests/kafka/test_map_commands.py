@@ -92,5 +92,7 @@ async def test_what_a_change_of_the_mapping_changes_for_the_records_of_a_topic(s
     )
     newest = Dlq(site).look("map", "--diff", str(old), "--from-topic", site.topic, "--limit", "1")
     assert newest.out.startswith(f"{site.topic}:0:3\n")
-    unchanged = Dlq(site).look("map", "--diff", str(site.folder / "config" / "mappings" / "events.yaml"), f"{site.topic}:0:0")
+    unchanged = Dlq(site).look(
+        "map", "--diff", str(site.folder / "config" / "mappings" / "events.yaml"), f"{site.topic}:0:0"
+    )
     assert (unchanged.code, unchanged.out, unchanged.err) == (0, "", "0 of 1 record changed\n")
