@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from worker.cli.lines import print_line
 from worker.cli.options import ConfigOption, chosen_config, load
 from worker.documents.problems import ConfigError, Problem
 
@@ -42,7 +43,7 @@ def check(
     lists: dict[str, list[str]] = {}
     notes: list[Problem] = []
     try:
-        settings, mappings = load(path, needs_key=connect)
+        settings, mappings = load(path, needs_key=connect, secrets_by_name=True)
     except ConfigError as error:
         found = error.problems
     else:
@@ -131,13 +132,13 @@ def _connected(settings: Settings, mappings: Mappings) -> list[Problem]:
 
 def _print(found: Sequence[Problem], lists: dict[str, list[str]], notes: Sequence[Problem]) -> None:
     for problem in found:
-        typer.echo(problem)
+        print_line(str(problem))
     warnings = sum(problem.warning for problem in found)
     verdict = f"{_count(len(found) - warnings, 'problem')}, {_count(warnings, 'warning')}"
     topics = f"; topics: {', '.join(lists['topics'])}" if lists.get("topics") else ""
-    typer.echo(f"{verdict}{topics}", err=True)
+    print_line(f"{verdict}{topics}", err=True)
     for note in notes:
-        typer.echo(f"note: {note}", err=True)
+        print_line(f"note: {note}", err=True)
 
 
 def _count(n: int, word: str) -> str:

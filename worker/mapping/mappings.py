@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import glob
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from worker.documents.files import read_file
 from worker.documents.problems import ConfigError, Problem
 from worker.mapping.compiler.loop import OnNoCall, OnSlow, compile_mapping, mapping_source
 from worker.mapping.compiler.target import Profile, Target
+from worker.mapping.expressions.functions.hashes import set_secrets
 from worker.mapping.expressions.habits import ternary_hint
 from worker.mapping.expressions.text_length import MAX_LENGTH, set_limit
 from worker.mapping.files.lint.claims import claim_problems
@@ -104,6 +105,7 @@ class Mappings:
         max_call_bytes: int = MAX_CALL_BYTES,
         batch_contexts: bool = True,
         text_length: int = MAX_LENGTH,
+        secrets: Mapping[str, str | None] | None = None,
         future: float | None = None,
         profile: Profile = "off",
     ) -> Mappings:
@@ -116,6 +118,7 @@ class Mappings:
             dead_letter_topic: the topic that no mapping may read.
             max_call_bytes: the largest call.
             text_length: the most characters that a function may make, in every expression of the process.
+            secrets: the keys of `hmac_sha256` by name, None for one that has no value; in every expression too.
             batch_contexts: False for `batch.context: per_item`, where every batch context is b"".
             future: seconds that a time may be later than its record's (`limits.future`); None for no limit.
             profile: what happens to calls beyond the limits of the Track API (`limits.profile`).
@@ -124,6 +127,7 @@ class Mappings:
             ConfigError: with every problem of every file, warnings included.
         """
         set_limit(text_length)
+        set_secrets(secrets or {})
         loading = _Loading(Mappers(mapper_path, base))
         for pattern in patterns:
             loading.read(pattern, base)

@@ -12,6 +12,7 @@ from worker.customerio.limits import MAX_BODY_BYTES, MAX_CALL_BYTES
 from worker.documents.problems import Problem
 from worker.settings.connections import Kafka, Pipelines, SchemaRegistry
 from worker.settings.schema import settings_schema
+from worker.settings.secret_values import SECRETS_FIELD, Secrets
 from worker.settings.section import Section, lasting
 from worker.settings.values import (
     Address,
@@ -218,6 +219,7 @@ class Settings(Section):
     dead_letters: DeadLetters = DeadLetters()
     memory: Memory = Memory()
     limits: Limits = Limits()
+    secrets: Secrets = SECRETS_FIELD
     http: Http = Http()
     telemetry: TelemetrySettings = TelemetrySettings()
     mapper_path: Paths = Field(
@@ -233,6 +235,14 @@ class Settings(Section):
     _warnings: tuple[Problem, ...] = PrivateAttr(default=())
     _base: Path = PrivateAttr(default=Path())
     _problem_at: ProblemAt | None = PrivateAttr(default=None)
+
+    @property
+    def secret_values(self) -> dict[str, str | None]:
+        """Each of `secrets` by name; None where it has no value."""
+        return {
+            name: None if secret is None else secret.get_secret_value()
+            for name, secret in self.secrets.items()
+        }
 
     @property
     def warnings(self) -> tuple[Problem, ...]:

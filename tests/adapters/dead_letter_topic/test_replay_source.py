@@ -68,14 +68,14 @@ class Run:
 
     def __init__(self, topic: MemoryTopic, filters: Filters, limit: int | None = None, **more: Any) -> None:
         self.survey = topic.survey()
-        self.selection = Selection(filters, now=0.0, **more)
+        self.selection = Selection(filters, now=0.0, limit=limit, **more)
         self.forecast = Forecast(
             cast("Any", self.survey).index, self.selection, cast("Any", StubMappings()), CLUSTER
         )
         self.telemetry = RecordedTelemetry()
         self.source = ReplaySource(
             cast("Any", topic), cast("Any", self.survey), self.forecast, cast("Any", topic),
-            cast("Any", self.telemetry), limit=limit,
+            cast("Any", self.telemetry), who="ada@laptop",
         )  # fmt: skip
         self.taken: list[ReplayedDeadLetter] = []
 
