@@ -17,6 +17,7 @@ from worker.documents.document import Document
 from worker.mapping.expressions.failures import ExpressionFailed, Mismatch
 from worker.mapping.expressions.interpreter import Interpreter, without_kafka
 from worker.mapping.expressions.parser import Node
+from worker.mapping.files.lint.samples import Sample
 from worker.mapping.files.lint.spots import Spot, rules_of, walk
 
 
@@ -34,7 +35,7 @@ class Watched:
         worked: the functions that had a result.
         parts: for `[...]`, the values other than null that it was asked of.
         beside: for a literal, the objects that it was evaluated on.
-        results: for a whole expression, its values.
+        results: for the whole expression of a field, its values in the fixtures that expect no rejection.
         texts: every literal text of the file's expressions.
     """
 
@@ -54,11 +55,10 @@ class Watched:
 class _Watching(Interpreter):
     """Evaluates an expression, and keeps what its nodes were evaluated on."""
 
-    def __init__(
-        self, event: dict[str, Any] | None, kafka: dict[str, Any], watched: Watched, lets: Sequence[Spot]
-    ) -> None:
-        super().__init__(kafka)
-        self._event = without_kafka(event or {})
+    def __init__(self, sample: Sample, watched: Watched, lets: Sequence[Spot]) -> None:
+        super().__init__(sample.kafka)
+        self._event = without_kafka(sample.event or {})
+        self._rejected = sample.rejected
         self._watched = watched
         self._file = {str(spot.path[-1]): spot for spot in lets if spot.rule < 0}
         self._lets = self._file | {str(spot.path[-1]): spot for spot in lets if spot.rule >= 0}
@@ -71,7 +71,7 @@ class _Watching(Interpreter):
             value = self.visit(spot.node, self._event)
         except (Mismatch, ExpressionFailed, RecursionError):
             value = None
-        self._watched.results[id(spot.node)].append(value)
+        self._watched.results[id(spot.node)] += [] if self._rejected else [value]
         return value
 
     def for_each(self, items: Spot, spot: Spot) -> None:
@@ -149,24 +149,22 @@ class _Watching(Interpreter):
         return result
 
 
-def watch(
-    document: Document, spots: Sequence[Spot], records: Sequence[tuple[dict[str, Any] | None, dict[str, Any]]]
-) -> Watched:
+def watch(document: Document, spots: Sequence[Spot], samples: Sequence[Sample]) -> Watched:
     """Map the events as far as rules and expressions go.
 
     Args:
         document: the mapping file.
         spots: its expressions.
-        records: the event, None for a tombstone, and `_kafka` of each record of its topics.
+        samples: the fixtures' records of its topics.
     """
     every = (node["value"] for spot in spots for node in walk(spot.node) if node["type"] == "literal")
     watched = Watched(texts=frozenset(value for value in every if isinstance(value, str)))
-    for event, kafka in records:
+    for sample in samples:
         for index, rule in rules_of(document):
             own = [spot for spot in spots if spot.rule in (-1, index)]
-            watching = _Watching(event, kafka, watched, [spot for spot in own if spot.is_let])
+            watching = _Watching(sample, watched, [spot for spot in own if spot.is_let])
             when = [spot for spot in own if spot.is_condition]
-            if _matches(rule, when, event, watching):
+            if _matches(rule, when, sample.event, watching):
                 _watch_calls([spot for spot in own if not (spot.is_let or spot.is_condition)], rule, watching)
                 break
     return watched
