@@ -47,7 +47,7 @@ def check(
     notes: list[Problem] = []
     looked_at: list[Finding] = []
     try:
-        settings, mappings = load(path, needs_key=False)
+        settings, mappings = load(path, needs_key=False, secrets_by_name=True)
     except ConfigError as error:
         found = error.problems
     else:
@@ -69,7 +69,7 @@ def check(
     if strict:
         found = [replace(problem, warning=False) for problem in found]
     if as_json:
-        _print_json(found, lists, looked_at if connect else None)
+        _print_json(found, lists, notes, looked_at if connect else None)
     else:
         for finding in looked_at:
             print_line(str(finding))
@@ -148,9 +148,9 @@ def _print(found: Sequence[Problem], lists: dict[str, list[str]], notes: Sequenc
     warnings = sum(problem.warning for problem in found)
     verdict = f"{_count(len(found) - warnings, 'problem')}, {_count(warnings, 'warning')}"
     topics = f"; topics: {', '.join(lists['topics'])}" if lists.get("topics") else ""
-    typer.echo(f"{verdict}{topics}", err=True)
+    print_line(f"{verdict}{topics}", err=True)
     for note in notes:
-        typer.echo(f"note: {note}", err=True)
+        print_line(f"note: {note}", err=True)
 
 
 def _count(n: int, word: str) -> str:
@@ -158,13 +158,17 @@ def _count(n: int, word: str) -> str:
 
 
 def _print_json(
-    found: Sequence[Problem], lists: dict[str, list[str]], looked_at: Sequence[Finding] | None
+    found: Sequence[Problem],
+    lists: dict[str, list[str]],
+    notes: Sequence[Problem],
+    looked_at: Sequence[Finding] | None,
 ) -> None:
     import json
 
     result = {
         "ok": all(problem.warning for problem in found),
         "problems": [asdict(problem) for problem in found],
+        "notes": [asdict(note) for note in notes],
         "topics": [],
         **{name.replace(" ", "_"): each for name, each in lists.items()},
     }

@@ -165,6 +165,7 @@ def _fixture(document: Document, given: dict[str, Any], index: int) -> Fixture:
         None if key is None else key.encode(),
         [(name, text.encode()) for name, text in given.get("headers", {}).items()],
         _millis(given.get("timestamp", DEFAULT_TIME)),
+        made_up_time="timestamp" not in given,
     )
     expected = {outcome: given[outcome] for outcome in _OUTCOMES if outcome in given}
     return Fixture(
