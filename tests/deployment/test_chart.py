@@ -118,6 +118,13 @@ def test_helm_finds_nothing_wrong(values: Path | None) -> None:
         ({"keda": {"enabled": True}}, "keda.topics: name the topics"),
         ({"keda": {"enabled": True, "topics": ["t"], "minReplicas": 9}}, "more than keda.maxReplicas"),
         (
+            {
+                "keda": {"enabled": True, "topics": ["t"]},
+                "config": {"kafka": {"bootstrap_servers": "${SERVERS}"}},
+            },
+            "KEDA reads no variables",
+        ),
+        (
             {"existingConfigMaps": {"mappings": "a"}, "files": {"mappings": {"a.yaml": ""}}},
             "the folder mappings has files of the chart already",
         ),
