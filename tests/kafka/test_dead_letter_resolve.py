@@ -90,8 +90,8 @@ async def test_dead_letters_are_resolved_by_hand_and_wait_again_after_an_undo(
     code, table = await dlq.replayed()
     assert (code, table["delivered"], table["resolved before"]) == (0, 1, 2)
     by_replay = await dlq.listed("--resolved", "--reason", "MISSING_ID")
-    assert {each["resolved"]["how"] for each in by_replay["groups"]} == {"by hand", "sent by a replay"}
-    assert (await dlq("show", second)).out.count("resolved sent by a replay") == 1
+    assert {each["resolved"]["how"] for each in by_replay["groups"]} == {"by hand", "delivered by a replay"}
+    assert (await dlq("show", second)).out.count("resolved delivered by a replay") == 1
 
     done = await dlq("resolve", "--undo", "--reason", "HTTP_400", "--reason", "MISSING_ID", "--yes")
     assert (done.code, done.out) == (0, "3 waiting again\n")
