@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +162,13 @@ def test_every_host_in_compose_is_a_service_and_listens_on_that_port() -> None:
         ("localhost", "29092"),
         ("localhost", "9092"),
     }
-    ports = {"kafka": {"29092", "9093"}, "emulator": {"8090"}, "worker": {"8080"}, "prometheus": {"9090"}}
+    ports = {
+        "kafka": {"29092", "9093"},
+        "emulator": {"8090"},
+        "worker": {"8080"},
+        "prometheus": {"9090"},
+        "registry": {"8080"},
+    }
     assert hosts
     for host, port in hosts:
         assert host in services()
@@ -202,6 +209,33 @@ def test_the_image_is_what_it_should_be() -> None:
         assert all(
             f"!{name}" in (ROOT / ".dockerignore").read_text("utf-8").split() for name in copied.split()
         )
+
+
+def test_the_image_says_what_it_is() -> None:
+    """The names of the OCI image specification; the addresses are the project's."""
+    labels = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="([^"]*)"', dockerfile()))
+    assert labels.keys() >= {"title", "description", "licenses", "source", "version", "revision"}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert labels["title"] == project["name"]
+    assert labels["licenses"] == project["license"]
+    assert labels["source"] == project["urls"]["Source"]
+    for argument in ("VERSION", "REVISION"):
+        assert f"ARG {argument}=" in dockerfile()
+        assert f"{argument}=${{{{ github." in (ROOT / ".github/workflows/release.yml").read_text("utf-8")
+
+
+def test_what_is_watched_with_the_profile_observe_is_the_repository_s() -> None:
+    prometheus, grafana = services()["prometheus"], services()["grafana"]
+    assert prometheus["profiles"] == grafana["profiles"] == ["observe"]
+    assert services()["registry"]["profiles"] == ["registry"]
+    mounted = {
+        volume.split(":")[0].removeprefix("./"): volume.split(":")[1]
+        for volume in [*prometheus["volumes"], *grafana["volumes"]]
+    }
+    configuration = yaml(ROOT / "deploy/prometheus/prometheus.yml")
+    assert configuration["rule_files"] == [mounted["deploy/prometheus/alerts.yml"]]
+    [provider] = yaml(ROOT / "deploy/grafana/provider.yml")["providers"]
+    assert mounted["deploy/grafana/worker.json"].startswith(provider["options"]["path"])
 
 
 def test_health_checks_are_programs_that_compile() -> None:
