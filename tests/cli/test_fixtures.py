@@ -151,6 +151,8 @@ def test_check_lists_topics_without_events_and_events_without_rules(cli: Cli, wr
     assert "note: no fixture has an event of 'others'\n" in checked.err
     assert "note: config/tests/orders.yaml:6: no rule matches this event\n" in checked.err
     (result,) = cli("check", "--json").lines
+    assert result["ok"]
+    assert "no fixture has an event of 'others'" in [note["message"] for note in result["notes"]]
     assert result["topics_without_events"] == ["others"]
     assert result["events_without_rules"] == ["config/tests/orders.yaml:6"]
 

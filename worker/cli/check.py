@@ -64,7 +64,7 @@ def check(
     if strict:
         found = [replace(problem, warning=False) for problem in found]
     if as_json:
-        _print_json(found, lists)
+        _print_json(found, lists, notes)
     else:
         _print(found, lists, notes)
     raise typer.Exit(1 if any(not problem.warning for problem in found) else 0)
@@ -145,12 +145,13 @@ def _count(n: int, word: str) -> str:
     return f"{n or 'no'} {word}{'' if n == 1 else 's'}"
 
 
-def _print_json(found: Sequence[Problem], lists: dict[str, list[str]]) -> None:
+def _print_json(found: Sequence[Problem], lists: dict[str, list[str]], notes: Sequence[Problem]) -> None:
     import json
 
     result = {
         "ok": all(problem.warning for problem in found),
         "problems": [asdict(problem) for problem in found],
+        "notes": [asdict(note) for note in notes],
         "topics": [],
         **{name.replace(" ", "_"): each for name, each in lists.items()},
     }

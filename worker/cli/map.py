@@ -106,6 +106,8 @@ def map_events(
 
 def _coordinates_if_no_file(file: str | None) -> tuple[Partition, int] | None:
     """The record that an argument names; None for a file and for standard input."""
+    if file is not None and Path(file).is_dir():
+        raise typer.BadParameter(f"'{file}' is a folder; FILE holds events")
     if file is None or file == STANDARD_INPUT or Path(file).exists():
         return None
     if is_coordinates(file):

@@ -70,7 +70,7 @@ class Outcomes:
     def print_count(self, what: str, *, always: bool) -> None:
         """Print the counts to standard error; of a single record only if `always`."""
         total = self._counts.total()
-        if (always or total > 1) and not output_is_gone():
+        if (always or total != 1) and not output_is_gone():
             counts = f"{self._counts['sent']} sent as {self._calls:,} call{'' if self._calls == 1 else 's'}"
             counts += f", {self._counts['ignored']:,} ignored, {self._counts['rejected']:,} rejected"
             print_line(f"{total:,} {what}{'' if total == 1 else 's'}: {counts}", err=True)

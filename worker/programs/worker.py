@@ -37,15 +37,16 @@ class Worker:
     Args:
         settings: worker.yaml.
         mappings: the mapping files.
+        process: which one of several processes this is; None for the only one.
     """
 
-    def __init__(self, settings: Settings, mappings: Mappings) -> None:
+    def __init__(self, settings: Settings, mappings: Mappings, process: int | None = None) -> None:
         self._settings = settings
         self._mappings = mappings
         self._ids: MessageIds | None = None
         self._unchecked: str | None = None
         self._notices: Counter[tuple[Notice, str]] = Counter()
-        self.telemetry = Telemetry(settings.telemetry)
+        self.telemetry = Telemetry(settings.telemetry, process=process)
         self.source = KafkaSource(
             settings.kafka,
             settings.memory,

@@ -69,11 +69,11 @@ class Batch(Section):
 class RateLimit(Section):
     """The rate limit: never more than `requests` requests in any window of `per`.
 
-    The limit is per process: divide the API's by the number of replicas.
+    The limit is that of one `run`: divide the API's by the number of replicas.
     """
 
     requests: Whole = Field(
-        default=3000, ge=1, description="Requests in any window of `per`, for this process alone."
+        default=3000, ge=1, description="Requests in any window of `per`, for this `run` alone."
     )
     per: Duration = lasting("3s", "The window.")
 

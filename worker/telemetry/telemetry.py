@@ -42,6 +42,7 @@ class Telemetry:
     Args:
         settings: `telemetry` of worker.yaml; without them nothing is exported, and `/metrics` still works.
         version: of the worker, as `service.version`.
+        process: the number of this process, for `service.instance.id`; None for the only one.
         clock: monotonic seconds.
     """
 
@@ -50,6 +51,7 @@ class Telemetry:
         settings: TelemetrySettings | None = None,
         *,
         version: str = __version__,
+        process: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._version = version
@@ -61,7 +63,7 @@ class Telemetry:
         self._notice_log = NoticeLog()
         self._held: tuple[str, int, float] | None = None
         self._observer = Observer()
-        self._providers = Providers(settings, version)
+        self._providers = Providers(settings, version, process)
         self._measure = Instruments(self._providers.meter)
         self._rule_use = RuleUse()
         register_gauges(self._providers.meter, self._observer.current)

@@ -14,19 +14,17 @@ The result is statements, and a Python expression for the value. Three rules kee
 from __future__ import annotations
 
 import keyword
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any, TypeGuard, assert_never
 
 from worker.mapping.compiler import templates
 from worker.mapping.compiler.lower import NEVER_A_MISMATCH
 from worker.mapping.compiler.objects import Objects
-from worker.mapping.expressions import functions, ir
+from worker.mapping.expressions import functions, ir, text_length
 from worker.mapping.expressions.equality import alike, holds_boolean_or_bit
 from worker.mapping.expressions.failures import Mismatch
 from worker.mapping.expressions.interpreter import interpret, without_kafka
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from worker.mapping.compiler.source import Code, Fragment
     from worker.mapping.expressions.parser import Node as Syntax
 
@@ -255,8 +253,30 @@ class _Writer:
         if node.inline:
             return templates.inline(node, arguments)
         self.raises |= node.name not in NEVER_A_MISMATCH
-        call: Callable[..., Any] = functions.caller(node.name)
-        return self._code.share(f"{self._constant(call)}({', '.join(arguments)})", node.name)
+        call = f"{self._constant(functions.caller(node.name))}({', '.join(arguments)})"
+        if node.name == "concat":
+            return self._concat(node, arguments, call)
+        return self._code.share(templates.of_whole_numbers(node.name, arguments, call), node.name)
+
+    def _concat(self, node: ir.Call, arguments: list[str], call: str) -> str:
+        """Write out the case that all arguments are texts."""
+        known = self._code.recall(call)
+        if known is not None:
+            return known
+        typed = [templates.typed(*each, ("str",)) for each in zip(node.arguments, arguments, strict=True)]
+        literal = sum(len(each.value) for each in node.arguments if _is_text(each))
+        lengths = [
+            f"len({name})" for each, name in zip(node.arguments, arguments, strict=True) if not _is_text(each)
+        ]
+        length = " + ".join([*lengths, str(literal)])
+        result = self._code.name("text")
+        with self._code.block(f"if {' and '.join(filter(None, typed)) or 'True'}:"):
+            self._code.line(f"{self._constant(text_length.check)}('concat', {length})")
+            self._code.line(f"{result} = {' + '.join(arguments)}")
+        with self._code.block("else:"):
+            self._code.line(f"{result} = {call}")
+        self._code.remember(call, result)
+        return result
 
     def _map(self, node: ir.Map, at: str) -> str:
         source = self._local(node.items, at)
@@ -316,6 +336,10 @@ class _Writer:
         found = self._named(text, "found")
         with self._code.block(f"if {found} is not None:"):
             self._code.line(f"{result}.append({found})")
+
+
+def _is_text(node: ir.Node) -> TypeGuard[ir.Literal]:
+    return isinstance(node, ir.Literal) and type(node.value) is str
 
 
 def _is_name(text: str) -> bool:

@@ -14,7 +14,7 @@ _MEANT: dict[str, str] = {
     "ends_with": "endswith hassuffix",
     "contains": "includes in has indexof instr include list_contains",
     "to_string": "str string tostring text char stringify json_stringify json_dumps tojson to_json",
-    "to_number": "int integer float number tonumber parseint parsefloat todouble decimal",
+    "to_number": "int integer to_int toint to_float tofloat float number tonumber parseint parsefloat todouble decimal",
     "not_null": "coalesce ifnull nvl isnull firstnonnull",
     "replace": "sub translate replaceall",
     "replace_regex": "gsub regexreplace regexp_replace regex_replace re_sub",
@@ -68,13 +68,19 @@ _NEAREST: dict[str, str] = {
 
 _NOT_NEEDED = {
     **dict.fromkeys(
+        ("exists", "exist", "defined", "isset", "is_set", "isnotnull", "is_not_null", "notnull", "present"),
+        "write a != `null`",
+    ),
+    **dict.fromkeys(("is_null", "missing", "isundefined"), "write a == `null`"),
+    **dict.fromkeys(("empty", "isempty", "is_empty", "isblank", "is_blank", "blank"), "write !a"),
+    **dict.fromkeys(
         ("now", "today", "current_timestamp", "sysdate"), "leave `timestamp` out for the record's time"
     ),
     **dict.fromkeys(
         ("uuid", "uuid4", "guid", "random", "nanoid"), "leave `messageId` out for an id of the record"
     ),
 }
-"""Non-deterministic functions. Expressions have none, so that every retry sends the same bytes."""
+"""What operators do, and non-deterministic functions: expressions have none, so that retries send the same bytes."""
 
 
 def function_hint(name: str) -> str | None:

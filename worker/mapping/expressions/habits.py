@@ -22,7 +22,7 @@ def _path_after(found: re.Match[str], text: str) -> str:
     return f"write {path[1]}" if path else "a field is named without anything before it"
 
 
-_PLACEHOLDER = re.compile(r"(?:\{\{|\$\{|#\{)(.*?)\}\}?", re.DOTALL)
+_PLACEHOLDER = re.compile(r"(?:\{\{|\$\{|#\{|\{)(.*?)\}\}?", re.DOTALL)
 
 
 def _without_braces(found: re.Match[str], text: str) -> str:
@@ -116,10 +116,30 @@ def _contained(found: re.Match[str], text: str) -> str:
     return f"write contains([{values[1] if values else '...'}], {before[0] if before else 'a'})"
 
 
+def _infix(found: re.Match[str], text: str) -> str:
+    before = re.search(rf"{_PATH}$", text[: found.start()].rstrip())
+    after = re.match(rf"\s*('[^']*'|{_PATH})", text[found.end() :])
+    part = after[1] if after else "'text'"
+    return f"write {found[0].strip().lower()}({before[0] if before else 'a'}, {part})"
+
+
+def _negative(found: re.Match[str], text: str) -> str:
+    path = re.match(_PATH, text[found.end() :])
+    return f"write multiply({path[0] if path else 'a'}, `-1`)"
+
+
+def _quoted_name(found: re.Match[str], text: str) -> str:
+    name = re.match(r"(['`])(.*?)\1", text[found.end() :])
+    before = re.search(rf"{_PATH}$", text[: found.start() - 1])
+    return f'write {before[0] if before else "a"}."{name[2] if name else "b"}"'
+
+
 def _null(found: re.Match[str], text: str) -> str:
     before = re.search(rf"{_PATH}$", text[: found.start()].rstrip())
-    operator = "!=" if re.match(r"(?i)\s+not\b", text[found.end() :]) else "=="
-    return f"write {before[0] if before else 'a'} {operator} `null`"
+    what = re.match(r"(?i)\s+(not\s+)?(true|false)?", text[found.end() :])
+    operator = "!=" if what and what[1] else "=="
+    value = what[2].lower() if what and what[2] else "null"
+    return f"write {before[0] if before else 'a'} {operator} `{value}`"
 
 
 def _alike(found: re.Match[str], text: str) -> str:
@@ -178,15 +198,19 @@ def _fixed(hint: str) -> _Meant:
 _HABITS: tuple[tuple[re.Pattern[str], _Meant], ...] = tuple(
     (re.compile(pattern), meant)
     for pattern, meant in (
-        (r"\{\{|\$\{|#\{", _without_braces),
+        (r"\{\{|\$\{|#\{|(?<![\[.|&(,:])\{(?=[A-Za-z_][\w.]*\})", _without_braces),
+        (r"(?<=[\w\])}]\.)(?=['`])", _quoted_name),
+        (r"(?<![\w\])}\"'`\s-])\s*-(?=[A-Za-z_])", _negative),
         (r"\$\.?(?=[A-Za-z_\"])|\$(?=\[)", _path_after),
         (r"(?<![\w\])}*\"'.])\.(?=[A-Za-z_\"])", _path_after),
         (r"(?<=[\w\])}\"'`])\s+(?i:and)\b(?=\s*[\w(!@\"'`])", _fixed("write &&")),
         (r"(?<=[\w\])}\"'`])\s+(?i:or)\b(?=\s*[\w(!@\"'`])", _fixed("write ||")),
         (r"(?<![\w.])(?i:not)(?:\s+in)?\b(?=\s*[\w(\"@])", _negated),
-        (r"(?<=[\w\])}\"'`])\s+in\b(?=\s*[\w(\[\"'`])", _contained),
+        (r"(?<=[\w\])}\"'`])\s+(?i:in)\b(?=\s*[\w(\[\"'`])", _contained),
+        (r"(?<=[\w\])}\"'`])\s+(?i:between)\b", _fixed("write a >= `1` && a <= `2`")),
+        (r"(?<=[\w\])}\"'`])\s*=~", _fixed("write matches(a, 'pattern')")),
         (r"(?<=[\w\])}\"'`])\s+(?i:is)\b(?=\s*[\w])", _null),
-        (r"(?<=[\w\])}\"'`])\s+(?i:contains|matches)\b", _fixed("write contains(a, 'text')")),
+        (r"(?<=[\w\])}\"'`])\s+(?i:contains|matches|starts_with|ends_with)\b", _infix),
         (r"(?<=[\w\])}\"'`])\s+(?i:i?like)\b", _alike),
         (r"->>?", _arrow),
         (r"(?<=[\w\])}\"'`])\s*(?<!&)&(?!&)(?=\s*[\w(!@\"'`])", _fixed("write &&")),

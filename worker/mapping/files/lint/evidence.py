@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,12 +14,10 @@ from worker.mapping.files.lint import uses
 from worker.mapping.files.lint.better_calls import better_call
 from worker.mapping.files.lint.misspelt import misspelt
 from worker.mapping.files.lint.names import path_text
+from worker.mapping.files.lint.refusals import refused_findings
 from worker.mapping.files.lint.spots import Spot, first_character, selected_from, walk
 from worker.mapping.files.lint.values import TYPE_NAMES, kind_of
 from worker.mapping.files.lint.watching import Watched
-
-OBJECTS = frozenset({"traits", "properties", "context", "integrations"})
-"""Fields of calls that are objects."""
 
 SHORTEST_TEXT = 5
 """Characters of a text in a comparison from which on a near one in a fixture is taken for what was meant."""
@@ -26,7 +25,7 @@ SHORTEST_TEXT = 5
 
 def evidence_findings(spot: Spot, watched: Watched) -> Iterator[Problem]:
     """The findings of one expression."""
-    yield from _no_object(spot, watched.results[id(spot.node)])
+    yield from refused_findings(spot, watched.results[id(spot.node)])
     for node in walk(spot.node):
         match node["type"]:
             case "field":
@@ -46,21 +45,6 @@ def evidence_findings(spot: Spot, watched: Watched) -> Iterator[Problem]:
                 yield from _refused(spot, node, watched)
                 if node["value"] in uses.TESTS:
                     yield from uses.looked_for(spot, node, watched.calls[id(node)])
-
-
-def _no_object(spot: Spot, results: list[Any]) -> Iterator[Problem]:
-    """`traits: customer.email`, where that is no object in any fixture."""
-    if not spot.is_field or spot.path[-1] not in OBJECTS:
-        return
-    kinds = {kind_of(value) for value in results if value is not None}
-    if kinds and not any(isinstance(value, dict) for value in results):
-        name = spot.path[-1]
-        key = spot.text.rpartition(".")[2].strip()
-        hint = f"write {name}: {{{key}: {spot.text.strip()}}}" if path_text(spot.node) else None
-        message = (
-            f"`{name}` must be an object, and this is {' or '.join(sorted(map(str, kinds)))} in the fixtures"
-        )
-        yield spot.warning(message, first_character(spot.node), hint)
 
 
 def _misspelt(spot: Spot, node: Node, objects: list[dict[str, Any]]) -> Iterator[Problem]:
@@ -92,9 +76,25 @@ def _misspelt_text(spot: Spot, node: Node, watched: Watched) -> Iterator[Problem
     text = literal["value"]
     found = {side for pair in watched.sides[id(node)] for side in pair if isinstance(side, str)} - {text}
     exact = any(left == right for left, right in watched.sides[id(node)])
-    meant = next((value for value in sorted(found - watched.texts) if misspelt(str(text), value)), None)
+    meant = next(
+        (
+            value
+            for value in sorted(found - watched.texts)
+            if misspelt(str(text), value) or _same_words(str(text), value)
+        ),
+        None,
+    )
     if isinstance(text, str) and not exact and meant is not None:
         yield spot.warning(f"no fixture has '{text}' here", literal["start"], f"did you mean '{meant}'?")
+
+
+def _same_words(one: str, other: str) -> bool:
+    """Whether two texts differ only by case and by what stands between words: `order_paid`, `order.paid `."""
+    return _words(one) == _words(other) != []
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+", text.casefold())
 
 
 def _without_quotes(spot: Spot, node: Node, sides: list[tuple[Any, Any]]) -> Iterator[Problem]:
@@ -142,12 +142,17 @@ def _compared_types(tree: Node, path: str | None) -> set[str]:
     }
 
 
+_BOOLEANS = {"true": ("true", "yes", "on", "1"), "false": ("false", "no", "off", "0")}
+"""Booleans, and what they are called elsewhere."""
+
+
 def _as_type(value: Any, kind: str) -> str | None:
     """How the literal is written as a value of the type that the field has."""
     if kind == "a string" and type(value) in (int, float, bool):
         return f"write '{str(value).lower() if type(value) is bool else value}'"
-    if kind == "a boolean" and value in ("true", "false"):
-        return f"write `{value}`"
+    if kind == "a boolean":
+        meant = next((word for word, same in _BOOLEANS.items() if str(value).lower() in same), None)
+        return f"write `{meant}`" if meant else None
     if kind == "a number" and type(value) is str:
         try:
             float(value)

@@ -43,7 +43,7 @@ _QUOTED = re.compile(r"""(['"])(.*)\1""", re.DOTALL)
 
 def literal_words(spot: Spot, known: frozenset[str]) -> Iterator[Problem]:
     """A currency's code, `yes`, `no`, `on` and `off` that stand for themselves and are no field of a fixture."""
-    for node, _ in operands(spot.node):
+    for node, parent in operands(spot.node):
         if node["type"] != "field" or node.get("quoted") or node["value"] in known:
             continue
         name = node["value"]
@@ -51,7 +51,9 @@ def literal_words(spot: Spot, known: frozenset[str]) -> Iterator[Problem]:
         if name in _CURRENCIES:
             hint = f"for the text write \"'{name}'\"" if whole else f"for the text write '{name}'"
             yield spot.warning(f"{name} is read as the event's field of that name", node["start"], hint)
-        elif name.lower() in _BOOLEANS and not spot.is_condition:
+        elif name.lower() in _BOOLEANS and (
+            not spot.is_condition or (parent and parent["type"] == "comparator" and known)
+        ):
             value = _BOOLEANS[name.lower()]
             hint = f"for the boolean write {value}" if whole else f"for the boolean write `{value}`"
             yield spot.warning(f"{name} is read as the event's field of that name", node["start"], hint)

@@ -9,8 +9,8 @@ from worker.mapping.expressions.parser import Node
 from worker.mapping.files.lint.spots import Spot
 
 _WORDS = {
-    **dict.fromkeys(("true", "True"), "`true`"),
-    **dict.fromkeys(("false", "False"), "`false`"),
+    **dict.fromkeys(("true", "True", "TRUE"), "`true`"),
+    **dict.fromkeys(("false", "False", "FALSE"), "`false`"),
     **dict.fromkeys(("null", "NULL", "nil", "None", "undefined"), "`null`"),
 }
 """Words of other languages, and how their values are written here."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
+from itertools import dropwhile
 from typing import Any
 
 from worker.documents.problems import Problem
@@ -22,7 +23,22 @@ _KAFKA = {
 }
 """What `_kafka` has (see `kafka_fields`), and why it has no fields of its own; nothing for an object."""
 
-_EVENT = frozenset({"event", "value", "payload", "record", "message", "input", "this", "root"})
+_EVENT = frozenset(
+    {
+        "event",
+        "value",
+        "payload",
+        "record",
+        "message",
+        "input",
+        "this",
+        "root",
+        "data",
+        "body",
+        "msg",
+        "after",
+    }
+)
 """What other tools call the event, which is `@` here."""
 
 
@@ -36,13 +52,26 @@ def start_findings(
         known: every field's name in the fixtures.
         events: the fixtures' events.
     """
+    others = {id(child) for node in walk(spot.node) if _is_alternative(node) for child in node["children"]}
     for node in walk(spot.node):
         children = node["children"] if node["type"] == "subexpression" else []
         first, *names = children or [{"type": None}]
         if first["type"] == "kafka":
             yield from _of_kafka(spot, names)
-        elif first["type"] == "field" and first["value"] not in known and any(events):
+        elif (
+            first["type"] == "field"
+            and first["value"] not in known
+            and any(events)
+            and id(node) not in others
+        ):
             yield from _of_event(spot, first, names, events)
+
+
+def _is_alternative(node: Node) -> bool:
+    """Whether a node takes one of several paths, of which no event may have all."""
+    return node["type"] == "or_expression" or (
+        node["type"] == "function_expression" and node["value"] in ("not_null", "default", "try")
+    )
 
 
 def _of_kafka(spot: Spot, names: Sequence[Node]) -> Iterator[Problem]:
@@ -71,8 +100,16 @@ def _of_event(
         yield spot.warning(
             message, first["start"], f"the record is called _kafka: write _kafka.{_path(names)}"
         )
-    elif first["value"].lower() in _EVENT and any(names[0]["value"] in event for event in events if event):
+        return
+    if first["value"].lower() not in _EVENT:
+        return
+    names = list(dropwhile(lambda each: each.get("value") in _EVENT and not _has(events, each), names))
+    if names and _has(events, names[0]):
         yield spot.warning(message, first["start"], f"paths begin in the event: write {_path(names)}")
+
+
+def _has(events: Sequence[dict[str, Any] | None], name: Node) -> bool:
+    return name["type"] == "field" and any(name["value"] in event for event in events if event)
 
 
 def _path(names: Sequence[Node]) -> str:

@@ -11,6 +11,7 @@ from worker.mapping.expressions.parser import Node
 from worker.mapping.expressions.text import text_of
 from worker.mapping.files.lint.names import path_text
 from worker.mapping.files.lint.spots import Spot, first_character, selected_from, walk
+from worker.mapping.files.lint.values import kind_of
 
 TESTS: dict[str, Callable[[Any, Any], bool]] = {
     "starts_with": lambda text, part: isinstance(text, str) and text.startswith(part),
@@ -36,15 +37,18 @@ def field_of_a_text(spot: Spot, node: Node, others: Sequence[Any]) -> Iterator[P
 
 
 def part_of_a_text(spot: Spot, node: Node, values: Sequence[Any]) -> Iterator[Problem]:
-    """`iban[0:2]` and `lines[].title[0]`, where that is text in every fixture that has it."""
-    if values and all(isinstance(value, str) for value in values):
-        message = "[...] selects from lists, and this is text in the fixtures"
+    """`iban[0:2]` and `lines[].title[0]`, where that is no list in any fixture that has it."""
+    if values and not any(isinstance(value, list) for value in values):
+        kind = "text" if isinstance(values[0], str) else kind_of(values[0])
+        message = f"[...] selects from lists, and this is {kind} in the fixtures"
         items = [each["children"][1] for each in walk(spot.node) if each["type"] in _PROJECTIONS]
         of_each = any(below is node for item in items for below in walk(item))
         hint = (
             f"to select from the whole list write {_after_a_pipe(spot.node, node)}"
             if of_each
             else _part(node)
+            if isinstance(values[0], str)
+            else None
         )
         yield spot.warning(message, first_character(node), hint)
 

@@ -17,6 +17,7 @@ from worker.documents.document import Document
 from worker.mapping.expressions.failures import ExpressionFailed, Mismatch
 from worker.mapping.expressions.interpreter import Interpreter, without_kafka
 from worker.mapping.expressions.parser import Node
+from worker.mapping.files.lint.samples import Sample
 from worker.mapping.files.lint.spots import Spot, rules_of, walk
 
 
@@ -34,7 +35,7 @@ class Watched:
         worked: the functions that had a result.
         parts: for `[...]`, the values other than null that it was asked of.
         beside: for a literal, the objects that it was evaluated on.
-        results: for a whole expression, its values.
+        results: for the whole expression of a field, its values in the fixtures that expect no rejection.
         texts: every literal text of the file's expressions.
     """
 
@@ -109,26 +110,26 @@ class _Watching(Interpreter):
         return result
 
 
-def watch(
-    document: Document, spots: Sequence[Spot], records: Sequence[tuple[dict[str, Any] | None, dict[str, Any]]]
-) -> Watched:
+def watch(document: Document, spots: Sequence[Spot], samples: Sequence[Sample]) -> Watched:
     """Map the events as far as rules and expressions go.
 
     Args:
         document: the mapping file.
         spots: its expressions.
-        records: the event, None for a tombstone, and `_kafka` of each record of its topics.
+        samples: the fixtures' records of its topics.
     """
     every = (node["value"] for spot in spots for node in walk(spot.node) if node["type"] == "literal")
     watched = Watched(texts=frozenset(value for value in every if isinstance(value, str)))
-    for event, kafka in records:
+    for sample in samples:
+        event, kafka = sample.event, sample.kafka
         for index, rule in rules_of(document):
             when = [spot for spot in spots if spot.rule == index and spot.is_condition]
             if not _matches(rule, when, event, kafka, watched):
                 continue
             for spot in spots:
                 if spot.rule == index and not spot.is_condition:
-                    _evaluate(spot, event, kafka, watched)
+                    value = _evaluate(spot, event, kafka, watched)
+                    watched.results[id(spot.node)] += [] if sample.rejected else [value]
             break
     return watched
 
@@ -148,8 +149,6 @@ def _matches(
 
 def _evaluate(spot: Spot, event: dict[str, Any] | None, kafka: dict[str, Any], watched: Watched) -> Any:
     try:
-        value = _Watching(kafka, watched).visit(spot.node, without_kafka(event or {}))
+        return _Watching(kafka, watched).visit(spot.node, without_kafka(event or {}))
     except (Mismatch, ExpressionFailed, RecursionError):
-        value = None
-    watched.results[id(spot.node)].append(value)
-    return value
+        return None
