@@ -23,7 +23,7 @@ from worker.core.reasons import Rejected
 from worker.core.records import BODY, RULE, Converter, QueuedCall, Record, RejectedRecord
 from worker.customerio import catalog
 from worker.customerio.limits import MAX_CALL_BYTES
-from worker.customerio.notices import Notice, OnNotice
+from worker.customerio.notices import MEANINGS, Notice, OnNotice
 from worker.documents.document import Document, UnsupportedYAML, parse
 from worker.documents.files import read_file
 from worker.documents.problems import ConfigError, Problem
@@ -92,6 +92,7 @@ class Mappings:
         self._future = future
         self._profile = profile
         self._explaining: tuple[tuple[str, MessageIds], tuple[Converter, list[str]]] | None = None
+        self._noticed: list[Notice] = []
         self._raised: BaseException | None = None
 
     @classmethod
@@ -198,7 +199,7 @@ class Mappings:
             topic: the topic's name.
             ids: of the cluster that the topic is in.
             on_slow: called when a mapper took over a second, with its name and the seconds.
-            on_no_call: called when the mapper of a rule returned no call, with the rule as `file:line`.
+            on_no_call: called when a rule made no call of a record, with the rule as `file:line`.
             on_notice: called for what is sent although it may not have the effect that was meant.
 
         Returns:
@@ -223,27 +224,29 @@ class Mappings:
         calls: list[QueuedCall] = []
         rejected: list[RejectedRecord] = []
         no_calls.clear()
+        self._noticed.clear()
         self._raised = None
         converter([record], calls, rejected)
         if rejected:
             ((_, verdict),) = rejected
             return Explanation(rule=verdict.rule, rejected=verdict, traceback=self._traceback())
         if no_calls:
-            return Explanation(rule=no_calls[0], ignored="the mapper returned nothing")
+            rule = next(rule for rule in file.rules if rule.at == no_calls[0])
+            return Explanation(rule=rule.at, ignored=rule.without_call)
         if not calls:
             return Explanation(ignored="tombstone" if record.value() is None else "no rule matched")
-        return _explanation(calls)
+        return _explanation(calls, self._noticed)
 
     def _explaining_converter(
         self, file: MappingFile, topic: str, ids: MessageIds
     ) -> tuple[Converter, list[str]]:
-        """Return the topic's converter, and the list that it appends rules to whose mapper returned no call.
+        """Return the topic's converter, and the list that it appends rules to that made no call of a record.
 
         The last one is kept, since records of one topic are often explained in a row.
         """
         if self._explaining is None or self._explaining[0] != (topic, ids):
             no_calls: list[str] = []
-            target = self._target(topic, ids)
+            target = self._target(topic, ids, lambda kind, _: self._noticed.append(Notice(kind)))
             mappers = {name: replace(each, on_error=self._keep) for name, each in self._mappers.items()}
             compiled = compile_mapping(file, target, mappers, on_no_call=no_calls.append)
             self._explaining = ((topic, ids), (compiled, no_calls))
@@ -267,11 +270,15 @@ class Mappings:
         )
 
 
+_OF_NO_CALL_ALONE = (Notice.FUTURE_TIME, Notice.RESERVED_TRAIT)
+"""Notices that `catalog.warnings` does not repeat: it sees only the call that is sent."""
+
+
 def _unheard(_kind: Notice, _rule: str) -> None:
     """Stands for a worker's `on_notice`, so that the printed source is the one that a worker runs."""
 
 
-def _explanation(queued: list[QueuedCall]) -> Explanation:
+def _explanation(queued: list[QueuedCall], noticed: list[Notice]) -> Explanation:
     bodies = [each[BODY][:-1] for each in queued]  # without the comma
     calls = [orjson.loads(body) for body in bodies]
     return Explanation(
@@ -279,9 +286,12 @@ def _explanation(queued: list[QueuedCall]) -> Explanation:
         calls=calls,
         sizes=[len(body) for body in bodies],
         warnings=[
-            f"call {index}: {warning}"
-            for index, call in enumerate(calls)
-            for warning in catalog.warnings(call)
+            *(MEANINGS[kind] for kind in noticed if kind in _OF_NO_CALL_ALONE),
+            *(
+                f"call {index}: {warning}"
+                for index, call in enumerate(calls)
+                for warning in catalog.warnings(call)
+            ),
         ],
     )
 
@@ -342,6 +352,9 @@ class _Loading:
         self.problems.extend(claim_problems(self.files, dead_letter_topic))
         for file in self.files:
             self.problems.extend(rule_warnings(file))
+        self.problems = [
+            *dict.fromkeys(self.problems)
+        ]  # calls that share a default share what is wrong with it
         self.problems.sort(key=lambda problem: (problem.file or "", problem.line or 0, problem.column or 0))
 
 
