@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.support.chart import CHART, EVERYTHING, EXAMPLES, ROOT, chart_with_config, render
+from tests.support.tools import tool
 from worker.cli.main import run
 from worker.settings import Settings, load_settings
 
@@ -267,6 +269,14 @@ def test_outgoing_connections_are_limited_to_the_ports_that_are_used(tmp_path: P
         "egress"
     ]
     assert {each["port"] for each in rule["ports"]} == {53, 443, 9098, 8081}
+
+
+def test_prometheus_reads_the_rendered_alerts(tmp_path: Path) -> None:
+    spec = render(tmp_path, values=EVERYTHING).one("PrometheusRule")["spec"]
+    (tmp_path / "rules.yml").write_text(json.dumps(spec))
+    command = [tool("promtool"), "check", "rules", str(tmp_path / "rules.yml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_chart_s_alerts_and_dashboard_are_the_repository_s(tmp_path: Path) -> None:
