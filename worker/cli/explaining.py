@@ -39,6 +39,8 @@ def print_all_steps(mapped: MappedRecords) -> int:
 def _print_steps(steps: Steps) -> None:
     for tried in steps.rules:
         _print_rule(tried)
+    for let in steps.lets:
+        _print_field(let, 4)
     if steps.mapper is not None:
         print_line(f"mapper {steps.mapper}", 4)
     for name, fields in steps.calls:
@@ -77,13 +79,13 @@ def _print_condition(condition: Condition) -> None:
             print_line(f"{side.text} is {_shown(side)}", 8)
 
 
-def _print_field(each: FieldValue) -> None:
+def _print_field(each: FieldValue, indent: int = 6) -> None:
     line = each.at.rsplit(":", 2)[1]
     if each.is_expression:
         text = " ".join(each.found.text.split())
-        print_line(f"{each.name} (line {line}): {text} is {_shown(each.found)}", 6)
+        print_line(f"{each.name} (line {line}): {text} is {_shown(each.found)}", indent)
     else:
-        print_line(f"{each.name} (line {line}): {_json(each.found.value)}", 6)
+        print_line(f"{each.name} (line {line}): {_json(each.found.value)}", indent)
 
 
 def _shown(found: Found) -> str:

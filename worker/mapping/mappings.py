@@ -198,7 +198,7 @@ class Mappings:
             topic: the topic's name.
             ids: of the cluster that the topic is in.
             on_slow: called when a mapper took over a second, with its name and the seconds.
-            on_no_call: called when the mapper of a rule returned no call, with the rule as `file:line`.
+            on_no_call: called when a rule made no call of a record, with the rule as `file:line`.
             on_notice: called for what is sent although it may not have the effect that was meant.
 
         Returns:
@@ -229,7 +229,8 @@ class Mappings:
             ((_, verdict),) = rejected
             return Explanation(rule=verdict.rule, rejected=verdict, traceback=self._traceback())
         if no_calls:
-            return Explanation(rule=no_calls[0], ignored="the mapper returned nothing")
+            rule = next(rule for rule in file.rules if rule.at == no_calls[0])
+            return Explanation(rule=rule.at, ignored=rule.without_call)
         if not calls:
             return Explanation(ignored="tombstone" if record.value() is None else "no rule matched")
         return _explanation(calls)
@@ -237,7 +238,7 @@ class Mappings:
     def _explaining_converter(
         self, file: MappingFile, topic: str, ids: MessageIds
     ) -> tuple[Converter, list[str]]:
-        """Return the topic's converter, and the list that it appends rules to whose mapper returned no call.
+        """Return the topic's converter, and the list that it appends rules to that made no call of a record.
 
         The last one is kept, since records of one topic are often explained in a row.
         """
@@ -342,6 +343,9 @@ class _Loading:
         self.problems.extend(claim_problems(self.files, dead_letter_topic))
         for file in self.files:
             self.problems.extend(rule_warnings(file))
+        self.problems = [
+            *dict.fromkeys(self.problems)
+        ]  # calls that share a default share what is wrong with it
         self.problems.sort(key=lambda problem: (problem.file or "", problem.line or 0, problem.column or 0))
 
 

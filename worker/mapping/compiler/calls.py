@@ -7,12 +7,14 @@ places once the rest of the call is there.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
 
 from worker.core.message_id import MessageIds
+from worker.core.records import MAX_CALLS_PER_RECORD
 from worker.customerio.notices import Notice
 from worker.customerio.profile_limits import LIMITED_IDS, MAX_EVENT_NAME_BYTES, MAX_ID_BYTES
 from worker.customerio.reference import PERSON_IDS
@@ -24,10 +26,17 @@ from worker.mapping.calls.validation import check_shared, identity, optional_ide
 from worker.mapping.compiler.fast_paths import write_converted
 from worker.mapping.compiler.meaning import MeaningCode
 from worker.mapping.compiler.records import RecordCode
-from worker.mapping.compiler.run_time import event_name, need_url, refuse_missing, time_of
+from worker.mapping.compiler.run_time import (
+    event_name,
+    items_of,
+    need_url,
+    refuse_missing,
+    refuse_too_many,
+    time_of,
+)
 from worker.mapping.compiler.source import Code
 from worker.mapping.compiler.target import Target
-from worker.mapping.compiler.values import Entry, emit_object, emit_value, local
+from worker.mapping.compiler.values import EVENT, KAFKA, Entry, emit_object, emit_value, local
 from worker.mapping.files.rules import CallRule, MappingFile, Rule
 
 
@@ -51,8 +60,44 @@ class CallCode:
         self._record = record
         self._meaning = MeaningCode(code, rule, target)
 
-    def call(self, call: CallRule, index: int) -> tuple[str, str]:
-        """Write one call; returns Python expressions for its bytes and its batch context."""
+    def prepare(self, calls: Sequence[CallRule]) -> None:
+        """Write before a loop what does not depend on the item."""
+        self._record.parts_of_ids()
+        if any("timestamp" not in call.fields for call in calls):
+            self._record.time()
+
+    @contextmanager
+    def one_more(self) -> Iterator[None]:
+        """Write a call beside others that are repeated."""
+        with self._code.block(f"if place == {MAX_CALLS_PER_RECORD}:"):
+            self._code.line(f"{self._constant(refuse_too_many)}()")
+        yield
+
+    @contextmanager
+    def items(self, call: CallRule) -> Iterator[None]:
+        """Write the loop of a call with `for_each`; what is written inside is its body."""
+        assert call.for_each is not None
+        code = self._code
+        found = local(code, call.for_each.emit(code, EVENT, KAFKA), "found")
+        items = code.name("items")
+        plain = f"type({found}) is list and place + len({found}) <= {MAX_CALLS_PER_RECORD}"
+        code.line(f"{items} = {found} if {plain} else {self._constant(items_of)}({found}, place)")
+        item, index = code.name("item"), code.name("index")
+        with code.block(f"for {index}, {item} in enumerate({items}):"):
+            code.remember("$item", item)
+            code.remember("$index", index)
+            struct = code.structs.get(found)
+            if struct is not None and struct.items is not None:
+                code.structs[item] = struct.items
+            yield
+
+    def call(self, call: CallRule, index: str) -> tuple[str, str]:
+        """Write one call; returns Python expressions for its bytes and its batch context.
+
+        Args:
+            call: the call.
+            index: a Python expression for its position among the record's calls.
+        """
         body = self._body(call, index)
         encoded = self._encode(body)
         self._meaning.traits_limit(call, body, encoded)
@@ -60,7 +105,7 @@ class CallCode:
             return encoded, "b''"
         return encoded, local(self._code, f"{self._constant(batch_context)}({body})", "context")
 
-    def _body(self, call: CallRule, index: int) -> str:
+    def _body(self, call: CallRule, index: str) -> str:
         """Write the call as a dict; returns its local. Its keys are in the order of the call's spec."""
         spec = call.spec
         found = {
@@ -210,7 +255,7 @@ class CallCode:
 
     # Message id and bytes
 
-    def _message_id(self, call: CallRule, index: int, event: Entry | None) -> str:
+    def _message_id(self, call: CallRule, index: str, event: Entry | None) -> str:
         """Return a Python expression for the id: from the event's own id where it has one, or the coordinates."""
         spec = call.spec
         if call.event_from is not None and event is not None:
@@ -244,6 +289,8 @@ def is_sent(call: CallRule, field: Field) -> bool:
     """Whether a call may have a field: the rule gives it, or it is the event's name or time, which every call has."""
     if field.kind is Kind.EVENT_ID:
         return False  # only the message id is made from it
+    if field.kind is Kind.TIME and call.leaves_time_out:
+        return False
     return field.name in call.fields or field.kind in {Kind.EVENT, Kind.TIME}
 
 

@@ -71,14 +71,18 @@ class RecordCode:
             code.remember("the latest time", "latest")
         return "latest"
 
-    def message_id(self, type_: str, name: str, index: int) -> str:
+    def message_id(self, type_: str, name: str, index: str) -> str:
         """A Python expression for the id of a call with this type, event name ("" if it has none) and index."""
-        self._parts_of_ids()
-        pairs, last = self._code.constant(PAIRS, "pairs"), self._code.constant(ends(index), "ends")
+        self.parts_of_ids()
+        pairs = self._code.constant(PAIRS, "pairs")
         middle = f"middles[{self._middles.add(type_, name)}]"
-        return f'f"{{id_time}}{{{pairs}[since]}}{{{middle}}}{{{last}[behind]}}"'
+        if index.isdigit():
+            end = f"{{{self._code.constant(ends(int(index)), 'ends')}[behind]}}"
+        else:  # all of `ends` for each of 256 indexes would take 60 MB
+            end = f"{{{pairs}[behind >> 2]}}{{{pairs}[(behind & 3) << 8 | {index}]}}"
+        return f'f"{{id_time}}{{{pairs}[since]}}{{{middle}}}{end}"'
 
-    def message_id_by_name(self, type_: str, name: str, index: int) -> str:
+    def message_id_by_name(self, type_: str, name: str, index: str) -> str:
         """As `message_id`, for an event name that is computed: `name` is a Python expression for it."""
         _, millis = self._kind_and_millis()
         place = f"{millis}, {self._topic!r}, partition, {self._offset()}"
@@ -98,8 +102,8 @@ class RecordCode:
     def _offset(self) -> str:
         return self._code.share("record.offset()", "offset")
 
-    def _parts_of_ids(self) -> None:
-        """Write the update of the cached id parts (see `Middles`), and of the distances `since` and `behind`."""
+    def parts_of_ids(self) -> None:
+        """Write once the update of the cached id parts (see `Middles`), and of the distances `since` and `behind`."""
         code = self._code
         if code.recall("the parts of ids") is not None:
             return

@@ -201,7 +201,7 @@ _HABITS: tuple[tuple[re.Pattern[str], _Meant], ...] = tuple(
         (r"\{\{|\$\{|#\{|(?<![\[.|&(,:])\{(?=[A-Za-z_][\w.]*\})", _without_braces),
         (r"(?<=[\w\])}]\.)(?=['`])", _quoted_name),
         (r"(?<![\w\])}\"'`\s-])\s*-(?=[A-Za-z_])", _negative),
-        (r"\$\.?(?=[A-Za-z_\"])|\$(?=\[)", _path_after),
+        (r"\$\.(?=[A-Za-z_\"])|\$(?=[\[\"])", _path_after),
         (r"(?<![\w\])}*\"'.])\.(?=[A-Za-z_\"])", _path_after),
         (r"(?<=[\w\])}\"'`])\s+(?i:and)\b(?=\s*[\w(!@\"'`])", _fixed("write &&")),
         (r"(?<=[\w\])}\"'`])\s+(?i:or)\b(?=\s*[\w(!@\"'`])", _fixed("write ||")),

@@ -23,7 +23,7 @@ _TIGHT = frozenset(
     {"field", "kafka", "current", "literal", "subexpression", "index_expression", "projection"}
 )
 _TIGHT |= {"value_projection", "filter_projection", "flatten", "function_expression", "multi_select_list"}
-_TIGHT |= {"multi_select_dict", "identity", "index", "slice"}
+_TIGHT |= {"multi_select_dict", "identity", "index", "slice", "variable"}
 """Nodes that need no parentheses inside others."""
 
 
@@ -98,6 +98,7 @@ def _literal(value: Any) -> str:
 _WORDS: dict[str, Callable[[Any], str]] = {
     "current": lambda _: "@",
     "identity": lambda _: "",
+    "variable": lambda name: f"${name}",
     "kafka": lambda _: "_kafka",
     "field": name_of,
     "literal": _literal,

@@ -106,6 +106,6 @@ def _expressions(mappings: Mappings, reached: set[str]) -> Iterable[Unfilled]:
             for call in rule.calls if rule.at in reached else ():
                 for path, value in call.values():
                     if isinstance(value, Expression) and not value.is_literal:
-                        line, column = document.position((*call.path, *path))
+                        line, column = document.position(call.at(path))
                         field = ".".join(map(str, path))
                         yield Unfilled(document.file, line, column, field)

@@ -17,7 +17,7 @@ def meaning_warnings(file: MappingFile, call: CallRule) -> Iterator[Problem]:
     """Warnings about one call, each at its key."""
     for path, message, hint in (*_overrides(call), *_traits(call), *_name(call)):
         key = path[-1] != "event"
-        yield file.document.problem(message, (*call.path, *path), key=key, hint=hint, warning=True)
+        yield file.document.problem(message, call.at(path), key=key, hint=hint, warning=True)
 
 
 _Finding = tuple[Path, str, str | None]

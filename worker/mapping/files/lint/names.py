@@ -83,6 +83,8 @@ def path_text(node: Node) -> str | None:
             return f'"{node["value"]}"' if node.get("quoted") else str(node["value"])
         case "kafka":
             return "_kafka"
+        case "variable":
+            return f"${node['value']}"
         case "subexpression":
             parts = [path_text(child) for child in node["children"]]
             return None if None in parts else ".".join(str(part) for part in parts)
