@@ -73,10 +73,6 @@ _MEANT: dict[str, tuple[str, ...]] = {
 }
 """Each function with its names in other languages, in lower case."""
 
-_NEAREST: dict[str, str] = {"if": "condition && a || b", "default": "a || b"}
-"""Suggestions for functions that have no direct equivalent."""
-
-
 _NOT_NEEDED = {
     **dict.fromkeys(
         ("exists", "exist", "defined", "isset", "is_set", "isnotnull", "is_not_null", "notnull", "present"),
@@ -102,8 +98,5 @@ def function_hint(name: str) -> str | None:
     for ours, names in _MEANT.items():
         if folded not in names and folded.replace("_", "") not in names and folded != ours:
             continue
-        if functions.arity(ours) is not None:
-            return f"did you mean '{ours}'?"
-        if ours in _NEAREST:
-            return _NEAREST[ours]
+        return f"did you mean '{ours}'?"
     return did_you_mean(name, functions.NAMES)
