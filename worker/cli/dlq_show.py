@@ -13,7 +13,7 @@ import typer
 
 from worker.adapters.dead_letter_topic.reader import open_dead_letters
 from worker.cli.dlq_options import progress
-from worker.cli.dlq_words import plural
+from worker.cli.dlq_words import how_resolved, plural
 from worker.cli.lines import print_line
 from worker.cli.options import load
 from worker.cli.relative_times import ago
@@ -83,9 +83,7 @@ def _print_state(letter: DeadLetter, history: History) -> None:
     if mark is not None:
         who = f" ({mark.who})" if mark.who else ""
         note = f": {mark.note}" if mark.note else ""
-        _print_field(
-            "state", f"resolved {mark.how or 'by a replay'}{who}, {ago(time.time() - mark.at)}{note}"
-        )
+        _print_field("state", f"resolved {how_resolved(mark.how)}{who}, {ago(time.time() - mark.at)}{note}")
     elif newest is letter:
         _print_field("state", "waiting")
     else:
