@@ -13,7 +13,7 @@ The packages, from the outside in; each imports only from those below it:
     dead_letters/   the contents and state of dead letters, and what a replay would do with them; no I/O
     mapping/        mapping files and mappers, loaded and compiled
     formats/        from a record's bytes to JSON values
-    customerio/     facts about the API: reserved names, limits, the catalogue of semantic events
+    customerio/     facts about the API: reserved names and fields, limits, remarks, semantic events
     documents/      YAML with positions and environment variables: for settings and mappings
     core/           all decisions: order, batches, retries, ids; no I/O, no clock, no tasks, no logging
 
