@@ -6,7 +6,7 @@ The packages, from the outside in; each imports only from those below it:
 
     cli/            one file a command group: parses arguments, calls the programs, prints results
     programs/       whole programs: the worker, the replay of dead letters, the checks
-    adapters/       one folder for each external system: kafka, pipelines_api, dead_letter_topic, http
+    adapters/       one folder for each external system: kafka, pipelines_api, schema_registry, dead_letter_topic, http
     pipeline/       the path of a record: fetch, map, deliver, commit; the interfaces that adapters implement
     telemetry/      everything the worker reports: one past-tense verb for each thing that happens
     settings/       worker.yaml as one frozen tree

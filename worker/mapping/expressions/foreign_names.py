@@ -59,13 +59,6 @@ _MEANT: dict[str, str] = {
 
 _FUNCTION_OF = {name: ours for ours, names in _MEANT.items() for name in names.split()}
 
-_NEAREST: dict[str, str] = {
-    "if": "condition && a || b",
-    "default": "a || b",
-}
-"""Suggestions for functions that have no direct equivalent."""
-
-
 _NOT_NEEDED = {
     **dict.fromkeys(
         ("exists", "exist", "defined", "isset", "is_set", "isnotnull", "is_not_null", "notnull", "present"),
@@ -91,6 +84,4 @@ def function_hint(name: str) -> str | None:
     ours = _FUNCTION_OF.get(folded) or _FUNCTION_OF.get(folded.replace("_", ""), folded)
     if functions.arity(ours) is not None:
         return f"did you mean '{ours}'?"
-    if ours in _NEAREST:
-        return _NEAREST[ours]
     return did_you_mean(name, functions.NAMES)
