@@ -73,7 +73,7 @@ def print_list(path: Path, filters: Filters, *, as_json: bool, resolved: bool) -
 
 def _listing(reader: DeadLetterReader, filters: Filters, *, resolved: bool) -> Listing:
     with progress("finding resolved dead letters") as on_progress:
-        survey = reader.survey(on_progress)
+        survey = reader.survey(on_progress, who=resolved)
     found = Listing(
         reader.topic, resolved, survey.index.counts(), survey.index.foreign, Summary(time.time()), Values()
     )
@@ -83,7 +83,8 @@ def _listing(reader: DeadLetterReader, filters: Filters, *, resolved: bool) -> L
             found.values.count(letter)
             if filters.match(letter):
                 place = letter.place
-                by = survey.resolutions.of(place.partition, place.offset) if resolved else None
+                known = survey.resolutions
+                by = None if known is None else known.of(place.partition, place.offset)
                 found.summary.count(letter, by)
     return found
 
