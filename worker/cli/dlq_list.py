@@ -135,6 +135,8 @@ def _print(listing: Listing) -> None:
     ages = ", ".join(f"{n:,} {name}" for name, n in listing.summary.ages.items() if n)
     print_line(f"Age: {ages}.")
     _print_groups(groups)
+    if listing.resolved:
+        return
     for reason in dict.fromkeys(cause.reason for cause, _ in groups):
         entry = entry_for(reason)
         typer.echo()
@@ -183,4 +185,4 @@ def _resolution(by: Resolution, now: float) -> str:
     who = f" ({by.who})" if by.who else ""
     when = f", {ago(now - by.at)}" if by.at else ""
     note = f": {by.note}" if by.note else ""
-    return f"resolved {how_resolved(by.how)}{who}{when}{note}"
+    return f"resolved: {how_resolved(by.how)}{who}{when}{note}"
