@@ -146,6 +146,12 @@ def test_all_pods_together_keep_within_the_rate_limit(
     assert rendered.settings["rate_limit"]["requests"] == 2999 // pods
 
 
+def test_a_limit_of_the_group_is_not_divided(tmp_path: Path) -> None:
+    chart = chart_with_config(tmp_path)
+    (chart / "config/worker.yaml").write_text("rate_limit: {scope: group}\n")
+    assert render(tmp_path, chart=chart).settings["rate_limit"] == {"scope": "group", "requests": 3000}
+
+
 def test_a_roll_out_adds_no_pod_and_waits_for_the_one_that_drains(tmp_path: Path) -> None:
     deployment = render(tmp_path).workload["spec"]
     assert deployment["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
@@ -287,7 +293,7 @@ def test_the_chart_s_alerts_and_dashboard_are_the_repository_s(tmp_path: Path) -
         anchor = ours["annotations"].pop("runbook_url").partition("#")[2]
         assert theirs["annotations"].pop("runbook_url") == f"https://wiki.example/worker#{anchor}"
         if ours["alert"] == "WorkerIsGone":
-            ours["expr"] = 'absent(pipelines_worker_on_hold{namespace="events"})'
+            ours["expr"] = 'absent({__name__=~"pipelines_worker_.+", namespace="events"})'
         assert ours == theirs
     [board] = [data for name, data in rendered.config_maps.items() if name.endswith("-dashboard")]
     assert board["pipelines-worker.json"] == (ROOT / "deploy/grafana/worker.json").read_text("utf-8")

@@ -8,12 +8,12 @@ from typing import Any, cast
 
 import pytest
 
+from tests.support.inspection import kafka_problems
 from tests.support.kafka_client import KafkaClient
 from tests.support.memory_source import MemoryRecord
 from tests.support.recorded_telemetry import RecordedTelemetry
 from worker.adapters.dead_letter_topic import writer as dead_letter_topic
 from worker.adapters.dead_letter_topic.writer import DeadLetterTopic
-from worker.adapters.kafka.topic_checks import kafka_problems
 from worker.core.reasons import Stage
 from worker.dead_letters.failed_record import FailedRecord
 from worker.settings import Kafka
