@@ -98,14 +98,29 @@ class RecordCode:
 
     def message_id(self, type_: str, name: str, index: str) -> str:
         """A Python expression for the id of a call with this type, event name ("" if it has none) and index."""
-        self.parts_of_ids()
+        known = self._code.recall(_beginning_of_ids(type_, name))
         pairs = self._code.constant(PAIRS, "pairs")
-        middle = f"middles[{self._middles.add(type_, name)}]"
+        if known is not None:
+            return f'f"{{{known}}}{{{pairs}[low | {index}]}}"'
+        self.parts_of_ids()
         if index.isdigit():
             end = f"{{{self._code.constant(ends(int(index)), 'ends')}[behind]}}"
         else:  # all of `ends` for each of 256 indexes would take 60 MB
             end = f"{{{pairs}[behind >> 2]}}{{{pairs}[(behind & 3) << 8 | {index}]}}"
-        return f'f"{{id_time}}{{{pairs}[since]}}{{{middle}}}{end}"'
+        return f'f"{self._beginning(type_, name)}{end}"'
+
+    def beginning_of_ids(self, type_: str, name: str) -> None:
+        """Write before a loop what the ids of its calls begin with."""
+        self.parts_of_ids()
+        pairs, local = self._code.constant(PAIRS, "pairs"), self._code.name("id")
+        self._code.line("low = (behind & 3) << 8")
+        self._code.line(f'{local} = f"{self._beginning(type_, name)}{{{pairs}[behind >> 2]}}"')
+        self._code.remember(_beginning_of_ids(type_, name), local)
+
+    def _beginning(self, type_: str, name: str) -> str:
+        """The first 22 characters of an id, for an f-string."""
+        pairs = self._code.constant(PAIRS, "pairs")
+        return f"{{id_time}}{{{pairs}[since]}}{{middles[{self._middles.add(type_, name)}]}}"
 
     def message_id_by_name(self, type_: str, name: str, index: str) -> str:
         """As `message_id`, for an event name that is computed: `name` is a Python expression for it."""
@@ -144,3 +159,7 @@ class RecordCode:
             code.line(f"offset_from, middles = {offset} & -4096, {of}")
             code.line(f"behind = {offset} - offset_from")
         code.remember("the parts of ids", "middles")
+
+
+def _beginning_of_ids(type_: str, name: str) -> str:
+    return f"the beginning of ids of {type_} {name}"

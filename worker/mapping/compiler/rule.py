@@ -124,7 +124,7 @@ class RuleCode:
         code = self._code
         self.need_kafka([each for call in rule.calls for _, each in call.expressions()])
         writer = CallCode(code, self._file, rule, self._of.target, self._record)
-        writer.prepare(rule.calls)
+        self._record.parts_of_ids()
         key = self._record.key()
         code.line("made, place = [], 0")
         for index, call in enumerate(rule.calls):

@@ -9,7 +9,7 @@ from typing import Any
 from worker.customerio import catalog
 from worker.documents.problems import Problem
 from worker.mapping.expressions.expression import Expression
-from worker.mapping.expressions.names import nodes
+from worker.mapping.expressions.names import names_used
 from worker.mapping.expressions.parser import Node, contains
 from worker.mapping.files.lint.meaning import meaning_warnings
 from worker.mapping.files.lint.terms import term_key
@@ -46,10 +46,8 @@ class _Asked:
 def _asked(rule: Rule) -> _Asked:
     if rule.when is None:
         return _Asked(rule, frozenset(), (), hides=False)
-    used = {node["value"] for node in nodes(rule.when.node) if node["type"] == "variable"}
-    return _Asked(
-        rule, _terms(rule.when.node), tuple(_enough(rule.when.node)), hides=not used.isdisjoint(rule.lets)
-    )
+    hides = not names_used(rule.when.node).isdisjoint(rule.lets)
+    return _Asked(rule, _terms(rule.when.node), tuple(_enough(rule.when.node)), hides)
 
 
 def _terms(node: Node) -> frozenset[str]:
