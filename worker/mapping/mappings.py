@@ -23,7 +23,7 @@ from worker.core.reasons import Rejected
 from worker.core.records import BODY, RULE, Converter, QueuedCall, Record, RejectedRecord
 from worker.customerio import catalog
 from worker.customerio.limits import MAX_CALL_BYTES
-from worker.customerio.notices import Notice, OnNotice
+from worker.customerio.notices import MEANINGS, Notice, OnNotice
 from worker.documents.document import Document, UnsupportedYAML, parse
 from worker.documents.files import read_file
 from worker.documents.problems import ConfigError, Problem
@@ -93,6 +93,7 @@ class Mappings:
         self._future = future
         self._profile = profile
         self._explaining: tuple[tuple[str, MessageIds], tuple[Converter, list[str]]] | None = None
+        self._noticed: list[Notice] = []
         self._raised: BaseException | None = None
 
     @classmethod
@@ -168,6 +169,13 @@ class Mappings:
             raise ConfigError([Problem(f"the topic '{topic}' is claimed by {names}", found[1].document.file)])
         return found[0] if found else None
 
+    def topic_problem(self, topic: str, message: str, hint: str | None = None) -> Problem:
+        """A problem with a topic, a name or a pattern, at the place where a file names it."""
+        for file in self.files:
+            if topic in file.topics:
+                return file.document.problem(message, ("topics", file.topics.index(topic)), hint=hint)
+        return Problem(message, hint=hint)
+
     def unknown_topic(self, topic: str) -> str | None:
         """What to say of a topic that no file names, with what was probably meant; None if a file does."""
         if self.file_of(topic) is not None:
@@ -224,6 +232,7 @@ class Mappings:
         calls: list[QueuedCall] = []
         rejected: list[RejectedRecord] = []
         no_calls.clear()
+        self._noticed.clear()
         self._raised = None
         converter([record], calls, rejected)
         if rejected:
@@ -234,7 +243,7 @@ class Mappings:
             return Explanation(rule=rule.at, ignored=rule.without_call)
         if not calls:
             return Explanation(ignored="tombstone" if record.value() is None else "no rule matched")
-        return _explanation(calls)
+        return _explanation(calls, self._noticed)
 
     def _explaining_converter(
         self, file: MappingFile, topic: str, ids: MessageIds
@@ -245,7 +254,7 @@ class Mappings:
         """
         if self._explaining is None or self._explaining[0] != (topic, ids):
             no_calls: list[str] = []
-            target = self._target(topic, ids)
+            target = self._target(topic, ids, lambda kind, _: self._noticed.append(Notice(kind)))
             mappers = {name: replace(each, on_error=self._keep) for name, each in self._mappers.items()}
             compiled = compile_mapping(file, target, mappers, on_no_call=no_calls.append)
             self._explaining = ((topic, ids), (compiled, no_calls))
@@ -269,11 +278,15 @@ class Mappings:
         )
 
 
+_OF_NO_CALL_ALONE = (Notice.FUTURE_TIME, Notice.RESERVED_TRAIT)
+"""Notices that `catalog.warnings` does not repeat: it sees only the call that is sent."""
+
+
 def _unheard(_kind: Notice, _rule: str) -> None:
     """Stands for a worker's `on_notice`, so that the printed source is the one that a worker runs."""
 
 
-def _explanation(queued: list[QueuedCall]) -> Explanation:
+def _explanation(queued: list[QueuedCall], noticed: list[Notice]) -> Explanation:
     bodies = [each[BODY][:-1] for each in queued]  # without the comma
     calls = [orjson.loads(body) for body in bodies]
     return Explanation(
@@ -281,9 +294,12 @@ def _explanation(queued: list[QueuedCall]) -> Explanation:
         calls=calls,
         sizes=[len(body) for body in bodies],
         warnings=[
-            f"call {index}: {warning}"
-            for index, call in enumerate(calls)
-            for warning in catalog.warnings(call)
+            *(MEANINGS[kind] for kind in noticed if kind in _OF_NO_CALL_ALONE),
+            *(
+                f"call {index}: {warning}"
+                for index, call in enumerate(calls)
+                for warning in catalog.warnings(call)
+            ),
         ],
     )
 
