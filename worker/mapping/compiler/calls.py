@@ -212,6 +212,8 @@ class CallCode:
 
     def _event_name(self, call: CallRule) -> Entry:
         if call.event_from is None:
+            if call.event is not None:
+                self._meaning.literal_name_limit(call.event)
             return Entry("event", repr(call.event))
         check = f"{self._constant(event_name)}({self._found(call.event_from)})"
         name = local(self._code, check, "event_name")
