@@ -153,14 +153,23 @@ class _CallWriter:
         return "identify" if about_person and last & _CHANGES else "track"
 
     def _name(self, call: str) -> list[str]:
+        if call in {"page", "screen"} and self._has("name"):
+            self._used.add(("name",))
+            return ["name: name"]
         if call != "track":
             return []
-        if self._kind == "track":
+        if self._kind == "track" and self._has("event"):
+            self._used.add(("event",))
             return ["event_from: event"]
         if self._kind is None:
             name = " ".join(singular(word).title() for word in self._about) or "Event"
             return [f"event: {name} Received  # check: the name of the event"]
-        return [f"event: {_title(self._kind)}"]
+        doubt = "  # check: the name of the event" if len(words(self._kind)) == 1 else ""
+        return [f"event: {_title(self._kind)}{doubt}"]
+
+    def _has(self, name: str) -> bool:
+        """Whether all events have a text of this name."""
+        return all(isinstance(sample.event.get(name), str) for sample in self._samples)
 
     def _field(self, name: str, role: Role | None, otherwise: str = "") -> list[str]:
         if role is None:

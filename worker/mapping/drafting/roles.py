@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from worker.mapping.drafting.made_up import EMAIL, is_time
-from worker.mapping.drafting.sample import KEY, FieldPath, Sample, joined, scalar_paths, singular, words
+from worker.mapping.drafting.sample import (
+    KEY,
+    FieldPath,
+    Sample,
+    expression,
+    joined,
+    scalar_paths,
+    singular,
+    words,
+)
 
 PEOPLE = (
     "user",
@@ -83,7 +92,8 @@ def person(samples: Sequence[Sample], about: Iterable[str]) -> Role | None:
     scalars = [path for path in scalar_paths(samples) if _in_all(samples, path, _is_id_value)]
     named = [path for path in scalars if _person_rank(path) is not None]
     if named:
-        return Role(min(named, key=lambda path: (_person_rank(path) or 0, len(path))))
+        named.sort(key=lambda path: (_person_rank(path) or 0, len(path)))
+        return Role(named[0], f"or {expression(named[1])}?" if len(named) > 1 else "")
     if people := [word for word in map(singular, about) if word in PEOPLE]:
         own = [path for path in scalars if joined(path[-1]) in {"id", "uuid", f"{people[0]}s"}]
         if own:
