@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from worker.cli.lines import print_line
 from worker.cli.options import ConfigOption
 
 if TYPE_CHECKING:
@@ -45,14 +46,15 @@ def init(
     there = [name for name in files if (directory / name).exists()]
     if there and not force:
         for name in there:
-            typer.echo(f"{directory / name} already exists", err=True)
+            print_line(f"{directory / name} already exists", err=True)
         typer.echo("nothing was written; --force replaces existing files", err=True)
         raise typer.Exit(2)
     for name, content in files.items():
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
         (directory / name).write_bytes(content)
         typer.echo(directory / name)
-    typer.echo(f"\nNext, in {directory}: pipelines-worker check, pipelines-worker test", err=True)
+    typer.echo(err=True)
+    print_line(f"Next, in {directory}: pipelines-worker check, pipelines-worker test", err=True)
 
 
 def _draft(folder: Path, topic: str, limit: int, config: Path | None) -> None:

@@ -10,14 +10,11 @@ from dataclasses import dataclass, field
 
 from worker.customerio.semantic import reserved
 from worker.mapping.drafting.kinds import kind_field
-from worker.mapping.drafting.roles import PEOPLE, Role, anonymous, event_id, person, time
+from worker.mapping.drafting.roles import PEOPLE, WRAPPERS, Role, anonymous, event_id, person, time
 from worker.mapping.drafting.sample import FieldPath, Sample, expression, joined, singular, words
 
 BASIC_CALLS = ("identify", "track", "page", "screen", "group")
 """Kinds of events that are named like a call, as Segment's are."""
-
-WRAPPERS = ("data", "payload", "body", "detail", "object", "attributes", "properties", "traits", "eventdata")
-"""Objects that hold an event's own fields, beside fields about the event."""
 
 _MAX_WRAPPERS = 3
 _CHANGES = {"created", "updated", "registered", "changed", "upserted", "signup", "added", "modified"}
@@ -129,7 +126,10 @@ class _CallWriter:
             return [
                 "ignore: true  # check: `call: suppress_user` with `userId` in its place deletes the person"
             ]
-        lines = [f"call: {call}", *self._name(call)]
+        doubt = (
+            "  # check: or `call: track` with `event`" if call == "identify" and self._kind is None else ""
+        )
+        lines = [f"call: {call}{doubt}", *self._name(call)]
         lines += self._field("userId", self._person)
         lines += self._field("anonymousId", self._anonymous)
         lines += self._field(
@@ -144,13 +144,16 @@ class _CallWriter:
         """The call; None for an event that only deletes a person, which a person must decide about."""
         if self._kind in BASIC_CALLS:
             return self._kind
-        about_person = any(singular(word) in PEOPLE for word in self._about)
+        # Of `customer.subscription.deleted` the subject is the word before the last: the subscription.
+        subject = self._about[-1 if self._kind is None else -2 :][:1]
+        about_person = any(singular(word) in PEOPLE for word in subject)
         last = set(words(self._kind or "")[-1:])
         if about_person and last & _DELETIONS:
             return None
         if reserved(_title(self._kind or "")):
             return None
-        return "identify" if about_person and last & _CHANGES else "track"
+        is_change = self._kind is None or bool(last & _CHANGES)
+        return "identify" if about_person and is_change else "track"
 
     def _name(self, call: str) -> list[str]:
         if call in {"page", "screen"} and self._has("name"):

@@ -40,6 +40,9 @@ PEOPLE = (
 )
 """Words for a person, the likeliest to be the one that an event is about first."""
 
+WRAPPERS = ("data", "payload", "body", "detail", "object", "attributes", "properties", "traits", "eventdata")
+"""Objects that hold an event's own fields, beside fields about the event."""
+
 _ID_WORDS = ("id", "uuid", "uid", "guid", "key", "number", "no", "ref", "externalid")
 _PERSON_IDS = {person + word for person in PEOPLE for word in _ID_WORDS} | {"uid", "sub"}
 _ANONYMOUS_IDS = ("anonymousid", "anonymoususerid", "anonid", "visitorid", "cookieid", "domainuserid")
@@ -95,9 +98,14 @@ def person(samples: Sequence[Sample], about: Iterable[str]) -> Role | None:
         named.sort(key=lambda path: (_person_rank(path) or 0, len(path)))
         return Role(named[0], f"or {expression(named[1])}?" if len(named) > 1 else "")
     if people := [word for word in map(singular, about) if word in PEOPLE]:
-        own = [path for path in scalars if joined(path[-1]) in {"id", "uuid", f"{people[0]}s"}]
+        own = [
+            path
+            for path in scalars
+            if joined(path[-1]) in {"id", "uuid"} and all(joined(name) in WRAPPERS for name in path[:-1])
+        ]
         if own:
-            return Role(own[0], f"is this the id of the {people[0]}?")
+            # Of `id` and `data.id` the outer one is the event's.
+            return Role(own[-1], f"is this the id of the {people[0]}?")
     bare = [path for path in scalars if joined(path[-1]) in PEOPLE]
     if bare:
         return Role(

@@ -9,8 +9,11 @@ from typing import Any
 from worker.core.reasons import Rejected
 from worker.core.record_reading import record_millis
 from worker.core.records import EncodedCall, Record
+from worker.customerio.meaning import has_reserved_traits
+from worker.customerio.notices import Notice
+from worker.customerio.profile_limits import excesses
 from worker.mapping.calls.encoding import batch_context, encode
-from worker.mapping.compiler.calls import Target
+from worker.mapping.compiler.target import Target
 from worker.mapping.kafka_fields import record_time
 from worker.mapping.mappers.event import Event
 from worker.mapping.mappers.loading import Mapper
@@ -22,10 +25,11 @@ class MapperRule:
 
     Attributes:
         mapper: the function.
-        allow: the destructive calls that it may make.
+        allow: what its rule allows, see `customerio.meaning`.
         reject_ids: casefolded strings that are never real ids.
         target: the topic, and what its calls are made for.
         on_slow: called when the mapper took over a second, with its name and the seconds.
+        at: the rule, as `file:line`.
     """
 
     mapper: Mapper
@@ -33,6 +37,7 @@ class MapperRule:
     reject_ids: frozenset[str]
     target: Target
     on_slow: Callable[[str, float], None] | None = None
+    at: str = ""
 
     def calls(self, record: Record, event: dict[str, Any]) -> list[EncodedCall]:
         """The encoded calls of one record.
@@ -50,16 +55,33 @@ class MapperRule:
         encoded: list[EncodedCall] = []
         try:
             for call, event_id in made:
-                if "timestamp" not in call and (time := record_time(record)) is not None:
-                    call["timestamp"] = time
+                self._set_time(record, call)
                 if "messageId" not in call:
                     call["messageId"] = self._message_id(record, call, event_id, len(encoded))
                 body = encode(call, max_bytes=target.max_call_bytes)
+                self._notice(call)
                 encoded.append((body, batch_context(call) if target.batch_contexts else b""))
         except Rejected as rejected:
             rejected.call_index = len(encoded)
             raise
         return encoded
+
+    def _set_time(self, record: Record, call: dict[str, Any]) -> None:
+        """Send the record's time where the call has none, or one that is too far ahead."""
+        if "timestamp" not in call:
+            if (time := record_time(record)) is not None:
+                call["timestamp"] = time
+        elif self.target.future is not None:
+            call["timestamp"] = self.target.future.within(call["timestamp"], record, self.at)
+
+    def _notice(self, call: dict[str, Any]) -> None:
+        """Report each limit of the Track API that the call exceeds, and traits that it reads as identifiers."""
+        target = self.target
+        if target.on_excess is not None:
+            for kind in excesses(call):
+                target.on_excess(kind, self.at)
+        if target.on_notice is not None and has_reserved_traits(call):
+            target.on_notice(Notice.RESERVED_TRAIT, self.at)
 
     def _message_id(self, record: Record, call: dict[str, Any], event_id: str | None, index: int) -> str:
         type_, name = call["type"], call.get("event", "")

@@ -28,7 +28,7 @@ from worker.core.timestamps import rfc3339
 from worker.documents.document import Document, Path, parse
 from worker.documents.problems import ConfigError, Problem
 from worker.mapping.expressions.equality import same
-from worker.mapping.mappings import Mappings
+from worker.mapping.mappings import Explanation, Mappings
 from worker.mapping.trying.preview import PREVIEW_IDS, PreviewRecord, answer, outcome_of
 
 DEFAULT_TIME = "2026-01-01T00:00:00.000Z"
@@ -66,14 +66,19 @@ class FixtureResult:
         actual: what the mapping made of it, in the fixture's words.
         rule: the rule that matched, as `file:line`; None if none did.
         diff: how that differs from what is expected, line by line; empty if it does not.
-        outcome: what becomes of the event, in words: `sent`, `ignored (no rule matched)`, `rejected with MISSING_ID`.
+        explanation: what becomes of its event.
     """
 
     fixture: Fixture
     actual: dict[str, Any]
     rule: str | None
     diff: str
-    outcome: str = ""
+    explanation: Explanation
+
+    @property
+    def outcome(self) -> str:
+        """What becomes of the event, in words: `sent`, `ignored (no rule matched)`, `rejected with MISSING_ID`."""
+        return outcome_of(self.explanation)
 
     @property
     def passed(self) -> bool:
@@ -161,6 +166,7 @@ def _fixture(document: Document, given: dict[str, Any], index: int) -> Fixture:
         None if key is None else key.encode(),
         [(name, text.encode()) for name, text in given.get("headers", {}).items()],
         millis_of(given.get("timestamp", DEFAULT_TIME)),
+        made_up_time="timestamp" not in given,
     )
     expected = {outcome: given[outcome] for outcome in _OUTCOMES if outcome in given}
     return Fixture(
@@ -191,7 +197,7 @@ def run_fixture(mappings: Mappings, fixture: Fixture) -> FixtureResult:
         diff += f"\n{explanation.rejected.detail}"
     if diff and explanation.traceback:
         diff += f"\n{explanation.traceback.rstrip()}"
-    return FixtureResult(fixture, actual, explanation.rule, diff, outcome_of(explanation))
+    return FixtureResult(fixture, actual, explanation.rule, diff, explanation)
 
 
 def expected_outcome(fixture: Fixture) -> str:

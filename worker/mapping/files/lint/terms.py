@@ -23,38 +23,19 @@ OTHER, ANOTHER = "\x001", "\x002"
 _LOGICAL = frozenset({"or_expression", "and_expression", "not_expression", "comparator", "literal"})
 _ORDERING = frozenset({"lt", "lte", "gt", "gte"})
 
-_TYPES = {
-    "lower": str,
-    "upper": str,
-    "trim": str,
-    "join": str,
-    "replace": str,
-    "sha256": str,
-    "to_string": str,
-    "rfc3339": str,
-    "length": int,
-    "epoch_seconds": int,
-    "abs": float,
-    "avg": float,
-    "ceil": float,
-    "floor": float,
-    "sum": float,
-    "add": float,
-    "subtract": float,
-    "multiply": float,
-    "divide": float,
-    "round": float,
-    "starts_with": bool,
-    "ends_with": bool,
-    "contains": bool,
-    "keys": list,
-    "values": list,
-    "split": list,
-    "sort": list,
-    "to_array": list,
-    "map": list,
-    "merge": dict,
-}
+_RETURNS: tuple[tuple[type, str], ...] = (
+    (
+        str,
+        "lower upper trim join replace sha256 to_string rfc3339 substring pad_left replace_regex base64_encode",
+    ),
+    (str, "base64_decode url_decode md5 hmac_sha256 format_number parse_time format_time add_time date"),
+    (int, "length epoch_seconds"),
+    (float, "abs avg ceil floor sum add subtract multiply divide round"),
+    (bool, "starts_with ends_with contains matches"),
+    (list, "keys values split sort to_array map to_entries"),
+    (dict, "merge pick omit from_entries"),
+)
+RETURNED: dict[str, type] = {name: kind for kind, names in _RETURNS for name in names.split()}
 """What functions return that always return the same type."""
 
 _HOLDS = {
@@ -66,7 +47,9 @@ _HOLDS = {
 }
 """What is true of all values that a function returns."""
 
-_TYPE_NAMES = ("string", "number", "boolean", "array", "object", "null")
+TYPE_NAMES = ("string", "number", "boolean", "array", "object", "null")
+"""What `type` returns."""
+
 _NEVER_ABORTS = frozenset({"type", "to_string", "to_array", "to_number"})
 _KAFKA_TEXTS = frozenset({"_kafka.key", "_kafka.timestamp"})
 _KAFKA_NUMBERS = frozenset({"_kafka.partition", "_kafka.offset"})
@@ -144,9 +127,9 @@ def domain(node: Node, ways: set[str], literals: Sequence[Any], topics: Sequence
         return [True, False, None, *_abort(node)]
     name = node["value"] if node["type"] == "function_expression" else None
     if name == "type":
-        return [*_TYPE_NAMES, *_abort(node)]
+        return [*TYPE_NAMES, *_abort(node)]
     values = _values(ways, literals)
-    wanted = str if key in _KAFKA_TEXTS else int if key in _KAFKA_NUMBERS else _TYPES.get(str(name))
+    wanted = str if key in _KAFKA_TEXTS else int if key in _KAFKA_NUMBERS else RETURNED.get(str(name))
     if wanted is not None:
         values = [value for value in [*values, *_SOME[wanted]] if _is(value, wanted)]
         values = [value for value in values if name not in _HOLDS or _HOLDS[name](value)]
