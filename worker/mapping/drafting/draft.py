@@ -110,7 +110,9 @@ class _CallWriter:
         self._samples = samples
         self._about = about
         self._kind = kind
-        self._person = person(samples, about)
+        # Of `customer.subscription.deleted` it is the word before the last: the subscription.
+        self._subject = "".join(about[-1 if kind is None else -2 :][:1])
+        self._person = person(samples, self._subject)
         self._anonymous = anonymous(samples)
         self._time = time(samples)
         self._event_id = event_id(samples, self._person.path if self._person else None)
@@ -144,9 +146,7 @@ class _CallWriter:
         """The call; None for an event that only deletes a person, which a person must decide about."""
         if self._kind in BASIC_CALLS:
             return self._kind
-        # Of `customer.subscription.deleted` the subject is the word before the last: the subscription.
-        subject = self._about[-1 if self._kind is None else -2 :][:1]
-        about_person = any(singular(word) in PEOPLE for word in subject)
+        about_person = singular(self._subject) in PEOPLE
         last = set(words(self._kind or "")[-1:])
         if about_person and last & _DELETIONS:
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,19 +85,19 @@ class Role:
     doubt: str = ""
 
 
-def person(samples: Sequence[Sample], about: Iterable[str]) -> Role | None:
+def person(samples: Sequence[Sample], subject: str) -> Role | None:
     """The id of the person that the events are about.
 
     Args:
         samples: of one kind.
-        about: the words of the topic and the kind: an `id` in an event of `customers` is a customer's.
+        subject: the word for what the events are about: an `id` in an event of `customers` is a customer's.
     """
     scalars = [path for path in scalar_paths(samples) if _in_all(samples, path, _is_id_value)]
     named = [path for path in scalars if _person_rank(path) is not None]
     if named:
         named.sort(key=lambda path: (_person_rank(path) or 0, len(path)))
         return Role(named[0], f"or {expression(named[1])}?" if len(named) > 1 else "")
-    if people := [word for word in map(singular, about) if word in PEOPLE]:
+    if singular(subject) in PEOPLE:
         own = [
             path
             for path in scalars
@@ -105,7 +105,7 @@ def person(samples: Sequence[Sample], about: Iterable[str]) -> Role | None:
         ]
         if own:
             # Of `id` and `data.id` the outer one is the event's.
-            return Role(own[-1], f"is this the id of the {people[0]}?")
+            return Role(own[-1], f"is this the id of the {singular(subject)}?")
     bare = [path for path in scalars if joined(path[-1]) in PEOPLE]
     if bare:
         return Role(
