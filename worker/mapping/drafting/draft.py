@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from worker.customerio.semantic import reserved
 from worker.mapping.drafting.kinds import kind_field
+from worker.mapping.drafting.made_up import values_of
 from worker.mapping.drafting.roles import PEOPLE, WRAPPERS, Role, anonymous, event_id, person, time
 from worker.mapping.drafting.sample import FieldPath, Sample, expression, joined, singular, words
 
@@ -52,11 +53,13 @@ class Draft:
         text: the mapping file.
         rules: its rules.
         kind: the field that tells kinds apart; None if none does.
+        values: every text and number of the samples, as text.
     """
 
     text: str
     rules: list[Rule]
     kind: FieldPath | None
+    values: frozenset[str]
 
     @property
     def kind_in_value(self) -> FieldPath | None:
@@ -88,7 +91,8 @@ def draft(topic: str, samples: Sequence[Sample], head: Sequence[str] = ()) -> Dr
         lines += rule.lines
     if tombstones := sum(sample.value is None for sample in samples):
         lines += _about_tombstones(tombstones)
-    return Draft("\n".join(lines) + "\n", rules, path)
+    values = frozenset(text for each in samples for text in values_of([each.value, each.key, each.headers]))
+    return Draft("\n".join(lines) + "\n", rules, path, values)
 
 
 def _rule(topic: str, path: FieldPath | None, kind: str | None, samples: Sequence[Sample]) -> Rule:

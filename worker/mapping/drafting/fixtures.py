@@ -27,7 +27,7 @@ def fixtures(draft: Draft, topic: str, mappings: Mappings) -> str:
         topic: of the events.
         mappings: the draft, loaded.
     """
-    made_up = MadeUp()
+    made_up = MadeUp(draft.values)
     events = [_fixture(rule, draft, topic, made_up) for rule in draft.rules]
     found = [event | _outcome(event, mappings) for event in events]
     yaml = YAML(typ="safe", pure=True)

@@ -45,8 +45,11 @@ def kind_field(samples: Sequence[Sample]) -> FieldPath | None:
     headers = {("_kafka", "headers", name) for sample in samples for name in sample.headers}
     paths = [path for path in scalar_paths(samples) if len(path) <= _MAX_LEVELS]
     candidates = [path for path in [*paths, *sorted(headers)] if _rank(path) is not None]
-    candidates.sort(key=lambda path: (_rank(path), len(path)))
-    return next((path for path in candidates if _tells_kinds(samples, path)), None)
+    candidates.sort(key=lambda path: (1 if path[0] == "_kafka" else len(path), _rank(path)))
+    found = [path for path in candidates if _tells_kinds(samples, path)]
+    # A field that is the same in all events, such as a user's `type`, is better than none.
+    several = [path for path in found if len({sample.find(path) for sample in samples}) > 1]
+    return next(iter(several or found), None)
 
 
 def _rank(path: FieldPath) -> int | None:

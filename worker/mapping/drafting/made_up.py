@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 from worker.core.timestamps import LENGTH, MICROS_FROM, MILLIS_FROM, NANOS_FROM, SECONDS_FROM, rfc3339
 from worker.mapping.drafting.sample import FieldPath
@@ -16,6 +16,11 @@ EMAIL = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
 UUID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 _WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,17})", re.ASCII)
 _LONG_NUMBER = re.compile(r"\d{6,}", re.ASCII)
+
+T = TypeVar("T", str, int | float)
+
+_MAX_TRIES = 1000
+"""More values of one form than this in a sample are all that the form has, such as the days of January."""
 
 _FIRST_NUMBER = 1001
 _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], int], str]], ...] = (
@@ -40,9 +45,14 @@ _RECENT = range(1_000_000_000, 2_500_000_000)
 
 
 class MadeUp:
-    """Makes values up; one for all fixtures of a file."""
+    """Makes values up; one for all fixtures of a file.
 
-    def __init__(self) -> None:
+    Args:
+        real: the values of all records, as text: none of them is ever made up.
+    """
+
+    def __init__(self, real: frozenset[str]) -> None:
+        self._real = real
         self._known: dict[Any, Any] = {}
         self._count = 0
 
@@ -58,14 +68,14 @@ class MadeUp:
             # The same number may also be a JSON number elsewhere.
             return str(self.number(int(value)))
         if ("text", value) not in self._known:
-            self._known["text", value] = _made_text(value, self._next())
+            self._known["text", value] = self._unreal(lambda n: _made_text(value, n))
         made: str = self._known["text", value]
         return made
 
     def number(self, value: float) -> int | float:
         """The made-up number for this one, of the same kind: a time in the same unit stays one."""
         if ("number", value) not in self._known:
-            self._known["number", value] = _made_number(value, self._next())
+            self._known["number", value] = self._unreal(lambda n: _made_number(value, n))
         made: int | float = self._known["number", value]
         return made
 
@@ -91,9 +101,14 @@ class MadeUp:
         is_id = EMAIL.fullmatch(name) or UUID.fullmatch(name) or _LONG_NUMBER.fullmatch(name)
         return self.text(name) if is_id else name
 
-    def _next(self) -> int:
-        self._count += 1
-        return self._count
+    def _unreal(self, make: Callable[[int], T]) -> T:
+        """The next value that is in no record."""
+        for _ in range(_MAX_TRIES):
+            self._count += 1
+            made = make(self._count)
+            if str(made) not in self._real:
+                break
+        return made
 
 
 def _made_text(value: str, n: int) -> str:
@@ -127,3 +142,18 @@ def _made_number(value: float, n: int) -> int | float:
         unit = next(unit for first, unit in _UNITS if value >= first)
         return (_FIRST_SECOND + n * 60) * unit
     return _FIRST_NUMBER + n
+
+
+def values_of(value: Any) -> Iterator[str]:
+    """Every text and number in a value, as text."""
+    match value:
+        case bool() | None:
+            return
+        case str() | int() | float():
+            yield str(value)
+        case list():
+            for item in value:
+                yield from values_of(item)
+        case _:
+            for item in value.values():
+                yield from values_of(item)
