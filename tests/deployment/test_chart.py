@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ruamel.yaml import YAML
 
 from docs.write_chart import COPIES, with_worker_schema
 from tests.support.chart import CHART, EVERYTHING, EXAMPLES, ROOT, chart_with_config, helm, render, template
+from tests.support.connecting import examples
 from tests.support.custom_resources import CUSTOM_RESOURCES
 from worker.settings import Settings
 from worker.version import __version__
@@ -22,15 +24,16 @@ pytestmark = pytest.mark.checkout
 KUBERNETES = ["1.27", "1.33", "1.37"]
 """The oldest that has unhealthyPodEvictionPolicy, one in use, and the newest that has schemas here."""
 
-KINDS_OF_KAFKA = [
-    "aiven",
-    "confluent-cloud",
-    "event-hubs",
-    "msk-iam",
-    "msk-scram",
-    "redpanda",
-    "strimzi-mtls",
-]
+KINDS_OF_KAFKA = {
+    "aiven": "Aiven",
+    "confluent-cloud": "Confluent Cloud",
+    "event-hubs": "Azure Event Hubs",
+    "msk-iam": "Amazon MSK with IAM",
+    "msk-scram": "Amazon MSK with SCRAM",
+    "redpanda": "Redpanda",
+    "strimzi-mtls": "Strimzi with mTLS",
+}
+"""Each example, and its section in docs/connecting.md."""
 
 VALUES: dict[str, dict[str, Any]] = {
     "defaults": {},
@@ -68,7 +71,20 @@ def test_kubernetes_takes_what_the_chart_makes_for_each_kind_of_kafka(example: P
 
 
 def test_there_is_an_example_for_each_kind_of_kafka() -> None:
-    assert [path.stem for path in EXAMPLES] == KINDS_OF_KAFKA
+    assert [path.stem for path in EXAMPLES] == list(KINDS_OF_KAFKA)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_logs_in_as_the_document_says(example: Path) -> None:
+    """docs/connecting.md, whose settings are tried on a real Kafka. Redpanda's here has an authority of its own."""
+    shown = YAML(typ="safe").load(examples()[KINDS_OF_KAFKA[example.stem]])["kafka"]
+    ours = YAML(typ="safe").load(example)["config"]["kafka"]
+    assert ours.get("auth") == shown.get("auth")
+    properties, others = ours.get("properties", {}), shown.get("properties", {})
+    assert properties.keys() - {"ssl.ca.location"} == others.keys() - {"ssl.ca.location"}
+    for name, value in others.items():
+        if "/run/secrets/" not in str(value):
+            assert properties[name] == value
 
 
 def test_the_check_is_strict(tmp_path: Path) -> None:
@@ -118,6 +134,13 @@ def test_helm_finds_nothing_wrong(values: Path | None) -> None:
         ({"keda": {"enabled": True}}, "keda.topics: name the topics"),
         ({"keda": {"enabled": True, "topics": ["t"], "minReplicas": 9}}, "more than keda.maxReplicas"),
         (
+            {
+                "keda": {"enabled": True, "topics": ["t"]},
+                "config": {"kafka": {"bootstrap_servers": "${SERVERS}"}},
+            },
+            "KEDA reads no variables",
+        ),
+        (
             {"existingConfigMaps": {"mappings": "a"}, "files": {"mappings": {"a.yaml": ""}}},
             "the folder mappings has files of the chart already",
         ),
@@ -161,3 +184,31 @@ def test_the_schema_has_every_default() -> None:
 
 def test_the_chart_has_the_version_of_the_worker() -> None:
     assert YAML(typ="safe").load(CHART / "Chart.yaml")["appVersion"] == __version__
+
+
+NOTES = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: notes}
+data:
+  notes: {{ tpl (.Files.Get "files/NOTES.txt") . | quote }}
+"""
+"""What `helm install` prints is rendered only with a cluster: so that a test sees it, it is put into a config map."""
+
+
+def notes(folder: Path, chart: Path, values: dict[str, Any]) -> str:
+    shutil.copy(chart / "templates/NOTES.txt", chart / "files")
+    (chart / "templates/notes.yaml").write_text(NOTES)
+    return render(folder, values=values, chart=chart).config_maps["notes"]["notes"]
+
+
+def test_an_installation_says_what_is_missing(tmp_path: Path) -> None:
+    shutil.copytree(CHART, tmp_path / "bare")
+    missing = notes(tmp_path, tmp_path / "bare", {"existingConfigMaps": {"tables": "worker-tables"}})
+    assert "THERE ARE NO MAPPINGS" in missing
+    assert "NO KAFKA IS NAMED" in missing
+    assert "After a change of worker-tables run `helm upgrade` again" in missing
+    complete = notes(tmp_path, chart_with_config(tmp_path), {})
+    assert "each pod may make 1000 of the 3000 requests" in complete
+    assert "NO " not in complete
+    assert "helm --namespace events test worker" in complete
