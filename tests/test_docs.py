@@ -232,7 +232,7 @@ def test_every_promise_names_a_test_that_breaks() -> None:
 def test_the_reference_has_every_key_call_and_function() -> None:
     named = set(re.findall(r"`([^`\n]+)`", markdown.prose(MAPPING)))
     words = {word for code in named for word in re.findall(r"\w+", code)}
-    missing = ({*FILE_KEYS, *RULE_KEYS, *CALL_KEYS, *CALLS, *OURS}) - words
+    missing = ({*FILE_KEYS, *RULE_KEYS, *CALL_KEYS, *CALLS, *filter(str.isidentifier, OURS)}) - words
     assert not missing
 
 
