@@ -36,6 +36,9 @@ less."""
 MAY_BE_TOO_DEEP = f"len(value.replace(b'[', b'[[[[')) >= {FEWEST_OBJECT_BYTES_TOO_DEEP}"
 """That condition as Python source for generated code: whether `check_depth` has to check `value`."""
 
+INNER_MAY_BE_TOO_DEEP = f"len(value.replace(b'[', b'[[[[')) >= {FEWEST_OBJECT_BYTES_TOO_DEEP - 5}"
+"""The same for a value that stands in one more object."""
+
 FEW_LEVELS = 4
 """How many levels are removed at once before levels are counted byte by byte: most values with many brackets are long
 lists of flat objects."""
@@ -62,17 +65,26 @@ def decode(value: bytes) -> dict[str, Any]:
     Raises:
         Rejected: with stage `decode`: `EMPTY_VALUE`, `INVALID_JSON`, `NOT_AN_OBJECT` or `TOO_DEEP`.
     """
+    event = decode_any(value)
+    if type(event) is not dict:
+        raise Rejected(Stage.DECODE, "NOT_AN_OBJECT", "The value is JSON, but not an object.")
+    return event
+
+
+def decode_any(value: bytes) -> Any:
+    """Decode any JSON value, with or without a Schema Registry prefix.
+
+    Raises:
+        Rejected: with stage `decode`: `EMPTY_VALUE`, `INVALID_JSON` or `TOO_DEEP`.
+    """
     whole = len(value)
     if value[:1] == b"\x00":
         value = without_prefix(value)
     check_depth(value)
     try:
-        event = _loads(value)
+        return _loads(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         refuse(value, error, skipped=whole - len(value))
-    if type(event) is not dict:
-        raise Rejected(Stage.DECODE, "NOT_AN_OBJECT", "The value is JSON, but not an object.")
-    return event
 
 
 def without_prefix(value: bytes) -> bytes:

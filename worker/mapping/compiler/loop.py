@@ -35,11 +35,16 @@ from worker.core.records import Converter
 from worker.formats.formats import FORMATS
 from worker.mapping.compiler.calls import CallCode, Target
 from worker.mapping.compiler.decoder import WHOLE, FieldsUsed, fields_used, struct_type_of
+from worker.mapping.compiler.envelopes.code import TOMBSTONE, OnIgnored, Used
+from worker.mapping.compiler.envelopes.envelopes import CODES
+from worker.mapping.compiler.objects import ABOUT
 from worker.mapping.compiler.places import Places
 from worker.mapping.compiler.records import RecordCode
 from worker.mapping.compiler.source import Code
 from worker.mapping.compiler.values import EVENT, KAFKA
+from worker.mapping.decoding import Decoding
 from worker.mapping.expressions.expression import Expression
+from worker.mapping.expressions.interpreter import ENVELOPE
 from worker.mapping.files.rules import MappingFile, Rule
 from worker.mapping.kafka_fields import kafka_fields
 from worker.mapping.mappers.loading import Mapper
@@ -52,12 +57,13 @@ OnNoCall = Callable[[str], object]
 """Called when a record matched a rule that made no call of it, with the rule as `file:line`."""
 
 
-def compile_mapping(
+def compile_mapping(  # noqa: PLR0913, PLR0917 - the callbacks are optional
     file: MappingFile,
     target: Target,
     mappers: Mapping[str, Mapper],
     on_slow: OnSlow | None = None,
     on_no_call: OnNoCall | None = None,
+    on_ignored: OnIgnored | None = None,
 ) -> Converter:
     """Compile the converter of one topic.
 
@@ -67,8 +73,9 @@ def compile_mapping(
         mappers: the functions that the rules name.
         on_slow: see `OnSlow`.
         on_no_call: see `OnNoCall`.
+        on_ignored: see `OnIgnored`.
     """
-    return _ConverterCode(file, target, mappers, on_slow, on_no_call).build()
+    return _ConverterCode(file, target, mappers, on_slow, on_no_call, on_ignored).build()
 
 
 def mapping_source(file: MappingFile, target: Target, mappers: Mapping[str, Mapper]) -> str:
@@ -79,13 +86,14 @@ def mapping_source(file: MappingFile, target: Target, mappers: Mapping[str, Mapp
 class _ConverterCode:
     """Writes the function that converts a run of records."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - as `compile_mapping`
         self,
         file: MappingFile,
         target: Target,
         mappers: Mapping[str, Mapper],
         on_slow: OnSlow | None = None,
         on_no_call: OnNoCall | None = None,
+        on_ignored: OnIgnored | None = None,
     ) -> None:
         self._code = Code()
         self._file = file
@@ -93,6 +101,8 @@ class _ConverterCode:
         self._mappers = mappers
         self._on_slow = on_slow
         self._on_no_call = on_no_call
+        self._on_ignored = on_ignored
+        self._decoding = Decoding.of(file)
         self._record = RecordCode(self._code, target.ids, target.topic)
         self._signature = ("convert", "records, calls, rejected")
         # What tracebacks name as the file.
@@ -114,6 +124,7 @@ class _ConverterCode:
             code.line("rule = index = None")
             with code.block("try:"):
                 self._decode()
+                self._tombstones_on_request()
                 for index, rule in enumerate(self._file.rules):
                     self._rule(index, rule)
                 self._unmatched()
@@ -126,7 +137,13 @@ class _ConverterCode:
     def _decode(self) -> None:
         """To a dict or, where all rules together use only some fields, to a struct. A tombstone has no fields."""
         code = self._code
-        struct = struct_type_of(fields_used_by(self._file))
+        used = fields_used_by(self._file)
+        if self._file.envelope is not None:
+            code.line("value = record.value()")
+            writer = CODES[type(self._file.envelope)]
+            writer(code, self._file, used, self._on_ignored).write()
+            return
+        struct = struct_type_of(used.event)
         if struct is not None:
             code.structs[EVENT] = struct
         code.line("value = record.value()")
@@ -135,6 +152,22 @@ class _ConverterCode:
             code.line(f"{EVENT} = {code.constant(struct.empty, 'empty') if struct else '{}'}")
         with code.block("else:"):
             FORMATS[self._file.format].emit(code, EVENT, struct.made if struct else None)
+
+    def _tombstones_on_request(self) -> None:
+        """Write the way of tombstones that only rules see which ask for them."""
+        if self._file.envelope is None or not self._file.envelope.tombstones_on_request:
+            return
+        with self._code.block("if value is None:"):
+            for index, rule in enumerate(self._file.rules):
+                if rule.when is not None and rule.when.asks_for_tombstones:
+                    self._rule(index, rule)
+            self._ignore_tombstone()
+
+    def _ignore_tombstone(self) -> None:
+        if self._on_ignored is not None:
+            self._code.line(f"{self._code.constant(self._on_ignored, 'on_ignored')}({TOMBSTONE!r})")
+        self._code.line("ignored += 1")
+        self._code.line("continue")
 
     def _rule(self, index: int, rule: Rule) -> None:
         # Before the condition: if that fails, the rejection names this rule.
@@ -161,19 +194,36 @@ class _ConverterCode:
             return
         if code.recall("the record's fields") is None:
             code.line(f"{KAFKA} = {code.constant(kafka_fields)}(record)")
+            if self._file.envelope is not None:  # which may hold a null
+                code.line(f"{KAFKA}['tombstone'] = value is None")
             code.remember("the record's fields", KAFKA)
+        if self._file.key_format is not None:
+            self._need_key(expressions)
         if any(each.uses_headers for each in expressions) and code.recall("readable headers") is None:
             with code.block(f'if {KAFKA}["headers"] is None:'):
                 code.line(f"{code.constant(refuse_headers)}()")
             code.remember("readable headers", KAFKA)
 
+    def _need_key(self, expressions: Collection[Expression]) -> None:
+        """Decode the key where an expression is about to read it; a key that cannot be decoded rejects only there."""
+        code = self._code
+        if any(each.uses_key for each in expressions) and code.recall("decoded key") is None:
+            code.line(f"{KAFKA}['key'] = {code.constant(self._decoding.key, 'key_of')}(record)")
+            code.remember("decoded key", KAFKA)
+
     def _mapped(self, rule: Rule, name: str) -> None:
         """Write a rule whose calls a Python mapper makes; it may return none."""
         code = self._code
         mapper = MapperRule(
-            self._mappers[name], rule.allow, self._file.reject_ids, self._target, self._on_slow
+            self._mappers[name],
+            rule.allow,
+            self._file.reject_ids,
+            self._target,
+            self._decoding,
+            self._on_slow,
         )
-        code.line(f"made = {code.constant(mapper, 'mapper')}.calls(record, {EVENT})")
+        more = "" if self._file.envelope is None else f", {self._about()}, empty=value is None"
+        code.line(f"made = {code.constant(mapper, 'mapper')}.calls(record, {EVENT}{more})")
         with code.block("if not made:"):
             if self._on_no_call:
                 code.line(f"{code.constant(self._on_no_call, 'on_no_call')}({rule.at!r})")
@@ -182,6 +232,10 @@ class _ConverterCode:
         key = self._record.key()
         with code.block("for index, (body, context) in enumerate(made):"):
             code.line(f"calls.append({_queued(key, 'body', 'index', 'context', rule)})")
+
+    def _about(self) -> str:
+        """A Python expression for what the envelope says of the event."""
+        return ABOUT if self._file.envelope and self._file.envelope.root else "None"
 
     def _written(self, rule: Rule) -> None:
         """Write the calls that a rule describes. They are queued once all are encoded: all of a record or none."""
@@ -205,8 +259,11 @@ class _ConverterCode:
         if self._file.reject_unmatched:
             self._code.line("rule = None")
             self._code.line(f"{self._code.constant(refuse_unmatched)}()")
-        else:
-            self._code.line("ignored += 1")
+            return
+        if self._on_ignored is not None and self._file.envelope is not None:
+            with self._code.block("if value is None:"):
+                self._code.line(f"{self._code.constant(self._on_ignored, 'on_ignored')}({TOMBSTONE!r})")
+        self._code.line("ignored += 1")
 
 
 def _queued(key: str, body: str, index: str, context: str, rule: Rule) -> str:
@@ -214,18 +271,18 @@ def _queued(key: str, body: str, index: str, context: str, rule: Rule) -> str:
     return f'({key}, {body} + b",", record, {index}, {context}, {rule.at!r})'
 
 
-def fields_used_by(file: MappingFile) -> FieldsUsed:
-    """Find which parts of an event a file's rules use; all of it if a rule has a mapper."""
+def fields_used_by(file: MappingFile) -> Used:
+    """Find which parts of an event and its envelope a file's rules use; all if a rule has a mapper."""
     used = FieldsUsed()
     for rule in file.rules:
         if rule.mapper is not None:
-            return WHOLE
+            return Used(WHOLE, WHOLE if file.envelope and file.envelope.root else FieldsUsed())
         if rule.when is not None:
             used.add(fields_used(rule.when.condition))
         for call in rule.calls:
             for _, expression in call.expressions():
                 used.add(fields_used(expression.value))
-    return used
+    return Used(used, used.fields.pop(ENVELOPE, FieldsUsed()))
 
 
 def refuse_unmatched() -> None:

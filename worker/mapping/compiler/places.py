@@ -9,10 +9,9 @@ from worker.core.faults import unexpected
 from worker.core.reasons import Rejected, Stage
 from worker.core.records import Record
 from worker.documents.document import Path
-from worker.formats.formats import FORMATS
+from worker.mapping.decoding import Decoding
 from worker.mapping.expressions.expression import Expression, ExpressionFailed
 from worker.mapping.files.rules import CallRule, MappingFile, Rule
-from worker.mapping.kafka_fields import kafka_fields
 
 _WORDS = re.compile(r"[A-Za-z_]+(?:\.[A-Za-z_]+)*")
 
@@ -22,6 +21,7 @@ class Places:
 
     def __init__(self, file: MappingFile) -> None:
         self._file = file
+        self._decoding = Decoding.of(file)
 
     def located(self, fault: Exception, record: Record, rule: int | None, index: int | None) -> Rejected:
         """The rejection that a fault in a generated function is, with the rule, call and field where it happened.
@@ -78,10 +78,9 @@ class Places:
         return next(found, None)
 
     def _raises(self, expression: Expression, record: Record) -> bool:
-        value = record.value()
-        event = {} if value is None else FORMATS[self._file.format].decode(value)
+        decoded = self._decoding.decoded(record)
         try:
-            expression.search(event, kafka_fields(record))
+            expression.search(decoded.event, decoded.kafka)
         except ExpressionFailed:
             return True
         return False

@@ -27,7 +27,7 @@ from worker.mapping.expressions.parser import (
     contains,
     fields_read,
     parse,
-    reads_headers,
+    reads_kafka,
     reads_whole,
 )
 
@@ -44,6 +44,9 @@ class Expression:
         text: as the user wrote it.
         uses_kafka: whether it reads `_kafka`.
         uses_headers: whether it reads the record's headers.
+        uses_key: whether it reads the record's key.
+        uses_envelope: whether it reads `_change` or `_ce`.
+        asks_for_tombstones: whether it reads whether the record is a tombstone.
         fields: the event's top-level fields that it reads; None if it may read any.
         is_literal: whether it is a constant.
         node: its tree, see `parser`.
@@ -52,20 +55,27 @@ class Expression:
     def __init__(self, text: str, node: Node) -> None:
         self.text = text
         self.uses_kafka = contains(node, "kafka")
-        self.uses_headers = reads_headers(node)
+        self.uses_headers = reads_kafka(node, "headers")
+        self.uses_key = reads_kafka(node, "key")
+        self.uses_envelope = contains(node, "envelope")
+        self.asks_for_tombstones = reads_kafka(node, "tombstone")
         self.fields = None if reads_whole(node) else frozenset(fields_read(node))
         self.is_literal = node["type"] == "literal"
         self.node = node
 
     @classmethod
-    def parse(cls, text: str) -> Expression:
+    def parse(cls, text: str, root: str | None = None) -> Expression:
         """Parse an expression.
+
+        Args:
+            text: the expression.
+            root: see `parser.parse`.
 
         Raises:
             ExpressionError: a syntax error, a function that does not exist, a wrong number of arguments;
                 with the position in the text.
         """
-        return cls(text, parse(text))
+        return cls(text, parse(text, root=root))
 
     @cached_property
     def value(self) -> ir.Node:

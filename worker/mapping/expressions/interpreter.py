@@ -30,7 +30,7 @@ def interpret(node: Node, value: Any, kafka: Any) -> Any:
     Args:
         node: the tree.
         value: what it is evaluated on; `without_kafka(event)` at the root.
-        kafka: the value of the node `kafka`.
+        kafka: the value of the node `kafka`, with that of the node `envelope` under `ENVELOPE`.
 
     Raises:
         Mismatch: a function was given null, or a type that it does not accept.
@@ -42,6 +42,10 @@ def interpret(node: Node, value: Any, kafka: Any) -> Any:
         raise Mismatch from None  # its text quotes the value
     except RecursionError:
         raise ExpressionFailed("the event nests too deeply for this expression") from None
+
+
+ENVELOPE = "\0envelope"
+"""The key of `kafka` under which the value of the node `envelope` is, beside what `_kafka` is for expressions."""
 
 
 class Interpreter(TreeInterpreter):  # type: ignore[misc] # the library has no types
@@ -59,7 +63,13 @@ class Interpreter(TreeInterpreter):  # type: ignore[misc] # the library has no t
 
     def visit_kafka(self, _node: Node, _value: Any) -> Any:
         """What `_kafka` is."""
-        return self._kafka
+        if self._kafka is None or ENVELOPE not in self._kafka:
+            return self._kafka
+        return {name: value for name, value in self._kafka.items() if name != ENVELOPE}
+
+    def visit_envelope(self, _node: Node, _value: Any) -> Any:
+        """What `_change` or `_ce` is."""
+        return (self._kafka or {}).get(ENVELOPE) or {}
 
     def visit_or_expression(self, node: Node, value: Any) -> Any:
         """The first of several operands that is true, or the last."""

@@ -27,6 +27,11 @@ class Kafka:
 
 
 @dataclass(frozen=True, slots=True)
+class Envelope:
+    """`_change` or `_ce`: what the event's envelope says of it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Literal:
     """A constant."""
 
@@ -193,7 +198,7 @@ class Projection:
 
 
 Node = (
-    Current | Kafka | Literal | Field | Element | Slice | Path | Select | Equal | Order
+    Current | Kafka | Envelope | Literal | Field | Element | Slice | Path | Select | Equal | Order
     | Truth | Not | Logic | Call | Map | Library | Flatten | Projection
 )  # fmt: skip
 

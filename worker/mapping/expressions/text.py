@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 _JOINED = {"or_expression": " || ", "and_expression": " && ", "pipe": " | "}
 _TIGHT = frozenset(
-    {"field", "kafka", "current", "literal", "subexpression", "index_expression", "projection"}
+    {"field", "kafka", "envelope", "current", "literal", "subexpression", "index_expression", "projection"}
 )
 _TIGHT |= {"value_projection", "filter_projection", "flatten", "function_expression", "multi_select_list"}
 _TIGHT |= {"multi_select_dict", "identity", "index", "slice"}
@@ -94,6 +94,7 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "current": lambda _: "@",
     "identity": lambda _: "",
     "kafka": lambda _: "_kafka",
+    "envelope": name_of,
     "field": name_of,
     "literal": _literal,
     "index": lambda value: f"[{value}]",

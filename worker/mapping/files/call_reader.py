@@ -12,6 +12,7 @@ from worker.customerio.reference import SEMANTIC_EVENTS
 from worker.customerio.semantic import check_event_name, reserved
 from worker.documents.document import Document, Path
 from worker.documents.problems import Problem
+from worker.formats.envelopes.unwrapped import Envelope
 from worker.mapping.calls.assembly import convert
 from worker.mapping.calls.specs import CALLS, CallSpec, Field, Kind
 from worker.mapping.calls.validation import check_shared, check_traits
@@ -43,11 +44,15 @@ class CallReader:
     Args:
         document: the mapping file.
         problems: where to add the problems found.
+
+    Attributes:
+        envelope: the file's envelope.
     """
 
     def __init__(self, document: Document, problems: list[Problem]) -> None:
         self._document = document
         self._problems = problems
+        self.envelope: Envelope | None = None
 
     def call(self, given: dict[str, Any], path: Path, others: Collection[str] = ()) -> CallRule | None:
         """Read a mapping that has `call`; keys in `others` belong to the rule."""
@@ -66,7 +71,8 @@ class CallReader:
             if key in spec.fields and key != "event"
         }
         self._check_known(spec, fields, path)
-        call = CallRule(spec, path, event, event_from, fields)
+        defaults = self._envelope_defaults(spec, own)
+        call = CallRule(spec, path, event, event_from, fields | defaults, frozenset(defaults))
         self._complete(call, own)
         return call
 
@@ -82,7 +88,7 @@ class CallReader:
             self._report("an empty text is not an expression", path, hint="remove the key, or write \"''\"")
             return None
         try:
-            return Expression.parse(text)
+            return Expression.parse(text, self.envelope.root if self.envelope else None)
         except ExpressionError as error:
             at, meant = habit(text, error.position) or (error.position, _hint_for(bare))
             self._problems.append(
@@ -94,6 +100,17 @@ class CallReader:
                 )
             )
             return None
+
+    def _envelope_defaults(self, spec: CallSpec, own: dict[str, Any]) -> dict[str, Value]:
+        """The fields that the envelope gives and the call does not."""
+        if self.envelope is None:
+            return {}
+        root = self.envelope.root
+        return {
+            name: Expression.parse(text, root)
+            for name, text in self.envelope.defaults.items()
+            if name in spec.fields and name not in own
+        }
 
     def _known_keys(self, spec: CallSpec, own: dict[str, Any], path: Path, others: Collection[str]) -> None:
         known = {*spec.fields, *(("event_from",) if "event" in spec.fields else ())}

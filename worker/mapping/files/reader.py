@@ -15,7 +15,10 @@ from worker.core.near_matches import did_you_mean
 from worker.core.records import MAX_CALLS_PER_RECORD
 from worker.documents.document import Document, Path
 from worker.documents.problems import Problem
+from worker.formats.envelopes.envelopes import ENVELOPES, NONE, envelope_of
+from worker.formats.envelopes.unwrapped import Envelope
 from worker.formats.formats import FORMATS
+from worker.formats.keys import KEY_FORMATS
 from worker.mapping.calls.specs import CALLS
 from worker.mapping.calls.validation import REJECT_IDS
 from worker.mapping.files.call_reader import CallReader
@@ -44,6 +47,8 @@ class _FileReader:
         for key in ("topics", "rules"):
             if key not in data:
                 self._report(f"`{key}` is missing", ())
+        envelope = self._envelope(data)
+        self._calls.envelope = envelope
         send_nulls = self._choice(data, ("nulls",), ("omit", "send")) == "send"
         return MappingFile(
             self._document,
@@ -52,7 +57,28 @@ class _FileReader:
             self._choice(data, ("unmatched",), ("ignore", "dead_letter")) == "dead_letter",
             self._reject_ids(data),
             self._choice(data, ("format",), tuple(FORMATS)) or "json",
+            envelope,
+            self._key_format(data, envelope),
         )
+
+    def _envelope(self, data: dict[str, Any]) -> Envelope | None:
+        word = self._choice(data, ("envelope",), ENVELOPES) or NONE
+        snapshot = self._choice(data, ("snapshot",), ("ignore", "send"))
+        if "snapshot" in data and word != "debezium":
+            hint = "envelope: debezium" if word == NONE else "remove it"
+            self._report("`snapshot` is only for `envelope: debezium`", ("snapshot",), key=True, hint=hint)
+        return envelope_of(word, send_snapshots=snapshot == "send")
+
+    def _key_format(self, data: dict[str, Any], envelope: Envelope | None) -> str | None:
+        given: str | None = self._choice(data, ("key_format",), tuple(KEY_FORMATS))
+        if (
+            given is None
+            and envelope is not None
+            and envelope.json_keys
+            and data.get("format", "json") == "json"
+        ):
+            return "json"
+        return given
 
     def _topics(self, topics: Any) -> Iterator[str]:
         if not isinstance(topics, list) or not ("topics" in self._document.data and topics):

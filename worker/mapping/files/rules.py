@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from worker.documents.document import Document, Path
+from worker.formats.envelopes.unwrapped import Envelope
 from worker.mapping.calls.specs import CallSpec
 from worker.mapping.calls.validation import REJECT_IDS
 from worker.mapping.expressions.expression import Expression
@@ -29,6 +30,7 @@ class CallRule:
         event: the literal event name of a `track`.
         event_from: the expression for the event name, in place of a literal one.
         fields: the file's value for each field of the spec, except `event`.
+        of_envelope: those of the fields that the file does not give and the envelope does.
     """
 
     spec: CallSpec
@@ -36,6 +38,7 @@ class CallRule:
     event: str | None = None
     event_from: Expression | None = None
     fields: dict[str, Value] = field(default_factory=dict)
+    of_envelope: frozenset[str] = frozenset()
 
     def values(self) -> Iterator[tuple[Path, Value]]:
         """Everything that is no object or list, however deep, with its path in the call: `("properties", "total")`."""
@@ -96,6 +99,9 @@ class MappingFile:
         reject_unmatched: whether an event that no rule matches is dead-lettered, or ignored.
         reject_ids: casefolded strings that are never real ids.
         format: how values are encoded: a key of `worker.formats.formats.FORMATS`.
+        envelope: what stands around each event; None for nothing.
+        key_format: how keys are encoded, a key of `worker.formats.keys.KEY_FORMATS`; None for text, where a key that
+            is not UTF-8 counts as none.
     """
 
     document: Document
@@ -104,6 +110,8 @@ class MappingFile:
     reject_unmatched: bool = False
     reject_ids: frozenset[str] = REJECT_IDS
     format: str = "json"
+    envelope: Envelope | None = None
+    key_format: str | None = None
 
 
 def json_schema() -> dict[str, Any]:

@@ -107,6 +107,8 @@ def _expressions(mappings: Mappings, reached: set[str]) -> Iterable[Unfilled]:
         for rule in file.rules:
             for call in rule.calls if rule.at in reached else ():
                 for path, value in call.values():
+                    if path[0] in call.of_envelope:
+                        continue
                     if isinstance(value, Expression) and not value.is_literal:
                         line, column = document.position((*call.path, *path))
                         field = ".".join(map(str, path))

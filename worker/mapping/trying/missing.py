@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from worker.core.near_matches import closest
-from worker.mapping.expressions.interpreter import without_kafka
+from worker.mapping.expressions.interpreter import ENVELOPE, without_kafka
 from worker.mapping.expressions.parser import same_place
 from worker.mapping.expressions.text import name_of
 
@@ -33,12 +33,20 @@ def missing_part(node: Node, event: dict[str, Any], kafka: dict[str, Any]) -> st
 
     Examples: `the event has no 'Type' (did you mean 'type'?)`; `customer is text, and has no fields`.
     """
-    root = without_kafka(event)
+    root = without_kafka(event) | {each["value"]: kafka.get(ENVELOPE) for each in _envelopes(node)}
     for names, in_kafka in _paths(node):
         said = _first_missing(names, kafka if in_kafka else root, "_kafka" if in_kafka else "")
         if said is not None:
             return said
     return None
+
+
+def _envelopes(node: Node) -> Iterator[Node]:
+    """The nodes that read the event's envelope."""
+    if node["type"] == "envelope":
+        yield node
+    for child in [] if node["type"] == "slice" else node["children"]:
+        yield from _envelopes(child)
 
 
 def _paths(node: Node) -> Iterator[tuple[list[str], bool]]:
@@ -57,6 +65,8 @@ def _names(node: Node) -> tuple[list[str], bool] | None:
             return [node["value"]], False
         case "kafka":
             return [], True
+        case "envelope":
+            return [node["value"]], False
         case "subexpression":
             first, *others = node["children"]
             begin = _names(first)

@@ -1,0 +1,31 @@
+"""The formats of a record's key (`key_format:`), which is decoded only where a rule or mapper reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from worker.core.reasons import Rejected, Stage
+from worker.formats.json_values import decode_any
+
+
+def _json(key: bytes) -> Any:
+    try:
+        return decode_any(key)
+    except Rejected as rejected:
+        detail = rejected.detail.replace("The value", "The key", 1)
+        raise Rejected(rejected.stage, rejected.reason, detail) from None
+
+
+def _text(key: bytes) -> str:
+    try:
+        return key.decode()
+    except UnicodeDecodeError:
+        raise Rejected(Stage.DECODE, "INVALID_UTF8", "The key is not UTF-8 text.") from None
+
+
+KEY_FORMATS: dict[str, Callable[[bytes], Any]] = {"json": _json, "text": _text}
+"""How the bytes of a key are decoded to a JSON value, by the word of `key_format`.
+
+Each raises `Rejected` with stage `decode` for bytes that are not of the format.
+"""
