@@ -6,10 +6,11 @@ JOBS ?= 4
 PYTEST := -m pytest --numprocesses $(JOBS) --dist worksteal
 FLOOR := 95
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+HELM := helm.sh/helm/v3/cmd/helm@v3.22.0
 # What a test of the wheel needs beside the wheel.
 BESIDE_THE_WHEEL := $(filter-out worker, $(wildcard * .ci .github .pre-commit-config.yaml .dockerignore))
 
-.PHONY: setup demo check check-workflows test test-all test-wheel check-tag build docs lock clean
+.PHONY: setup tools demo check check-workflows test test-all test-wheel check-tag build docs lock clean
 
 setup: .venv/installed
 
@@ -20,6 +21,21 @@ setup: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
+
+# helm and promtool, for the tests of the chart and of the alerts. Needs Go; promtool comes from Debian's or Ubuntu's
+# package `prometheus`, of which only this file is taken, and nothing is started.
+tools: .tools/helm .tools/promtool
+
+.tools/helm:
+	GOBIN=$(CURDIR)/.tools go install $(HELM)
+
+.tools/promtool:
+	@command -v apt-get >/dev/null || { echo "No apt-get here: please install promtool, a part of Prometheus" >&2; exit 1; }
+	rm -rf .tools/package
+	mkdir -p .tools/package
+	cd .tools/package && apt-get download -qq prometheus && dpkg-deb --extract prometheus_*.deb .
+	mv .tools/package/usr/bin/promtool .tools/promtool
+	rm -rf .tools/package
 
 demo: setup
 	$(BIN)/pipelines-worker demo
@@ -65,9 +81,10 @@ test-wheel: build
 	ln -s "$$(build/wheel/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/worker" build/wheel/tree/worker
 	cd build/wheel/tree && ../venv/bin/python $(PYTEST) -m "not slow and not checkout"
 
-# What is generated and committed: docs/api.md from docstrings, and the JSON Schemas for editors.
+# What is generated and committed: docs/api.md from docstrings, the functions in docs/mapping.md, and the JSON Schemas for editors.
 docs: setup
 	$(BIN)/python docs/write_api.py
+	$(BIN)/python docs/write_functions.py
 	$(BIN)/pipelines-worker schema worker > config/schemas/worker.json
 	$(BIN)/pipelines-worker schema mapping > config/schemas/mapping.json
 
@@ -78,4 +95,4 @@ lock: setup
 		--no-header --no-emit-index-url --prerelease=if-necessary-or-explicit --output-file requirements.lock
 
 clean:
-	rm -rf .venv build dist
+	rm -rf .venv .tools build dist

@@ -18,13 +18,11 @@ from worker.demo.events import TOPICS
 from worker.mapping.mappings import Mappings
 from worker.programs.starter import starter_folder
 from worker.settings import Settings, load_settings
-from worker.telemetry.telemetry import Telemetry
 from worker.version import __version__
 
 ROOT = Path(__file__).parents[1]
 COMPOSE = ROOT / "docker-compose.yml"
 KUBERNETES = ROOT / "deploy/kubernetes/worker.yaml"
-METRIC = re.compile(r"\b(?:pipelines_worker|process)_[a-z_]+")
 
 
 def yaml(path: Path) -> Any:
@@ -279,56 +277,7 @@ def test_kubernetes_mounts_every_file_of_the_example_and_asks_pages_that_exist()
     assert int(rate) * deployment["spec"]["replicas"] <= Settings().rate_limit.requests
 
 
-def test_alerts_and_dashboard_name_metrics_that_the_worker_has() -> None:
-    telemetry = Telemetry()
-    exercise(telemetry)
-    lines = telemetry.prometheus().decode().splitlines()
-    telemetry.shutdown()
-    known = {re.split(r"[{ ]", line, maxsplit=1)[0] for line in lines if not line.startswith("#")}
-    for path in (ROOT / "deploy/prometheus/alerts.yml", ROOT / "deploy/grafana/worker.json"):
-        used = set(METRIC.findall(path.read_text("utf-8"))) - {"pipelines_worker_"}
-        assert used
-        assert used - known == set()
-
-
-def exercise(telemetry: Telemetry) -> None:
-    """Make every instrument appear."""
-    telemetry.records_consumed(1, "t")
-    telemetry.records_ignored(1, "t")
-    telemetry.record_rejected("map", "UNMATCHED", "t")
-    telemetry.records_lost("t", 0, 1)
-    telemetry.calls_delivered(1)
-    telemetry.batch_closed("full", 1, 1)
-    telemetry.request_finished(200, 0.1, 1, None)
-    telemetry.request_retried("503")
-    telemetry.tokens_awaited(1.0)
-    telemetry.freshness_measured(1.0)
-    telemetry.dead_letters_written(1, "UNMATCHED", "t")
-    telemetry.dead_letters_failed(1, "timeout")
-    telemetry.partitions_assigned([("t", 0)])
-    telemetry.commit_failed("timeout")
-    telemetry.source_failed("timeout")
-    telemetry.mapper_was_slow("m", 2.0)
-    from worker.telemetry.metrics import Observation
-
-    telemetry.observe(lambda: Observation(lag={("t", 0): 1}, oldest_undelivered={("t", 0): 1.0}))
-
-
 def test_no_file_names_a_registrys_host() -> None:
     """Images are named without one, so that a mirror can stand in."""
     for path in (ROOT / "Dockerfile", COMPOSE, KUBERNETES):
         assert not re.search(r"docker\.io|ghcr\.io|quay\.io|gcr\.io|pypi\.org", path.read_text("utf-8"))
-
-
-def test_alerts_watch_counters_that_exist_before_their_first_event() -> None:
-    telemetry = Telemetry()
-    telemetry.partitions_assigned([("orders", 0)])
-    there = set(
-        re.findall(r"^(pipelines_worker_\w+_total)[ {]", telemetry.prometheus().decode(), re.MULTILINE)
-    )
-    telemetry.shutdown()
-
-    text = (ROOT / "deploy/prometheus/alerts.yml").read_text(encoding="utf-8")
-    watched = set(re.findall(r"pipelines_worker_\w+_total", re.sub(r"description: .*", "", text)))
-    assert len(watched) > 10
-    assert watched <= there

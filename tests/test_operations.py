@@ -44,12 +44,6 @@ def test_every_reason_of_readyz_has_a_section() -> None:
     assert reasons <= HEADINGS
 
 
-def test_every_alert_is_explained() -> None:
-    alerts = re.findall(r"alert: (\w+)", (ROOT / "deploy/prometheus/alerts.yml").read_text(encoding="utf-8"))
-    assert alerts
-    assert all(f"| {alert} |" in OPERATIONS for alert in alerts)
-
-
 @pytest.mark.parametrize("status", [*range(300, 400), 403, 404, 408, 425, 500, 503, 599])
 def test_every_status_has_a_runbook_entry(status: int) -> None:
     assert entry_for(f"HTTP_{status}") is RUNBOOK["HTTP_5xx" if status >= 500 else "HTTP_xxx"]

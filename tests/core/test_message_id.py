@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.core.message_id import ALPHABET, PAIRS, MessageIds, Middles, beginning, ends
+from worker.core.message_id import ALPHABET, PAIRS, MessageIds, Middles, beginning, coordinates_in, ends
 
 ULID = re.compile(f"[0-7][{ALPHABET}]{{25}}")
 
@@ -156,3 +156,14 @@ def test_an_id_assembled_from_cached_parts_is_the_same(
             assert ids.for_record(time, "orders", partition, offset, *call, index) == (
                 beginning(time) + PAIRS[time & 1023] + middle + ends(index)[offset & 4095]
             )
+
+
+@given(times, offsets, indexes)
+def test_time_offset_and_index_are_read_back_from_an_id(millis: int, offset: int, index: int) -> None:
+    made = MessageIds("c").for_record(millis, "orders", 0, offset, "track", "Signed Up", index)
+    assert coordinates_in(made) == coordinates_in(made.lower()) == (max(millis, 0), offset, index)
+
+
+@pytest.mark.parametrize("text", ["", "0" * 25, "0" * 27, "8" + "0" * 25, "0" * 25 + "U", "0" * 25 + "é"])
+def test_other_text_is_no_id(text: str) -> None:
+    assert coordinates_in(text) is None

@@ -52,6 +52,14 @@ def test_an_empty_file_has_every_default(load: Load) -> None:
         "dead_letter_topic": "customerio.dead-letters",
         "start_from": "earliest",
         "properties": {},
+        "auth": None,
+    }
+    assert settings.schema_registry.model_dump() == {
+        "url": None,
+        "username": None,
+        "password": None,
+        "ca_file": None,
+        "timeout": 5.0,
     }
     assert settings.pipelines.base_url == "https://cdp.customer.io"
     assert (settings.pipelines.strict, settings.pipelines.timeout) == (True, 15.0)
@@ -321,6 +329,23 @@ def test_secrets_are_in_no_message_and_no_representation(load: Load, problems: P
         ("pipelines: {strict: false}", "pipelines.strict"),
         ("pipelines: {url: 'http://cdp.example.com'}", "unencrypted"),
         ("pipelines: {url: 'http://8.8.8.8:80'}", "unencrypted"),
+        ("pipelines: {url: 'http://10.0.0.1'}", "unencrypted"),
+        ("pipelines: {url: 'http://emulator:8090'}", "unencrypted"),
+        ("schema_registry: {url: 'http://registry:8081'}", "schema_registry.url: the password"),
+        ("kafka: {properties: {enable.ssl.certificate.verification: false}}", "not verified"),
+        ("kafka: {properties: {ssl.endpoint.identification.algorithm: none}}", "host names"),
+        (
+            "kafka: {properties: {sasl.mechanism: PLAIN, security.protocol: sasl_plaintext}}",
+            "kafka.properties.security.protocol: the password or token travels unencrypted",
+        ),
+        (
+            "kafka: {auth: {type: token, provider: 'a:b'}, properties: {security.protocol: SASL_PLAINTEXT}}",
+            "travels unencrypted",
+        ),
+        (
+            "kafka: {properties: {sasl.oauthbearer.token.endpoint.url: 'http://login.example.com'}}",
+            "travel unencrypted",
+        ),
         ("pipelines: {api_key: abc}", "the key is in the file"),
         ("rate_limit: {requests: 3001}", "more than the API accepts"),
     ],
@@ -335,9 +360,15 @@ def test_probable_mistakes_are_warnings(load: Load, text: str, message: str) -> 
 
 @pytest.mark.parametrize(
     "url",
-    ["http://localhost:1", "http://127.0.0.1:1", "http://[::1]:1", "http://10.0.0.1", "http://emulator:8090"],
+    [
+        "http://localhost:1",
+        "http://127.0.0.1:1",
+        "http://127.8.0.1:1",
+        "http://[::1]:1",
+        "http://a.localhost",
+    ],
 )
-def test_a_neighbour_may_be_spoken_to_in_clear(load: Load, url: str) -> None:
+def test_this_machine_may_be_spoken_to_in_clear(load: Load, url: str) -> None:
     assert load(f"pipelines: {{url: '{url}/'}}").warnings == ()
     assert load(f"pipelines: {{url: '{url}/'}}").pipelines.base_url == url
 
@@ -413,7 +444,12 @@ def test_the_schema_accepts_what_the_worker_accepts_and_describes_every_key() ->
     validator = jsonschema.Draft202012Validator(schema)
     validator.check_schema(schema)
     right = {
-        "kafka": {"bootstrap_servers": "${SERVERS:-x:1}", "properties": {"a": 1}},
+        "kafka": {
+            "bootstrap_servers": "${SERVERS:-x:1}",
+            "properties": {"a": 1, "sasl.password": {"file": "/run/secrets/kafka"}},
+            "auth": {"type": "aws_msk_iam", "region": "eu-west-1"},
+        },
+        "schema_registry": {"password": {"file": "/run/secrets/registry"}},
         "pipelines": {"url": None, "api_key": "${PIPELINES_API_KEY}", "timeout": "3s", "strict": "${STRICT}"},
         "batch": {"max_bytes": 475000},
         "delivery": {"give_up_after": None},
@@ -422,7 +458,15 @@ def test_the_schema_accepts_what_the_worker_accepts_and_describes_every_key() ->
         "mappings": ["a.yaml"],
     }
     validator.validate(right)
-    for wrong in [{"foo": 1}, {"batch": {"max_bytes": 500001}}, {"batch": {"linger": 3}}, {"mappings": []}]:
+    validator.validate({"kafka": {"auth": None}, "pipelines": {"api_key": {"file": "key"}}})
+    more = [{"kafka": {"auth": {"type": "token"}}}, {"pipelines": {"api_key": {"path": "key"}}}]
+    for wrong in [
+        {"foo": 1},
+        {"batch": {"max_bytes": 500001}},
+        {"batch": {"linger": 3}},
+        {"mappings": []},
+        *more,
+    ]:
         assert not validator.is_valid(wrong)
     for name, section in schema["properties"].items():
         assert section["description"], name

@@ -12,7 +12,11 @@ from worker.cli.options import ConfigOption
 
 def events(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Explain this event. Lists all events if omitted.")
+        str | None,
+        typer.Argument(
+            metavar="NAME",
+            help="Explain the event of this name, or list those with this in their name. Lists all if omitted.",
+        ),
     ] = None,
     config: ConfigOption = None,
 ) -> None:
@@ -24,12 +28,25 @@ def events(
             typer.echo(f"{family}:")
             typer.echo("".join(f"  {event}\n" for event in names))
         return
-    meant = name if catalog.event(name) else catalog.suggest(name)
+    parts = [] if catalog.event(name) else _with_part(name)
+    if len(parts) > 1:
+        typer.echo("".join(f"{event}\n" for event in parts), nl=False)
+        return
+    meant = name if catalog.event(name) else parts[0] if parts else catalog.suggest(name)
     if meant is None:
         raise typer.BadParameter("no such event in the catalogue; `pipelines-worker events` lists all")
     if meant != name.strip():
         typer.echo(f"No event '{name}' in the catalogue; showing '{meant}'.\n", err=True)
     _explain(catalog.event(meant) or {})
+
+
+def _with_part(name: str) -> list[str]:
+    """The events with this in their name, in any case."""
+    from worker.customerio import catalog
+
+    wanted = name.strip().casefold()
+    events = (event for names in catalog.families().values() for event in names)
+    return list(dict.fromkeys(event for event in events if wanted and wanted in event.casefold()))
 
 
 def _explain(event: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ from worker.cli.demo import demo
 from worker.cli.dlq import app as dlq
 from worker.cli.emulator import emulator
 from worker.cli.events import events
+from worker.cli.functions import functions
 from worker.cli.init import init
 from worker.cli.map import map_events
 from worker.cli.options import DEFAULT_CONFIG
@@ -21,6 +22,7 @@ from worker.cli.reasons import reasons
 from worker.cli.run import run_worker
 from worker.cli.schema import schema
 from worker.cli.test import run_fixtures
+from worker.cli.trace import trace
 from worker.core.faults import type_name
 from worker.documents.problems import ConfigError
 from worker.version import __version__
@@ -39,10 +41,12 @@ app.command("init")(init)
 app.command("check")(check)
 app.command("map")(map_events)
 app.command("test")(run_fixtures)
+app.command("functions")(functions)
 app.command("events")(events)
 app.command("reasons")(reasons)
 app.command("schema")(schema)
 app.add_typer(dlq, name="dlq")
+app.command("trace")(trace)
 app.command("demo")(demo)
 app.command("emulator")(emulator)
 

@@ -24,6 +24,12 @@ from worker.core.records import MAX_CALLS_PER_RECORD
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: no I, L, O or U."""
 
+ID_CHARS = 26
+
+_VALUES = {character: value for value, character in enumerate(ALPHABET)}
+
+_MAX_FIRST = 7
+
 PAIRS = [high + low for high in ALPHABET for low in ALPHABET]
 """Two characters for each value of ten bits. Looking up pairs takes half as many steps as single characters."""
 
@@ -134,6 +140,23 @@ class MessageIds:
         return (
             _ten(bits >> 80) + PAIRS[bits >> 70 & 1023] + PAIRS[bits >> 60 & 1023] + PAIRS[bits >> 50 & 1023]
         ) + _ten(bits & (1 << 50) - 1)
+
+
+def coordinates_in(message_id: str) -> tuple[int, int, int] | None:
+    """Timestamp in epoch milliseconds, offset (its low 42 bits) and index that an id was computed from.
+
+    An id of `for_event` yields numbers too, but meaningless ones: check them against the record. None if the text is no
+    id that the worker makes.
+    """
+    values = [_VALUES.get(character, -1) for character in message_id.upper()]
+    # A ULID's first character is at most 7: 26 characters have 130 bits, an id 128.
+    if len(values) != ID_CHARS or min(values) < 0 or values[0] > _MAX_FIRST:
+        return None
+    bits = 0
+    for value in values:
+        bits = bits << 5 | value
+    low = bits & (1 << 50) - 1
+    return bits >> 80, low >> 8, low & 0xFF
 
 
 class Middles:

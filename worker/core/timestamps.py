@@ -8,14 +8,20 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-MILLIS_FROM = 100_000_000_000
-"""Integers from here on are epoch milliseconds (from 1973-03-03), smaller ones are epoch seconds (until 5138)."""
+SECONDS_FROM, MILLIS_FROM, MICROS_FROM, NANOS_FROM = 10**8, 10**11, 10**14, 10**17
+"""From which whole numbers on each unit since 1970 is meant. Each first number is a moment in March 1973, and each unit
+ends in 5138, so no time of a domain event is read in two ways. Smaller numbers are counts, of days for example."""
+
+MAX_NUMBER = 2**63 - 1
+"""The largest number that is a time: nanoseconds as a signed 64-bit integer, in 2262."""
 
 _RFC3339 = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt ]((?:[01]\d|2[0-3]):\d{2}):(\d{2})(?:\.(\d+))?"
-    r"([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    r"([Zz]|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)",
     re.ASCII,
 )
+_LOCAL_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?", re.ASCII)
+_DATE = re.compile(r"\d{4}-?\d{2}-?\d{2}", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SUFFIXES = [f".{millis:03d}Z" for millis in range(1000)]
 """The text after the seconds, for each millisecond."""
@@ -55,11 +61,28 @@ def rfc3339(value: object) -> str:
             return SECONDS[value[:LENGTH]] + ENDS[value[LENGTH:]]
         except KeyError:
             return _from_unknown(value)
-    if type(value) is int:
-        return from_millis(value if value >= MILLIS_FROM else value * 1000)
-    if type(value) is float and value.is_integer():
-        return rfc3339(int(value))
+    if type(value) is int or (type(value) is float and value.is_integer()):
+        return from_millis(_millis(int(value)))
+    if type(value) is float:
+        raise ValueError(
+            "a number with a fraction is no time: multiply by 1000 and round seconds that have one"
+        )
     raise ValueError("a time is RFC 3339 text or a whole number")
+
+
+def _millis(number: int) -> int:
+    """Epoch milliseconds of a whole number, whose size tells its unit."""
+    if number < SECONDS_FROM:
+        what = "a negative number" if number < 0 else "a number below 100,000,000"
+        days = "if it counts days: add_time('1970-01-01T00:00:00Z', concat(days, 'd'))"
+        raise ValueError(f"{what} is no time ({days})")
+    if number > MAX_NUMBER:
+        raise ValueError("a number above 9,223,372,036,854,775,807 is no time")
+    if number < MILLIS_FROM:
+        return number * 1000
+    if number < MICROS_FROM:
+        return number
+    return number // 1000 if number < NANOS_FROM else number // 1_000_000
 
 
 def from_millis(millis: int) -> str:
@@ -118,7 +141,7 @@ def _from_text(value: str) -> str:
     """Format any RFC 3339 text: other offsets, any number of digits, a leap second."""
     found = _RFC3339.fullmatch(value)
     if found is None:
-        raise ValueError("a time as text is RFC 3339, with an offset")
+        raise ValueError(_what_it_looks_like(value))
     date, minute, second, digits, offset = found.groups()
     leap = second == "60"
     try:
@@ -127,3 +150,14 @@ def _from_text(value: str) -> str:
     except (ValueError, OverflowError):
         raise ValueError("a time as text names a day and an hour that exist") from None
     return moment.isoformat()[:LENGTH] + f".{(digits or '')[:3]:0<3}Z"
+
+
+def _what_it_looks_like(text: str) -> str:
+    """Why a text is no time, without quoting it."""
+    if _LOCAL_TIME.fullmatch(text):
+        return "the text is a time without an offset: parse_time() takes a time zone"
+    if _DATE.fullmatch(text):
+        return "the text is a date without a time: parse_time() reads it"
+    if text.lstrip("-").isdecimal():
+        return "the text is a number, not a time: to_number() converts it"
+    return "a time as text is RFC 3339, with an offset; parse_time() reads other formats"

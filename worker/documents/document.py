@@ -32,6 +32,7 @@ from ruamel.yaml.events import (
 from ruamel.yaml.reader import ReaderError
 
 from worker.documents.problems import ConfigError, Problem
+from worker.documents.syntax_errors import quotes_hint, syntax_problem
 
 Path = tuple[str | int, ...]
 """The path of a value: keys, and positions in lists counted from 0."""
@@ -167,18 +168,21 @@ def parse(source: bytes | str, file: str) -> Document:
         ConfigError: it is not YAML; with the line and column.
     """
     text = _text(source, file)
-    reader = _Reader(file)
+    lines = text.splitlines() or [""]
+    reader = _Reader(file, lines)
     try:
         data = reader.document(YAML(typ="safe", pure=True).parse(text))
     except MarkedYAMLError as error:
-        raise ConfigError([*reader.problems, _syntax_problem(error, file)]) from None
+        problem = syntax_problem(error, file, lines)
+        others = [each for each in reader.problems if each.line != problem.line]
+        raise ConfigError([*others, problem]) from None
     except ReaderError as error:
-        before = text[: error.position or 0]
-        at = before.count("\n") + 1, len(before.rpartition("\n")[2]) + 1
+        read = text[: error.position or 0]
+        at = read.count("\n") + 1, len(read.rpartition("\n")[2]) + 1
         raise ConfigError([Problem("a control character that YAML does not allow", file, *at)]) from None
     except YAMLError:
         raise ConfigError([Problem("not YAML", file)]) from None
-    document = Document(file, data, reader.places, text.splitlines() or [""])
+    document = Document(file, data, reader.places, lines)
     if reader.problems:
         raise UnsupportedYAML(reader.problems, document)
     return document
@@ -195,27 +199,12 @@ def _text(source: bytes | str, file: str) -> str:
         raise ConfigError([Problem("not UTF-8", file, line, hint="save the file as UTF-8")]) from None
 
 
-def _syntax_problem(error: MarkedYAMLError, file: str) -> Problem:
-    mark = error.problem_mark or error.context_mark
-    said = ", ".join(str(part) for part in (error.context, error.problem) if part)
-    at: tuple[int | None, int | None] = (mark.line + 1, mark.column + 1) if mark else (None, None)
-    hint = None
-    if "cannot start any token" in said and ("'@'" in said or "'`'" in said):
-        hint = "YAML reserves this character: put the whole value in quotes"
-    elif "but found '<scalar>'" in said:
-        hint = "a value that begins with a quote ends with it: put the whole value in quotes"
-    elif "mapping values are not allowed" in said:
-        hint = "a value that holds ': ' needs quotes; else look at the indentation"
-    elif "expected ',' or" in said:
-        hint = "close every [ and {; inside them, a value that holds one of [ ] { } , needs quotes"
-    return Problem(f"not YAML: {said}", file, *at, hint=hint)
-
-
 class _Reader:
     """Builds values from ruamel's events, which know style, tag and anchor of each node."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, lines: list[str]) -> None:
         self.file = file
+        self.lines = lines
         self.places: dict[Path, Place] = {}
         self.problems: list[Problem] = []
 
@@ -323,8 +312,13 @@ class _Reader:
             self.report(f"aliases (*{event.anchor}) are not supported", event, "write the value out")
         elif tag := getattr(event, "tag", None):
             expression = isinstance(event, ScalarEvent) and not tag.startswith("tag:") and not event.style
-            hint = "put the whole value in quotes" if expression else "remove it; quotes make a value text"
-            self.report(f"tags ({tag}) are not supported", event, hint)
+            line, start = self.lines[event.start_mark.line], event.start_mark.column
+            column = (
+                max(line.rfind(tag, 0, start + len(tag)), 0) if expression else start
+            )  # an anchor moves it
+            hint = quotes_hint(line) if expression else "remove it; quotes make a value text"
+            at = event.start_mark.line + 1, column + 1
+            self.problems.append(Problem(f"tags ({tag}) are not supported", self.file, *at, hint=hint))
         elif anchor := getattr(event, "anchor", None):
             self.report(f"anchors (&{anchor}) are not supported", event, "remove it")
 

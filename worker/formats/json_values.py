@@ -87,6 +87,19 @@ def decode_any(value: bytes) -> Any:
         refuse(value, error, skipped=whole - len(value))
 
 
+def decode_any(value: bytes) -> Any:
+    """Decode JSON of any type by the same rules.
+
+    Raises:
+        Rejected: with stage `decode`: `EMPTY_VALUE`, `INVALID_JSON` or `TOO_DEEP`.
+    """
+    check_depth(value)
+    try:
+        return _loads(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        refuse(value, error)
+
+
 def without_prefix(value: bytes) -> bytes:
     """The value after a Schema Registry prefix: a zero byte, which no JSON begins with, and four more."""
     return value[SCHEMA_REGISTRY_PREFIX_BYTES:]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from worker.settings.connections import BASE_URLS, Kafka, Pipelines, SchemaRegistry
 from worker.settings.loading import SettingsError, load_settings
 from worker.settings.tree import (
-    BASE_URLS,
     Batch,
     DeadLetters,
     Delivery,
     Http,
-    Kafka,
     Memory,
-    Pipelines,
     RateLimit,
     Settings,
     TelemetrySettings,
@@ -27,6 +25,7 @@ __all__ = [
     "Memory",
     "Pipelines",
     "RateLimit",
+    "SchemaRegistry",
     "Settings",
     "SettingsError",
     "TelemetrySettings",

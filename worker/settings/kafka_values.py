@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from worker.mapping.files.topics import is_topic_name
+from worker.settings.secret_files import FILE_SCHEMA
 from worker.settings.values import InvalidValueError
 
 _OWN = {
@@ -100,5 +101,10 @@ StartFrom = Annotated[str, BeforeValidator(_start_from), WithJsonSchema({"type":
 Properties = Annotated[
     dict[Annotated[str, AfterValidator(_property_name)], Annotated[str, BeforeValidator(_property_value)]],
     BeforeValidator(_properties),
-    WithJsonSchema({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "additionalProperties": {"anyOf": [{"type": ["string", "number", "boolean"]}, FILE_SCHEMA]},
+        }
+    ),
 ]

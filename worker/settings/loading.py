@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -18,8 +18,10 @@ from worker.documents.document import Path as KeyPath
 from worker.documents.files import read_file
 from worker.documents.interpolation import interpolate
 from worker.documents.problems import ConfigError, Problem
+from worker.settings.conflicts import conflicts_in
+from worker.settings.secret_files import SecretFiles
 from worker.settings.tree import Settings
-from worker.settings.values import EnvironmentText, InvalidValueError
+from worker.settings.values import NULLS, EnvironmentText, InvalidValueError
 from worker.settings.warnings import warnings_about
 
 PREFIX = "WORKER__"
@@ -28,8 +30,23 @@ PREFIX = "WORKER__"
 _NO_FILE = "`pipelines-worker init` writes one to start with; --config chooses another"
 _API_KEY: KeyPath = ("pipelines", "api_key")
 _KEY_VARIABLE = "PIPELINES_API_KEY"
-_AS_JSON: dict[KeyPath, type] = {("kafka", "properties"): dict, ("mapper_path",): list, ("mappings",): list}
+
+NO_KEY = "there is no API key", f"set {_KEY_VARIABLE}"
+"""The problem with `pipelines.api_key` where a command needs one, and what to do."""
+
+_AS_JSON: dict[KeyPath, type] = {
+    ("kafka", "properties"): dict,
+    ("kafka", "auth"): dict,
+    ("mapper_path",): list,
+    ("mappings",): list,
+}
 """Keys whose variable holds JSON of this type."""
+
+_NULLABLE: set[KeyPath] = {("kafka", "auth")}
+_JSON_EXAMPLES: dict[KeyPath, str] = {
+    ("kafka", "properties"): '{"security.protocol": "SSL"}',
+    ("kafka", "auth"): '{"type": "aws_msk_iam", "region": "eu-west-1"}',
+}
 
 
 def load_settings(path: str | Path, environ: Mapping[str, str], *, needs_key: bool) -> Settings:
@@ -46,11 +63,13 @@ def load_settings(path: str | Path, environ: Mapping[str, str], *, needs_key: bo
     """
     sources = _Sources(parse(read_file(path, missing=_NO_FILE), str(path)), _overrides(environ))
     values = sources.values(environ)
+    sources.read_secrets(values, needed=needs_key)
     settings = sources.validated(values)
-    if needs_key and not str(_section(values, "pipelines").get("api_key") or "").strip():
-        sources.problems.append(sources.problem_at(_API_KEY, "there is no API key", f"set {_KEY_VARIABLE}"))
+    if needs_key and not _has_key(values) and _API_KEY not in sources.secrets.missing:
+        sources.problems.append(sources.problem_at(_API_KEY, *NO_KEY))
     if settings:
-        settings.locate(Path(path).parent, sources.problem_at, sources.warnings(settings))
+        sources.locate(settings, sources.warnings(settings))
+        sources.problems += [sources.problem_at(*each) for each in conflicts_in(settings)]
     if sources.problems or settings is None:
         raise _failure(sorted(sources.problems, key=_by_place), settings or sources.remaining(values))
     return settings
@@ -86,6 +105,12 @@ class _Sources:
     overrides: dict[KeyPath, tuple[str, str]]
     problems: list[Problem] = field(default_factory=list)
     wrong: list[KeyPath] = field(default_factory=list)
+    secrets: SecretFiles = field(default_factory=SecretFiles)
+
+    @property
+    def base(self) -> Path:
+        """The folder of the file, which relative paths may be relative to."""
+        return Path(self.document.file).parent
 
     def values(self, environ: Mapping[str, str]) -> dict[str, Any]:
         """The values of the file, with the environment's variables and overrides."""
@@ -112,12 +137,29 @@ class _Sources:
         return interpolate(document, environ, optional=document.places).data
 
     def _override(self, values: dict[str, Any], path: KeyPath, name: str, text: str) -> None:
-        kind = _AS_JSON.get(path)
-        problem = _misplaced(path, name) or (kind and _not_json(text, kind, name))
+        is_json = path in _AS_JSON and not (path in _NULLABLE and text in NULLS)
+        problem = _misplaced(path, name) or (_not_json(text, path, name) if is_json else None)
         if problem:
             self.problems.append(problem)
         else:
-            _put(values, path, json.loads(text) if kind else EnvironmentText(text))
+            _put(values, path, json.loads(text) if is_json else EnvironmentText(text))
+
+    def read_secrets(self, values: dict[str, Any], *, needed: bool) -> None:
+        """Put the texts of files in the place of `{file: path}`; one that cannot be read is a problem if needed."""
+        self.secrets.fill_in(values, self.base)
+        self.problems += [self.problem_at(path, *why) for path, why in self.secrets.invalid.items()]
+        if needed:
+            self.problems += self._missing_files()
+
+    def _missing_files(self, section: KeyPath = ()) -> list[Problem]:
+        missing = self.secrets.missing.items()
+        return [self.problem_at(path, why) for path, why in missing if path[: len(section)] == section]
+
+    def locate(self, settings: Settings, warnings: Iterable[Problem]) -> None:
+        """Tell the settings where they came from."""
+        settings.locate(self.base, self.problem_at, warnings)
+        settings.kafka.leave_out(tuple(self._missing_files(("kafka", "properties"))))
+        settings.pipelines.locate_key(self.secrets.files.get(_API_KEY))
 
     def validated(self, values: dict[str, Any]) -> Settings | None:
         """The settings; None if they are invalid, and then the reasons are among the problems."""
@@ -137,7 +179,7 @@ class _Sources:
             settings = Settings.model_validate(_without(values, dict.fromkeys(self.wrong)))
         except ValidationError:
             return None
-        settings.locate(Path(self.document.file).parent, self.problem_at, [])
+        self.locate(settings, [])
         return settings
 
     def _translated(self, error: ErrorDetails) -> Problem:
@@ -169,10 +211,15 @@ class _Sources:
         """Warnings about the settings and where they come from."""
         found = list(warnings_about(settings))
         literal = _section(self.document.data or {}, "pipelines").get("api_key")
-        if literal and "${" not in str(literal):
+        if isinstance(literal, str) and "${" not in literal:
             hint = "take it from the environment: ${PIPELINES_API_KEY}"
             found.append((_API_KEY, "the key is in the file", hint))
-        return [replace(self.problem_at(*one), warning=True) for one in found]
+        problems = [*(self.problem_at(*one) for one in found), *self._missing_files()]
+        return [replace(one, warning=True) for one in problems]
+
+
+def _has_key(values: Mapping[str, Any]) -> bool:
+    return bool(str(_section(values, "pipelines").get("api_key") or "").strip())
 
 
 def _by_place(problem: Problem) -> tuple[bool, int, int]:
@@ -219,18 +266,26 @@ def _fields(path: KeyPath) -> Mapping[str, FieldInfo]:
     model: type[BaseModel] = Settings
     for step in path:
         declared = model.model_fields.get(str(step))
-        section = declared.annotation if declared else None
-        if not (isinstance(section, type) and issubclass(section, BaseModel)):
+        section = declared and _section_type(declared.annotation)
+        if not section:
             return {}
         model = section
     return model.model_fields
+
+
+def _section_type(annotation: Any) -> type[BaseModel] | None:
+    """The section that a key is, or may be if it is not null."""
+    for each in (annotation, *get_args(annotation)):
+        if isinstance(each, type) and issubclass(each, BaseModel):
+            return each
+    return None
 
 
 def _misplaced(path: KeyPath, name: str) -> Problem | None:
     """What is wrong with the name of an overriding variable."""
     if not _fields(path[:-1]) and path[:2] == ("kafka", "properties"):
         return Problem("properties are set together", name, hint="WORKER__KAFKA__PROPERTIES takes JSON")
-    if path[-1] in _fields(path[:-1]) and not _fields(path):
+    if path in _AS_JSON or (path[-1] in _fields(path[:-1]) and not _fields(path)):
         return None
     known = [PREFIX + variable for variable in _variables()]
     return Problem("overrides no key", name, hint=did_you_mean(name, known))
@@ -243,8 +298,9 @@ def _variables() -> list[str]:
     ]
 
 
-def _not_json(text: str, kind: type, name: str) -> Problem | None:
-    example = '{"security.protocol": "SSL"}' if kind is dict else '["config/mappings/*.yaml"]'
+def _not_json(text: str, path: KeyPath, name: str) -> Problem | None:
+    kind = _AS_JSON[path]
+    example = _JSON_EXAMPLES.get(path, '["config/mappings/*.yaml"]')
     try:
         fits = isinstance(json.loads(text), kind)
     except ValueError:

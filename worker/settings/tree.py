@@ -6,26 +6,16 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    SecretStr,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import Field, PrivateAttr, WithJsonSchema, model_validator
 
 from worker.customerio.limits import MAX_BODY_BYTES, MAX_CALL_BYTES
 from worker.documents.problems import Problem
-from worker.settings.kafka_values import Properties, StartFrom, TopicName, start_timestamp
+from worker.settings.connections import Kafka, Pipelines, SchemaRegistry
 from worker.settings.schema import settings_schema
+from worker.settings.section import Section, lasting
 from worker.settings.values import (
     Address,
     Duration,
-    Flag,
     InvalidValueError,
     Nullable,
     Ratio,
@@ -33,114 +23,9 @@ from worker.settings.values import (
     Url,
     Whole,
     address,
-    seconds,
 )
 
-BASE_URLS = {"us": "https://cdp.customer.io", "eu": "https://cdp-eu.customer.io"}
-"""Each region's base URL (Customer.io Pipelines API reference)."""
-
 _BODY_FRAME = len('{"batch":[]}')
-
-
-class Section(BaseModel):
-    """A part of worker.yaml."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-def _lasting(text: str, description: str, **bounds: Any) -> Any:
-    """A duration, with its default as written in YAML; greater than 0 unless `bounds` say otherwise."""
-    bounds = bounds or {"gt": 0}
-    return Field(
-        default=seconds(text), description=description, json_schema_extra={"default": text}, **bounds
-    )
-
-
-class Kafka(Section):
-    """The Kafka cluster, the consumer group and the dead-letter topic."""
-
-    bootstrap_servers: Text = Field(
-        default="localhost:9092", description="HOST:PORT of one or more brokers, separated by commas."
-    )
-    group_id: Text = Field(
-        default="customerio-pipelines",
-        description="The consumer group. Workers of one group share the partitions; a new name starts anew.",
-    )
-    dead_letter_topic: TopicName = Field(
-        default="customerio.dead-letters",
-        description="The topic for records that can never be delivered. It must exist and must not be "
-        "compacted.",
-    )
-    start_from: StartFrom = Field(
-        default="earliest",
-        description="Where to start in a partition without a committed offset: earliest, latest, or a point in "
-        "time (RFC 3339). If the committed offset is below the log's start, the worker continues at the "
-        "earliest record and counts the lost ones. With latest, the group commits the ends at its first start; "
-        "topics and partitions created after that are read from their beginning.",
-        examples=["earliest", "latest", "2026-11-21T10:00:00Z"],
-    )
-    properties: Properties = Field(
-        default={},
-        description="Any property of librdkafka, for the consumer and the producer: security.protocol, "
-        "sasl.*, ssl.*, ... A property that only one of the two knows is set on that one only.",
-        examples=[{"security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN"}],
-        repr=False,
-    )
-
-    @property
-    def start_timestamp(self) -> int | None:
-        """Epoch milliseconds where `start_from` is a point in time; None for `earliest` and `latest`."""
-        return start_timestamp(self.start_from)
-
-
-def _key(value: Any) -> Any:
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise InvalidValueError("must be text", "put it in quotes")
-    key = value.strip()
-    if not key.isascii() or not key.isprintable() or ":" in key or " " in key:
-        raise InvalidValueError(
-            "is not an API key", "it has a space, a colon or another character that no key has"
-        )
-    return key
-
-
-def _base_url(url: str) -> str:
-    if url.endswith("/v1") or "/v1/" in url:
-        raise InvalidValueError("must be the URL without /v1", "the worker adds /v1/batch itself")
-    return url
-
-
-class Pipelines(Section):
-    """The Customer.io Pipelines API."""
-
-    region: Literal["us", "eu"] = Field(default="us", description="The workspace's region: us or eu.")
-    url: Annotated[Annotated[Url, AfterValidator(_base_url)] | None, Nullable] = Field(
-        default=None,
-        description="Another base URL, such as an emulator's; overrides region.",
-        examples=["http://127.0.0.1:8090"],
-    )
-    api_key: Annotated[SecretStr, BeforeValidator(_key), WithJsonSchema({"type": ["string", "null"]})] = (
-        Field(
-            default=SecretStr(""),
-            description="The API key of the source. Take it from the environment; it is never printed.",
-            json_schema_extra={"default": "${PIPELINES_API_KEY}"},
-        )
-    )
-    strict: Flag = Field(
-        default=True,
-        description="Send X-Strict-Mode: 1. Without it the API returns 200 for calls that it "
-        "drops, and even for a wrong key.",
-    )
-    timeout: Duration = _lasting(
-        "15s", "How long a request may take, from connecting to the last byte of the response."
-    )
-
-    @property
-    def base_url(self) -> str:
-        """The URL to which `/v1/batch` is appended, without a trailing slash."""
-        return self.url or BASE_URLS[self.region]
 
 
 class Batch(Section):
@@ -159,7 +44,7 @@ class Batch(Section):
         le=MAX_CALL_BYTES,
         description="The largest call, in bytes. The API accepts 32,000; a larger call is dead-lettered.",
     )
-    linger: Duration = _lasting(
+    linger: Duration = lasting(
         "500ms", "How long a call waits for others to share its request. 0s sends at once.", ge=0
     )
     context: Literal["partition", "per_item"] = Field(
@@ -189,7 +74,7 @@ class RateLimit(Section):
     requests: Whole = Field(
         default=3000, ge=1, description="Requests in any window of `per`, for this process alone."
     )
-    per: Duration = _lasting("3s", "The window.")
+    per: Duration = lasting("3s", "The window.")
 
 
 class Delivery(Section):
@@ -198,20 +83,20 @@ class Delivery(Section):
     max_requests_in_flight: Whole = Field(
         default=8, ge=1, le=1000, description="Requests in flight at the same time."
     )
-    retry_initial: Duration = _lasting(
+    retry_initial: Duration = lasting(
         "200ms", "The longest wait before the first retry; it doubles with each retry."
     )
-    retry_max: Duration = _lasting("30s", "The longest wait before any retry.")
+    retry_max: Duration = lasting("30s", "The longest wait before any retry.")
     give_up_after: Annotated[Annotated[Duration, Field(gt=0)] | None, Nullable] = Field(
         default=None,
         description="null: retry for as long as an outage lasts. A duration: dead-letter calls that still fail "
         "after it. Never applies to a hold.",
         examples=["1h"],
     )
-    give_up_alone_after: Duration = _lasting(
+    give_up_alone_after: Duration = lasting(
         "15m", "Dead-letter a single call that gets 5xx for this long while others pass."
     )
-    shutdown_timeout: Duration = _lasting("30s", "How long the worker may go on delivering after SIGTERM.")
+    shutdown_timeout: Duration = lasting("30s", "How long the worker may go on delivering after SIGTERM.")
 
     @model_validator(mode="after")
     def _grows(self) -> Delivery:
@@ -256,7 +141,7 @@ class Memory(Section):
 class Limits(Section):
     """What one record may cost, so that no record stops the others."""
 
-    mapping_timeout: Duration = _lasting(
+    mapping_timeout: Duration = lasting(
         "5s",
         "How long mapping one record may take, while the process runs. Beyond it the record is tried once more, "
         "alone; beyond it again it is rejected with MAPPING_TOO_SLOW.",
@@ -314,6 +199,7 @@ class Settings(Section):
     """worker.yaml. Attributes have the names of its keys; durations are float seconds, sizes bytes."""
 
     kafka: Kafka = Kafka()
+    schema_registry: SchemaRegistry = SchemaRegistry()
     pipelines: Pipelines = Pipelines()
     batch: Batch = Batch()
     rate_limit: RateLimit = RateLimit()

@@ -17,7 +17,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _WHOLE = re.compile(r"[-+]?\d+")
 _NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
 _BOOLEANS = {"true": True, "false": False}
-_NULLS = {"", "null", "~"}
+NULLS = {"", "null", "~"}
 
 DURATION_PATTERN = r"^[0-9]+(\.[0-9]+)?(ms|s|m|h)$"
 
@@ -98,7 +98,7 @@ def _text(value: Any) -> str:
 
 def _null(value: Any) -> Any:
     """An environment variable that is empty or `null` turns an optional setting off."""
-    return None if isinstance(value, EnvironmentText) and value in _NULLS else value
+    return None if isinstance(value, EnvironmentText) and value in NULLS else value
 
 
 def http_url(value: Any) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from worker.settings.connections import Pipelines
 from worker.settings.tree import Settings
 
 API_REQUESTS_PER_SECOND = 1000
@@ -15,17 +16,17 @@ Warned = tuple[tuple[str | int, ...], str, str]
 """The key, the warning, and what to do about it."""
 
 
+_OFF = {"false", "f", "0"}
+"""What librdkafka reads as false, in any case."""
+
+
 def warnings_about(settings: Settings) -> Iterator[Warned]:
     """All warnings, in the order of the file."""
-    pipelines, rate = settings.pipelines, settings.rate_limit
-    if pipelines.url and _in_clear(pipelines.url):
-        yield ("pipelines", "url"), "the key and all calls travel unencrypted", "use https"
-    if not pipelines.strict:
-        yield (
-            ("pipelines", "strict"),
-            "the API returns 200 for calls that it drops, and even for a wrong key: they are lost silently",
-            "leave strict on",
-        )
+    yield from _about_properties(settings.kafka.properties)
+    if is_in_clear(settings.schema_registry.url):
+        yield ("schema_registry", "url"), "the password and all schemas travel unencrypted", "use https"
+    yield from _about_pipelines(settings.pipelines)
+    rate = settings.rate_limit
     if rate.requests / rate.per > API_REQUESTS_PER_SECOND:
         yield (
             ("rate_limit", "requests"),
@@ -34,13 +35,52 @@ def warnings_about(settings: Settings) -> Iterator[Warned]:
         )
 
 
-def _in_clear(url: str) -> bool:
-    parts = urlsplit(url)
+def _about_pipelines(pipelines: Pipelines) -> Iterator[Warned]:
+    if is_in_clear(pipelines.url):
+        yield ("pipelines", "url"), "the key and all calls travel unencrypted", "use https"
+    if not pipelines.strict:
+        yield (
+            ("pipelines", "strict"),
+            "the API returns 200 for calls that it drops, and even for a wrong key: they are lost silently",
+            "leave strict on",
+        )
+
+
+def _about_properties(properties: Mapping[str, str]) -> Iterator[Warned]:
+    """What makes a connection to Kafka one that others can read or take over."""
+    for name, value in properties.items():
+        if name == "enable.ssl.certificate.verification" and value.lower() in _OFF:
+            message = "TLS certificates are not verified: any server can pose as a broker"
+            yield _property(name), message, "leave it on, and set ssl.ca.location"
+        elif name == "ssl.endpoint.identification.algorithm" and value.lower() == "none":
+            message = "the host names of brokers are not verified: the owner of any valid certificate can pose as one"
+            yield _property(name), message, "set it to https, and list the names in the brokers' certificates"
+        elif name == "security.protocol" and value.upper() == "SASL_PLAINTEXT" and _sends_secret(properties):
+            yield _property(name), "the password or token travels unencrypted", "use SASL_SSL"
+        elif name == "sasl.oauthbearer.token.endpoint.url" and is_in_clear(value):
+            yield _property(name), "the client's secret and its tokens travel unencrypted", "use https"
+
+
+def _property(name: str) -> tuple[str, str, str]:
+    return "kafka", "properties", name
+
+
+def _sends_secret(properties: Mapping[str, str]) -> bool:
+    """Whether the login contains the secret itself: PLAIN and OAUTHBEARER do, SCRAM does not.
+
+    `kafka.auth` leaves the mechanism out, which is OAUTHBEARER then.
+    """
+    mechanism = properties.get("sasl.mechanism") or properties.get("sasl.mechanisms") or "OAUTHBEARER"
+    return mechanism.upper() in {"PLAIN", "OAUTHBEARER"}
+
+
+def is_in_clear(url: str | None) -> bool:
+    """Whether others can read what is sent to this URL: http to a host that is not this machine."""
+    parts = urlsplit(url or "")
     host = parts.hostname or ""
     if parts.scheme != "http" or host == "localhost" or host.endswith(".localhost"):
         return False
     try:
-        return not ip_address(host).is_private
+        return not ip_address(host).is_loopback
     except ValueError:
-        # A bare name is a container or a service of the same network.
-        return "." in host and not host.endswith((".local", ".internal", ".svc", ".test"))
+        return True

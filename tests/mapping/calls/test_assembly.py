@@ -188,7 +188,7 @@ def replace_the_body(call: Call) -> None:
 def test_a_call_whose_body_a_mapper_has_changed_is_looked_at_again(
     spoil: Callable[[Call], None], reason: str
 ) -> None:
-    call = worker.track("E", user_id="u", properties={}, timestamp=1)
+    call = worker.track("E", user_id="u", properties={}, timestamp=1_700_000_000)
     assert checked_call(call)
     spoil(call)
     with pytest.raises(Rejected) as caught:
@@ -248,7 +248,7 @@ def test_a_call_is_a_value_like_any_other() -> None:
 
 def test_a_builders_call_has_the_order_of_its_spec() -> None:
     given_: dict[str, Any] = {
-        "timestamp": 0,
+        "timestamp": 1_700_000_000,
         "context": {"ip": "1"},
         "token": "t",
         "user_id": "u",
@@ -257,5 +257,5 @@ def test_a_builders_call_has_the_order_of_its_spec() -> None:
     body = worker.create_or_update_device(**given_).body
     assert orjson.dumps(body) == (
         b'{"type":"track","event":"Device Created or Updated","userId":"u","properties":{"a":1,"device":{"token":"t"}},'
-        b'"context":{"ip":"1","device":{"token":"t"}},"timestamp":"1970-01-01T00:00:00.000Z"}'
+        b'"context":{"ip":"1","device":{"token":"t"}},"timestamp":"2023-11-14T22:13:20.000Z"}'
     )

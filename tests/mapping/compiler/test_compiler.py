@@ -326,7 +326,7 @@ def test_an_expression_that_fails_rejects_the_record_without_its_values() -> Non
     rejected = rejection(rules, {"id": "secret", "a": 12345, "b": 0})
     assert (rejected.stage, rejected.reason) == ("map", "EXPRESSION_FAILED")
     assert "12345" not in rejected.detail
-    assert calls(rules, {"id": "u", "a": "x", "b": 1})[0]["traits"] == {}
+    assert calls(rules, {"id": "u", "a": True, "b": 1})[0]["traits"] == {}
 
 
 def test_a_condition_that_fails_names_its_rule() -> None:

@@ -30,11 +30,11 @@ def calls(of: MapperRule, taken: Record, value: dict[str, Any]) -> list[dict[str
 
 def test_a_call_says_when_its_record_was_produced_unless_it_says_so_itself() -> None:
     mapper = rule(lambda event: identify(user_id="u", timestamp=event.value.get("at")))
-    (own,) = calls(mapper, record({}), {"at": 0})
+    (own,) = calls(mapper, record({}), {"at": 1_700_000_000})
     (records,) = calls(mapper, record({}), {})
     (none,) = calls(mapper, record({}, millis=None), {})
     assert (own["timestamp"], records["timestamp"]) == (
-        "1970-01-01T00:00:00.000Z",
+        "2023-11-14T22:13:20.000Z",
         "2025-11-21T10:00:00.000Z",
     )
     assert "timestamp" not in none
@@ -136,8 +136,8 @@ def test_an_original_timestamp_is_the_time_of_a_call_that_has_no_other() -> None
     (call,) = calls(rule(lambda _: track_it | {"timestamp": None}), record({}), {})
     assert call["timestamp"] == "2019-08-24T14:15:22.000Z"
     assert "originalTimestamp" not in call
-    (call,) = calls(rule(lambda _: track_it | {"timestamp": 0}), record({}), {})
-    assert call["timestamp"] == "1970-01-01T00:00:00.000Z"
+    (call,) = calls(rule(lambda _: track_it | {"timestamp": 1_700_000_000}), record({}), {})
+    assert call["timestamp"] == "2023-11-14T22:13:20.000Z"
     with pytest.raises(Rejected, match="INVALID_TIMESTAMP: originalTimestamp: "):
         calls(rule(lambda _: track_it | {"originalTimestamp": "now"}), record({}), {})
 

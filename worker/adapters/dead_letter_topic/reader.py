@@ -146,6 +146,32 @@ class DeadLetterReader:
                     newest = letter
         return newest
 
+    def newest_where(
+        self, wanted: Callable[[Partition, int], bool], on_progress: OnProgress
+    ) -> dict[tuple[Partition, int], tuple[DeadLetter, State]]:
+        """The newest dead letter, with its state, of each wanted source record, in one scan. Raises `SourceFailed`.
+
+        Args:
+            wanted: called with the partition and offset of source records.
+            on_progress: called with the progress.
+        """
+        bounds = self._reader.bounds(self.topic)
+        index = Index(bounds)
+        newest: dict[tuple[Partition, int], DeadLetter] = {}
+        for record in self._records(bounds, on_progress):
+            index.add(record)
+            letter = read_dead_letter(record, self.cluster_id)
+            if letter is None or (origin := letter.origin) is None:
+                continue
+            place = (origin.topic(), origin.partition()), origin.offset()
+            if wanted(*place):
+                newest[place] = letter
+        index.finish()
+        return {
+            place: (letter, index.state(letter.record.partition(), letter.record.offset()))
+            for place, letter in newest.items()
+        }
+
     def _records(self, bounds: Bounds, on_progress: OnProgress) -> Iterator[Record]:
         scan = self._reader.scan(self.topic, bounds, BROKER_TIMEOUT_SECONDS)
         while scan.left:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
@@ -19,7 +19,7 @@ from worker.adapters.kafka.clients import make_consumer
 from worker.adapters.kafka.error_codes import PARTITION_EOF
 from worker.adapters.kafka.properties import reader_properties
 from worker.adapters.kafka.scan import KafkaScan
-from worker.adapters.kafka.start_offsets import offsets_at
+from worker.adapters.kafka.start_offsets import committed_offsets, offsets_at
 from worker.adapters.kafka.timeouts import RESPONSE_SECONDS
 from worker.pipeline.ports import SourceFailed
 
@@ -101,6 +101,30 @@ class KafkaReader:
             firsts = offsets_at(self._consumer, partitions, OFFSET_BEGINNING)
             ends = offsets_at(self._consumer, partitions, OFFSET_END)
         return {number: (firsts[topic, number], ends[topic, number]) for _, number in partitions}
+
+    def bounds_since(self, topic: str, millis: int) -> Bounds:
+        """As `bounds`, but each partition begins at its first record at or after this time. Raises `SourceFailed`."""
+        bounds = self.bounds(topic)
+        with _failing():
+            starts = offsets_at(self._consumer, [(topic, number) for number in bounds], millis)
+        # Where no record is that recent the client returns a negative number.
+        found = {number: starts[topic, number] for number in bounds}
+        return {
+            number: (max(first, found[number]) if found[number] >= 0 else end, end)
+            for number, (first, end) in bounds.items()
+        }
+
+    def topics(self) -> list[str]:
+        """All topics that exist and may be read. Raises `SourceFailed`."""
+        with _failing():
+            found = self._consumer.list_topics(timeout=RESPONSE_SECONDS).topics
+        return sorted(name for name, metadata in found.items() if metadata.error is None)
+
+    def committed(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """The group's committed offsets; a partition without one is left out. Raises `SourceFailed`."""
+        with _failing():
+            found = committed_offsets(self._consumer, partitions)
+        return {partition: each.offset for partition, each in found.items()}
 
     def scan(self, topic: str, bounds: Bounds, patience: float) -> KafkaScan:
         """Begin a scan of all records within the bounds. Raises `SourceFailed`."""

@@ -43,12 +43,14 @@ class ExpressionError(Exception):
     Attributes:
         message: what is wrong with it.
         position: where, as an index into the text, from 0.
+        hint: what to write instead, where that is known.
     """
 
-    def __init__(self, message: str, position: int) -> None:
+    def __init__(self, message: str, position: int, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.position = position
+        self.hint = hint
 
 
 def parse(text: str, *, positions: bool = False, root: str | None = None) -> Node:
@@ -59,7 +61,8 @@ def parse(text: str, *, positions: bool = False, root: str | None = None) -> Nod
         root: the name by which an expression reads the envelope of its event, such as `_change`; None for no envelope.
         positions: whether each node has the key `start`: an index into the text, of the operator where the node has
             one, of the node's first character otherwise. A chain of `||` or `&&` also has `operators`, the index of
-            each operator; a field that is written in double quotes has `quoted`.
+            each operator; a field that is written in double quotes has `quoted`; what stands in parentheses has
+            `grouped`.
 
     Raises:
         ExpressionError: with the position of the fault.
@@ -152,13 +155,16 @@ class _Parser(Parser):  # type: ignore[misc] # the library has no types
             raise ExpressionError(
                 f"there is no function {name}()" + (f": {hint}" if hint else ""), token["start"]
             )
-        arguments = self._arguments(name)
+        arguments, starts = self._arguments(name)
         _check_arity(name, len(arguments), token["start"])
+        _check_literals(name, arguments, starts)
         call: Node = ast.function_expression(name, arguments)
         return call
 
-    def _arguments(self, name: str) -> list[Node]:
+    def _arguments(self, name: str) -> tuple[list[Node], list[int]]:
+        """The arguments, and where each begins."""
         arguments: list[Node] = []
+        starts: list[int] = []
         while self._current_token() != "rparen":
             if arguments:
                 self._match("comma")
@@ -168,8 +174,9 @@ class _Parser(Parser):  # type: ignore[misc] # the library has no types
                 wanted = "an expression after &" if argument["type"] != "expref" else "a value, not &"
                 raise ExpressionError(f"argument {len(arguments) + 1} of {name}() is {wanted}", start)
             arguments.append(argument)
+            starts.append(start)
         self._match("rparen")
-        return arguments
+        return arguments, starts
 
     def _token_nud_quoted_identifier(self, token: dict[str, Any]) -> Node:
         if self._current_token() == "lparen":
@@ -217,6 +224,9 @@ class _PositionedParser(_Parser):
     def _token_nud_quoted_identifier(self, token: dict[str, Any]) -> Node:
         return {**super()._token_nud_quoted_identifier(token), "quoted": True}
 
+    def _token_nud_lparen(self, token: dict[str, Any]) -> Node:
+        return {**super()._token_nud_lparen(token), "grouped": True}
+
 
 _NO_OPERATORS = frozenset({"dot", "lparen", "lbracket", "filter", "flatten"})
 """Tokens after an expression that begin no second operand: the whole starts where the expression does."""
@@ -225,12 +235,20 @@ _NO_OPERATORS = frozenset({"dot", "lparen", "lbracket", "filter", "flatten"})
 def _check_arity(name: str, given: int, position: int) -> None:
     found = functions.arity(name)
     assert found is not None
-    wanted, or_more = found
-    if given == wanted or (or_more and given > wanted):
+    least, most = found
+    if least <= given and (most is None or given <= most):
         return
-    plural = "" if wanted == 1 else "s"
-    least = "at least " if or_more else ""
-    raise ExpressionError(f"{name}() takes {least}{wanted} argument{plural}, not {given}", position)
+    wanted = f"at least {least}" if most is None else str(least) if most == least else f"{least} to {most}"
+    plural = "" if least == (most or least) == 1 else "s"
+    raise ExpressionError(f"{name}() takes {wanted} argument{plural}, not {given}", position)
+
+
+def _check_literals(name: str, arguments: list[Node], starts: list[int]) -> None:
+    values = [each["value"] if each["type"] == "literal" else functions.COMPUTED for each in arguments]
+    try:
+        functions.check_literals(name, values)
+    except functions.InvalidArgumentError as error:
+        raise ExpressionError(error.message, starts[error.index], error.hint) from None
 
 
 def _is_json(value: Any) -> bool:

@@ -16,8 +16,30 @@ MAX_LENGTH = 1_000_000
 ALL_TEXTS = 10
 """All texts of one expression together may be this many times the limit: 40 MB by default, at 4 bytes a character."""
 
-MAKES_TEXT = frozenset({"join", "replace", "to_string"})
-"""The functions whose text can be much longer than the event: they call `check`."""
+MAKES_TEXT = frozenset(
+    [
+        "base64_decode",
+        "base64_encode",
+        "concat",
+        "extract",
+        "format_number",
+        "format_time",
+        "from_entries",
+        "join",
+        "omit",
+        "pad_left",
+        "parse_json",
+        "pick",
+        "replace",
+        "replace_regex",
+        "split",
+        "substring",
+        "to_entries",
+        "to_string",
+        "url_decode",
+    ]
+)
+"""The functions that call `check` or `count`."""
 
 
 class _Made:
@@ -30,6 +52,11 @@ class _Made:
 def set_limit(characters: int) -> None:
     """Set the limit for every expression of the process."""
     _Made.limit = characters
+
+
+def limit() -> int:
+    """The most characters of one text."""
+    return _Made.limit
 
 
 def begin() -> None:
@@ -46,6 +73,19 @@ def check(function: str, length: int) -> None:
     _Made.characters += length
     if length > _Made.limit or _Made.characters > ALL_TEXTS * _Made.limit:
         raise ExpressionFailed(f"{function}(): the text would be longer than limits.text_length")
+
+
+def count(function: str, length: int) -> None:
+    """Count text that a function takes out of another, and that so is no longer than it.
+
+    Raises:
+        ExpressionFailed: it exceeds the limit for all texts of the expression.
+    """
+    _Made.characters += length
+    if _Made.characters > ALL_TEXTS * _Made.limit:
+        raise ExpressionFailed(
+            f"{function}(): the texts together would be longer than limits.text_length allows"
+        )
 
 
 def json_length(value: Any) -> int:

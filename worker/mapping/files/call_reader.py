@@ -63,8 +63,8 @@ class CallReader:
             self._report(f"there is no call '{name}'", (*path, "call"), hint=hint)
             return None
         own = {key: value for key, value in given.items() if key not in others and key != "call"}
-        self._known_keys(spec, own, path, others)
-        event, event_from = self._event(spec, own, path)
+        meant = self._known_keys(spec, own, path, others)
+        event, event_from = self._event(spec, own, path, meant)
         fields = {
             key: self._field(spec.fields[key], value, (*path, key))
             for key, value in own.items()
@@ -73,7 +73,7 @@ class CallReader:
         self._check_known(spec, fields, path)
         defaults = self._envelope_defaults(spec, own)
         call = CallRule(spec, path, event, event_from, fields | defaults, frozenset(defaults))
-        self._complete(call, own)
+        self._complete(call, {*own, *meant})
         return call
 
     def expression(self, path: Path) -> Expression | None:
@@ -90,7 +90,9 @@ class CallReader:
         try:
             return Expression.parse(text, self.envelope.root if self.envelope else None)
         except ExpressionError as error:
-            at, meant = habit(text, error.position) or (error.position, _hint_for(bare))
+            at, meant = (error.position, error.hint)
+            if meant is None:
+                at, meant = habit(text, at) or (at, _hint_for(bare))
             self._problems.append(
                 self._document.problem(
                     f"`{_shortened(bare)}` is not an expression: {error.message}",
@@ -112,7 +114,11 @@ class CallReader:
             if name in spec.fields and name not in own
         }
 
-    def _known_keys(self, spec: CallSpec, own: dict[str, Any], path: Path, others: Collection[str]) -> None:
+    def _known_keys(
+        self, spec: CallSpec, own: dict[str, Any], path: Path, others: Collection[str]
+    ) -> set[str]:
+        """Report the keys that the call does not have; returns which ones were probably meant by them."""
+        every: set[str] = set()
         known = {*spec.fields, *(("event_from",) if "event" in spec.fields else ())}
         for key in own:
             if key in known:
@@ -122,13 +128,17 @@ class CallReader:
             if key in RULE_KEYS:
                 hint = "it belongs to the rule"
             self._report(f"{spec.name} takes no '{key}'", (*path, key), key=True, hint=hint)
+            every |= {meant} if meant else set()
+        return every
 
-    def _event(self, spec: CallSpec, own: dict[str, Any], path: Path) -> tuple[str | None, Expression | None]:
+    def _event(
+        self, spec: CallSpec, own: dict[str, Any], path: Path, meant: Collection[str]
+    ) -> tuple[str | None, Expression | None]:
         if "event" not in spec.fields:
             return None, None
         if "event" in own and "event_from" in own:
             self._report("`event` and `event_from` exclude each other", (*path, "event_from"), key=True)
-        elif "event" not in own and "event_from" not in own:
+        elif not {"event", "event_from"} & {*own, *meant}:
             self._report("track needs `event`", (*path, "call"), hint="event: Order Completed")
         event_from = None
         if "event_from" in own:
@@ -218,8 +228,8 @@ class CallReader:
                 except Rejected as rejected:
                     self._report(rejected.detail.rstrip("."), (*path, name, key))
 
-    def _complete(self, call: CallRule, own: dict[str, Any]) -> None:
-        """Report required fields that the call does not give."""
+    def _complete(self, call: CallRule, own: Collection[str]) -> None:
+        """Report required fields that the call does not give; `own` are its keys."""
         spec, at = call.spec, (*call.path, "call")
         for name, field in spec.fields.items():
             if field.required and name not in own and field.kind is not Kind.EVENT:

@@ -63,6 +63,7 @@ class EnvelopeCode:
         self._on_ignored = on_ignored
         self._event: StructType | None = None
         self._about: StructType | None = None
+        self._careful_name: str | None = None
 
     def write(self) -> None:
         """Write the decoding of the record in the local `record`, whose value is in `value`."""
@@ -87,8 +88,9 @@ class EnvelopeCode:
     def _with_care(self) -> None:
         """Write the way of every record that is not of the usual form."""
         code = self._code
-        careful = self._constant(self._careful(), "with_care")
-        code.line(f"{EVENT}, {ABOUT}, word = {careful}(record)")
+        if self._careful_name is None:
+            self._careful_name = self._constant(self._careful(), "with_care")
+        code.line(f"{EVENT}, {ABOUT}, word = {self._careful_name}(record)")
         with code.block(f"if word == {TOMBSTONE!r}:"):
             code.line("value = None")
         with code.block("elif word is not None:"):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from worker.documents.problems import Problem
 from worker.mapping.expressions.parser import Node
-from worker.mapping.files.lint.names import joined_hint
+from worker.mapping.files.lint.operators import joined_hint
 from worker.mapping.files.lint.spots import Spot, walk
 
 _IDS = {
@@ -34,8 +34,7 @@ def constant_findings(spot: Spot) -> Iterator[Problem]:
 
 
 def _constant_id(spot: Spot) -> Iterator[Problem]:
-    in_call = len(spot.path) == 3 or (len(spot.path) == 5 and spot.path[2] == "calls")
-    harm = _IDS.get(str(spot.path[-1])) if in_call else None
+    harm = _IDS.get(str(spot.path[-1])) if spot.is_field else None
     if harm is None:
         return
     if _is_text(spot.node):

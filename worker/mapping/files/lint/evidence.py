@@ -15,12 +15,16 @@ from worker.mapping.files.lint.spots import Spot, first_character, walk
 from worker.mapping.files.lint.values import TYPE_NAMES, kind_of
 from worker.mapping.files.lint.watching import Watched
 
+OBJECTS = frozenset({"traits", "properties", "context", "integrations"})
+"""Fields of calls that are objects."""
+
 SHORTEST_TEXT = 5
 """Characters of a text in a comparison from which on a near one in a fixture is taken for what was meant."""
 
 
 def evidence_findings(spot: Spot, watched: Watched) -> Iterator[Problem]:
     """The findings of one expression."""
+    yield from _no_object(spot, watched.results[id(spot.node)])
     for node in walk(spot.node):
         match node["type"]:
             case "field":
@@ -40,6 +44,21 @@ def evidence_findings(spot: Spot, watched: Watched) -> Iterator[Problem]:
                 yield from _refused(spot, node, watched)
                 if node["value"] in uses.TESTS:
                     yield from uses.looked_for(spot, node, watched.calls[id(node)])
+
+
+def _no_object(spot: Spot, results: list[Any]) -> Iterator[Problem]:
+    """`traits: customer.email`, where that is no object in any fixture."""
+    if not spot.is_field or spot.path[-1] not in OBJECTS:
+        return
+    kinds = {kind_of(value) for value in results if value is not None}
+    if kinds and not any(isinstance(value, dict) for value in results):
+        name = spot.path[-1]
+        key = spot.text.rpartition(".")[2].strip()
+        hint = f"write {name}: {{{key}: {spot.text.strip()}}}" if path_text(spot.node) else None
+        message = (
+            f"`{name}` must be an object, and this is {' or '.join(sorted(map(str, kinds)))} in the fixtures"
+        )
+        yield spot.warning(message, first_character(spot.node), hint)
 
 
 def _misspelt(spot: Spot, node: Node, objects: list[dict[str, Any]]) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from worker.documents.document import Document
 from worker.documents.problems import Problem
-from worker.mapping.files.lint import conditions, constants, evidence, literals, names, starts
+from worker.mapping.files.lint import conditions, constants, evidence, ids, literals, names, operators, starts
 from worker.mapping.files.lint.samples import Sample
 from worker.mapping.files.lint.spots import Spot, spots, topics_of
 from worker.mapping.files.lint.watching import Watched, watch
@@ -31,6 +31,7 @@ def _of_file(document: Document, samples: Sequence[Sample]) -> Iterator[Problem]
     known = frozenset(name for sample in own for name in _names(sample.event))
     every = spots(document)
     yield from literals.event_names(document, every, own)
+    yield from ids.id_findings(document, every)
     watched = watch(document, every, [(sample.event, sample.kafka) for sample in own])
     for spot in every:
         yield from _of_spot(spot, topics, known, watched, [sample.event for sample in own])
@@ -47,15 +48,17 @@ def _of_spot(
     plain = [
         *names.name_findings(spot, known, has_samples=bool(events)),
         *literals.literal_words(spot, known),
-        *names.negation_findings(spot),
-        *names.default_findings(spot),
-        *names.pipe_findings(spot),
+        *operators.negation_findings(spot),
+        *operators.default_findings(spot),
+        *operators.pipe_findings(spot),
+        *operators.precedence_findings(spot),
+        *operators.list_findings(spot),
         *starts.start_findings(spot, known, events),
         *constants.constant_findings(spot),
     ]
     plain = plain or list(conditions.condition_findings(spot, topics))
     plain = plain or list(evidence.evidence_findings(spot, watched))
-    yield from plain or literals.quoted_paths(spot, events)
+    yield from plain or literals.quoted_paths(spot, watched, events)
 
 
 def _is_of(name: str, topic: str) -> bool:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from worker.documents.document import Document
 from worker.documents.problems import Problem
 from worker.mapping.expressions import functions
+from worker.mapping.expressions.parser import Node
 from worker.mapping.files.lint.names import operands, path_text
 from worker.mapping.files.lint.spots import Spot, calls_of, walk
 
 if TYPE_CHECKING:
     from worker.mapping.files.lint.samples import Sample
+    from worker.mapping.files.lint.watching import Watched
 
 _CURRENCIES = frozenset(
     """AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD
@@ -55,14 +57,23 @@ def literal_words(spot: Spot, known: frozenset[str]) -> Iterator[Problem]:
             yield spot.warning(f"{name} is read as the event's field of that name", node["start"], hint)
 
 
-def quoted_paths(spot: Spot, events: Sequence[dict[str, Any] | None]) -> Iterator[Problem]:
-    """Literal text that is the path of a value in a fixture: `"'order.id'"`."""
-    text = spot.node["value"] if spot.node["type"] == "literal" else None
-    if not (isinstance(text, str) and "." in text and _PATH.fullmatch(text)):
-        return
-    if any(_found(event, text) is not None for event in events):
-        message = f"this is the text {text}, and not what a fixture has there"
-        yield spot.warning(message, spot.node["start"], f"write {text} without the single quotes")
+def quoted_paths(spot: Spot, watched: Watched, events: Sequence[dict[str, Any] | None]) -> Iterator[Problem]:
+    """Literal text that is the path of a value in a fixture: `"'order.id'"`, `{id: 'order.id'}`."""
+    for node in _values(spot.node):
+        text = node["value"] if node["type"] == "literal" else None
+        if not (isinstance(text, str) and "." in text and _PATH.fullmatch(text)):
+            continue
+        if any(found(event, text) is not None for event in [*events, *watched.beside[id(node)]]):
+            message = f"this is the text '{text}', and not what a fixture has there"
+            yield spot.warning(message, node["start"], f"write {text} without the single quotes")
+
+
+def _values(tree: Node) -> Iterator[Node]:
+    """The whole expression, and all values of `{...}` in it."""
+    yield tree
+    for node in walk(tree):
+        if node["type"] == "key_val_pair":
+            yield node["children"][0]
 
 
 def event_names(document: Document, spots: Sequence[Spot], samples: Sequence[Sample]) -> Iterator[Problem]:
@@ -96,10 +107,11 @@ def _is_expression(text: str, rule: list[Spot], spots: Sequence[Spot], samples: 
     if text.rpartition(".")[2].lower() in _NAMING:
         return True
     read = {path_text(node) for spot in spots for node, _ in operands(spot.node)}
-    return text in read or any(isinstance(_found(sample.event, text), str) for sample in samples)
+    return text in read or any(isinstance(found(sample.event, text), str) for sample in samples)
 
 
-def _found(event: Any, path: str) -> Any:
+def found(event: Any, path: str) -> Any:
+    """What a path of plain names finds; None if nothing."""
     value = event
     for name in path.split("."):
         value = value.get(name) if isinstance(value, dict) else None

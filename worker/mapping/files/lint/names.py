@@ -1,20 +1,17 @@
-"""Names that are fields here and were meant otherwise, and operators that bind otherwise than they look."""
+"""Names that are fields here and were meant otherwise."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
-from typing import Any
 
 from worker.documents.problems import Problem
-from worker.mapping.expressions import functions
 from worker.mapping.expressions.parser import Node
-from worker.mapping.files.lint.spots import Spot, walk
+from worker.mapping.files.lint.spots import Spot
 
 _WORDS = {
     **dict.fromkeys(("true", "True"), "`true`"),
     **dict.fromkeys(("false", "False"), "`false`"),
-    **dict.fromkeys(("nil", "None", "undefined"), "`null`"),
+    **dict.fromkeys(("null", "NULL", "nil", "None", "undefined"), "`null`"),
 }
 """Words of other languages, and how their values are written here."""
 
@@ -79,33 +76,6 @@ def _is_text(node: Node, parent: Node, *, has_samples: bool) -> bool:
     return parent["type"] == "or_expression" and position > 0 and sure and "-" not in node["value"]
 
 
-def negation_findings(spot: Spot) -> Iterator[Problem]:
-    """`!a.b`, which negates `a` and selects `.b` from the result."""
-    for node in walk(spot.node):
-        first = node["children"][0] if node["type"] != "slice" and node["children"] else None
-        if first is None or node["type"] not in ("subexpression", "filter_projection", "value_projection"):
-            continue
-        if first["type"] == "not_expression":
-            negated = {**node, "children": [first["children"][0], *node["children"][1:]]}
-            path = path_text(negated)
-            message = f"this negates only what stands before the {'dot' if path else 'bracket'}"
-            yield spot.warning(message, first["start"], f"write !({path or '...'})")
-
-
-_BOOLEAN = frozenset({"comparator", "not_expression", "and_expression", "or_expression"})
-
-
-def pipe_findings(spot: Spot) -> Iterator[Problem]:
-    """`|` between conditions: it asks the result of the left one for what stands on the right."""
-    for node in walk(spot.node):
-        children = node["children"] if node["type"] == "pipe" else []
-        for index, (left, right) in enumerate(pairwise(children)):
-            if left["type"] == "comparator" and right["type"] in _BOOLEAN:
-                yield spot.warning(
-                    "`|` hands the result on; it is no `or`", node["operators"][index], "write ||"
-                )
-
-
 def path_text(node: Node) -> str | None:
     """A path of plain names as it is written; None for anything else."""
     match node["type"]:
@@ -117,44 +87,3 @@ def path_text(node: Node) -> str | None:
             parts = [path_text(child) for child in node["children"]]
             return None if None in parts else ".".join(str(part) for part in parts)
     return None
-
-
-def default_findings(spot: Spot) -> Iterator[Problem]:
-    """`||` before a literal true, which replaces false too; what follows a literal is never used."""
-    for node in walk(spot.node):
-        if node["type"] != "or_expression":
-            continue
-        operators = node["operators"]
-        for index, child in enumerate(node["children"][1:]):
-            if child["type"] != "literal":
-                continue
-            if child["value"] is True:
-                yield spot.warning(
-                    "`||` replaces false too, so this is true for every event",
-                    operators[index],
-                    _default_true(node["children"][index]),
-                )
-                break
-            if _is_true(child["value"]) and index + 2 < len(node["children"]):
-                yield spot.warning(
-                    "what follows this literal is never used",
-                    operators[index + 1],
-                    joined_hint("texts are joined by"),
-                )
-                break
-
-
-def _default_true(left: Node) -> str:
-    path = path_text(left) or "a"
-    if functions.arity("default") is not None:
-        return f"write default({path}, `true`)"
-    return f"write {path} != `false`"
-
-
-def joined_hint(words: str) -> str:
-    """How texts are joined."""
-    return f"{words} concat(a, b)" if functions.arity("concat") is not None else f"{words} join('', [a, b])"
-
-
-def _is_true(value: Any) -> bool:
-    return bool(value) or (value == 0 and value is not False)

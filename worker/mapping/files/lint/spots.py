@@ -40,6 +40,11 @@ class Spot:
         """Whether this is a rule's `when`."""
         return self.path[-1] == "when"
 
+    @property
+    def is_field(self) -> bool:
+        """Whether this is the whole value of a call's field."""
+        return len(self.path) == 3 or (len(self.path) == 5 and self.path[2] == "calls")
+
     def warning(self, message: str, start: int, hint: str | None = None) -> Problem:
         """A finding at a character of the expression."""
         return self.document.problem(message, self.path, offset=start, hint=hint, warning=True)

@@ -23,38 +23,19 @@ OTHER, ANOTHER = "\x001", "\x002"
 _LOGICAL = frozenset({"or_expression", "and_expression", "not_expression", "comparator", "literal"})
 _ORDERING = frozenset({"lt", "lte", "gt", "gte"})
 
-_TYPES = {
-    "lower": str,
-    "upper": str,
-    "trim": str,
-    "join": str,
-    "replace": str,
-    "sha256": str,
-    "to_string": str,
-    "rfc3339": str,
-    "length": int,
-    "epoch_seconds": int,
-    "abs": float,
-    "avg": float,
-    "ceil": float,
-    "floor": float,
-    "sum": float,
-    "add": float,
-    "subtract": float,
-    "multiply": float,
-    "divide": float,
-    "round": float,
-    "starts_with": bool,
-    "ends_with": bool,
-    "contains": bool,
-    "keys": list,
-    "values": list,
-    "split": list,
-    "sort": list,
-    "to_array": list,
-    "map": list,
-    "merge": dict,
-}
+_RETURNS: tuple[tuple[type, str], ...] = (
+    (
+        str,
+        "lower upper trim join replace sha256 to_string rfc3339 substring pad_left replace_regex base64_encode",
+    ),
+    (str, "base64_decode url_decode md5 hmac_sha256 format_number parse_time format_time add_time date"),
+    (int, "length epoch_seconds"),
+    (float, "abs avg ceil floor sum add subtract multiply divide round"),
+    (bool, "starts_with ends_with contains matches"),
+    (list, "keys values split sort to_array map to_entries"),
+    (dict, "merge pick omit from_entries"),
+)
+_TYPES = {name: kind for kind, names in _RETURNS for name in names.split()}
 """What functions return that always return the same type."""
 
 _HOLDS = {

@@ -33,6 +33,7 @@ class Watched:
         refused: for a function, those of its arguments that it could not take, though none was null.
         worked: the functions that had a result.
         parts: for `[...]`, the values other than null that it was asked of.
+        beside: for a literal, the objects that it was evaluated on.
         results: for a whole expression, its values.
         texts: every literal text of the file's expressions.
     """
@@ -45,6 +46,7 @@ class Watched:
     refused: defaultdict[int, list[list[Any]]] = field(default_factory=lambda: defaultdict(list))
     worked: set[int] = field(default_factory=set)
     parts: defaultdict[int, list[Any]] = field(default_factory=lambda: defaultdict(list))
+    beside: defaultdict[int, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     results: defaultdict[int, list[Any]] = field(default_factory=lambda: defaultdict(list))
     texts: frozenset[str] = frozenset()
 
@@ -62,6 +64,11 @@ class _Watching(Interpreter):
         elif value is not None:
             self._watched.others[id(node)].append(value)
         return super().visit_field(node, value)
+
+    def visit_literal(self, node: Node, value: Any) -> Any:
+        if isinstance(value, dict):
+            self._watched.beside[id(node)].append(value)
+        return super().visit_literal(node, value)
 
     def visit_index(self, node: Node, value: Any) -> Any:
         if value is not None:
