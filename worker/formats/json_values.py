@@ -65,26 +65,17 @@ def decode(value: bytes) -> dict[str, Any]:
     Raises:
         Rejected: with stage `decode`: `EMPTY_VALUE`, `INVALID_JSON`, `NOT_AN_OBJECT` or `TOO_DEEP`.
     """
-    event = decode_any(value)
-    if type(event) is not dict:
-        raise Rejected(Stage.DECODE, "NOT_AN_OBJECT", "The value is JSON, but not an object.")
-    return event
-
-
-def decode_any(value: bytes) -> Any:
-    """Decode any JSON value, with or without a Schema Registry prefix.
-
-    Raises:
-        Rejected: with stage `decode`: `EMPTY_VALUE`, `INVALID_JSON` or `TOO_DEEP`.
-    """
     whole = len(value)
     if value[:1] == b"\x00":
         value = without_prefix(value)
     check_depth(value)
     try:
-        return _loads(value)
+        event = _loads(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         refuse(value, error, skipped=whole - len(value))
+    if type(event) is not dict:
+        raise Rejected(Stage.DECODE, "NOT_AN_OBJECT", "The value is JSON, but not an object.")
+    return event
 
 
 def decode_any(value: bytes) -> Any:

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from worker.core.reasons import Rejected, Stage
-from worker.formats.json_values import decode_any
+from worker.formats.json_values import decode_any, without_prefix
 
 
 def _json(key: bytes) -> Any:
     try:
-        return decode_any(key)
+        return decode_any(without_prefix(key) if key[:1] == b"\x00" else key)
     except Rejected as rejected:
         detail = rejected.detail.replace("The value", "The key", 1)
         raise Rejected(rejected.stage, rejected.reason, detail) from None

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.envelopes import wrapped
+from tests.support.mapping_files import as_yaml
 from tests.support.mapping_reference import Reference
 from tests.support.records import converted, record
 from worker.core.message_id import MessageIds
@@ -60,20 +61,20 @@ _CONDITIONS = {
 }
 
 
-def _rules(envelope: str) -> st.SearchStrategy[str]:
+def _rules(envelope: str) -> st.SearchStrategy[dict[str, Any]]:
     paths = st.sampled_from(_COMMON + _OWN[envelope])
-    properties = st.lists(paths, max_size=3).map(
-        lambda found: ", ".join(f"p{index}: {path!r}" for index, path in enumerate(found))
-    )
-    return st.builds(
-        lambda when, user, of, more: (
-            f"  - {{{when}call: track, event: E, userId: {user}, properties: {{{of}}}{more}}}\n"
-        ),
-        st.sampled_from(["", *(f'when: "{each}", ' for each in _CONDITIONS[envelope])]),
-        st.sampled_from(["id", "c.id", "_kafka.key", "_kafka.key.id", "'someone'", "'someone'"]),
-        properties,
-        st.sampled_from(["", "", ", timestamp: at", ", messageId: id"]),
-    )
+    required = {
+        "call": st.just("track"),
+        "event": st.just("E"),
+        "userId": st.sampled_from(["id", "c.id", "_kafka.key", "_kafka.key.id", "'someone'", "'someone'"]),
+        "properties": st.dictionaries(st.sampled_from("pqrs"), paths, max_size=3),
+    }
+    optional = {
+        "when": st.sampled_from(_CONDITIONS[envelope]),
+        "timestamp": st.just("at"),
+        "messageId": st.just("id"),
+    }
+    return st.fixed_dictionaries(required, optional=optional)
 
 
 _HEADS = {
@@ -84,20 +85,20 @@ _HEADS = {
 _KEYS = [b"key", None, b'{"id": 5}', b'{"schema": null, "payload": {"id": "k"}}', b"\xff", b"17"]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 @pytest.mark.parametrize("envelope", wrapped)
 def test_a_converter_of_an_envelope_equals_the_reference(envelope: str, data: Any) -> None:
     rules = data.draw(st.lists(_rules(envelope), min_size=1, max_size=3))
     head = data.draw(st.sampled_from(_HEADS[envelope]))
     problems: list[Problem] = []
-    text = f"topics: [orders]\nenvelope: {envelope}\n{head}rules:\n{''.join(rules)}"
+    text = f"topics: [orders]\nenvelope: {envelope}\n{head}rules: {as_yaml(rules)}"
     file = read_mapping(parse(text, "rules.yaml"), problems)
     assert file is not None
     assert not problems, problems
     convert = compile_mapping(file, Target("orders", IDS), {})
     reference = Reference(file, IDS)
-    for value, headers in data.draw(st.lists(wrapped[envelope], min_size=1, max_size=4)):
+    for value, headers in data.draw(st.lists(wrapped[envelope], min_size=4, max_size=12)):
         encoded = None if value is None else orjson.dumps(value)
         key = data.draw(st.sampled_from(_KEYS))
         of = record(encoded, key=key, of_headers=headers)

@@ -280,8 +280,9 @@ def fields_used_by(file: MappingFile) -> Used:
         if rule.when is not None:
             used.add(fields_used(rule.when.condition))
         for call in rule.calls:
-            for _, expression in call.expressions():
-                used.add(fields_used(expression.value))
+            for (name, *_), expression in call.expressions():
+                if not (name == "messageId" and name in call.of_envelope):  # the envelope's code makes it
+                    used.add(fields_used(expression.value))
     return Used(used, used.fields.pop(ENVELOPE, FieldsUsed()))
 
 
