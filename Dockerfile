@@ -1,9 +1,9 @@
 # The worker, the emulator and the demo in one image: `docker build -t customerio-pipelines-worker .`
 #
 # The base is pinned by tag. To pin it by digest as well, look it up once and append it to PYTHON_IMAGE:
-#   docker buildx imagetools inspect python:3.12.11-slim-bookworm --format '{{.Manifest.Digest}}'
-#   docker build --build-arg PYTHON_IMAGE=python:3.12.11-slim-bookworm@sha256:... .
-ARG PYTHON_IMAGE=python:3.12.11-slim-bookworm
+#   docker buildx imagetools inspect python:3.13.16-slim-trixie --format '{{.Manifest.Digest}}'
+#   docker build --build-arg PYTHON_IMAGE=python:3.13.16-slim-trixie@sha256:... .
+ARG PYTHON_IMAGE=python:3.13.16-slim-trixie
 
 FROM ${PYTHON_IMAGE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
@@ -21,6 +21,17 @@ RUN python -m venv /venv \
     && /venv/bin/python -m pip uninstall --quiet --yes pip
 
 FROM ${PYTHON_IMAGE}
+# docker build --build-arg VERSION=1.2.3 --build-arg REVISION="$(git rev-parse HEAD)" .
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="customerio-pipelines-worker" \
+      org.opencontainers.image.description="Moves domain events from Kafka into the Customer.io Pipelines API" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.url="https://git.example/customerio-pipelines-worker" \
+      org.opencontainers.image.source="https://git.example/customerio-pipelines-worker" \
+      org.opencontainers.image.documentation="https://git.example/customerio-pipelines-worker/blob/main/docs/deploying.md" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin worker
 COPY --from=build /venv /venv
 WORKDIR /app

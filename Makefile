@@ -81,10 +81,12 @@ test-wheel: build
 	ln -s "$$(build/wheel/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/worker" build/wheel/tree/worker
 	cd build/wheel/tree && ../venv/bin/python $(PYTEST) -m "not slow and not checkout"
 
-# What is generated and committed: docs/api.md from docstrings, the functions in docs/mapping.md, and the JSON Schemas for editors.
+# What is generated and committed: docs/api.md from docstrings, the functions in docs/mapping.md, the JSON Schemas for
+# editors, and what the Helm chart has from elsewhere.
 docs: setup
 	$(BIN)/python docs/write_api.py
 	$(BIN)/python docs/write_functions.py
+	$(BIN)/python docs/write_chart.py
 	$(BIN)/pipelines-worker schema worker > config/schemas/worker.json
 	$(BIN)/pipelines-worker schema mapping > config/schemas/mapping.json
 

@@ -152,9 +152,14 @@ def compiled(folder: Path, mapping: str) -> Converter:
     """The converter that the worker runs for a mapping file."""
     (folder / "orders.yaml").write_text(mapping)
     mappings = Mappings.load(
-        [str(folder / "orders.yaml")], mapper_path=[str(folder)], base=folder, dead_letter_topic="dead"
+        [str(folder / "orders.yaml")],
+        mapper_path=[str(folder)],
+        base=folder,
+        dead_letter_topic="dead",
+        future=300.0,
+        profile="warn",
     )
-    converter = mappings.converter("orders", IDS)
+    converter = mappings.converter("orders", IDS, on_notice=lambda *_: None)
     assert converter is not None
     return converter
 

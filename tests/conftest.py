@@ -18,6 +18,9 @@ settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
+# A parallel run sets it for its processes, and commands would wrap their lines at it.
+os.environ.pop("COLUMNS", None)
+
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say it here and not in tests/kafka: in a parallel run this file is all that the reporting process loads."""

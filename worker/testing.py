@@ -49,7 +49,7 @@ class MapEvent(Protocol):
         *,
         key: str | None = None,
         headers: Mapping[str, str] | None = None,
-        timestamp: int = _EPOCH_2026,
+        timestamp: int | None = None,
     ) -> dict[str, Any]:
         """Map an event. Returns `{"calls": [...]}`, `{"ignored": why}` or `{"rejected": {...}}`.
 
@@ -58,7 +58,8 @@ class MapEvent(Protocol):
             event: the decoded event; None for a tombstone.
             key: the record's key.
             headers: the record's headers.
-            timestamp: the record's timestamp, epoch milliseconds.
+            timestamp: the record's timestamp, epoch milliseconds; by default that of 2026-01-01, to which
+                `limits.future` does not apply.
         """
         ...
 
@@ -92,13 +93,20 @@ def map_event_(mappings: Mappings) -> MapEvent:
         *,
         key: str | None = None,
         headers: Mapping[str, str] | None = None,
-        timestamp: int = _EPOCH_2026,
+        timestamp: int | None = None,
     ) -> dict[str, Any]:
         value = None if event is None else orjson.dumps(event)
         named: list[tuple[str, bytes | None]] = [
             (name, text.encode()) for name, text in (headers or {}).items()
         ]
-        record = PreviewRecord(topic, value, key.encode() if key is not None else None, named, timestamp)
+        record = PreviewRecord(
+            topic,
+            value,
+            None if key is None else key.encode(),
+            named,
+            _EPOCH_2026 if timestamp is None else timestamp,
+            made_up_time=timestamp is None,
+        )
         return map_event(mappings, record)
 
     return ask
@@ -139,5 +147,5 @@ def _mappings(config: pytest.Config) -> Mappings:
     """Load the mappings once. Raises `ConfigError` with all problems."""
     if _MAPPINGS not in config.stash:
         settings = load_settings(_config_file(config), os.environ, needs_key=False)
-        config.stash[_MAPPINGS] = load_mappings(settings)
+        config.stash[_MAPPINGS] = load_mappings(settings, secrets_by_name=True)
     return config.stash[_MAPPINGS]

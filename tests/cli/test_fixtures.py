@@ -151,6 +151,8 @@ def test_check_lists_topics_without_events_and_events_without_rules(cli: Cli, wr
     assert "note: no fixture has an event of 'others'\n" in checked.err
     assert "note: config/tests/orders.yaml:6: no rule matches this event\n" in checked.err
     (result,) = cli("check", "--json").lines
+    assert result["ok"]
+    assert "no fixture has an event of 'others'" in [note["message"] for note in result["notes"]]
     assert result["topics_without_events"] == ["others"]
     assert result["events_without_rules"] == ["config/tests/orders.yaml:6"]
 
@@ -161,6 +163,31 @@ def test_check_reports_fixtures_of_topics_that_no_mapping_names(cli: Cli, write:
     assert checked.code == 1
     assert "config/tests/orders.yaml:1: no mapping names the topic 'order'" in checked.out
     assert "did you mean 'orders'?" in checked.out
+
+
+def test_a_fixture_with_a_pattern_for_its_topic_is_told_which_names_match(cli: Cli, write: Write) -> None:
+    write("config/mappings/orders.yaml", MAPPING.replace("[orders]", r"['^orders\.(eu|us)$']"))
+    write("config/tests/orders.yaml", RIGHT.replace("topic: orders", r"topic: '^orders\.(eu|us)$'"))
+    checked = cli("check")
+    assert checked.code == 1
+    assert (
+        r"config/tests/orders.yaml:1: '^orders\.(eu|us)$' is a pattern: name a topic that it matches such as orders.eu"
+        in checked.out
+    )
+
+
+def test_check_maps_each_fixture_once(cli: Cli, write: Write, tmp_path: Path) -> None:
+    write(
+        "config/counted.py",
+        "from pathlib import Path\n"
+        "def count(event):\n"
+        f"    with Path({str(tmp_path / 'mapped')!r}).open('a') as file:\n"
+        "        file.write('x')\n",
+    )
+    write("config/mappings/orders.yaml", "topics: [orders]\nrules:\n  - mapper: counted:count\n")
+    write("config/tests/orders.yaml", "- {topic: orders, event: {a: 1}, ignored: true}\n")
+    assert cli("check", "--coverage").code == 0
+    assert (tmp_path / "mapped").read_text() == "x"
 
 
 def test_check_reports_what_is_wrong_with_fixtures_beside_warnings(cli: Cli, write: Write) -> None:

@@ -116,3 +116,16 @@ def test_source_prints_the_function_that_the_mapping_is_compiled_to(cli: Cli) ->
     assert done.out.startswith("# <mapping config/mappings/orders.yaml topic orders>\ndef convert(")
     assert "'Order Completed'" in done.out
     compile(done.out, "printed", "exec")
+
+
+@pytest.mark.parametrize("text", [b"", b"\n\n", b"[]"])
+def test_input_without_events_is_reported(cli: Cli, text: bytes) -> None:
+    done = cli("map", stdin=text)
+    assert (done.code, done.out) == (0, "")
+    assert done.err == "0 events: 0 sent as 0 calls, 0 ignored, 0 rejected\n"
+
+
+def test_a_folder_of_events_is_a_usage_error(cli: Cli) -> None:
+    done = cli("map", "config")
+    assert done.code == 2
+    assert "'config' is a folder" in done.err

@@ -120,9 +120,9 @@ def test_any_call_may_be_asked_about(name: str, properties: dict[str, Any]) -> N
     ("call", "part"),
     [
         ({"type": "track", "event": "order_completed"}, "close to the documented name 'Order Completed'"),
-        ({"type": "track", "event": "é" * 51}, "event is longer than 100 bytes"),
-        ({"type": "identify", "userId": "u" * 151}, "userId is longer than 150 bytes"),
-        ({"type": "identify", "traits": {"bio": "x" * 1001}}, "a trait is longer"),
+        ({"type": "track", "event": "é" * 51}, "event's name is longer than 100 bytes"),
+        ({"type": "identify", "userId": "u" * 151}, "an id is longer than 150 bytes"),
+        ({"type": "identify", "traits": {"bio": "x" * 1001}}, "a trait's value is larger"),
         ({"type": "identify", "traits": {"k" * 151: 1}}, "a trait's name is longer"),
         ({"type": "identify", "traits": {str(n): n for n in range(301)}}, "more than 300 traits"),
         ({"type": "identify", "traits": {"objectId": "o"}}, "relate the person to an object"),

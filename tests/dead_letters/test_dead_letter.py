@@ -13,13 +13,11 @@ from worker.core.reasons import Stage
 from worker.dead_letters.dead_letter import read_dead_letter
 from worker.dead_letters.failed_record import FailedRecord
 from worker.dead_letters.headers import (
-    RANGES_PER_MARK,
     headers_of,
-    marks,
     own_headers,
-    read_mark,
     with_replay_counted,
 )
+from worker.dead_letters.marks import read_mark
 from worker.settings import Kafka
 from worker.telemetry.telemetry import Telemetry
 
@@ -104,28 +102,6 @@ def test_a_dead_letter_with_invalid_coordinates_has_no_origin() -> None:
     ]
     dead_letter = read(MemoryRecord((TOPIC, 0), 0, None, b"", headers))
     assert (dead_letter.origin, dead_letter.reason, dead_letter.stage) == (None, "UNKNOWN", "unknown")
-
-
-@given(
-    st.integers(0, 99),
-    st.lists(st.tuples(st.integers(0, 10**12), st.integers(0, 9)), min_size=1, max_size=500),
-)
-def test_marks_have_a_bounded_size_and_are_read_back_unchanged(
-    partition: int, spans: list[tuple[int, int]]
-) -> None:
-    wanted = [(first, first + more) for first, more in spans]
-    values = marks(partition, wanted)
-    found = [
-        read_mark(MemoryRecord((TOPIC, 0), 0, None, None, [("dlq.resolved", value)])) for value in values
-    ]
-    assert [each for mark in found if mark for each in mark[1]] == wanted
-    assert {mark[0] for mark in found if mark} == {partition}
-    assert max(map(len, values)) <= RANGES_PER_MARK * 28 + 4
-
-
-def test_an_invalid_mark_resolves_nothing() -> None:
-    for value in (b"", b"x", b"1:", b"1:a-b", b"\xff:1", None):
-        assert read_mark(MemoryRecord((TOPIC, 0), 0, None, None, [("dlq.resolved", value)])) is None
 
 
 def test_counting_a_replay_changes_no_other_header() -> None:

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from tests.support.dead_letters import CLUSTER, dead_letter_record, read
 from tests.support.memory_source import MemoryRecord
-from worker.cli.dlq_list import moment
 from worker.dead_letters.dead_letter import DeadLetter, read_dead_letter
 from worker.dead_letters.headers import (
     MAX_CODE_CHARS,
@@ -16,12 +15,12 @@ from worker.dead_letters.headers import (
     MAX_SECONDS,
     MAX_TEXT_CHARS,
     ORIGIN,
-    RESOLVED,
     TOPIC,
     HeaderReader,
-    read_mark,
 )
 from worker.dead_letters.index import Index
+from worker.dead_letters.marks import RESOLVED, read_mark
+from worker.dead_letters.values import moment
 
 NAMES = st.sampled_from(
     [

@@ -23,8 +23,18 @@ def test_it_contains_the_offsets_that_were_added_within_its_bounds(
     assert all((each in offsets) is (each in expected) for each in range(-10, 80))
 
 
+@given(st.lists(st.tuples(st.booleans(), st.integers(-5, 60), st.integers(-5, 60)), max_size=12))
+def test_offsets_are_added_and_removed_in_any_order(spans: list[tuple[bool, int, int]]) -> None:
+    offsets, expected = OffsetSet(3, 50), set[int]()
+    for adds, begin, end in spans:
+        span = set(range(max(begin, 3), min(end, 49) + 1))
+        expected = expected | span if adds else expected - span
+        (offsets.add if adds else offsets.remove)(begin, end)
+    assert set(offsets) == expected
+
+
 @given(SPANS, SPANS)
-def test_a_difference_equals_the_difference_of_the_sets(
+def test_differences_and_intersections_equal_those_of_the_sets(
     some: list[tuple[int, int]], others: list[tuple[int, int]]
 ) -> None:
     left, right = OffsetSet(3, 50), OffsetSet(3, 50)
@@ -33,6 +43,7 @@ def test_a_difference_equals_the_difference_of_the_sets(
     for begin, end in others:
         right.add(begin, end)
     assert set(left - right) == set(left) - set(right)
+    assert set(left & right) == set(left) & set(right)
 
 
 @given(st.sets(st.integers(0, 60)))

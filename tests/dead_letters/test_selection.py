@@ -10,7 +10,7 @@ from tests.support.dead_letters import FAILED_AT, dead_letter_record, read
 from tests.support.memory_source import MemoryRecord
 from worker.core.reasons import Stage
 from worker.customerio.reference import DESTRUCTIVE_CALLS, SEMANTIC_EVENTS
-from worker.dead_letters.selection import Filters, LeftAlone, Selection
+from worker.dead_letters.selection import Filters, LeftAlone, Selection, Window
 
 DAY = 86_400.0
 HAPPENED_AT = 1_700_000_000.0
@@ -41,10 +41,12 @@ LETTER = read(
         (Filters(stages=frozenset({"map"})), False),
         (Filters(topics=frozenset({"orders"})), True),
         (Filters(topics=frozenset({"devices"}), stages=frozenset({"deliver"})), False),
-        (Filters(since=FAILED_AT), True),
-        (Filters(since=FAILED_AT + 0.01), False),
-        (Filters(until=FAILED_AT), False),
-        (Filters(until=FAILED_AT + 0.01), True),
+        (Filters(windows=(Window(since=FAILED_AT),)), True),
+        (Filters(windows=(Window(since=FAILED_AT + 0.01),)), False),
+        (Filters(windows=(Window(until=FAILED_AT),)), False),
+        (Filters(windows=(Window(until=FAILED_AT + 0.01),)), True),
+        (Filters(windows=(Window(0.0, 1.0), Window(FAILED_AT - 1, FAILED_AT + 1))), True),
+        (Filters(windows=(Window(0.0, 1.0), Window(FAILED_AT + 1))), False),
     ],
 )
 def test_a_dead_letter_is_selected_if_every_filter_matches(filters: Filters, *, wanted: bool) -> None:

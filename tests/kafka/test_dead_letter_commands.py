@@ -67,7 +67,7 @@ async def test_dead_letters_of_kafka_connect_are_listed_shown_and_replayed(
     assert (group["reason"], group["stage"], group["topic"]) == ("DataException", "decode", site.topic)
     assert (await dlq.waiting("--stage", "decode", "--until", "30m")) == {"DataException": 1}
     shown = (await dlq("show", f"{site.dead_letters}:1:0")).out
-    assert "would send 1 call(s)" in shown
+    assert "would send 1 call:" in shown
     assert "trace" in shown
     assert (await dlq("show", f"{site.topic}:1:7")).out == shown  # by its source record
     code, table = await dlq.replayed()
@@ -145,7 +145,7 @@ async def test_old_calls_that_would_be_ignored_or_undo_a_newer_state_are_left_al
     _, forecast = await dlq.replayed("--dry-run")
     assert forecast[stale] == 2
     assert forecast["would be delivered (3 calls)"] == 3
-    assert "would leave it alone: an old identify" in (await dlq("show", f"{site.dead_letters}:0:0")).out
+    assert f"would leave it alone: {LeftAlone.STALE}" in (await dlq("show", f"{site.dead_letters}:0:0")).out
     _, table = await dlq.replayed("--dry-run", "--skip-destructive", "--max-age", "100h")
     assert table["would be delivered (1 calls)"] == 1
     assert table["left alone: destructive (--skip-destructive)"] == 2
@@ -173,7 +173,7 @@ async def test_dead_letters_at_max_replays_are_only_replayed_on_request(
     site.kafka.append(site.dead_letters, 0, [None], headers=huge)
     code, table = await dlq.replayed("--dry-run")
     assert (code, table["would be ignored by the current mapping, and resolved"]) == (0, 1)
-    assert table["left alone: was replayed max_replays times (--include-replayed)"] == 1
+    assert table["left alone: too many replays (--include-replayed)"] == 1
     assert table["left alone: its value was too large for the dead-letter topic"] == 1
     assert "is not possible" in (await dlq("show", f"{site.dead_letters}:0:2")).out
     code, table = await dlq.replayed("--include-replayed")
@@ -200,7 +200,7 @@ async def test_a_missing_dead_letter_or_topic_is_reported_in_one_line(site: Site
     assert await dlq.waiting() == {}
     assert (await dlq.replayed())[0] == 0
     nothing = await dlq("show", f"{site.dead_letters}:0:0")
-    assert (nothing.code, "no dead letter at" in nothing.err) == (1, True)
+    assert (nothing.code, "there is no dead letter at" in nothing.err) == (1, True)
     for wrong in (["show", "here"], ["replay", "--rate", "fast"], ["list", "--since", "yesterday"]):
         assert (await dlq(*wrong)).code == 2
     site.change("kafka", dead_letter_topic="no-such-topic")

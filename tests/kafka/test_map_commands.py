@@ -57,3 +57,42 @@ async def test_records_are_shown_with_position_rule_and_place_as_their_dead_lett
     assert header(dead_letter, "__connect.errors.exception.message") == f"EXPRESSION_FAILED: {detail}"
     shown = (await dlq("show", f"{site.topic}:0:1")).out
     assert detail in shown
+
+
+async def test_what_a_change_of_the_mapping_changes_for_the_records_of_a_topic(site: Site) -> None:
+    site.mapping = MAPPING.format(topic=site.topic)
+    old = site.folder / "old.yaml"
+    old.write_text(
+        site.mapping.replace("Something Happened", "Happened").replace('"divide(part, whole)"', "part")
+        + "  - {when: type == 'other', call: identify, userId: person, traits: {kind: type}}\n"
+        + "  - {when: _kafka.tombstone, call: delete_user, userId: _kafka.key}\n"
+    )
+    other = b'{"type": "other", "person": "p-1"}'
+    site.kafka.append(site.topic, 0, [*VALUES[:2], other, None], key=b"p-1")
+
+    changed = Dlq(site).look("map", "--diff", str(old), "--from-topic", site.topic)
+
+    assert changed.code == 1
+    assert changed.out.splitlines() == [
+        f"{site.topic}:0:0",
+        "  - call gone: track Happened",
+        "  + call added: track Something Happened",
+        f"{site.topic}:0:1",
+        "  newly rejected with EXPRESSION_FAILED; was sent",
+        "  - call gone: track Happened",
+        f"{site.topic}:0:2",
+        "  newly ignored (no rule matched); was sent",
+        "  - call gone: identify",
+        f"{site.topic}:0:3",
+        "  newly ignored (tombstone); was sent",
+        "  - call gone: track User Deleted",
+    ]
+    assert changed.err == (
+        "4 of 4 records changed: 2 newly ignored, 1 newly rejected, 1 with calls added, 1 with calls gone\n"
+    )
+    newest = Dlq(site).look("map", "--diff", str(old), "--from-topic", site.topic, "--limit", "1")
+    assert newest.out.startswith(f"{site.topic}:0:3\n")
+    unchanged = Dlq(site).look(
+        "map", "--diff", str(site.folder / "config" / "mappings" / "events.yaml"), f"{site.topic}:0:0"
+    )
+    assert (unchanged.code, unchanged.out, unchanged.err) == (0, "", "0 of 1 record changed\n")

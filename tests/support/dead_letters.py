@@ -11,8 +11,10 @@ from worker.core.reasons import Stage
 from worker.core.records import Record
 from worker.dead_letters.dead_letter import DeadLetter, read_dead_letter
 from worker.dead_letters.failed_record import FailedRecord
-from worker.dead_letters.headers import RESOLVED, Range, headers_of, marks
+from worker.dead_letters.headers import Range, headers_of
 from worker.dead_letters.index import Index
+from worker.dead_letters.marks import Mark, headers_of_mark
+from worker.dead_letters.resolutions import Resolutions
 from worker.pipeline.ports import CommitFailed
 
 TOPIC = "dead-letters"
@@ -51,8 +53,18 @@ def dead_letter_record(
 
 def mark_record(partition: int, ranges: Sequence[Range], offset: int = 0) -> MemoryRecord:
     """A mark, as it lies in the topic."""
-    (value,) = marks(partition, ranges)
-    return MemoryRecord((TOPIC, partition), offset, None, None, [(RESOLVED, value)])
+    (record,) = records_of_mark(Mark(partition, ranges))
+    record.at = offset
+    return record
+
+
+def records_of_mark(mark: Mark) -> list[MemoryRecord]:
+    """A mark's records, as they lie in the topic."""
+    millis = int(mark.at * 1000)
+    return [
+        MemoryRecord((TOPIC, mark.partition), 0, None, None, _as_bytes(headers), millis)
+        for headers in headers_of_mark(mark)
+    ]
 
 
 def read(record: Record) -> DeadLetter:
@@ -95,13 +107,13 @@ class MemoryTopic:
     def scan(self, survey: MemorySurvey, timeout: float) -> MemoryScan:
         return MemoryScan(self, survey.bounds)
 
-    async def write(self, resolved: Mapping[int, Sequence[Range]]) -> None:
+    async def write(self, marks: Sequence[Mark]) -> None:
         if self.failures:
             self.failures -= 1
             raise CommitFailed("the broker is not available")
-        for number, found in resolved.items():
-            for value in marks(number, found):
-                self.append(MemoryRecord((TOPIC, number), 0, None, None, [(RESOLVED, value)]), number)
+        for mark in marks:
+            for record in records_of_mark(mark):
+                self.append(record, mark.partition)
 
     def close(self) -> None:
         pass
@@ -112,11 +124,14 @@ class MemorySurvey:
 
     def __init__(self, topic: MemoryTopic) -> None:
         self.bounds = {number: (0, len(log)) for number, log in enumerate(topic.logs)}
-        self.index = Index(self.bounds)
+        self.index, self.resolutions = Index(self.bounds), Resolutions(self.bounds)
         for log in topic.logs:
             for record in log:
-                self.index.add(record)
+                mark = self.index.add(record)
+                if mark is not None:
+                    self.resolutions.add(mark)
         self.index.finish()
+        self.resolutions.finish()
 
 
 class MemoryScan:

@@ -45,7 +45,7 @@ class Dlq:
 
     async def __call__(self, *arguments: str, key: str | None = API_KEY) -> Finished:
         """Run a command to its end."""
-        if arguments[0] != "replay" or "--dry-run" in arguments:
+        if arguments[0] not in {"replay", "resolve"} or "--dry-run" in arguments:
             return await asyncio.to_thread(self._look, *arguments)
         process = self.start(*arguments, key=key)
         out, err = await asyncio.to_thread(process.communicate)

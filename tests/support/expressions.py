@@ -34,6 +34,17 @@ def compiled_condition(expression: Expression, event: dict[str, Any], kafka: dic
     return _run(code, event, kafka)
 
 
+def outcome(text: str, **event: Any) -> Any:
+    """The value of an expression, or `FAILED`: the same on both ways, and the same after each."""
+    expression = Expression.parse(text)
+    value = by_library(expression, event, {})
+    again = compiled(expression, event, {})
+    assert (again, type(again)) == (value, type(value))
+    holds = compiled_condition(expression, event, {})
+    assert holds == (FAILED if value == FAILED else is_true(value))
+    return value
+
+
 def is_true(value: Any) -> bool:
     """JMESPath's truth, word for word."""
     return not (value is None or value is False or value in ("", [], {}))

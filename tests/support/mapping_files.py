@@ -54,16 +54,29 @@ events = (
     | st.just({"_kafka": {"key": "own"}})
 )
 
-_paths = st.sampled_from(
+_plain_paths = st.sampled_from(
     [
         "a", "b", "id", "who", "at", "kind", "a.b", "c.id", "list[0]", "list[].b", "_kafka.key", "_kafka.offset",
         "_kafka.headers.h", "_kafka.tombstone", "@", "length(list)", "lower(kind)", "divide(a, b)", "a || b", "!(a)",
         "to_string(id)", "list[?b == `1`]", "{x: a, y: c.b}", "'text'", "`5`", "`null`", "a == b", "rfc3339(at)",
+        "default(lower(a), kind)", "try(divide(a, b), c.b)", "lookup('codes', kind)",
     ]
 )  # fmt: skip
+_paths = _plain_paths | st.sampled_from(
+    [
+        "$first",
+        "$own.b",
+        "$last",
+        "list[?b == $own].id",
+        "if(a, $own, b)",
+        "try(divide(a, b), $last)",
+        "$first || $own",
+    ]
+)
 _conditions = st.sampled_from(
     ["kind == 'x'", "kind == 'y'", "kind == 'order'", "a", "!a", "a > b", "_kafka.key == 'key'", "_kafka.tombstone",
-     "length(list) > `1`", "divide(a, b) > `1`", "kind == 'x' && b", "`true`", "starts_with(kind, 'o')"]
+     "$first == 'x'", "if($own, a, kind == 'y')", "length(list) > `1`", "divide(a, b) > `1`", "kind == 'x' && b",
+     "`true`", "starts_with(kind, 'o')"]
 )  # fmt: skip
 _structures = st.recursive(
     _paths | st.sampled_from([1, 1.5, True, None]),
@@ -153,18 +166,47 @@ calls = st.one_of(
     ),
 )
 
+_shared = {
+    "userId": _identities,
+    "timestamp": st.none() | _times_given,
+    "messageId": _identities,
+    "properties": _objects,
+}
+_in_each = st.sampled_from(["$item", "$item.id", "$item.b", "$index", "[$item.b, a]", "lower($item.kind)"])
+_lists = st.sampled_from(["list", "list[?b]", "[a, b]", "$own || list", "$first", "a", "`null`"])
+
+
+def _repeated(call: dict[str, Any], each: str, value: str, field: str) -> dict[str, Any]:
+    """A call for each item of a list, with a value of the item in one of its fields."""
+    return {**call, "for_each": each} | ({field: value} if field in call else {})
+
+
+_repeats = st.builds(
+    _repeated, calls, _lists, _in_each, st.sampled_from(["userId", "anonymousId", "messageId", "timestamp"])
+)
+_lets = st.dictionaries(st.just("own"), _plain_paths | st.just("$first.b"), max_size=1)
+_ignore = st.fixed_dictionaries({"ignore": st.just(value=True), "when": _conditions})
 _nulls = {"nulls": st.sampled_from(["omit", "send"])}
 _one_call = st.builds(
     lambda call, more: {**call, **more},
     calls,
-    st.fixed_dictionaries({}, optional={"when": _conditions} | _nulls),
+    st.fixed_dictionaries({}, optional={"when": _conditions, "let": _lets} | _nulls),
 )
 _several = st.fixed_dictionaries(
-    {"calls": st.lists(calls, min_size=1, max_size=3)}, optional={"when": _conditions} | _nulls
+    {"calls": st.lists(calls | _repeats, min_size=1, max_size=3)},
+    optional={"when": _conditions, "let": _lets} | _nulls | _shared,
 )
 mapping_files = st.fixed_dictionaries(
-    {"topics": st.just(["orders"]), "rules": st.lists(_one_call | _several, min_size=1, max_size=4)},
+    {
+        "topics": st.just(["orders"]),
+        "rules": st.lists(_one_call | _several | _ignore, min_size=1, max_size=4),
+        "let": st.fixed_dictionaries(
+            {"first": _plain_paths, "own": _plain_paths, "last": st.just("$first || kind")}
+        ),
+        "tables": st.just({"codes": {"x": "ex", "1": [1], "order": {"b": 2}}}),
+    },
     optional={
+        "defaults": st.fixed_dictionaries({}, optional=_shared),
         "unmatched": st.sampled_from(["ignore", "dead_letter"]),
         "reject_ids": st.sampled_from([[], ["u-1", "x"], ["null", "undefined"]]),
     }

@@ -11,12 +11,13 @@ from typing import Any
 from tests.support.plain_assembly import plainly_assembled
 from worker.core.message_id import MessageIds
 from worker.core.reasons import Rejected, Stage
-from worker.core.records import EncodedCall, Record
+from worker.core.records import MAX_CALLS_PER_RECORD, EncodedCall, Record
 from worker.mapping.calls.assembly import as_time, checked
 from worker.mapping.calls.encoding import batch_context, encode
 from worker.mapping.calls.validation import optional_identity
 from worker.mapping.decoding import Decoding
 from worker.mapping.expressions.expression import Expression, ExpressionFailed
+from worker.mapping.expressions.interpreter import Variables
 from worker.mapping.files.rules import CallRule, MappingFile, Rule
 from worker.mapping.kafka_fields import record_time
 
@@ -55,26 +56,38 @@ class Reference:
 
     def convert(self, record: Record) -> list[EncodedCall]:
         decoded = self._decoding.decoded(record)
-        event, kafka, self._key_fault = decoded.event, decoded.kafka, decoded.key_fault
         if decoded.ignored is not None:
             return []
+        seen, self._key_fault = Variables(decoded.event, decoded.kafka), decoded.key_fault
         on_request = self._file.envelope is not None and self._file.envelope.tombstones_on_request
         for rule in self._file.rules:
             if decoded.tombstone and on_request and not (rule.when and rule.when.asks_for_tombstones):
                 continue
-            if self._matches(rule, event, kafka):
-                return [
-                    self._call(rule, call, index, record, event, kafka)
-                    for index, call in enumerate(rule.calls)
-                ]
+            if self._matches(rule, seen):
+                return self._calls(rule, record, seen)
         if self._file.reject_unmatched and not (decoded.tombstone and on_request):
             raise Rejected(Stage.MAP, "UNMATCHED", "No rule matches the event.")
         return []
 
-    def _matches(self, rule: Rule, event: dict[str, Any], kafka: dict[str, Any]) -> bool:
+    def _calls(self, rule: Rule, record: Record, seen: Variables) -> list[EncodedCall]:
+        made: list[EncodedCall] = []
+        for call in rule.calls:
+            for each in [seen] if call.for_each is None else self._items(call.for_each, seen):
+                if len(made) == MAX_CALLS_PER_RECORD:
+                    raise Rejected(Stage.MAP, "TOO_MANY_CALLS", "One call too many.")
+                made.append(self._call(rule, call, len(made), record, each))
+        return made
+
+    def _items(self, for_each: Expression, seen: Variables) -> list[Variables]:
+        found = self._search(for_each, seen)
+        if not isinstance(found, list | None):
+            raise Rejected(Stage.MAP, "EXPRESSION_FAILED", "No list.")
+        return [seen.of_item(item, index) for index, item in enumerate(found or [])]
+
+    def _matches(self, rule: Rule, seen: Variables) -> bool:
         if rule.when is None:
-            return not kafka["tombstone"]
-        value = self._search(rule.when, event, kafka)
+            return not seen.kafka["tombstone"]
+        value = self._search(rule.when, seen)
         return not (value is None or value is False or value in ("", [], {}))
 
     def _call(
@@ -83,21 +96,20 @@ class Reference:
         call: CallRule,
         index: int,
         record: Record,
-        event: dict[str, Any],
-        kafka: dict[str, Any],
+        seen: Variables,
     ) -> EncodedCall:
         values: dict[str, Any] = {}
         faults: list[Rejected] = []
         for name, given in call.fields.items():
             send_nulls = rule.send_nulls and name in {"properties", "traits"}
             try:
-                found = self._value(given, event, kafka, send_nulls=send_nulls)
+                found = self._value(given, seen, send_nulls=send_nulls)
             except Rejected as fault:
                 faults.append(fault)
                 found = _ABSENT
             values[name] = None if found is _ABSENT else found
         try:
-            encoded = self._encoded(call, values, index, record, event, kafka)
+            encoded = self._encoded(call, values, index, record, seen)
         except Rejected as fault:
             faults.append(fault)
         if faults:
@@ -110,16 +122,16 @@ class Reference:
         values: dict[str, Any],
         index: int,
         record: Record,
-        event: dict[str, Any],
-        kafka: dict[str, Any],
+        seen: Variables,
     ) -> EncodedCall:
         if call.event_from is not None:
-            values["event"] = self._search(call.event_from, event, kafka)
+            values["event"] = self._search(call.event_from, seen)
         elif call.event is not None:
             values["event"] = call.event
         event_id = optional_identity(values.pop("messageId", None), "messageId", self._file.reject_ids)
         time = values.pop("timestamp", None)
-        values["timestamp"] = record_time(record) if time is None else as_time(time)
+        if not call.leaves_time_out:
+            values["timestamp"] = record_time(record) if time is None else as_time(time)
         for name in ("userId", "anonymousId", "groupId", "previousId"):
             optional_identity(values.get(name), name, self._file.reject_ids)
         body, _ = plainly_assembled(call.spec, values)
@@ -138,29 +150,27 @@ class Reference:
             body["messageId"] = self._ids.for_event(event_id, type_, name, index)
         return encode(body), batch_context(body)
 
-    def _value(self, given: Any, event: dict[str, Any], kafka: dict[str, Any], *, send_nulls: bool) -> Any:
+    def _value(self, given: Any, seen: Variables, *, send_nulls: bool) -> Any:
         match given:
             case Expression():
-                found = self._search(given, event, kafka)
+                found = self._search(given, seen)
                 return _ABSENT if found is None else found
             case dict():
-                items = {
-                    key: self._value(item, event, kafka, send_nulls=send_nulls) for key, item in given.items()
-                }
+                items = {key: self._value(item, seen, send_nulls=send_nulls) for key, item in given.items()}
                 return {
                     key: None if item is _ABSENT else item
                     for key, item in items.items()
                     if send_nulls or item is not _ABSENT
                 }
             case list():
-                found = [self._value(item, event, kafka, send_nulls=send_nulls) for item in given]
+                found = [self._value(item, seen, send_nulls=send_nulls) for item in given]
                 return [None if item is _ABSENT else item for item in found]
         return given
 
-    def _search(self, expression: Expression, event: dict[str, Any], kafka: dict[str, Any]) -> Any:
+    def _search(self, expression: Expression, seen: Variables) -> Any:
         if expression.uses_key and self._key_fault is not None:
             raise self._key_fault
         try:
-            return expression.search(event, kafka)
+            return expression.evaluate(seen)
         except ExpressionFailed:
             raise Rejected(Stage.MAP, "EXPRESSION_FAILED", "An expression failed.") from None

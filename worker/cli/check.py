@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from worker.cli.lines import print_line
 from worker.cli.options import ConfigOption, chosen_config, load
 from worker.documents.problems import ConfigError, Problem
 
@@ -42,7 +43,7 @@ def check(
     lists: dict[str, list[str]] = {}
     notes: list[Problem] = []
     try:
-        settings, mappings = load(path, needs_key=connect)
+        settings, mappings = load(path, needs_key=connect, secrets_by_name=True)
     except ConfigError as error:
         found = error.problems
     else:
@@ -63,7 +64,7 @@ def check(
     if strict:
         found = [replace(problem, warning=False) for problem in found]
     if as_json:
-        _print_json(found, lists)
+        _print_json(found, lists, notes)
     else:
         _print(found, lists, notes)
     raise typer.Exit(1 if any(not problem.warning for problem in found) else 0)
@@ -131,25 +132,26 @@ def _connected(settings: Settings, mappings: Mappings) -> list[Problem]:
 
 def _print(found: Sequence[Problem], lists: dict[str, list[str]], notes: Sequence[Problem]) -> None:
     for problem in found:
-        typer.echo(problem)
+        print_line(str(problem))
     warnings = sum(problem.warning for problem in found)
     verdict = f"{_count(len(found) - warnings, 'problem')}, {_count(warnings, 'warning')}"
     topics = f"; topics: {', '.join(lists['topics'])}" if lists.get("topics") else ""
-    typer.echo(f"{verdict}{topics}", err=True)
+    print_line(f"{verdict}{topics}", err=True)
     for note in notes:
-        typer.echo(f"note: {note}", err=True)
+        print_line(f"note: {note}", err=True)
 
 
 def _count(n: int, word: str) -> str:
     return f"{n or 'no'} {word}{'' if n == 1 else 's'}"
 
 
-def _print_json(found: Sequence[Problem], lists: dict[str, list[str]]) -> None:
+def _print_json(found: Sequence[Problem], lists: dict[str, list[str]], notes: Sequence[Problem]) -> None:
     import json
 
     result = {
         "ok": all(problem.warning for problem in found),
         "problems": [asdict(problem) for problem in found],
+        "notes": [asdict(note) for note in notes],
         "topics": [],
         **{name.replace(" ", "_"): each for name, each in lists.items()},
     }

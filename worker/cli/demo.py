@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.options import ConfigOption
+from worker.cli.options import UnusedConfigOption
 
 
 def demo(
     exit_: Annotated[
         bool, typer.Option("--exit", help="End after the summary, without serving the pages.")
     ] = False,
-    config: ConfigOption = None,
+    config: UnusedConfigOption = None,
 ) -> None:
     """Run an in-process Kafka, the Pipelines emulator with its page, and the worker between them."""
     import uvloop

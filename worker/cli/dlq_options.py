@@ -1,4 +1,4 @@
-"""Options of the `dlq` commands (filters, ages, rates) and their progress bar."""
+"""Options of the `dlq` commands: filters, ages, rates, and their progress bar."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,24 +16,47 @@ import typer
 if TYPE_CHECKING:
     from worker.dead_letters.selection import Filters
 
+
+def _reasons(incomplete: str) -> list[str]:
+    from worker.dead_letters.runbook import RUNBOOK
+
+    return [code for code in RUNBOOK if code.startswith(incomplete.upper())]
+
+
+def _stages(incomplete: str) -> list[str]:
+    return [stage for stage in ("decode", "map", "validate", "deliver") if stage.startswith(incomplete)]
+
+
 ReasonOption = Annotated[
-    list[str] | None, typer.Option(metavar="CODE", help="Only this reason; may be repeated.")
+    list[str] | None,
+    typer.Option(metavar="CODE", help="Only this reason. May be repeated.", autocompletion=_reasons),
 ]
 StageOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="STAGE", help="Only this stage: decode, map, validate, deliver; may be repeated."),
+    typer.Option(
+        metavar="STAGE",
+        help="Only this stage: decode, map, validate or deliver. May be repeated.",
+        autocompletion=_stages,
+    ),
 ]
 TopicOption = Annotated[
-    list[str] | None, typer.Option(metavar="TOPIC", help="Only records of this topic; may be repeated.")
+    list[str] | None,
+    typer.Option(metavar="TOPIC", help="Only records of this source topic. May be repeated."),
 ]
 SinceOption = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
-        metavar="WHEN", help="Only failures since this time: 2026-11-21T10:00:00Z, or 2h for two hours ago."
+        metavar="WHEN",
+        help="Only failures since this time: 2026-11-21T10:00:00Z, or 2h for two hours ago. May be repeated.",
     ),
 ]
 UntilOption = Annotated[
-    str | None, typer.Option(metavar="WHEN", help="Only failures before this time; same format as --since.")
+    list[str] | None,
+    typer.Option(
+        metavar="WHEN",
+        help="Only failures before this time. If both are repeated, the first --since and the first --until are one "
+        "span of time, the second ones another.",
+    ),
 ]
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -44,19 +68,31 @@ def filters(
     reasons: Sequence[str] | None,
     stages: Sequence[str] | None,
     topics: Sequence[str] | None,
-    since: str | None,
-    until: str | None,
+    since: Sequence[str] | None,
+    until: Sequence[str] | None,
 ) -> Filters:
-    """The filters that the options describe."""
-    from worker.dead_letters.selection import Filters
+    """The filters that the options describe. An unknown stage is a usage error: there are only four."""
+    from worker.dead_letters.selection import Filters, Window
 
-    return Filters(
-        frozenset(reasons or ()),
-        frozenset(stages or ()),
-        frozenset(topics or ()),
-        None if since is None else moment(since, "--since"),
-        None if until is None else moment(until, "--until"),
-    )
+    for stage in stages or ():
+        _check_stage(stage)
+    begins = [moment(text, "--since") for text in since or ()]
+    ends = [moment(text, "--until") for text in until or ()]
+    windows = tuple(Window(*each) for each in zip_longest(begins, ends))
+    return Filters(frozenset(reasons or ()), frozenset(stages or ()), frozenset(topics or ()), windows)
+
+
+def _check_stage(stage: str) -> None:
+    from worker.core.near_matches import did_you_mean
+    from worker.core.reasons import Stage
+
+    names = [each.value for each in Stage]
+    if stage not in names:
+        hint = did_you_mean(stage, names)
+        message = (
+            f"there is no stage '{stage}'{f' ({hint})' if hint else ''}; the stages are {', '.join(names)}"
+        )
+        raise typer.BadParameter(message, param_hint="--stage")
 
 
 def moment(text: str, option: str) -> float:

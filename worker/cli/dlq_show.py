@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 import typer
 
-from worker.adapters.dead_letter_topic.reader import DeadLetterReader, open_dead_letters
+from worker.adapters.dead_letter_topic.reader import open_dead_letters
 from worker.cli.dlq_options import progress
+from worker.cli.dlq_words import plural
+from worker.cli.lines import print_line
 from worker.cli.options import load
+from worker.cli.relative_times import ago
 from worker.core.message_id import MessageIds
 from worker.core.printable import printable
 from worker.core.record_reading import UNREADABLE, read_headers
 from worker.core.records import Partition
+from worker.customerio.advice import call_time, remarks
 from worker.dead_letters.dead_letter import DeadLetter
-from worker.dead_letters.index import State
-from worker.dead_letters.masking import cut, masked, shape
+from worker.dead_letters.index import History
+from worker.dead_letters.masking import cut, cut_texts, masked, shape
 from worker.dead_letters.runbook import entry_for
 from worker.dead_letters.selection import Filters, Selection
+from worker.dead_letters.values import moment
 from worker.mapping.mappings import Explanation, Mappings
 from worker.pipeline.ports import SourceFailed
 from worker.settings import Settings
@@ -29,89 +35,100 @@ from worker.settings import Settings
 STALE_AFTER_SECONDS = 86_400.0
 """The default of `dlq replay --stale-after`."""
 
-_STATES = {
-    State.WAITING: "waiting for a replay",
-    State.RESOLVED: "resolved: nothing left to do",
-    State.SUPERSEDED: "superseded: the same record has a newer dead letter",
-}
+MAX_LINES = 40
+"""Lines of a value that are printed, unless `--full` is given: the rest of the output stays on the screen."""
+
+MAX_CHARS = 300
+"""Characters of a text that are printed, unless `--full` is given."""
 
 
-def print_letter(path: Path, partition: Partition, offset: int, *, reveal: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class View:
+    """How values are shown.
+
+    Attributes:
+        reveal: whether personal data is not masked.
+        full: whether large values are not cut.
+        own_texts: texts of the configuration, which are never masked.
+    """
+
+    reveal: bool
+    full: bool
+    own_texts: Collection[str]
+
+
+def print_letter(path: Path, partition: Partition, offset: int, *, reveal: bool, full: bool) -> None:
     """Print the dead letter at this position, or the newest dead letter of the source record at this position."""
     settings, mappings = load(path, needs_key=False)
     try:
-        with open_dead_letters(settings) as reader:
-            letter = _find(reader, partition, offset)
-            state = None if letter is None else _state(reader, letter)
+        with open_dead_letters(settings) as reader, progress("searching") as on_progress:
+            letter = reader.find(partition, offset, on_progress)
+            history = None if letter is None else reader.history(letter, on_progress)
     except SourceFailed as failure:
-        typer.echo(f"kafka: {failure}", err=True)
+        print_line(f"kafka: {failure}", err=True)
         raise typer.Exit(1) from None
-    if letter is None or state is None:
-        typer.echo(f"no dead letter at {partition[0]}:{partition[1]}:{offset}", err=True)
+    if letter is None or history is None:
+        print_line(f"there is no dead letter at {partition[0]}:{partition[1]}:{offset}", err=True)
         raise typer.Exit(1)
-    _print_why(letter, state, reveal=reveal)
-    _print_record(letter, reveal=reveal)
-    _print_forecast(letter, settings, mappings, reveal=reveal)
-
-
-def _find(reader: DeadLetterReader, partition: Partition, offset: int) -> DeadLetter | None:
-    if partition[0] == reader.topic:
-        return reader.letter(partition[1], offset)
-    with progress("searching the dead-letter topic") as on_progress:
-        return reader.newest_of((partition, offset), on_progress)
-
-
-def _state(reader: DeadLetterReader, letter: DeadLetter) -> State:
-    """The state of a dead letter; only later records of its partition can change it."""
-    number, offset = letter.record.partition(), letter.record.offset()
-    with progress("finding its state") as on_progress:
-        return reader.survey(on_progress, only=number, since=offset).index.state(number, offset)
-
-
-def _print_why(letter: DeadLetter, state: State, *, reveal: bool) -> None:
-    entry = entry_for(letter.reason)
+    view = View(reveal, full, mappings.event_names)
     typer.secho(letter.handle, bold=True)
-    typer.echo(f"  state    {_STATES[state]}")
-    typer.secho(f"  reason   {letter.reason} (stage {letter.stage})", fg="red")
-    typer.echo(f"  meaning  {entry.meaning}")
-    typer.echo(f"  fault    {entry.fault}")
-    typer.echo(f"  to do    {entry.action}")
-    for fact in letter.facts:
-        typer.echo(f"  fact     {fact.name}: {fact.text if reveal or fact.safe else shape(fact.text)}")
+    _print_state(letter, history)
+    _print_record(letter, view)
+    _print_forecast(letter, settings, mappings, view)
+    _print_why(letter, view)
 
 
-def _print_record(letter: DeadLetter, *, reveal: bool) -> None:
+def _print_state(letter: DeadLetter, history: History) -> None:
+    mark, newest = history.mark, history.newest
+    if mark is not None:
+        who = f" ({mark.who})" if mark.who else ""
+        note = f": {mark.note}" if mark.note else ""
+        _print_field(
+            "state", f"resolved {mark.how or 'by a replay'}{who}, {ago(time.time() - mark.at)}{note}"
+        )
+    elif newest is letter:
+        _print_field("state", "waiting")
+    else:
+        _print_field("state", "failed again: a newer dead letter of the same record is waiting")
+        _print_field("newer", newest.handle)
+
+
+def _print_record(letter: DeadLetter, view: View) -> None:
     origin = letter.origin
     place = f"{origin.topic()}:{origin.partition()}:{origin.offset()}" if origin else "unknown"
-    typer.secho(f"  origin   {place}", bold=True)
+    _print_field("origin", place, bold=True)
+    _print_field("time", f"{moment(letter.happened_at)} ({ago(time.time() - letter.happened_at)})")
     record = letter.record
-    typer.echo(f"  key      {_bytes(record.key(), reveal=reveal)}")
+    _print_field("key", _bytes(record.key(), view))
     headers = read_headers(origin) if origin else []
     for name, value in headers:
-        typer.echo(f"  header   {printable(name)}: {_bytes(value, reveal=reveal)}")
+        _print_field("header", f"{printable(name)}: {_bytes(value, view)}")
     if headers is UNREADABLE:
-        typer.echo("  headers  left out: a header's name is not UTF-8")
-    _print_value(record.value(), reveal=reveal)
-    if not reveal:
-        typer.secho("           (masked; use --reveal to show everything)", dim=True)
-
-
-def _print_value(value: bytes | None, *, reveal: bool) -> None:
-    if value is None:
-        typer.echo("  value    null")
+        _print_field("headers", "left out: a header's name is not UTF-8")
+    if not letter.has_its_value:
+        _print_field("value", "left out: it was too large for the dead-letter topic")
         return
-    typer.echo(f"  value    {len(value):,} bytes")
+    _print_value(record.value(), view)
+    if not view.reveal:
+        print_line("(masked; --reveal shows everything)", 4)
+
+
+def _print_value(value: bytes | None, view: View) -> None:
+    if value is None:
+        _print_field("value", "null")
+        return
+    _print_field("value", f"{len(value):,} bytes")
     try:
         decoded = orjson.loads(value)
     except orjson.JSONDecodeError as fault:
-        typer.echo(f"    (not JSON: line {fault.lineno}, column {fault.colno})")
-        typer.echo(f"    {_bytes(value, reveal=reveal)}")
+        print_line(f"(not JSON: line {fault.lineno}, column {fault.colno})", 4)
+        print_line(_bytes(value, view), 4)
         return
     shown = cut(decoded)
-    _print_json(shown if reveal else masked(shown))
+    _print_json(shown if view.reveal else masked(shown), view)
 
 
-def _print_forecast(letter: DeadLetter, settings: Settings, mappings: Mappings, *, reveal: bool) -> None:
+def _print_forecast(letter: DeadLetter, settings: Settings, mappings: Mappings, view: View) -> None:
     """Print what a replay does with it."""
     selection = Selection(
         Filters(), time.time(), settings.dead_letters.max_replays, stale_after=STALE_AFTER_SECONDS
@@ -119,38 +136,65 @@ def _print_forecast(letter: DeadLetter, settings: Settings, mappings: Mappings, 
     left_alone = selection.before(letter)
     origin = letter.origin
     if origin is None or not letter.has_its_value:
-        typer.secho(f"  replay   is not possible: {left_alone}", fg="red")
+        _print_field("replay", f"is not possible: {left_alone}", fg="red")
         return
     # The mapping is shown even for a dead letter that is left alone, so that a fix can be tried here.
     explanation = mappings.explain(origin, MessageIds(letter.cluster_id))
     left_alone = left_alone or selection.after(letter, explanation.calls)
-    _print_explanation(explanation, None if reveal else mappings.event_names)
+    _print_explanation(explanation, view)
     if left_alone:
-        typer.secho(f"  replay   would leave it alone: {left_alone}", fg="yellow")
+        _print_field("replay", f"would leave it alone: {left_alone}", fg="yellow")
 
 
-def _print_explanation(explanation: Explanation, unmasked_texts: Collection[str] | None) -> None:
-    """Print what the current mapping makes of it, with everything masked but these texts; None masks nothing."""
-    typer.echo(f"  rule     {explanation.rule or 'none'} (current mapping)")
+def _print_explanation(explanation: Explanation, view: View) -> None:
+    """Print what the current mapping makes of it."""
+    now = time.time()
+    _print_field("rule", f"{explanation.rule or 'none'} (current mapping)")
     if rejected := explanation.rejected:
         why = f"{rejected.stage}: {rejected.reason}: {rejected.detail}"
-        typer.secho(f"  replay   would be rejected again: {why}", fg="red")
+        _print_field("replay", f"would be rejected again: {why}", fg="red")
     elif explanation.ignored is not None:
-        typer.secho(f"  replay   would send nothing and resolve it: {explanation.ignored}", fg="cyan")
+        _print_field("replay", f"would send nothing and resolve it: {explanation.ignored}", fg="cyan")
     else:
-        typer.secho(f"  replay   would send {len(explanation.calls)} call(s):", fg="green")
+        _print_field("replay", f"would send {plural(len(explanation.calls), 'call')}:", fg="green")
     for call in explanation.calls:
-        _print_json(call if unmasked_texts is None else masked(call, own_texts=unmasked_texts))
+        _print_json(call if view.reveal else masked(call, own_texts=view.own_texts), view)
+        for remark in remarks(call, now, superseded=now - call_time(call, now) > STALE_AFTER_SECONDS):
+            print_line(remark, 4, fg="yellow")
 
 
-def _print_json(value: Any) -> None:
+def _print_why(letter: DeadLetter, view: View) -> None:
+    entry = entry_for(letter.reason)
+    _print_field("reason", f"{letter.reason} (stage {letter.stage})", fg="red")
+    _print_field("meaning", entry.meaning)
+    _print_field("fault", str(entry.fault))
+    _print_field("to do", entry.action)
+    for fact in letter.facts:
+        text = fact.text if view.reveal or fact.safe else shape(fact.text)
+        _print_field("fact", f"{fact.name}: {text}")
+
+
+def _print_field(name: str, text: str, fg: str | None = None, *, bold: bool = False) -> None:
+    print_line(f"{name:<8} {text}", 2, fg, bold=bold, hang=11)
+
+
+def _print_json(value: Any, view: View) -> None:
+    shown = value if view.full else cut_texts(value, MAX_CHARS)
     # Not `splitlines`: it also splits at control characters, which `printable` is to escape.
-    for line in orjson.dumps(value, option=orjson.OPT_INDENT_2).decode().split("\n"):
-        typer.echo(f"    {printable(line)}")
+    lines = orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode().split("\n")
+    printed = lines if view.full else lines[:MAX_LINES]
+    for line in printed:
+        print_line(printable(line), 4)
+    if len(printed) < len(lines):
+        print_line(f"... ({plural(len(lines) - len(printed), 'more line')}; --full shows all)", 4)
 
 
-def _bytes(value: bytes | None, *, reveal: bool) -> str:
+def _bytes(value: bytes | None, view: View) -> str:
     if value is None:
         return "null"
     text = value.decode("utf-8", "backslashreplace")
-    return printable(text if reveal else shape(text))
+    if not view.reveal:
+        return printable(shape(text))
+    if view.full or len(text) <= MAX_CHARS:
+        return printable(text)
+    return f"{printable(text[:MAX_CHARS])}... ({len(text):,} characters)"

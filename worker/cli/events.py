@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from worker.cli.options import ConfigOption
+from worker.cli.lines import print_line
+from worker.cli.options import UnusedConfigOption
 
 
 def events(
@@ -18,7 +19,7 @@ def events(
             help="Explain the event of this name, or list those with this in their name. Lists all if omitted.",
         ),
     ] = None,
-    config: ConfigOption = None,
+    config: UnusedConfigOption = None,
 ) -> None:
     """List the events that Customer.io documents, or explain one with a rule to paste into a mapping."""
     from worker.customerio import catalog
@@ -36,7 +37,8 @@ def events(
     if meant is None:
         raise typer.BadParameter("no such event in the catalogue; `pipelines-worker events` lists all")
     if meant != name.strip():
-        typer.echo(f"No event '{name}' in the catalogue; showing '{meant}'.\n", err=True)
+        print_line(f"No event '{name}' in the catalogue; showing '{meant}'.", err=True)
+        typer.echo(err=True)
     _explain(catalog.event(meant) or {})
 
 
@@ -56,7 +58,7 @@ def _explain(event: Mapping[str, Any]) -> None:
     if event.get("destructive"):
         typer.echo("Destructive: it cannot be undone.")
     for line in _fields(event.get("properties", {}), 1):
-        typer.echo(line)
+        print_line(line)
     rule = example_rule(dict(event))
     typer.echo(f"\n{rule}" if rule else "\nSent only by Customer.io's own SDKs.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -10,12 +11,18 @@ import typer
 from worker.cli.lines import print_line
 from worker.cli.verdicts import Outcomes, print_outcome, print_record
 from worker.core.printable import printable
+from worker.customerio.advice import Remark, call_time, remarks
 from worker.mapping.trying.missing import type_of
 from worker.mapping.trying.steps import steps_of
 
 if TYPE_CHECKING:
     from worker.cli.verdicts import MappedRecords
     from worker.mapping.trying.steps import Condition, FieldValue, Found, Steps, TriedRule
+
+_OLD_UPDATE_SECONDS = 86_400.0
+"""From this age on an update of a profile is remarked: as `dlq replay --stale-after`."""
+
+_OLD_UPDATE = "over a day old: changes nothing if the profile has seen a later update"
 
 _MAX_CHARS = 300
 """The most characters of a value that are printed. A longer one is cut, and its length printed."""
@@ -29,7 +36,7 @@ def print_all_steps(mapped: MappedRecords) -> int:
             print_record(record)
         else:
             typer.secho(mapped.place(record), bold=True)
-        steps = steps_of(mapped.mappings, record, mapped.ids)
+        steps = steps_of(mapped.mappings, record, mapped.mappings.explain(record, mapped.ids))
         outcomes.add(steps.explanation)
         _print_steps(steps)
     outcomes.print_count("record" if mapped.of_kafka else "event", always=False)
@@ -39,6 +46,8 @@ def print_all_steps(mapped: MappedRecords) -> int:
 def _print_steps(steps: Steps) -> None:
     for tried in steps.rules:
         _print_rule(tried)
+    for let in steps.lets:
+        _print_field(let, 4)
     if steps.mapper is not None:
         print_line(f"mapper {steps.mapper}", 4)
     for name, fields in steps.calls:
@@ -46,11 +55,25 @@ def _print_steps(steps: Steps) -> None:
         for each in fields:
             _print_field(each)
     print_outcome(steps.explanation)
+    _print_remarks(steps)
     refused = steps.refused
     if refused is not None:
         found = refused.found
         value = _shown(found) if found.value is None else _described(found.value)
         print_line(f"refused  {refused.name} at {refused.at}: {value}", 2, fg="red")
+
+
+def _print_remarks(steps: Steps) -> None:
+    """Say what the calls will not do because of their age. That young ones start campaigns is what they are for."""
+    now = time.time()
+    calls = steps.explanation.calls
+    for index, call in enumerate(calls):
+        which = f"call {index}: " if len(calls) > 1 else ""
+        old = now - call_time(call, now) > _OLD_UPDATE_SECONDS
+        for remark in remarks(call, now, superseded=old):
+            if remark is not Remark.MAY_START_CAMPAIGNS:
+                text = _OLD_UPDATE if remark is Remark.MAY_BE_IGNORED else remark
+                print_line(f"remark   {which}{text}", 2, fg="yellow")
 
 
 def _print_rule(tried: TriedRule) -> None:
@@ -76,13 +99,13 @@ def _print_condition(condition: Condition) -> None:
             print_line(f"{side.text} is {_shown(side)}", 8)
 
 
-def _print_field(each: FieldValue) -> None:
+def _print_field(each: FieldValue, indent: int = 6) -> None:
     line = each.at.rsplit(":", 2)[1]
     if each.is_expression:
         text = " ".join(each.found.text.split())
-        print_line(f"{each.name} (line {line}): {text} is {_shown(each.found)}", 6)
+        print_line(f"{each.name} (line {line}): {text} is {_shown(each.found)}", indent)
     else:
-        print_line(f"{each.name} (line {line}): {_json(each.found.value)}", 6)
+        print_line(f"{each.name} (line {line}): {_json(each.found.value)}", indent)
 
 
 def _shown(found: Found) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.options import ConfigOption
+from worker.cli.options import UnusedConfigOption
 
 if TYPE_CHECKING:
     from worker.mapping.expressions.functions import Function
@@ -19,7 +19,7 @@ def functions(
             metavar="NAME", help="Explain the functions with this in their name. Lists all if omitted."
         ),
     ] = None,
-    config: ConfigOption = None,
+    config: UnusedConfigOption = None,
 ) -> None:
     """List the functions of the expression language, or explain one with an example."""
     from worker.cli.lines import print_line

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -15,9 +15,11 @@ from worker.cli.dlq import app as dlq
 from worker.cli.emulator import emulator
 from worker.cli.events import events
 from worker.cli.functions import functions
+from worker.cli.helping import USAGE_ERROR, HelpCommand, HelpGroup, examples, print_usage_error
 from worker.cli.init import init
+from worker.cli.lines import print_line
 from worker.cli.map import map_events
-from worker.cli.options import DEFAULT_CONFIG
+from worker.cli.options import CONFIG_HELP, DEFAULT_CONFIG
 from worker.cli.reasons import reasons
 from worker.cli.run import run_worker
 from worker.cli.schema import schema
@@ -30,25 +32,44 @@ from worker.version import __version__
 PROGRAM = "pipelines-worker"
 
 app = typer.Typer(
+    cls=HelpGroup,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    epilog=examples("demo", "init", "check"),
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run")(run_worker)
-app.command("init")(init)
-app.command("check")(check)
-app.command("map")(map_events)
-app.command("test")(run_fixtures)
-app.command("functions")(functions)
-app.command("events")(events)
-app.command("reasons")(reasons)
-app.command("schema")(schema)
+
+
+def _add(name: str, command: Callable[..., None], *example_lines: str) -> None:
+    app.command(name, cls=HelpCommand, epilog=examples(*example_lines))(command)
+
+
+_add("run", run_worker, "run", "run --until-caught-up")
+_add("init", init, "init", "init my-project")
+_add("check", check, "check --strict", "check --connect")
+_add(
+    "map",
+    map_events,
+    "map events.jsonl --topic orders",
+    "map --from-topic orders --limit 20",
+    "map --explain orders:3:77812",
+)
+_add("test", run_fixtures, "test", "test -k 'completed order'")
 app.add_typer(dlq, name="dlq")
-app.command("trace")(trace)
-app.command("demo")(demo)
-app.command("emulator")(emulator)
+_add(
+    "trace",
+    trace,
+    "trace orders:3:77812",
+    "trace --topic orders --key cust-1 --since 7d",
+    "trace --message-id 01M8GKP4G46H2Y9S0000000000",
+)
+_add("functions", functions, "functions", "functions parse_time")
+_add("events", events, "events", "events 'Order Completed'")
+_add("reasons", reasons, "reasons", "reasons MISSING_ID")
+_add("schema", schema, "schema mapping > mapping.schema.json")
+_add("demo", demo, "demo", "demo --exit")
+_add("emulator", emulator, "emulator --listen 127.0.0.1:8090")
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with the option's value
@@ -60,13 +81,21 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with 
 @app.callback()
 def program(
     config: Annotated[
-        Path, typer.Option("--config", metavar="FILE", envvar="WORKER_CONFIG", help="The settings.")
+        Path,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            envvar="WORKER_CONFIG",
+            show_envvar=False,
+            show_default=False,
+            help=CONFIG_HELP,
+        ),
     ] = DEFAULT_CONFIG,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Moves domain events from Kafka into the Customer.io Pipelines API."""
+    """Move domain events from Kafka into the Customer.io Pipelines API."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -76,20 +105,26 @@ def run(arguments: Sequence[str]) -> int:
         The exit code: 0 done; 1 a check failed, or a bug; 2 configuration or usage error.
     """
     try:
-        app(args=list(arguments), prog_name=PROGRAM)
+        code = app(args=list(arguments), prog_name=PROGRAM, standalone_mode=False)
     except SystemExit as finished:
-        return finished.code if isinstance(finished.code, int) else 0
+        code = finished.code
+    except USAGE_ERROR as error:
+        print_usage_error(error)
+        return 2
+    except typer.Abort:
+        typer.echo("nothing was done", err=True)
+        return 1
     except ConfigError as error:
         for problem in error.problems:
-            typer.echo(problem, err=True)
+            print_line(str(problem), err=True)
         return 2
     except OSError as error:
-        typer.echo(f"{error.filename or PROGRAM}: {error.strerror or type_name(error)}", err=True)
+        print_line(f"{error.filename or PROGRAM}: {error.strerror or type_name(error)}", err=True)
         return 1
     except Exception as error:  # noqa: BLE001 - the last resort
         _report_bug(error)
         return 1
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def _report_bug(error: Exception) -> None:

@@ -24,8 +24,8 @@ def map_events(
         str | None,
         typer.Argument(
             metavar="FILE",
-            help="JSON events: one a line, one document, or an array. `-` is standard input. A name "
-            "TOPIC:PARTITION:OFFSET that is no file is a record. [default: standard input]",
+            help="JSON events: one a line, one document, or an array. `-` is standard input, as is no FILE. "
+            "A name TOPIC:PARTITION:OFFSET that is no file is a record.",
             show_default=False,
         ),
     ] = None,
@@ -106,6 +106,8 @@ def map_events(
 
 def _coordinates_if_no_file(file: str | None) -> tuple[Partition, int] | None:
     """The record that an argument names; None for a file and for standard input."""
+    if file is not None and Path(file).is_dir():
+        raise typer.BadParameter(f"'{file}' is a folder; FILE holds events")
     if file is None or file == STANDARD_INPUT or Path(file).exists():
         return None
     if is_coordinates(file):

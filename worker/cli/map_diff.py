@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from worker.cli.lines import print_line
 from worker.cli.verdicts import Outcomes
 from worker.core.printable import printable
 from worker.mapping.mappings import Mappings
@@ -47,7 +48,7 @@ def print_differences(mapped: MappedRecords, old: Mappings) -> int:
     counts = [f"{changes[kind]:,} {words}" for kind, words in _KINDS.items() if changes[kind]]
     what = "record" if mapped.of_kafka else "event"
     said = f"{changes['changed']:,} of {total:,} {what}{'' if total == 1 else 's'} changed"
-    typer.echo(f"{said}: {', '.join(counts)}" if counts else said, err=True)
+    print_line(f"{said}: {', '.join(counts)}" if counts else said, err=True)
     return outcomes.rejected
 
 
@@ -73,14 +74,14 @@ def _kinds(found: Difference) -> list[str]:
 def _print(found: Difference) -> None:
     if found.was != found.now:
         newly = "newly " if found.newly else ""
-        typer.secho(
-            f"  {newly}{found.now}; was {found.was}", fg="red" if found.newly == "rejected" else "cyan"
+        print_line(
+            f"{newly}{found.now}; was {found.was}", 2, fg="red" if found.newly == "rejected" else "cyan"
         )
     for call in found.gone:
-        typer.secho(f"  - call gone: {printable(title(call))}", fg="red")
+        print_line(f"- call gone: {printable(title(call))}", 2, fg="red")
     for call in found.added:
-        typer.secho(f"  + call added: {printable(title(call))}", fg="green")
+        print_line(f"+ call added: {printable(title(call))}", 2, fg="green")
     for call, lines in found.changed:
-        typer.echo(f"  call different: {printable(title(call))}")
+        print_line(f"call different: {printable(title(call))}", 2)
         for line in lines:
-            typer.secho(f"    {printable(line)}", fg=_COLORS.get(line[:1]))
+            print_line(printable(line), 4, fg=_COLORS.get(line[:1]))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from worker.adapters.kafka.reader import KafkaReader
+from worker.cli.lines import print_line
 from worker.core.message_id import MessageIds
 from worker.pipeline.ports import SourceFailed
 
@@ -29,7 +30,7 @@ def one_record(settings: Settings, at: tuple[Partition, int]) -> tuple[list[Reco
         record, ids = reader.record(*at), MessageIds(reader.cluster_id())
     if record is None:
         (topic, partition), offset = at
-        typer.echo(f"no record at {topic}:{partition}:{offset}", err=True)
+        print_line(f"no record at {topic}:{partition}:{offset}", err=True)
         raise typer.Exit(1)
     return [record], ids
 
@@ -44,5 +45,5 @@ def _reader(settings: Settings) -> Iterator[KafkaReader]:
         finally:
             reader.close()
     except SourceFailed as error:
-        typer.echo(f"kafka: {error}", err=True)
+        print_line(f"kafka: {error}", err=True)
         raise typer.Exit(1) from None

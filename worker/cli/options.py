@@ -21,13 +21,13 @@ MAX_PARTITION, MAX_OFFSET = 2**31 - 1, 2**63 - 1
 
 _COORDINATES = re.compile(r"(.+):([0-9]{1,10}):([0-9]{1,19})")
 
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--config", metavar="FILE", help="The settings. [default: config/worker.yaml, or $WORKER_CONFIG]"
-    ),
-]
+CONFIG_HELP = "The settings. The default is $WORKER_CONFIG, or else config/worker.yaml."
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", metavar="FILE", help=CONFIG_HELP)]
 """Every command takes it, before or after the command's name."""
+
+UnusedConfigOption = Annotated[Path | None, typer.Option("--config", metavar="FILE", hidden=True)]
+"""For commands that read no settings: they take the option, so that scripts can give it to all, but do not show it."""
 
 
 def chosen_config(context: typer.Context, config: Path | None) -> Path:
@@ -36,13 +36,19 @@ def chosen_config(context: typer.Context, config: Path | None) -> Path:
     return chosen
 
 
-def load(path: Path, *, needs_key: bool) -> tuple[Settings, Mappings]:
-    """Settings and mappings. Raises ConfigError with the problems of both."""
+def load(path: Path, *, needs_key: bool, secrets_by_name: bool = False) -> tuple[Settings, Mappings]:
+    """Settings and mappings; see `load_configuration`. Raises ConfigError with the problems of both."""
     import os
 
     from worker.programs.configuration import load_configuration
 
-    return load_configuration(path, os.environ, needs_key=needs_key, further_checks=_refused_properties)
+    return load_configuration(
+        path,
+        os.environ,
+        needs_key=needs_key,
+        secrets_by_name=secrets_by_name,
+        further_checks=_refused_properties,
+    )
 
 
 def is_coordinates(text: str) -> bool:

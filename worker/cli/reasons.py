@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.options import ConfigOption
+from worker.cli.options import UnusedConfigOption
 
 
 def reasons(
@@ -16,7 +16,7 @@ def reasons(
             metavar="CODE", help="Explain the reasons with this in their code. Lists all if omitted."
         ),
     ] = None,
-    config: ConfigOption = None,
+    config: UnusedConfigOption = None,
 ) -> None:
     """List the reasons of dead letters, or explain one with what to do."""
     from worker.cli.lines import print_line

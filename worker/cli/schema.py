@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.options import ConfigOption
+from worker.cli.options import UnusedConfigOption
 
 
 class Kind(StrEnum):
@@ -18,8 +18,10 @@ class Kind(StrEnum):
 
 
 def schema(
-    kind: Annotated[Kind, typer.Argument(help="The kind of file: worker.yaml or a mapping.")],
-    config: ConfigOption = None,
+    kind: Annotated[
+        Kind, typer.Argument(metavar="worker|mapping", help="The kind of file: worker.yaml or a mapping.")
+    ],
+    config: UnusedConfigOption = None,
 ) -> None:
     """Print the JSON Schema of a configuration file, for editors.
 

@@ -26,7 +26,7 @@ def run_fixtures(
         typer.Argument(
             metavar="PATH",
             exists=True,
-            help="Fixture files or folders. [default: tests, beside worker.yaml]",
+            help="Fixture files or folders. The default is the folder tests beside worker.yaml.",
             show_default=False,
         ),
     ] = None,
@@ -46,11 +46,11 @@ def run_fixtures(
 ) -> None:
     """Run the mapping fixtures. Exits with 1 if any differs, or if there are none."""
     config_file = chosen_config(context, config)
-    _, mappings = load(config_file, needs_key=False)
+    _, mappings = load(config_file, needs_key=False, secrets_by_name=True)
     paths = paths or [fixture_folder(config_file)]
     results = run_all(mappings, paths)
     if not results:
-        typer.echo(f"no fixtures in {', '.join(map(str, paths))}", err=True)
+        print_line(f"no fixtures in {', '.join(map(str, paths))}", err=True)
         raise typer.Exit(1)
     if name is not None:
         results = _named(results, name)
@@ -115,7 +115,7 @@ def _named(results: Sequence[FixtureResult], text: str) -> list[FixtureResult]:
     found = [each for each in results if text.casefold() in each.fixture.name.casefold()]
     if not found:
         hint = did_you_mean(text, [each.fixture.name for each in results])
-        typer.echo(f"no fixture has '{text}' in its name" + (f" ({hint})" if hint else ""), err=True)
+        print_line(f"no fixture has '{text}' in its name" + (f" ({hint})" if hint else ""), err=True)
         raise typer.Exit(1)
     return found
 
@@ -166,10 +166,11 @@ _COLORS = {"-": "red", "+": "green", "@": "cyan"}
 def _print(results: Sequence[FixtureResult]) -> None:
     differing = [result for result in results if not result.passed]
     for result in differing:
-        typer.secho(f"{result.fixture.at}: {result.fixture.name}", bold=True)
+        print_line(f"{result.fixture.at}: {result.fixture.name}", bold=True)
         for line in result.diff.splitlines():
-            typer.secho(f"  {line}", fg=_COLORS.get(line[:1]))
-        typer.echo(f"  rule: {result.rule or 'none'}\n")
+            print_line(line, 2, fg=_COLORS.get(line[:1]))
+        print_line(f"rule: {result.rule or 'none'}", 2)
+        typer.echo()
     passed = len(results) - len(differing)
     typer.echo(f"{passed} passed, {len(differing)} differ" if differing else f"{passed} passed", err=True)
 

@@ -50,8 +50,6 @@ def trace(
     Names the event by its position, by the key of its record, or by the messageId of its call. A record is finished
     once the group has committed an offset above it: it was delivered, ignored or dead-lettered. Joins no group and
     changes nothing. Exits with 1 if nothing is found, and says what was searched.
-
-    Example: pipelines-worker trace --topic orders --key cust-1 --since 7d
     """
     if sum(each is not None for each in (place, key, message_id)) != 1:
         raise typer.BadParameter("use one of TOPIC:PARTITION:OFFSET, --topic with --key, and --message-id")
@@ -78,7 +76,7 @@ def trace(
                 topics = [topic] if topic else search.mapped_topics()
                 found = search.by_message_id(str(message_id).upper(), topics, oldest)
     except SourceFailed as error:
-        typer.echo(f"kafka: {error}", err=True)
+        print_line(f"kafka: {error}", err=True)
         raise typer.Exit(1) from None
     for each in found:
         if as_json:

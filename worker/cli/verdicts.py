@@ -70,10 +70,10 @@ class Outcomes:
     def print_count(self, what: str, *, always: bool) -> None:
         """Print the counts to standard error; of a single record only if `always`."""
         total = self._counts.total()
-        if (always or total > 1) and not output_is_gone():
+        if (always or total != 1) and not output_is_gone():
             counts = f"{self._counts['sent']} sent as {self._calls:,} call{'' if self._calls == 1 else 's'}"
             counts += f", {self._counts['ignored']:,} ignored, {self._counts['rejected']:,} rejected"
-            typer.echo(f"{total:,} {what}{'' if total == 1 else 's'}: {counts}", err=True)
+            print_line(f"{total:,} {what}{'' if total == 1 else 's'}: {counts}", err=True)
 
 
 def outcome(explanation: Explanation) -> str:
@@ -114,18 +114,18 @@ def print_traceback(explanation: Explanation) -> None:
 def print_record(record: Record) -> None:
     """Print a record as it was produced."""
     typer.secho(f"{record.topic()}:{record.partition()}:{record.offset()}", bold=True)
-    typer.echo(f"  key      {_text(record.key())}")
+    print_line(f"key      {_text(record.key())}", 2, hang=11)
     headers = read_headers(record)
     for name, value in headers:
-        typer.echo(f"  header   {printable(name)}: {_text(value)}")
+        print_line(f"header   {printable(name)}: {_text(value)}", 2, hang=11)
     if headers is UNREADABLE:
-        typer.echo("  headers  cannot be read: a name is not UTF-8")
-    typer.echo(f"  value    {_text(record.value())}")
+        print_line("headers  cannot be read: a name is not UTF-8", 2)
+    print_line(f"value    {_text(record.value())}", 2, hang=11)
 
 
 def print_explanation(explanation: Explanation) -> None:
     """Print the rule, the calls with their sizes, warnings, and why a record was ignored or rejected."""
-    typer.secho(f"  rule     {explanation.rule or 'none'}", dim=True)
+    print_line(f"rule     {explanation.rule or 'none'}", 2)
     print_outcome(explanation)
 
 
@@ -134,11 +134,11 @@ def print_outcome(explanation: Explanation) -> None:
     for call, size in zip(explanation.calls, explanation.sizes, strict=True):
         typer.secho(f"  call     {call['type']}, {size} bytes", fg="green")
         for line in orjson.dumps(call, option=orjson.OPT_INDENT_2).decode().splitlines():
-            typer.echo(f"    {line}")
+            print_line(line, 4)
     for warning in explanation.warnings:
         print_line(f"warning  {warning}", 2, fg="yellow")
     if explanation.ignored is not None:
-        typer.secho(f"  ignored  {explanation.ignored}", fg="cyan")
+        print_line(f"ignored  {explanation.ignored}", 2, fg="cyan")
     if rejected := explanation.rejected:
         print_line(f"rejected {rejected.stage}: {rejected.reason}: {rejected.detail}", 2, fg="red")
     print_traceback(explanation)

@@ -17,17 +17,11 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from worker.core.near_matches import closest
-from worker.customerio.reference import ID_FIELDS
+from worker.customerio.notices import MEANINGS
+from worker.customerio.profile_limits import excesses
 
 _FILE = Path(__file__).with_name("semantic_events.yaml")
 _CUTOFF = 0.85
-
-# Limits of Customer.io's Track API, which is behind Pipelines; Pipelines publishes none of its own.
-_MAX_NAME_BYTES = 100
-_MAX_ID_BYTES = 150
-_MAX_ATTRIBUTE_NAME_BYTES = 150
-_MAX_ATTRIBUTE_BYTES = 1000
-_MAX_ATTRIBUTES = 300
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
@@ -146,7 +140,7 @@ def _check_items(wanted: Mapping[str, Any], items: list[Any], path: str) -> Iter
 
 def warnings(call: Mapping[str, Any]) -> list[str]:
     """Warnings about a valid call, which the API accepts. They quote no value."""
-    found = list(_check_limits(call))
+    found = [MEANINGS[kind] for kind in excesses(call)]
     if call["type"] == "track":
         name = call["event"]
         if meant := suggest(name):
@@ -162,23 +156,3 @@ def warnings(call: Mapping[str, Any]) -> list[str]:
     if call["type"] != "identify" and "ip" in call.get("context", {}):
         found.append("context.ip is only used on identify, and keeps calls out of one another's requests")
     return found
-
-
-def _check_limits(call: Mapping[str, Any]) -> Iterator[str]:
-    """The limits of the Track API."""
-    if _size(call.get("event")) > _MAX_NAME_BYTES:
-        yield f"event is longer than {_MAX_NAME_BYTES} bytes"
-    for field in ID_FIELDS:
-        if _size(call.get(field)) > _MAX_ID_BYTES:
-            yield f"{field} is longer than {_MAX_ID_BYTES} bytes"
-    traits = call.get("traits", {})
-    if len(traits) > _MAX_ATTRIBUTES:
-        yield f"there are more than {_MAX_ATTRIBUTES} traits"
-    if any(_size(key) > _MAX_ATTRIBUTE_NAME_BYTES for key in traits):
-        yield f"a trait's name is longer than {_MAX_ATTRIBUTE_NAME_BYTES} bytes"
-    if any(_size(value) > _MAX_ATTRIBUTE_BYTES for value in traits.values()):
-        yield f"a trait is longer than {_MAX_ATTRIBUTE_BYTES} bytes"
-
-
-def _size(value: object) -> int:
-    return len(value.encode("utf-8", "replace")) if isinstance(value, str) else 0

@@ -21,6 +21,23 @@ SEMANTIC_EVENTS = {
 }
 """Calls that are sent as a `track` with a reserved event name, and that name (reference, Semantic events)."""
 
+RESERVED_PROPERTIES = ("recipient", "from_address", "reply_to")
+"""Properties of an event that override the recipient, sender or reply address of the campaigns that it triggers (Track
+API reference, `POST /api/v1/customers/{identifier}/events`, Reserved Properties)."""
+
+DOCUMENTED_OVERRIDES = {"Product Shared": frozenset({"recipient"}), "Cart Shared": frozenset({"recipient"})}
+"""Events whose documented properties have the name of a reserved one (reference, Ecommerce)."""
+
+RESERVED_TRAITS = ("id", "cio_id")
+"""Traits of a person that are identifiers at Customer.io (docs.customer.io, How to identify people)."""
+
+APPLICATION_UNINSTALLED = "Application Uninstalled"
+"""With `context.device.token` this event deletes the device (segmentio/action-destinations, `customerio/deleteDevice`,
+`defaultSubscription`)."""
+
+ALLOW_UNINSTALLED = "application_uninstalled"
+"""The word in `allow` for an `Application Uninstalled` whose name is computed."""
+
 DEVICE_TYPES = ("ios", "android")
 """The platforms of a device (reference, Device Created or Updated)."""
 

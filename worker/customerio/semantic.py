@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from worker.core.reasons import Rejected, Stage
 from worker.customerio.event_names import comparable
+from worker.customerio.meaning import check_overrides, check_uninstall
 from worker.customerio.reference import (
     CONTENT_ACTIONS,
     DELIVERY_METRICS,
@@ -64,20 +65,32 @@ def check_semantic(call: Mapping[str, Any], allow: Collection[str] = frozenset()
 
     Args:
         call: the call in the API's format.
-        allow: the `DESTRUCTIVE_CALLS` that are allowed.
+        allow: what is allowed, see `meaning`.
 
     Raises:
         Rejected: with stage `validate`: `NOT_ALLOWED`, `RESERVED_NAME` (looks like a reserved name but is
-            none), `MISSING_ID`, `MISSING_FIELD`, `INVALID_TYPE`, `INVALID_VALUE`.
+            none), `RESERVED_PROPERTY`, `MISSING_ID`, `MISSING_FIELD`, `INVALID_TYPE`, `INVALID_VALUE`.
     """
     name = call_name(call)
     if name == "track":
         check_event_name(call["event"])
+        check_track(call, allow)
     elif name in DESTRUCTIVE_CALLS and name not in allow:
         _refuse("NOT_ALLOWED", f"{name} comes only from a rule that names it or lists it in `allow`.")
     if name in _CHECKS:
         _CHECKS[name](name, call)
     return name
+
+
+def check_track(call: Mapping[str, Any], allow: Collection[str] = frozenset()) -> None:
+    """Check an ordinary `track` of a mapper, whose name and properties came by code or data.
+
+    Raises:
+        Rejected: with stage `validate`: `NOT_ALLOWED` or `RESERVED_PROPERTY`.
+    """
+    check_overrides(call, allow)
+    if "context" in call:
+        check_uninstall(call, allow)
 
 
 def is_object_type(value: object) -> bool:

@@ -22,6 +22,7 @@ from worker.dead_letters.headers import (
     clamped_seconds,
     own_headers,
 )
+from worker.dead_letters.origins import Place
 
 if TYPE_CHECKING:
     from worker.core.records import Partition, Record
@@ -57,6 +58,12 @@ class DeadLetter:
     def handle(self) -> str:
         """Its coordinates in the dead-letter topic, in the form that `dlq show` accepts."""
         return f"{self.record.topic()}:{self.record.partition()}:{self.record.offset()}"
+
+    @property
+    def place(self) -> Place:
+        """Its position in the dead-letter topic, and the time of writing."""
+        written = max(record_millis(self.record) or 0, 0) // 1000
+        return Place(self.record.partition(), self.record.offset(), min(written, 2**32 - 1))
 
     @property
     def is_ours(self) -> bool:

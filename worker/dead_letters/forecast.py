@@ -15,11 +15,13 @@ from worker.dead_letters.consequences import Consequences
 from worker.dead_letters.dead_letter import read_dead_letter
 from worker.dead_letters.index import Index, State
 from worker.dead_letters.selection import LeftAlone
+from worker.dead_letters.values import Values
 
 if TYPE_CHECKING:
     from worker.core.reasons import Rejected
     from worker.core.records import Converter, QueuedCall, Record, RejectedRecord
     from worker.customerio.advice import Remark
+    from worker.customerio.notices import OnNotice
     from worker.dead_letters.dead_letter import DeadLetter, OriginRecord
     from worker.dead_letters.selection import Selection
     from worker.mapping.mappings import Mappings
@@ -41,10 +43,10 @@ class Tally:
         ignored: of these, how many the current mapping ignores; they are resolved without a call.
         rejected: of these, how many the current mapping rejects again, by reason.
         left_alone: not replayed, by the reason why.
-        resolved, superseded: already settled.
         remarks: for each remark about calls that are sent, how many of them and of how many people (or groups). Those
             about later records are complete only after a dry run, which looks at the source topics.
         unread: the source topics that a dry run could not read, or only the newest records of, with the reason.
+        values: what the waiting dead letters have, for warnings about filters.
     """
 
     selected: int = 0
@@ -53,10 +55,9 @@ class Tally:
     ignored: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     left_alone: Counter[LeftAlone] = field(default_factory=Counter)
-    resolved: int = 0
-    superseded: int = 0
     remarks: dict[Remark, tuple[int, int]] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
+    values: Values = field(default_factory=Values)
 
 
 class ReplayedDeadLetter:
@@ -137,39 +138,51 @@ class Forecast:
         mappings: the current mappings.
         cluster_id: the cluster of the dead-letter topic.
         on_slow: called with a mapper's name and seconds if it took over a second.
+        on_notice: called for what is sent although it may not have the effect that was meant.
 
     Attributes:
         tally: the decisions so far.
         consequences: what the calls of the selected dead letters do at Customer.io.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its collaborators
         self,
         index: Index,
         selection: Selection,
         mappings: Mappings,
         cluster_id: str,
+        *,
         on_slow: OnSlow | None = None,
+        on_notice: OnNotice | None = None,
     ) -> None:
         self._index = index
         self._selection = selection
         self._mappings = mappings
         self._cluster_id = cluster_id
         self._on_slow = on_slow
+        self._on_notice = on_notice
         self._converters: dict[tuple[str, str], Converter | None] = {}
         self._ids: dict[str, MessageIds] = {}
         self.tally = Tally()
         self.consequences = Consequences(selection.now, selection.stale_after)
 
-    def is_superseded(self, record: Record) -> bool:
-        """Whether the same source record has a newer dead letter, which replaces this one."""
-        return self._index.state(record.partition(), record.offset()) is State.SUPERSEDED
+    @property
+    def is_full(self) -> bool:
+        """Whether the limit is reached: whatever else waits is left alone."""
+        limit = self._selection.limit
+        return limit is not None and self.tally.selected >= limit
+
+    def is_replaced(self, record: Record) -> bool:
+        """Whether the same source record has a newer dead letter, and no mark names this one yet."""
+        place = record.partition(), record.offset()
+        return self._index.state(*place) is State.REPLACED and not self._index.is_marked(*place)
 
     def select(self, record: Record) -> ReplayedDeadLetter | None:
         """The dead letter to replay; None for marks, and for dead letters that are left alone."""
         letter = read_dead_letter(record, self._cluster_id)
         if letter is None or not self._is_waiting(record):
             return None
+        self.tally.values.count(letter)
         selected = self._map(letter)
         if isinstance(selected, LeftAlone):
             self.tally.left_alone[selected] += 1
@@ -178,10 +191,7 @@ class Forecast:
         return selected
 
     def _is_waiting(self, record: Record) -> bool:
-        state = self._index.state(record.partition(), record.offset())
-        self.tally.resolved += state is State.RESOLVED
-        self.tally.superseded += state is State.SUPERSEDED
-        return state is State.WAITING
+        return self._index.state(record.partition(), record.offset()) is State.WAITING
 
     def _map(self, letter: DeadLetter) -> ReplayedDeadLetter | LeftAlone:
         # Checks of the headers come first: most dead letters are filtered out without running the mapping.
@@ -195,11 +205,13 @@ class Forecast:
         calls: list[QueuedCall] = []
         rejected: list[RejectedRecord] = []
         convert([origin], calls, rejected)
-        if rejected:
+        if rejected and not self.is_full:
             return ReplayedDeadLetter(letter, origin, rejection=rejected[0][1])
         decoded = [orjson.loads(body[:-1]) for _, body, *_ in calls]  # a queued call's body ends with a comma
         if left_alone := self._selection.after(letter, decoded):
             return left_alone
+        if self.is_full:
+            return LeftAlone.OVER_LIMIT
         self.consequences.add(origin, decoded)
         return ReplayedDeadLetter(letter, origin, calls)
 
@@ -210,7 +222,9 @@ class Forecast:
                 self._converters.clear()
                 self._ids.clear()
             ids = self._ids_of(cluster_id)
-            self._converters[source] = self._mappings.converter(topic, ids, self._on_slow)
+            self._converters[source] = self._mappings.converter(
+                topic, ids, self._on_slow, on_notice=self._on_notice
+            )
         return self._converters[source]
 
     def _ids_of(self, cluster_id: str) -> MessageIds:

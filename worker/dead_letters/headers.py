@@ -1,6 +1,6 @@
 """The headers of a dead letter: where its record came from, and why it could not be delivered.
 
-This is the only module that writes or reads them. Names that Kafka Connect's dead-letter queues have too
+Only this module and `marks` write or read them. Names that Kafka Connect's dead-letter queues have too
 (`__connect.errors.*`) are used where they exist, so that tools for Connect can read them; the rest are the worker's own
 (`dlq.*`). They contain no data of the record and no ids of people.
 
@@ -22,7 +22,7 @@ from worker.core.timestamps import from_millis
 from worker.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from worker.core.records import Record
     from worker.dead_letters.failed_record import FailedRecord
@@ -36,9 +36,6 @@ EXCEPTION_CLASS = f"{CONNECT_PREFIX}exception.class.name"
 EXCEPTION_MESSAGE = f"{CONNECT_PREFIX}exception.message"
 
 OWN_PREFIX = "dlq."
-RESOLVED = "dlq.resolved"
-"""A record with this header is a mark, written by `marks` and read by `read_mark`."""
-
 LEFT_OUT = "dlq.left_out"
 """Names the parts of the source record that the dead letter was written without."""
 
@@ -62,9 +59,6 @@ _CONNECT_STAGES = {
     Stage.DELIVER: "TASK_PUT",
 }
 """Kafka Connect's name for each of the worker's stages (`org.apache.kafka.connect.runtime.errors.Stage`)."""
-
-RANGES_PER_MARK = 200
-"""Ranges in one mark. A range usually takes 20 bytes, so a mark takes about 4 kB: small enough for any topic."""
 
 MAX_TEXT_CHARS = 1000
 """The length at which a header's text is cut for display; no text that the worker writes is longer."""
@@ -244,7 +238,7 @@ class HeaderReader:
 
     def number(self, name: str) -> int | None:
         """An integer from 0 to `MAX_NUMBER`; None for anything else."""
-        return _number(self.raw(name))
+        return bounded_number(self.raw(name))
 
     def millis(self, name: str) -> int | None:
         """Epoch milliseconds; -1 if the record had no timestamp; None if the header is not a timestamp."""
@@ -295,40 +289,8 @@ def clamped_seconds(seconds: float) -> float:
     return min(max(seconds, 0.0), MAX_SECONDS)
 
 
-# Marks
-
-
-def marks(partition: int, ranges: Sequence[Range]) -> list[bytes]:
-    """Values of the header `dlq.resolved` for these dead letters of a partition, which are then resolved.
-
-    The format is `3:0-17,19,40-44`: a partition of the dead-letter topic, then offsets in it.
-    """
-    written = [str(first) if first == last else f"{first}-{last}" for first, last in ranges]
-    parts = [written[at : at + RANGES_PER_MARK] for at in range(0, len(written), RANGES_PER_MARK)]
-    return [f"{partition}:{','.join(part)}".encode() for part in parts]
-
-
-def read_mark(record: Record) -> tuple[int, list[Range]] | None:
-    """The partition and the offsets that a mark resolves; None if the record is not a valid mark."""
-    headers = HeaderReader(read_headers(record))
-    if RESOLVED not in headers or TOPIC in headers:
-        return None
-    written, _, ranges = headers.raw(RESOLVED).partition(b":")
-    partition = _number(written)
-    # At most `RANGES_PER_MARK` splits: the rest of an oversized mark is no valid range, and makes all of it invalid.
-    parsed = [_range(each) for each in ranges.split(b",", RANGES_PER_MARK)]
-    valid = [each for each in parsed if each is not None]
-    return None if partition is None or len(valid) < len(parsed) else (partition, valid)
-
-
-def _range(written: bytes) -> Range | None:
-    first_text, dash, last_text = written.partition(b"-")
-    first = _number(first_text)
-    last = _number(last_text) if dash else first
-    return None if first is None or last is None or last < first else (first, last)
-
-
-def _number(written: bytes) -> int | None:
+def bounded_number(written: bytes) -> int | None:
+    """An integer from 0 to `MAX_NUMBER`, in digits; None for anything else."""
     if len(written) > len(str(MAX_NUMBER)) or not written.isdigit():
         return None
     number = int(written)

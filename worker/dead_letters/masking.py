@@ -51,6 +51,17 @@ def cut(value: Any, levels: int = MAX_LEVELS) -> Any:
     return value
 
 
+def cut_texts(value: Any, chars: int) -> Any:
+    """Decoded JSON, nested no deeper than `MAX_LEVELS`, with texts cut to this length and their length added."""
+    if isinstance(value, dict):
+        return {cut_texts(key, chars): cut_texts(each, chars) for key, each in value.items()}
+    if isinstance(value, list):
+        return [cut_texts(each, chars) for each in value]
+    if isinstance(value, str) and len(value) > chars:
+        return f"{value[:chars]}... ({len(value):,} characters)"
+    return value
+
+
 def masked(value: Any, field: str = "", own_texts: Collection[str] = ()) -> Any:
     """Decoded JSON, nested no deeper than `MAX_LEVELS`, with everything masked that could identify a person.
 

@@ -20,18 +20,29 @@ class OffsetSet:
 
     def add(self, first: int, last: int | None = None) -> None:
         """Add one offset, or all from `first` to `last`."""
+        self._set(first, first if last is None else last, 0xFF)
+
+    def remove(self, first: int, last: int | None = None) -> None:
+        """Remove one offset, or all from `first` to `last`."""
+        self._set(first, first if last is None else last, 0)
+
+    def _set(self, first: int, last: int, byte: int) -> None:
         begin = max(first, self._first) - self._first
-        end = min(first if last is None else last, self._end - 1) - self._first + 1
+        end = min(last, self._end - 1) - self._first + 1
         # Single bits up to the first and down from the last byte boundary, then whole bytes in one assignment: a mark
         # may cover a million offsets.
         while begin < end and begin % 8:
-            self._bits[begin >> 3] |= 1 << (begin & 7)
+            self._set_bit(begin, byte)
             begin += 1
         while begin < end and end % 8:
             end -= 1
-            self._bits[end >> 3] |= 1 << (end & 7)
+            self._set_bit(end, byte)
         if begin < end:
-            self._bits[begin >> 3 : end >> 3] = b"\xff" * ((end - begin) >> 3)
+            self._bits[begin >> 3 : end >> 3] = bytes([byte]) * ((end - begin) >> 3)
+
+    def _set_bit(self, at: int, byte: int) -> None:
+        mask = 1 << (at & 7)
+        self._bits[at >> 3] = self._bits[at >> 3] & ~mask | byte & mask
 
     def __contains__(self, offset: int) -> bool:
         at = offset - self._first
@@ -39,13 +50,22 @@ class OffsetSet:
 
     def __sub__(self, other: OffsetSet) -> OffsetSet:
         """The offsets that are not in `other`, which must have the same bounds."""
-        left = OffsetSet(self._first, self._end)
-        bits = int.from_bytes(self._bits, "little") & ~int.from_bytes(other._bits, "little")
-        left._bits[:] = bits.to_bytes(len(self._bits), "little")
-        return left
+        return self._combined(self._integer() & ~other._integer())
+
+    def __and__(self, other: OffsetSet) -> OffsetSet:
+        """The offsets that are also in `other`, which must have the same bounds."""
+        return self._combined(self._integer() & other._integer())
+
+    def _integer(self) -> int:
+        return int.from_bytes(self._bits, "little")
+
+    def _combined(self, bits: int) -> OffsetSet:
+        found = OffsetSet(self._first, self._end)
+        found._bits[:] = bits.to_bytes(len(self._bits), "little")
+        return found
 
     def __len__(self) -> int:
-        return int.from_bytes(self._bits, "little").bit_count()
+        return self._integer().bit_count()
 
     def __iter__(self) -> Iterator[int]:
         return (offset for offset in range(self._first, self._end) if offset in self)

@@ -86,13 +86,25 @@ _ENTRIES: dict[str, tuple[Fault, str]] = {
         Fault.MAPPING,
         "Use the intended call, such as `call: delete_user`, or rename the event.",
     ),
+    "RESERVED_PROPERTY": (
+        Fault.MAPPING,
+        "Leave it out, or write `allow_overrides` in the rule if campaigns are meant to use it; then replay.",
+    ),
     "NOT_ALLOWED": (
         Fault.MAPPING,
-        "If the mapper is meant to make this call, add it to the rule's `allow`; then replay.",
+        "If the rule is meant to make this call, add it to the rule's `allow`; then replay.",
     ),
     "MISSING_FIELD": (Fault.DATA, _GUARD),
     "INVALID_TYPE": (Fault.MAPPING, _FIX_MAPPING),
     "INVALID_VALUE": (Fault.MAPPING, _FIX_MAPPING),
+    "INVALID_UNSUBSCRIBED": (
+        Fault.DATA,
+        "Turn the value into true or false in the rule, such as `unsubscribed: opt_out == 'yes'`; then replay.",
+    ),
+    "LIMIT_EXCEEDED": (
+        Fault.DATA,
+        "Send less, or set `limits.profile: warn`; then replay.",
+    ),
     "INVALID_TIMESTAMP": (Fault.DATA, _GUARD),
     "UNREADABLE_HEADERS": (
         Fault.DATA,

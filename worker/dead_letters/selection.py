@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from worker.customerio.advice import call_time
 from worker.customerio.reference import DESTRUCTIVE_CALLS
@@ -27,13 +27,29 @@ class LeftAlone(StrEnum):
     """Why a dead letter is not replayed. It stays in the topic, and another replay may select it."""
 
     NOT_SELECTED = "not selected by the filters"
+    OVER_LIMIT = "over the limit (--limit)"
     NO_ORIGIN = "its headers do not name its source record"
-    REPLAYED_TOO_OFTEN = "was replayed max_replays times (--include-replayed)"
+    REPLAYED_TOO_OFTEN = "too many replays (--include-replayed)"
     VALUE_LEFT_OUT = "its value was too large for the dead-letter topic"
     NOT_MAPPED = "no mapping names its topic"
     TOO_OLD = "older than --max-age"
-    STALE = "an old identify or group is probably ignored, an old destructive call undoes a newer state (--allow-stale)"
+    STALE = (
+        "stale: an old identify or group is probably ignored, an old destructive call undoes a newer state "
+        "(--allow-stale)"
+    )
     DESTRUCTIVE = "destructive (--skip-destructive)"
+
+
+class Window(NamedTuple):
+    """A span of time, epoch seconds; `until` is exclusive, None means no limit."""
+
+    since: float | None = None
+    until: float | None = None
+
+    def __contains__(self, seconds: object) -> bool:
+        """Whether a time lies in it."""
+        assert isinstance(seconds, float)
+        return (self.since is None or seconds >= self.since) and (self.until is None or seconds < self.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +58,17 @@ class Filters:
 
     Attributes:
         reasons, stages, topics: match any of these; topics are source topics.
-        since, until: limits of the time of failure, epoch seconds; `until` is exclusive.
+        windows: the time of failure is in any of these.
     """
 
     reasons: frozenset[str] = frozenset()
     stages: frozenset[str] = frozenset()
     topics: frozenset[str] = frozenset()
-    since: float | None = None
-    until: float | None = None
+    windows: tuple[Window, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether any filter is set."""
+        return bool(self.reasons or self.stages or self.topics or self.windows)
 
     def match(self, letter: DeadLetter) -> bool:
         """Whether every filter matches this dead letter."""
@@ -57,8 +76,7 @@ class Filters:
             (not self.reasons or letter.reason in self.reasons)
             and (not self.stages or letter.stage in self.stages)
             and (not self.topics or letter.topic in self.topics)
-            and (self.since is None or letter.failed_at >= self.since)
-            and (self.until is None or letter.failed_at < self.until)
+            and (not self.windows or any(letter.failed_at in window for window in self.windows))
         )
 
 
@@ -74,6 +92,7 @@ class Selection:
         stale_after: the largest age of a call that sets or deletes data, seconds; None means no limit.
         allow_stale: whether to send calls beyond that age all the same.
         skip_destructive: whether to leave calls alone that delete, suppress or merge.
+        limit: the largest number of dead letters to replay, the first ones in the topic; None means no limit.
     """
 
     filters: Filters
@@ -83,6 +102,7 @@ class Selection:
     stale_after: float | None = None
     allow_stale: bool = False
     skip_destructive: bool = False
+    limit: int | None = None
 
     def before(self, letter: DeadLetter) -> LeftAlone | None:
         """Why to leave a waiting dead letter alone, judged by its headers; None if it is to be mapped."""

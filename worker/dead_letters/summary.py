@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from worker.dead_letters.dead_letter import DeadLetter
+    from worker.dead_letters.resolutions import Resolution
 
 MAX_GROUPS = 10_000
 """Bounds the number of groups, because Python mappers define their own reason codes; the rest is counted as `OTHER`. A
@@ -22,12 +23,16 @@ class Cause(NamedTuple):
     Attributes:
         reason, stage, topic: see `DeadLetter`.
         rule: the mapping rule, as `file:line`; empty if no rule was reached.
+        who, how, note: how they were resolved; empty if they wait.
     """
 
     reason: str
     stage: str
     topic: str
     rule: str
+    who: str = ""
+    how: str = ""
+    note: str = ""
 
 
 @dataclass(slots=True)
@@ -39,6 +44,7 @@ class Group:
         first, last: the times of the first and the last failure, epoch seconds.
         example: the handle of the newest one, for `dlq show`.
         replayed: how many of them were replayed and failed again.
+        resolution: how they were resolved, with the time of the last mark; None if they wait.
     """
 
     count: int
@@ -46,6 +52,7 @@ class Group:
     last: float
     example: str
     replayed: int = 0
+    resolution: Resolution | None = None
 
 
 class Summary:
@@ -63,9 +70,10 @@ class Summary:
         self._groups: dict[Cause, Group] = {}
         self.ages: dict[str, int] = dict.fromkeys([*AGES, "older"], 0)
 
-    def count(self, letter: DeadLetter) -> None:
-        """Count a waiting dead letter."""
-        cause = Cause(letter.reason, letter.stage, letter.topic, letter.rule)
+    def count(self, letter: DeadLetter, by: Resolution | None = None) -> None:
+        """Count a dead letter, with how it was resolved if it does not wait."""
+        resolved = () if by is None else (by.who, by.how, by.note)
+        cause = Cause(letter.reason, letter.stage, letter.topic, letter.rule, *resolved)
         if cause not in self._groups and len(self._groups) >= MAX_GROUPS:
             cause = Cause("OTHER", "", "", "")
         at = letter.failed_at
@@ -76,6 +84,8 @@ class Summary:
         group.count += 1
         group.replayed += letter.replays > 0
         group.first = min(group.first, at)
+        if by is not None and (group.resolution is None or by.at > group.resolution.at):
+            group.resolution = by
         if at >= group.last:
             group.last, group.example = at, letter.handle
 

@@ -9,12 +9,13 @@ from worker.documents.document import MAX_FILE_BYTES
 from worker.documents.problems import ConfigError, Problem
 
 
-def read_file(path: str | Path, *, missing: str | None = None) -> bytes:
+def read_file(path: str | Path, *, missing: str | None = None, limit: int = MAX_FILE_BYTES) -> bytes:
     """The bytes of a configuration file; of one that is too large, enough for `document.parse` to refuse it.
 
     Args:
         path: the file, as the user named it.
         missing: the hint for a file that does not exist.
+        limit: the most bytes that it may have; one more is read, so that the reader can tell.
 
     Raises:
         ConfigError: it does not exist, is no regular file, or cannot be read.
@@ -23,7 +24,7 @@ def read_file(path: str | Path, *, missing: str | None = None) -> bytes:
         if not stat.S_ISREG(Path(path).stat().st_mode):
             raise ConfigError([_not_a_file(path)])
         with Path(path).open("rb") as file:
-            return file.read(MAX_FILE_BYTES + 1)
+            return file.read(limit + 1)
     except FileNotFoundError:
         raise ConfigError([Problem("no such file", str(path), hint=missing)]) from None
     except OSError as error:

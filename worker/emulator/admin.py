@@ -46,6 +46,7 @@ class Admin:
             "calls": self._calls(),
             "dropped_or_refused": dict(self._received.reasons.most_common()),
             "notices": dict(self._api.notices.most_common()),
+            "effects": self._received.effects.view(),
             "rate": {
                 "limit": self._rate.requests,
                 "per": self._rate.per,

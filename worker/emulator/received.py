@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 
 from worker.emulator import rules
+from worker.emulator.effects import Effect, Effects
 from worker.emulator.request_body import Item
 
 MAX_PEOPLE = 10_000
@@ -44,6 +45,7 @@ class Entry:
         outcome, person, type, event, message_id: the fields that `/admin/calls` can filter by.
         raw: its exact bytes.
         errors, notices: the findings about it.
+        effects: what it did, or did not do, although it was accepted; see `effects`.
         deliveries: how often it arrived; more than 1 if later calls had the same messageId.
         identical: whether all deliveries had the same bytes.
         touched: the sequence of the newest change, for clients that poll for changes.
@@ -61,6 +63,7 @@ class Entry:
     destructive: bool
     errors: list[str]
     notices: list[str]
+    effects: list[Effect] = field(default_factory=list)
     deliveries: int = 1
     identical: bool = True
     touched: int = 0
@@ -80,6 +83,7 @@ class Entry:
             "bytes": len(self.raw),
             "errors": self.errors,
             "notices": self.notices,
+            "effects": list(self.effects),
             "deliveries": self.deliveries,
             "identical": self.identical,
             "touched": self.touched,
@@ -146,6 +150,7 @@ class Received:
         self.types: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.last_sequence = 0
+        self.effects = Effects()
 
     def accept(self, item: Item, *, at: float, request: int) -> None:
         """Store a good call, or count it as a duplicate if its messageId was accepted before."""
@@ -155,6 +160,7 @@ class Received:
             self._count_duplicate(message_id, item)
             return
         entry = self._append(item, Outcome.TAKEN, at, request)
+        entry.effects = self.effects.of(item.call, entry.person, at)
         if entry.message_id is not None:
             self._remember_id(entry.message_id, entry)
         self.counts["taken"] += 1

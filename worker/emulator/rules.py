@@ -316,13 +316,26 @@ def _track_notices(call: dict[str, Any]) -> Iterator[str]:
     if event not in _RESERVED and _looks_reserved(event):
         yield "the event's name looks like a semantic event's but differs from it: the API stores an ordinary event"
     properties = call.get("properties")
+    if event not in _RESERVED and isinstance(properties, dict):
+        yield from _overrides(event, properties)
     if event.startswith("Device ") and event in _RESERVED and isinstance(properties, dict):
         context = call.get("context")
         if not isinstance(context, dict) or not isinstance(context.get("device"), dict):
             yield "the destination reads the device from context.device, which is missing"
 
 
-_TRAITS: dict[str, type] = {"unsubscribed": bool, "cio_subscription_preferences": dict}
+_OVERRIDES = ("recipient", "from_address", "reply_to")
+
+
+def _overrides(event: str, properties: dict[str, Any]) -> Iterator[str]:
+    """Properties that redirect the mail of campaigns (Track API reference, Reserved Properties)."""
+    documented = event in ("Product Shared", "Cart Shared")
+    for name in _OVERRIDES:
+        if properties.get(name) is not None and not (documented and name == "recipient"):
+            yield f"properties.{name} overrides the settings of the campaigns that the event triggers"
+
+
+_TRAITS: dict[str, type] = {"cio_subscription_preferences": dict}
 
 
 def _trait_notices(kind: str, traits: dict[str, Any]) -> Iterator[str]:
@@ -330,10 +343,19 @@ def _trait_notices(kind: str, traits: dict[str, Any]) -> Iterator[str]:
     for name, wanted in _TRAITS.items():
         if traits.get(name) is not None and not isinstance(traits[name], wanted):
             yield f"traits.{name} should be {_WORD[wanted]}"
+    if kind == "identify" and not _is_plain(traits.get("unsubscribed")):
+        yield "traits.unsubscribed should be a boolean: anything but true, 1 and their text means subscribed"
+    if kind == "identify" and not {"id", "cio_id"}.isdisjoint(traits):
+        yield "traits.id and traits.cio_id are identifiers of the person"
     if kind == "identify" and "objectId" in traits:
         yield "an identify with traits.objectId creates a relationship"
     if "createdAt" in traits and "created_at" in traits and traits["createdAt"] != traits["created_at"]:
         yield "traits.createdAt and traits.created_at differ"
+
+
+def _is_plain(value: object) -> bool:
+    """Whether an opt-out is true or false in one of the usual forms, or absent."""
+    return value is None or value in ("true", "false") or (isinstance(value, int) and value in (0, 1))
 
 
 def _stems(name: str) -> frozenset[str]:

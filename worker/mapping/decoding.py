@@ -17,6 +17,7 @@ from worker.formats.formats import FORMATS
 from worker.formats.keys import KEY_FORMATS
 from worker.mapping.expressions.expression import Expression
 from worker.mapping.expressions.interpreter import ENVELOPE
+from worker.mapping.expressions.names import Names
 from worker.mapping.files.rules import MappingFile
 from worker.mapping.kafka_fields import as_text, kafka_fields
 
@@ -60,7 +61,7 @@ class Decoding:
         self.defaults: dict[str, Expression] = {}
         if envelope is not None:
             for name, text in envelope.defaults.items():
-                self.defaults[name] = Expression.parse(text, envelope.root)
+                self.defaults[name] = Expression.parse(text, Names(root=envelope.root))
         self._value = FORMATS[value_format].decode
         self._key = KEY_FORMATS[key_format] if key_format is not None else as_text
 

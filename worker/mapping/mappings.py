@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import glob
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,18 +23,21 @@ from worker.core.reasons import Rejected
 from worker.core.records import BODY, RULE, Converter, QueuedCall, Record, RejectedRecord
 from worker.customerio import catalog
 from worker.customerio.limits import MAX_CALL_BYTES
+from worker.customerio.notices import MEANINGS, Notice, OnNotice
 from worker.documents.document import Document, UnsupportedYAML, parse
 from worker.documents.files import read_file
 from worker.documents.problems import ConfigError, Problem
-from worker.mapping.compiler.calls import Target
 from worker.mapping.compiler.loop import OnNoCall, OnSlow, compile_mapping, mapping_source
+from worker.mapping.compiler.target import Profile, Target
+from worker.mapping.expressions.functions.hashes import set_secrets
 from worker.mapping.expressions.habits import ternary_hint
 from worker.mapping.expressions.text_length import MAX_LENGTH, set_limit
 from worker.mapping.files.lint.claims import claim_problems
 from worker.mapping.files.lint.rules import rule_warnings
 from worker.mapping.files.reader import read_mapping
 from worker.mapping.files.rules import MappingFile
-from worker.mapping.files.topics import matches
+from worker.mapping.files.topics import is_pattern, matches, sample
+from worker.mapping.future_times import FutureTimes
 from worker.mapping.mappers.loading import Mapper, MapperProblem, Mappers
 
 
@@ -70,7 +73,7 @@ class Mappings:
         warnings: what is valid but probably a mistake.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - see `load`
         self,
         files: Sequence[MappingFile],
         mappers: dict[str, Mapper],
@@ -78,13 +81,18 @@ class Mappings:
         *,
         max_call_bytes: int = MAX_CALL_BYTES,
         batch_contexts: bool = True,
+        future: float | None = None,
+        profile: Profile = "off",
     ) -> None:
         self.files = list(files)
         self.warnings = warnings
         self._mappers = mappers
         self._max_call_bytes = max_call_bytes
         self._batch_contexts = batch_contexts
+        self._future = future
+        self._profile = profile
         self._explaining: tuple[tuple[str, MessageIds], tuple[Converter, list[str], list[str]]] | None = None
+        self._noticed: list[Notice] = []
         self._raised: BaseException | None = None
 
     @classmethod
@@ -98,6 +106,9 @@ class Mappings:
         max_call_bytes: int = MAX_CALL_BYTES,
         batch_contexts: bool = True,
         text_length: int = MAX_LENGTH,
+        secrets: Mapping[str, str | None] | None = None,
+        future: float | None = None,
+        profile: Profile = "off",
     ) -> Mappings:
         """Load every mapping file.
 
@@ -108,12 +119,16 @@ class Mappings:
             dead_letter_topic: the topic that no mapping may read.
             max_call_bytes: the largest call.
             text_length: the most characters that a function may make, in every expression of the process.
+            secrets: the keys of `hmac_sha256` by name, None for one that has no value; in every expression too.
             batch_contexts: False for `batch.context: per_item`, where every batch context is b"".
+            future: seconds that a time may be later than its record's (`limits.future`); None for no limit.
+            profile: what happens to calls beyond the limits of the Track API (`limits.profile`).
 
         Raises:
             ConfigError: with every problem of every file, warnings included.
         """
         set_limit(text_length)
+        set_secrets(secrets or {})
         loading = _Loading(Mappers(mapper_path, base))
         for pattern in patterns:
             loading.read(pattern, base)
@@ -126,6 +141,8 @@ class Mappings:
             loading.problems,
             max_call_bytes=max_call_bytes,
             batch_contexts=batch_contexts,
+            future=future,
+            profile=profile,
         )
 
     @property
@@ -156,7 +173,10 @@ class Mappings:
         if self.file_of(topic) is not None:
             return None
         known = self.subscriptions
-        hint = did_you_mean(topic, known)
+        if topic in known:
+            examples = sample(topic)[:1]
+            return " such as ".join([f"'{topic}' is a pattern: name a topic that it matches", *examples])
+        hint = did_you_mean(topic, [name for name in known if not is_pattern(name)])
         said = f"no mapping names the topic '{topic}'; there are: {', '.join(known)}"
         return f"{said} ({hint})" if hint else said
 
@@ -171,6 +191,7 @@ class Mappings:
         ids: MessageIds,
         on_slow: OnSlow | None = None,
         on_no_call: OnNoCall | None = None,
+        on_notice: OnNotice | None = None,
     ) -> Converter | None:
         """Compile the function that converts a topic's records. Compiling is slow: keep the result.
 
@@ -178,7 +199,8 @@ class Mappings:
             topic: the topic's name.
             ids: of the cluster that the topic is in.
             on_slow: called when a mapper took over a second, with its name and the seconds.
-            on_no_call: called when the mapper of a rule returned no call, with the rule as `file:line`.
+            on_no_call: called when a rule made no call of a record, with the rule as `file:line`.
+            on_notice: called for what is sent although it may not have the effect that was meant.
 
         Returns:
             See `records.Converter`; None if no mapping file covers the topic.
@@ -186,12 +208,12 @@ class Mappings:
         file = self.file_of(topic)
         if file is None:
             return None
-        return compile_mapping(file, self._target(topic, ids), self._mappers, on_slow, on_no_call)
+        return compile_mapping(file, self._target(topic, ids, on_notice), self._mappers, on_slow, on_no_call)
 
     def source(self, topic: str, ids: MessageIds) -> str | None:
         """The Python source that `converter` compiles; None if no mapping file covers the topic."""
         file = self.file_of(topic)
-        return mapping_source(file, self._target(topic, ids), self._mappers) if file else None
+        return mapping_source(file, self._target(topic, ids, _unheard), self._mappers) if file else None
 
     def explain(self, record: Record, ids: MessageIds) -> Explanation:
         """Explain what the mapping makes of one record."""
@@ -203,32 +225,34 @@ class Mappings:
         rejected: list[RejectedRecord] = []
         no_calls.clear()
         words.clear()
+        self._noticed.clear()
         self._raised = None
         converter([record], calls, rejected)
         if rejected:
             ((_, verdict),) = rejected
             return Explanation(rule=verdict.rule, rejected=verdict, traceback=self._traceback())
         if no_calls:
-            return Explanation(rule=no_calls[0], ignored="the mapper returned nothing")
+            rule = next(rule for rule in file.rules if rule.at == no_calls[0])
+            return Explanation(rule=rule.at, ignored=rule.without_call)
         if words:
             return Explanation(ignored=words[0])
         if not calls:
             return Explanation(ignored="tombstone" if record.value() is None else "no rule matched")
-        return _explanation(calls)
+        return _explanation(calls, self._noticed)
 
     def _explaining_converter(
         self, file: MappingFile, topic: str, ids: MessageIds
     ) -> tuple[Converter, list[str], list[str]]:
         """Return the topic's converter, and two lists that it appends to.
 
-        The first gets rules whose mapper returned no call; the second, the words for records that no rule sees.
+        The first gets rules that made no call of a record; the second, the words for records that no rule sees.
 
         The last one is kept, since records of one topic are often explained in a row.
         """
         if self._explaining is None or self._explaining[0] != (topic, ids):
             no_calls: list[str] = []
             words: list[str] = []
-            target = self._target(topic, ids)
+            target = self._target(topic, ids, lambda kind, _: self._noticed.append(Notice(kind)))
             mappers = {name: replace(each, on_error=self._keep) for name, each in self._mappers.items()}
             compiled = compile_mapping(
                 file, target, mappers, on_no_call=no_calls.append, on_ignored=words.append
@@ -247,11 +271,22 @@ class Mappings:
     def _keep(self, error: BaseException) -> None:
         self._raised = error
 
-    def _target(self, topic: str, ids: MessageIds) -> Target:
-        return Target(topic, ids, self._max_call_bytes, self._batch_contexts)
+    def _target(self, topic: str, ids: MessageIds, on_notice: OnNotice | None = None) -> Target:
+        future = None if self._future is None else FutureTimes(round(self._future * 1000), on_notice)
+        return Target(
+            topic, ids, self._max_call_bytes, self._batch_contexts, future, self._profile, on_notice
+        )
 
 
-def _explanation(queued: list[QueuedCall]) -> Explanation:
+_OF_NO_CALL_ALONE = (Notice.FUTURE_TIME, Notice.RESERVED_TRAIT)
+"""Notices that `catalog.warnings` does not repeat: it sees only the call that is sent."""
+
+
+def _unheard(_kind: Notice, _rule: str) -> None:
+    """Stands for a worker's `on_notice`, so that the printed source is the one that a worker runs."""
+
+
+def _explanation(queued: list[QueuedCall], noticed: list[Notice]) -> Explanation:
     bodies = [each[BODY][:-1] for each in queued]  # without the comma
     calls = [orjson.loads(body) for body in bodies]
     return Explanation(
@@ -259,9 +294,12 @@ def _explanation(queued: list[QueuedCall]) -> Explanation:
         calls=calls,
         sizes=[len(body) for body in bodies],
         warnings=[
-            f"call {index}: {warning}"
-            for index, call in enumerate(calls)
-            for warning in catalog.warnings(call)
+            *(MEANINGS[kind] for kind in noticed if kind in _OF_NO_CALL_ALONE),
+            *(
+                f"call {index}: {warning}"
+                for index, call in enumerate(calls)
+                for warning in catalog.warnings(call)
+            ),
         ],
     )
 
@@ -322,6 +360,9 @@ class _Loading:
         self.problems.extend(claim_problems(self.files, dead_letter_topic))
         for file in self.files:
             self.problems.extend(rule_warnings(file))
+        self.problems = [
+            *dict.fromkeys(self.problems)
+        ]  # calls that share a default share what is wrong with it
         self.problems.sort(key=lambda problem: (problem.file or "", problem.line or 0, problem.column or 0))
 
 

@@ -15,6 +15,7 @@ def load_configuration(
     environ: Mapping[str, str],
     *,
     needs_key: bool,
+    secrets_by_name: bool = False,
     further_checks: Callable[[Settings], list[Problem]] = lambda _: [],
 ) -> tuple[Settings, Mappings]:
     """Read worker.yaml and the mappings that it names; see `load_settings`.
@@ -22,7 +23,8 @@ def load_configuration(
     Args:
         path: the path of worker.yaml.
         environ: environment variables, for `${NAME}` and `WORKER__SECTION__KEY`.
-        needs_key: whether an API key is required.
+        needs_key: whether an API key is required, and the values of all secrets.
+        secrets_by_name: whether the name of a secret stands for its value, so that none is needed.
         further_checks: finds problems of settings that are valid individually.
 
     Raises:
@@ -37,11 +39,12 @@ def load_configuration(
         problems = [*error.problems, *further_checks(settings)]
     if problems:
         raise ConfigError([*problems, *_mapping_problems(settings)])
-    return settings, load_mappings(settings)
+    return settings, load_mappings(settings, secrets_by_name=secrets_by_name)
 
 
-def load_mappings(settings: Settings) -> Mappings:
+def load_mappings(settings: Settings, *, secrets_by_name: bool = False) -> Mappings:
     """Load the mappings that the settings name. Raises `ConfigError` with every problem of every file."""
+    secrets = settings.secret_values
     return Mappings.load(
         settings.mappings,
         mapper_path=settings.mapper_path,
@@ -49,6 +52,9 @@ def load_mappings(settings: Settings) -> Mappings:
         dead_letter_topic=settings.kafka.dead_letter_topic,
         max_call_bytes=settings.batch.max_call_bytes,
         text_length=settings.limits.text_length,
+        secrets={name: name for name in secrets} if secrets_by_name else secrets,
+        future=settings.limits.future,
+        profile=settings.limits.profile,
         batch_contexts=settings.batch.context == "partition",
     )
 

@@ -55,4 +55,6 @@ def _samples(file: Path) -> Iterator[Sample]:
     for fixture in fixtures:
         value = fixture.record.value()
         event = None if value is None else orjson.loads(value)
-        yield Sample(fixture.record.topic(), event, kafka_fields(fixture.record))
+        yield Sample(
+            fixture.record.topic(), event, kafka_fields(fixture.record), "rejected" in fixture.expected
+        )

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from worker.adapters.dead_letter_topic.reader import DeadLetterReader, OnProgress, Survey
     from worker.core.records import Converter, QueuedCall, Record, RejectedRecord
+    from worker.customerio.notices import OnNotice
     from worker.dead_letters.forecast import OnSlow
     from worker.dead_letters.selection import Selection
     from worker.documents.problems import Problem
@@ -71,20 +72,27 @@ class Job:
         survey: the state of each dead letter.
         selection: which of the waiting ones to replay.
         mappings: the current mappings.
-        limit: the largest number of dead letters to replay; None means no limit.
         on_progress: called with the progress, in offsets.
+        who: the operator, named in marks.
     """
 
     reader: DeadLetterReader
     survey: Survey
     selection: Selection
     mappings: Mappings
-    limit: int | None
     on_progress: OnProgress
+    who: str = ""
 
-    def forecast(self, on_slow: OnSlow | None = None) -> Forecast:
+    def forecast(self, on_slow: OnSlow | None = None, on_notice: OnNotice | None = None) -> Forecast:
         """A new forecast, which decides on each dead letter."""
-        return Forecast(self.survey.index, self.selection, self.mappings, self.reader.cluster_id, on_slow)
+        return Forecast(
+            self.survey.index,
+            self.selection,
+            self.mappings,
+            self.reader.cluster_id,
+            on_slow=on_slow,
+            on_notice=on_notice,
+        )
 
 
 def dry_run(job: Job) -> Tally:
@@ -96,8 +104,6 @@ def dry_run(job: Job) -> Tally:
     """
     forecast = job.forecast()
     for record in job.reader.records(job.survey, job.on_progress):
-        if job.limit is not None and forecast.tally.selected >= job.limit:
-            break
         forecast.select(record)
     consequences, tally = forecast.consequences, forecast.tally
     for topic, firsts in consequences.sources.items():
@@ -120,10 +126,10 @@ async def replay(settings: Settings, job: Job) -> Replayed:
     letters = DeadLetterTopic(settings.kafka, telemetry, replaying=True)
     letters.cluster_id = job.reader.cluster_id
     api = PipelinesApi(settings.pipelines, telemetry)
-    forecast = job.forecast(telemetry.mapper_was_slow)
+    forecast = job.forecast(telemetry.mapper_was_slow, telemetry.calls_noticed)
     marks = ResolvedMarks(settings.kafka)
     source = ReplaySource(
-        job.reader, job.survey, forecast, marks, telemetry, limit=job.limit, on_progress=job.on_progress
+        job.reader, job.survey, forecast, marks, telemetry, who=job.who, on_progress=job.on_progress
     )
     pipeline_settings = _without_storms(settings)
     pipeline = Pipeline(source, api, letters, _converter, pipeline_settings, telemetry)

@@ -6,23 +6,33 @@ import asyncio
 import gc
 import logging
 import sys
-from contextlib import AsyncExitStack
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING
 
+import orjson
+
 from worker.adapters.http.server import HttpServer, ListenFailed
+from worker.programs.child_link import ALIVE, METRICS, READY, STATUS, Answering
 from worker.programs.pages import Pages
+from worker.programs.signals import LEAVING_SECONDS, drain_on_signals
+from worker.programs.worker import HALTED, Worker
+from worker.settings.shares import share_of
 from worker.telemetry.logs import configure_logging, log
 
 if TYPE_CHECKING:
     from worker.mapping.mappings import Mappings
+    from worker.programs.child_link import Supervised
     from worker.settings import Settings
-
-from worker.programs.signals import LEAVING_SECONDS, drain_on_signals
-from worker.programs.worker import HALTED, Worker
 
 
 async def run_worker(
-    settings: Settings, mappings: Mappings, *, until_caught_up: bool = False, alone: bool = False
+    settings: Settings,
+    mappings: Mappings,
+    *,
+    until_caught_up: bool = False,
+    alone: bool = False,
+    supervised: Supervised | None = None,
 ) -> int:
     """Run a worker with its HTTP endpoints until SIGTERM, SIGINT or, if requested, until it has caught up.
 
@@ -31,17 +41,25 @@ async def run_worker(
         mappings: the mapping files.
         until_caught_up: whether to stop once all records that existed at the start are committed.
         alone: whether this process runs nothing else, so that it may be ended if something hangs after a signal.
+        supervised: which of several processes this is; None for the only one. The supervisor then serves the pages.
 
     Returns:
         The exit code: 0 for done or drained; 1 for on hold, stopped without draining, or unable to start.
     """
-    configure_logging(settings.telemetry, sys.stderr)
+    configure_logging(
+        settings.telemetry, sys.stderr, process=supervised.process.number if supervised else None
+    )
+    if supervised:
+        settings = share_of(settings, supervised.process)
     _tune_garbage_collection()
-    worker = Worker(settings, mappings)
+    worker = Worker(settings, mappings, supervised.process.number if supervised else None)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(worker.close)
         try:
-            await _serve_pages(worker, settings.http.listen, stack)
+            if supervised:
+                _answer_supervisor(worker, supervised, stack)
+            else:
+                await _serve_pages(worker, settings.http.listen, stack)
         except ListenFailed as failure:
             log(logging.ERROR, "listen_failed", str(failure))
             return HALTED
@@ -70,6 +88,25 @@ async def _serve_pages(worker: Worker, listen: str | None, stack: AsyncExitStack
     )
     await server.start()
     stack.push_async_callback(server.close)
+
+
+def _answer_supervisor(worker: Worker, supervised: Supervised, stack: AsyncExitStack) -> None:
+    """Tell the supervisor this worker's state while `stack` is open, and drain if the supervisor ends."""
+    pages = Pages(worker)
+    stack.callback(pages.close)
+    loop = asyncio.get_running_loop()
+
+    def drain() -> None:
+        with suppress(RuntimeError):  # this worker has ended, too
+            loop.call_soon_threadsafe(worker.pipeline.stop, "the supervisor ended")
+
+    answers: dict[bytes, Callable[[], bytes]] = {
+        ALIVE: lambda: orjson.dumps(pages.alive()),
+        READY: lambda: orjson.dumps(pages.ready()),
+        STATUS: lambda: orjson.dumps(pages.status(), option=orjson.OPT_NON_STR_KEYS),
+        METRICS: worker.telemetry.prometheus,
+    }
+    Answering(supervised.link, answers, on_gone=drain)
 
 
 def _tune_garbage_collection() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from worker.telemetry.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from worker.core.records import Converter
+    from worker.customerio.notices import Notice
     from worker.documents.problems import Problem
     from worker.mapping.mappings import Mappings
     from worker.settings import Settings
@@ -35,14 +37,16 @@ class Worker:
     Args:
         settings: worker.yaml.
         mappings: the mapping files.
+        process: which one of several processes this is; None for the only one.
     """
 
-    def __init__(self, settings: Settings, mappings: Mappings) -> None:
+    def __init__(self, settings: Settings, mappings: Mappings, process: int | None = None) -> None:
         self._settings = settings
         self._mappings = mappings
         self._ids: MessageIds | None = None
         self._unchecked: str | None = None
-        self.telemetry = Telemetry(settings.telemetry)
+        self._notices: Counter[tuple[Notice, str]] = Counter()
+        self.telemetry = Telemetry(settings.telemetry, process=process)
         self.source = KafkaSource(
             settings.kafka,
             settings.memory,
@@ -120,13 +124,26 @@ class Worker:
         """Compile a topic's mapping in a thread: a thousand rules take seconds."""
         ids, on_slow = self._message_ids(), self._notify_slow
         on_no_call = self.telemetry.rules_known(topic, self._mappings.conditional_rules(topic))
-        convert = await asyncio.to_thread(self._mappings.converter, topic, ids, on_slow, on_no_call)
+        convert = await asyncio.to_thread(
+            self._mappings.converter, topic, ids, on_slow, on_no_call, self._note
+        )
         assert convert is not None, "only what the mappings subscribe to is consumed"
         return convert
 
     def _notify_slow(self, mapper: str, seconds: float) -> None:
         """Log it later: a mapping can be interrupted at any point, and must not hold the log's lock when it is."""
         asyncio.get_running_loop().call_soon(self.telemetry.mapper_was_slow, mapper, seconds)
+
+    def _note(self, kind: Notice, rule: str) -> None:
+        """Count it, to be reported once the slice is mapped: a slice may have many, and can be interrupted."""
+        if not self._notices:
+            asyncio.get_running_loop().call_soon(self._report_notices)
+        self._notices[kind, rule] += 1
+
+    def _report_notices(self) -> None:
+        noted, self._notices = self._notices, Counter()
+        for (kind, rule), n in noted.items():
+            self.telemetry.calls_noticed(kind, rule, n)
 
     def _message_ids(self) -> MessageIds:
         """The message ids of this cluster, whose id is known once the source is open."""

@@ -20,6 +20,7 @@ from worker.documents.interpolation import interpolate
 from worker.documents.problems import ConfigError, Problem
 from worker.settings.conflicts import conflicts_in
 from worker.settings.secret_files import SecretFiles
+from worker.settings.secret_values import NO_VALUE
 from worker.settings.tree import Settings
 from worker.settings.values import NULLS, EnvironmentText, InvalidValueError
 from worker.settings.warnings import warnings_about
@@ -37,6 +38,7 @@ NO_KEY = "there is no API key", f"set {_KEY_VARIABLE}"
 _AS_JSON: dict[KeyPath, type] = {
     ("kafka", "properties"): dict,
     ("kafka", "auth"): dict,
+    ("secrets",): dict,
     ("mapper_path",): list,
     ("mappings",): list,
 }
@@ -46,6 +48,7 @@ _NULLABLE: set[KeyPath] = {("kafka", "auth")}
 _JSON_EXAMPLES: dict[KeyPath, str] = {
     ("kafka", "properties"): '{"security.protocol": "SSL"}',
     ("kafka", "auth"): '{"type": "aws_msk_iam", "region": "eu-west-1"}',
+    ("secrets",): '{"pepper": "..."}',
 }
 
 
@@ -62,7 +65,7 @@ def load_settings(path: str | Path, environ: Mapping[str, str], *, needs_key: bo
             value. `SettingsError` where enough is valid to check the mappings too.
     """
     sources = _Sources(parse(read_file(path, missing=_NO_FILE), str(path)), _overrides(environ))
-    values = sources.values(environ)
+    values = sources.values(environ, needs_secrets=needs_key)
     sources.read_secrets(values, needed=needs_key)
     settings = sources.validated(values)
     if needs_key and not _has_key(values) and _API_KEY not in sources.secrets.missing:
@@ -112,13 +115,15 @@ class _Sources:
         """The folder of the file, which relative paths may be relative to."""
         return Path(self.document.file).parent
 
-    def values(self, environ: Mapping[str, str]) -> dict[str, Any]:
+    def values(self, environ: Mapping[str, str], *, needs_secrets: bool) -> dict[str, Any]:
         """The values of the file, with the environment's variables and overrides."""
         data = self.document.data if self.document.data is not None else {}
         if not isinstance(data, dict):
             raise ConfigError([self.document.problem("must be a mapping of sections", (), hint="kafka: ...")])
         written = replace(self.document, data=_without(data, self.overrides))
-        values: dict[str, Any] = _marked(written.data, self._filled(written, environ))
+        values: dict[str, Any] = _marked(
+            written.data, self._filled(written, environ, needs_secrets=needs_secrets)
+        )
         for name in _fields(()):
             if values.get(name, name) is None and _fields((name,)):
                 values[name] = {}
@@ -128,9 +133,12 @@ class _Sources:
             self._override(values, path, name, text)
         return values
 
-    def _filled(self, document: Document, environ: Mapping[str, str]) -> Any:
+    def _filled(self, document: Document, environ: Mapping[str, str], *, needs_secrets: bool) -> Any:
+        secrets = [("secrets", name) for name in _section(document.data, "secrets")]
         try:
-            return interpolate(document, environ, optional=[_API_KEY]).data
+            return interpolate(
+                document, environ, optional=[_API_KEY, *([] if needs_secrets else secrets)]
+            ).data
         except ConfigError as error:
             self.problems += error.problems
         # The rest is validated too, without what is missing.
@@ -148,8 +156,13 @@ class _Sources:
         """Put the texts of files in the place of `{file: path}`; one that cannot be read is a problem if needed."""
         self.secrets.fill_in(values, self.base)
         self.problems += [self.problem_at(path, *why) for path, why in self.secrets.invalid.items()]
+        missing = [path for path in self.secrets.missing if path[0] == "secrets"]
         if needed:
+            empty = [name for name, value in _section(values, "secrets").items() if value in (None, "")]
             self.problems += self._missing_files()
+            self.problems += [self.problem_at(("secrets", name), *NO_VALUE) for name in empty]
+        for path in missing:
+            _put(values, path, None)
 
     def _missing_files(self, section: KeyPath = ()) -> list[Problem]:
         missing = self.secrets.missing.items()
@@ -200,11 +213,13 @@ class _Sources:
     ) -> Problem:
         """A problem with the value of a key, at the place that the value came from."""
         message = f"{_dotted(path)}: {message}"
-        for length in range(len(path), 0, -1):
-            if path[:length] in self.overrides:
-                return Problem(message, self.overrides[path[:length]][0], hint=hint)
-            if path[:length] in self.document.places:
-                return self.document.problem(message, path[:length], key=key or length < len(path), hint=hint)
+        prefixes = [path[:length] for length in range(len(path), 0, -1)]
+        for prefix in prefixes:  # a variable that holds JSON replaces all that the file has below its key
+            if prefix in self.overrides:
+                return Problem(message, self.overrides[prefix][0], hint=hint)
+        for prefix in prefixes:
+            if prefix in self.document.places:
+                return self.document.problem(message, prefix, key=key or prefix != path, hint=hint)
         return Problem(message, self.document.file, hint=hint)
 
     def warnings(self, settings: Settings) -> list[Problem]:
@@ -285,6 +300,8 @@ def _misplaced(path: KeyPath, name: str) -> Problem | None:
     """What is wrong with the name of an overriding variable."""
     if not _fields(path[:-1]) and path[:2] == ("kafka", "properties"):
         return Problem("properties are set together", name, hint="WORKER__KAFKA__PROPERTIES takes JSON")
+    if path[0] == "secrets" and len(path) > 1:
+        return Problem("secrets are set together", name, hint="WORKER__SECRETS takes JSON")
     if path in _AS_JSON or (path[-1] in _fields(path[:-1]) and not _fields(path)):
         return None
     known = [PREFIX + variable for variable in _variables()]

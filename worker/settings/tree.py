@@ -12,6 +12,7 @@ from worker.customerio.limits import MAX_BODY_BYTES, MAX_CALL_BYTES
 from worker.documents.problems import Problem
 from worker.settings.connections import Kafka, Pipelines, SchemaRegistry
 from worker.settings.schema import settings_schema
+from worker.settings.secret_values import SECRETS_FIELD, Secrets
 from worker.settings.section import Section, lasting
 from worker.settings.values import (
     Address,
@@ -68,11 +69,11 @@ class Batch(Section):
 class RateLimit(Section):
     """The rate limit: never more than `requests` requests in any window of `per`.
 
-    The limit is per process: divide the API's by the number of replicas.
+    The limit is that of one `run`: divide the API's by the number of replicas.
     """
 
     requests: Whole = Field(
-        default=3000, ge=1, description="Requests in any window of `per`, for this process alone."
+        default=3000, ge=1, description="Requests in any window of `per`, for this `run` alone."
     )
     per: Duration = lasting("3s", "The window.")
 
@@ -153,6 +154,17 @@ class Limits(Section):
         description="Characters of text that a function of an expression may make. Beyond it the expression "
         "fails (EXPRESSION_FAILED) before the text is made.",
     )
+    future: Annotated[Annotated[Duration, Field(ge=0)] | None, Nullable] = lasting(
+        "5m",
+        "An event's time that is later than its Kafka record's by more than this is replaced by the record's: a "
+        "profile that has seen the future takes no update until then. null: never.",
+    )
+    profile: Literal["warn", "reject", "off"] = Field(
+        default="warn",
+        description="What happens to calls that exceed a limit of Customer.io's Track API: an id over 150 bytes, a "
+        "trait's name over 150 or value over 1,000 bytes, more than 300 traits, an event's name over 100 bytes. warn: "
+        "they are counted, and logged once a rule and kind; reject: LIMIT_EXCEEDED; off: nothing.",
+    )
 
 
 class Http(Section):
@@ -207,6 +219,7 @@ class Settings(Section):
     dead_letters: DeadLetters = DeadLetters()
     memory: Memory = Memory()
     limits: Limits = Limits()
+    secrets: Secrets = SECRETS_FIELD
     http: Http = Http()
     telemetry: TelemetrySettings = TelemetrySettings()
     mapper_path: Paths = Field(
@@ -222,6 +235,14 @@ class Settings(Section):
     _warnings: tuple[Problem, ...] = PrivateAttr(default=())
     _base: Path = PrivateAttr(default=Path())
     _problem_at: ProblemAt | None = PrivateAttr(default=None)
+
+    @property
+    def secret_values(self) -> dict[str, str | None]:
+        """Each of `secrets` by name; None where it has no value."""
+        return {
+            name: None if secret is None else secret.get_secret_value()
+            for name, secret in self.secrets.items()
+        }
 
     @property
     def warnings(self) -> tuple[Problem, ...]:

@@ -51,13 +51,20 @@ def log_exception(event: str, message: str, error: BaseException, /) -> None:
     logger.error(message, exc_info=error, extra={"event": event})
 
 
-def configure_logging(settings: TelemetrySettings, stream: TextIO) -> None:
+def configure_logging(settings: TelemetrySettings, stream: TextIO, process: int | None = None) -> None:
     """Send everything that is logged to `stream`, in the format and from the level that the settings say.
 
     The level is for the worker's own lines; libraries log from `warning` on. A second call replaces the first.
+
+    Args:
+        settings: format and level.
+        stream: to write to.
+        process: the number of this process, a field of each line; None for the only one.
     """
     as_text = settings.log_format == "text" or (settings.log_format == "auto" and stream.isatty())
     handler = _Lines(stream)
+    if process is not None:
+        handler.addFilter(_with_process(process))
     handler.setFormatter(TextFormatter(colored=stream.isatty()) if as_text else JsonFormatter())
     root = logging.getLogger()
     for earlier in [each for each in root.handlers if isinstance(each, _Lines)]:
@@ -71,6 +78,14 @@ class _Lines(logging.StreamHandler[TextIO]):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - overrides logging's own name
         pass
+
+
+def _with_process(number: int) -> Callable[[logging.LogRecord], bool]:
+    def add(record: logging.LogRecord) -> bool:
+        record.fields = {"process": number, **getattr(record, "fields", {})}
+        return True
+
+    return add
 
 
 class JsonFormatter(logging.Formatter):

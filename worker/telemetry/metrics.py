@@ -116,6 +116,18 @@ class Instruments:
         self.calls_delivered = Tally(
             meter, "calls.delivered", "{call}", "Calls that the API accepted with 2xx."
         )
+        self.calls_noticed = TotalledCounter(
+            meter,
+            "calls.noticed",
+            "{call}",
+            "Calls that may not have the effect that was meant, by kind: a future time, a long id, ...",
+        )
+        self.requests_too_late = Tally(
+            meter,
+            "requests.too_late",
+            "{request}",
+            "Accepted requests with a record over 72 hours old: such events start no campaign at Customer.io.",
+        )
         self.batch_calls = histogram(
             f"{PREFIX}.batch.calls",
             "{call}",

@@ -42,8 +42,8 @@ class Providers:
         tracing: None unless `telemetry.otlp_endpoint` is set and the sample ratio is above 0.
     """
 
-    def __init__(self, settings: TelemetrySettings | None, version: str) -> None:
-        resource = _resource(version)
+    def __init__(self, settings: TelemetrySettings | None, version: str, process: int | None = None) -> None:
+        resource = _resource(version, process)
         endpoint = settings.otlp_endpoint if settings else None
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
@@ -131,12 +131,12 @@ def _extract(value: bytes) -> trace.SpanContext:
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
-def _resource(version: str) -> Resource:
+def _resource(version: str, process: int | None) -> Resource:
     """This process. The environment (OTEL_RESOURCE_ATTRIBUTES, OTEL_SERVICE_NAME) takes precedence."""
     ours = {
         "service.name": "customerio-pipelines-worker",
         "service.version": version,
-        "service.instance.id": socket.gethostname(),
+        "service.instance.id": socket.gethostname() + ("" if process is None else f"-{process}"),
     }
     return Resource.create(ours).merge(OTELResourceDetector().detect())
 

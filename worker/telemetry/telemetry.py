@@ -8,7 +8,6 @@ passes through here: arguments are numbers, topics, upper-case reasons, and reda
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -16,10 +15,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from worker.core.rule_use import RuleUse
+from worker.customerio.advice import CAMPAIGN_SECONDS
 from worker.telemetry.logs import LogRateLimiter, log
 from worker.telemetry.metrics import Instruments, Observation, register_gauges, register_ignored_share
+from worker.telemetry.notice_log import NoticeLog
 from worker.telemetry.observer import Observer
 from worker.telemetry.opentelemetry import Providers
+from worker.telemetry.reason_labels import ReasonLabels
 from worker.telemetry.repeated import log_repeated
 from worker.telemetry.status import status_of
 from worker.telemetry.totals import Totals, count
@@ -27,14 +29,11 @@ from worker.version import __version__
 
 if TYPE_CHECKING:
     from worker.core.records import Partition, Record
+    from worker.customerio.notices import Notice
     from worker.mapping.time_limit import Blocked
     from worker.settings import TelemetrySettings
 
 __all__ = ["Observation", "Telemetry", "Totals"]
-
-_REASON = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
-_MAX_REASONS = 200
-"""Distinct reasons used as labels; the rest is `OTHER`. Mappers choose their own codes, and each is a time series."""
 
 
 class Telemetry:
@@ -43,6 +42,7 @@ class Telemetry:
     Args:
         settings: `telemetry` of worker.yaml; without them nothing is exported, and `/metrics` still works.
         version: of the worker, as `service.version`.
+        process: the number of this process, for `service.instance.id`; None for the only one.
         clock: monotonic seconds.
     """
 
@@ -51,6 +51,7 @@ class Telemetry:
         settings: TelemetrySettings | None = None,
         *,
         version: str = __version__,
+        process: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._version = version
@@ -58,10 +59,11 @@ class Telemetry:
         self._started_at = time.time()
         self._totals = Totals()
         self._rate_limiter = LogRateLimiter(clock)
-        self._reasons: set[str] = set()
+        self._bounded = ReasonLabels().of
+        self._notice_log = NoticeLog()
         self._held: tuple[str, int, float] | None = None
         self._observer = Observer()
-        self._providers = Providers(settings, version)
+        self._providers = Providers(settings, version, process)
         self._measure = Instruments(self._providers.meter)
         self._rule_use = RuleUse()
         register_gauges(self._providers.meter, self._observer.current)
@@ -126,6 +128,11 @@ class Telemetry:
             topic=topic,
             partition=partition,
         )
+
+    def calls_noticed(self, kind: Notice, rule: str, n: int = 1) -> None:
+        """`n` calls of a rule may not have the effect that was meant. Logs it once a rule and kind."""
+        self._measure.calls_noticed.add(n, {"kind": kind})
+        self._notice_log.once(kind, rule)
 
     def mapper_was_slow(self, name: str, seconds: float) -> None:
         """A Python mapper blocked the worker for longer than a second."""
@@ -215,6 +222,7 @@ class Telemetry:
         """A request was accepted this many seconds after the Kafka timestamp of its oldest record."""
         self._totals.freshness_seconds = seconds
         self._measure.freshness.record(max(0.0, seconds))
+        self._measure.requests_too_late.add(seconds > CAMPAIGN_SECONDS)
 
     # Holds and storms
 
@@ -385,11 +393,3 @@ class Telemetry:
     def _log_overdue(self, *, everything: bool = False) -> None:
         for (event, reason), n in self._rate_limiter.overdue(everything=everything):
             log_repeated(event, reason, n)
-
-    def _bounded(self, reason: str) -> str:
-        """The reason as a label: an upper-case code, one of at most `_MAX_REASONS`."""
-        if reason not in self._reasons:
-            if len(self._reasons) >= _MAX_REASONS or not _REASON.fullmatch(reason):
-                return "OTHER"
-            self._reasons.add(reason)
-        return reason

@@ -33,7 +33,7 @@ REASONS = ("MISSING_ID", "HTTP_400", "INVALID_JSON")
 class StubMappings:
     """The mapping of every topic: one call for each record, except for values `ignored` and `bad`."""
 
-    def converter(self, topic: str, ids: object, on_slow: object) -> Converter | None:
+    def converter(self, topic: str, ids: object, on_slow: object, *, on_notice: object) -> Converter | None:
         return None if topic == "gone" else self.convert
 
     @staticmethod
@@ -68,14 +68,14 @@ class Run:
 
     def __init__(self, topic: MemoryTopic, filters: Filters, limit: int | None = None, **more: Any) -> None:
         self.survey = topic.survey()
-        self.selection = Selection(filters, now=0.0, **more)
+        self.selection = Selection(filters, now=0.0, limit=limit, **more)
         self.forecast = Forecast(
             cast("Any", self.survey).index, self.selection, cast("Any", StubMappings()), CLUSTER
         )
         self.telemetry = RecordedTelemetry()
         self.source = ReplaySource(
             cast("Any", topic), cast("Any", self.survey), self.forecast, cast("Any", topic),
-            cast("Any", self.telemetry), limit=limit,
+            cast("Any", self.telemetry), who="ada@laptop",
         )  # fmt: skip
         self.taken: list[ReplayedDeadLetter] = []
 

@@ -15,8 +15,8 @@ from worker.core.records import EncodedCall, QueuedCall, Record
 from worker.core.timestamps import from_millis
 from worker.documents.document import parse
 from worker.documents.problems import Problem
-from worker.mapping.compiler.calls import Target
 from worker.mapping.compiler.loop import compile_mapping
+from worker.mapping.compiler.target import Target
 from worker.mapping.files.reader import read_mapping
 
 IDS = MessageIds("cluster")

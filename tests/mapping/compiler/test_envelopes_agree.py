@@ -14,11 +14,12 @@ from tests.support.mapping_files import as_yaml
 from tests.support.mapping_reference import Reference
 from tests.support.records import converted, record
 from worker.core.message_id import MessageIds
-from worker.core.reasons import Rejected
+from worker.core.reasons import Rejected, Stage
+from worker.core.records import Converter, EncodedCall, Record
 from worker.documents.document import parse
 from worker.documents.problems import Problem
-from worker.mapping.compiler.calls import Target
 from worker.mapping.compiler.loop import compile_mapping
+from worker.mapping.compiler.target import Target
 from worker.mapping.files.reader import read_mapping
 
 IDS = MessageIds("cluster")
@@ -104,10 +105,15 @@ def test_a_converter_of_an_envelope_equals_the_reference(envelope: str, data: An
         of = record(encoded, key=key, of_headers=headers)
         expected = reference.outcome(of)
         for _ in range(2):  # the second time, a schema is known
-            try:
-                found = converted(convert, of)
-            except Rejected as rejected:
-                assert isinstance(expected, set), rejected
-                assert rejected.stage in expected
-            else:
-                assert found == expected
+            assert agrees(outcome(convert, of), expected)
+
+
+def outcome(convert: Converter, of: Record) -> list[EncodedCall] | Stage:
+    try:
+        return converted(convert, of)
+    except Rejected as rejected:
+        return rejected.stage
+
+
+def agrees(found: list[EncodedCall] | Stage, expected: list[EncodedCall] | set[Stage]) -> bool:
+    return found in expected if isinstance(expected, set) else found == expected

@@ -14,8 +14,8 @@ from worker.core.reasons import Rejected, Stage
 from worker.core.records import Converter
 from worker.documents.document import parse
 from worker.formats.json_values import MAX_DEPTH, decode
-from worker.mapping.compiler.calls import Target
 from worker.mapping.compiler.loop import compile_mapping
+from worker.mapping.compiler.target import Target
 from worker.mapping.files.reader import read_mapping
 
 MAPPING = """

@@ -18,8 +18,8 @@ from worker.core.message_id import MessageIds
 from worker.core.records import Converter, QueuedCall, Record, RejectedRecord
 from worker.documents.document import parse
 from worker.documents.problems import ConfigError, Problem
-from worker.mapping.compiler.calls import Target
 from worker.mapping.compiler.loop import compile_mapping
+from worker.mapping.compiler.target import Target
 from worker.mapping.files.reader import read_mapping
 from worker.mapping.files.rules import MappingFile
 from worker.mapping.trying.preview import PreviewRecord

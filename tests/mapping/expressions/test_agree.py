@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.support.expressions import FAILED, by_library, compiled, compiled_condition, is_true
 from worker.mapping.compiler.source import Code
 from worker.mapping.expressions.expression import Expression, ExpressionFailed
+from worker.mapping.expressions.names import Names
 
 NAMES = ["a", "b", "c", "_kafka"]
 KAFKA = {"topic": "orders", "a": {"b": 1}, "headers": {"a": "x"}}
@@ -78,17 +79,35 @@ def larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         st.builds("!({})".format, inner),
         st.builds("{}({})".format, st.sampled_from(ONE), inner),
         st.builds("{}({}, {})".format, st.sampled_from(TWO), inner, inner),
+        st.builds("{}({}, {})".format, st.sampled_from(["default", "try"]), inner, inner),
+        st.builds("if({}, {}, {})".format, inner, inner, inner),
+        st.builds("lookup({}, {})".format, st.sampled_from(["'codes'", "a", "'empty'"]), inner),
         st.builds("replace({}, {}, {})".format, inner, inner, inner),
         st.builds("map(&{}, {})".format, inner, inner),
         st.builds("{}({}, &{})".format, st.sampled_from(BY), inner, inner),
     )
 
 
-texts = st.recursive(
-    st.sampled_from(NAMES) | st.just("@") | scalars.map(lambda value: f"`{json.dumps(value)}`"),
-    larger,
-    max_leaves=7,
-)
+leaves = st.sampled_from(NAMES) | st.just("@") | scalars.map(lambda value: f"`{json.dumps(value)}`")
+texts = st.recursive(leaves, larger, max_leaves=7)
+tables = {"codes": {"a": 1, "b": {"a": "x"}, "1": None, "2": [0]}, "empty": {}}
+
+
+def names_of(lets: list[str]) -> Names:
+    """`$x`, `$y`, ... for these expressions, each of which may use the ones before it."""
+    found: dict[str, Expression] = {}
+    for name, text in zip("xyz", lets, strict=False):
+        found[name] = Expression.parse(text, Names(dict(found), tables))
+    return Names(found, tables)
+
+
+def with_names(*names: str) -> st.SearchStrategy[str]:
+    """Expressions that also use `$names`."""
+    return st.recursive(leaves | st.sampled_from([f"${name}" for name in names]), larger, max_leaves=7)
+
+
+lets = st.tuples(texts, with_names("x"), with_names("x", "y")).map(list)
+named = with_names("x", "y", "z")
 
 
 def exactly(value: Any) -> str:
@@ -108,7 +127,19 @@ def exactly(value: Any) -> str:
 @example('a.{x: a, y: not_null(`""`, @)}', {})
 @given(text=texts, event=events)
 def test_both_ways_agree(text: str, event: dict[str, Any]) -> None:
-    expression = Expression.parse(text)
+    agree(Expression.parse(text, Names({}, tables)), event)
+
+
+@settings(max_examples=1000, deadline=None)
+@example(["divide(a, b)", "$x", "$y"], "[try($z, `1`), a && $x]", {"a": 1, "b": 0})
+@example(["a", "`1`", "`1`"], "b[?a == $x.a].{a: $x.b, b: a}", {"a": {"a": 1, "b": 2}, "b": [{"a": 1}, 5]})
+@example(["lower(a)", "$x || 'y'", "_kafka.topic"], "if($x, $y, sort_by(b, &join($z, [$y, a])))", {"a": "A"})
+@given(lets=lets, text=named, event=events)
+def test_both_ways_agree_on_names(lets: list[str], text: str, event: dict[str, Any]) -> None:
+    agree(Expression.parse(text, names_of(lets)), event)
+
+
+def agree(expression: Expression, event: dict[str, Any]) -> None:
     before = exactly(event)
 
     expected = by_library(expression, event, KAFKA)
@@ -120,14 +151,15 @@ def test_both_ways_agree(text: str, event: dict[str, Any]) -> None:
 
 
 @settings(max_examples=400, deadline=None)
-@given(several=st.lists(texts, min_size=2, max_size=4), event=events)
+@given(lets=lets, several=st.lists(named, min_size=2, max_size=4), event=events)
 def test_expressions_in_one_function_do_not_disturb_each_other(
-    several: list[str], event: dict[str, Any]
+    lets: list[str], several: list[str], event: dict[str, Any]
 ) -> None:
-    """Sub-expressions are shared between them, also from under conditions."""
+    """Sub-expressions and the values of names are shared between them, also from under conditions."""
     code = Code()
     code.line("values = []")
-    expressions = [Expression.parse(text) for text in several]
+    names = names_of(lets)
+    expressions = [Expression.parse(text, names) for text in several]
     for expression in expressions:
         with code.block(f"if {expression.emit_condition(code)}:"):
             code.line(f"values.append({expression.emit(code)})")
@@ -150,7 +182,7 @@ def test_expressions_in_one_function_do_not_disturb_each_other(
 @settings(max_examples=300, deadline=None)
 @given(text=texts, event=events)
 def test_an_expression_reads_only_the_fields_it_names(text: str, event: dict[str, Any]) -> None:
-    expression = Expression.parse(text)
+    expression = Expression.parse(text, Names({}, tables))
     if expression.fields is not None:
         seen = {name: value for name, value in event.items() if name in expression.fields}
         whole, part = (by_library(expression, given_event, KAFKA) for given_event in (event, seen))

@@ -14,8 +14,11 @@ from worker.mapping.expressions.expression import Expression
 from worker.mapping.expressions.functions import TABLE, Function
 from worker.mapping.expressions.functions.hashes import set_secrets
 from worker.mapping.expressions.functions.library import Library
+from worker.mapping.expressions.names import Names
 
 ROWS = list(TABLE.values())
+NAMES = Names(tables={"countries": {"DE": "Germany"}})
+"""What the example of `lookup` looks up."""
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +31,7 @@ def pepper() -> Iterator[None]:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_the_example_gives_what_the_table_says(row: Function) -> None:
-    expression = Expression.parse(row.example)
+    expression = Expression.parse(row.example, NAMES)
     value = by_library(expression, {}, {})
     assert json.dumps(value, ensure_ascii=False) == row.result
     assert json.dumps(compiled(expression, {}, {}), ensure_ascii=False) == row.result
@@ -59,7 +62,7 @@ def test_the_functions_that_count_their_text_are_those_that_are_named(
     monkeypatch.setattr(text_length, "check", lambda name, _: counted.add(name))
     monkeypatch.setattr(text_length, "count", lambda name, _: counted.add(name))
     for row in ROWS:
-        by_library(Expression.parse(row.example), {}, {})
+        by_library(Expression.parse(row.example, NAMES), {}, {})
     assert counted == text_length.MAKES_TEXT
 
 

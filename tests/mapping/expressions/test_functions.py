@@ -12,9 +12,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.support.expressions import FAILED, by_library, compiled
+from tests.support.expressions import FAILED, outcome
 from worker.core import timestamps
-from worker.mapping.expressions.expression import Expression, ExpressionFailed
+from worker.mapping.expressions.expression import ExpressionFailed
 from worker.mapping.expressions.functions import numbers, times
 
 finite = st.integers(-(10**30), 10**30) | st.floats(allow_nan=False, allow_infinity=False)
@@ -22,14 +22,6 @@ not_numbers: st.SearchStrategy[Any] = st.none() | st.booleans() | st.lists(st.in
 not_texts: st.SearchStrategy[Any] = (
     st.none() | st.booleans() | st.integers() | st.lists(st.text()) | st.just({})
 )
-
-
-def outcome(text: str, **event: Any) -> Any:
-    expression = Expression.parse(text)
-    value = by_library(expression, event, {})
-    again = compiled(expression, event, {})
-    assert (again, type(again)) == (value, type(value))
-    return value
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,8 @@ def test_a_rule_that_comes_behind_one_with_the_same_condition_is_a_warning() -> 
     told = warnings(
         "  - {when: a ==  b, call: identify, userId: id}\n  - {when: a == b, call: identify, userId: id}\n"
     )
-    assert told == ["rules.yaml:4:12: warning: this rule can never match: the one in line 3 always does"]
+    said = "this rule can never match: the one in line 3 always does (join their calls under one `calls`)"
+    assert told == [f"rules.yaml:4:12: warning: {said}"]
 
 
 def test_a_rule_behind_one_that_matches_everything_is_a_warning_unless_it_is_about_tombstones() -> None:

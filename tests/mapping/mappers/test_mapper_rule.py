@@ -13,7 +13,7 @@ from worker.core.message_id import MessageIds
 from worker.core.reasons import Rejected
 from worker.core.records import Record
 from worker.mapping.calls.validation import REJECT_IDS
-from worker.mapping.compiler.calls import Target
+from worker.mapping.compiler.target import Target
 from worker.mapping.mappers.loading import Mapper
 from worker.mapping.mappers.mapper_rule import MapperRule
 

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from tests.support.mapping_files import as_yaml, events, mapping_files
 from tests.support.records import record
+from worker.core.records import Record
 from worker.documents.document import parse
 from worker.documents.problems import Problem
+from worker.mapping.expressions.interpreter import Variables
 from worker.mapping.expressions.parser import parse as parse_expression
 from worker.mapping.expressions.text import text_of
 from worker.mapping.files.reader import read_mapping
@@ -30,10 +32,14 @@ def mappings_of(text: str) -> Mappings | None:
     return None if file is None or problems else Mappings([file], {}, [])
 
 
+def explained(mappings: Mappings, record: Record) -> Steps:
+    return steps_of(mappings, record, mappings.explain(record, PREVIEW_IDS))
+
+
 def steps(rules: str, event: Any, **more: Any) -> Steps:
     mappings = mappings_of("topics: [orders]\nrules:\n" + rules)
     assert mappings is not None
-    return steps_of(mappings, record(event, **more), PREVIEW_IDS)
+    return explained(mappings, record(event, **more))
 
 
 @settings(max_examples=300, deadline=None)
@@ -43,7 +49,7 @@ def test_steps_agree_with_the_compiled_function(data: Any, drawn: list[Any]) -> 
     if mappings is None:
         return  # a call that lacks what it needs: an error before anything runs
     for event in drawn:
-        agree(steps_of(mappings, record(event), PREVIEW_IDS))
+        agree(explained(mappings, record(event)))
 
 
 def agree(found: Steps) -> None:
@@ -56,12 +62,14 @@ def agree(found: Steps) -> None:
         return
     assert not any(each.failed for each in found.rules)
     if explanation.ignored is not None:
-        assert not any(each.matches for each in found.rules)
+        assert [each.at for each in found.rules if each.matches] == [explanation.rule] * bool(
+            explanation.rule
+        )
         return
     assert last is not None
     assert (explanation.rule, last.matches) == (last.at, True)
-    assert len(explanation.calls) == len(found.calls)
-    for call, (_, fields) in zip(explanation.calls, found.calls, strict=True):
+    made = [fields for name, fields in found.calls if not name.endswith("for each")]
+    for call, fields in zip(explanation.calls, made, strict=True):
         for each in fields:
             if each.name.startswith(("properties.", "traits.")):
                 same_value(call, each)
@@ -73,6 +81,23 @@ def same_value(call: Any, each: FieldValue) -> None:
     for step in each.name.split("."):
         inner = inner[int(step)] if isinstance(inner, list) else (inner or {}).get(step)
     assert inner == orjson.loads(orjson.dumps(each.found.value))
+
+
+def test_names_and_items_are_shown_with_their_values() -> None:
+    found = steps(
+        "  - when: $kind == 'gift'\n"
+        "    let: {kind: order.kind, other: order.unused}\n"
+        "    calls: [{call: track, event: E, for_each: 'list[?id]', userId: $item.id, properties: {n: $item.nam}}]\n",
+        {"order": {"kind": "gift"}, "list": [{"id": "a", "name": "A"}, {}, {"id": "b"}]},
+    )
+    assert [(each.name, each.at, each.found.value) for each in found.lets] == [
+        ("$kind", "drawn.yaml:4:17", "gift")
+    ]
+    assert [name for name, _ in found.calls] == ["track for each", "track for $index 0", "track for $index 1"]
+    shown = [{each.name: each.found for each in fields} for _, fields in found.calls]
+    assert shown[0]["for_each"].value == [{"id": "a", "name": "A"}, {"id": "b"}]
+    assert (shown[2]["userId"].value, shown[1]["userId"].value) == ("b", "a")
+    assert shown[1]["properties.n"].missing == "$item has no 'nam' (did you mean 'name'?)"
 
 
 def test_both_sides_of_each_comparison_are_evaluated() -> None:
@@ -128,7 +153,7 @@ def test_a_refusal_names_the_rule_the_call_the_field_and_its_place(
     text = f"topics: [orders]\nrules:\n  - {{call: track, event: Thing,  {fields}}}\n"
     mappings = mappings_of(text)
     assert mappings is not None
-    found = steps_of(mappings, record(as_json(event)), PREVIEW_IDS)
+    found = explained(mappings, record(as_json(event)))
     rejected = found.explanation.rejected
     assert rejected is not None
     assert (rejected.rule, rejected.field, rejected.at) == ("drawn.yaml:3", field, at)
@@ -163,7 +188,7 @@ def test_unreadable_headers_end_the_trying() -> None:
     rule = "  - {when: _kafka.headers.a, call: identify, userId: id}\n"
     mappings = mappings_of(f"topics: [orders]\nrules:\n{rule}")
     assert mappings is not None
-    found = steps_of(mappings, Unreadable("orders", b"{}"), PREVIEW_IDS)
+    found = explained(mappings, Unreadable("orders", b"{}"))
     assert found.explanation.rejected is not None
     assert found.explanation.rejected.reason == "UNREADABLE_HEADERS"
     assert found.rules[0].failed == "the record's headers cannot be read"
@@ -185,7 +210,7 @@ def test_unreadable_headers_end_the_trying() -> None:
 )
 def test_fields_that_an_event_does_not_have_are_named(expression: str, said: str | None) -> None:
     event = {"type": "a", "customer": {"id": "c"}, "none": None}
-    assert missing_part(parse_expression(expression), event, {"headers": {}}) == said
+    assert missing_part(parse_expression(expression), Variables(event, {"headers": {}})) == said
 
 
 EXPRESSIONS = (

@@ -1,7 +1,7 @@
 """Reads the waiting dead letters from the topic, in order, up to the end offsets at the beginning.
 
-This takes two scans: the first finds which dead letters are resolved or superseded (see `dead_letters.index` for its
-memory), the second returns the others. Neither joins a consumer group or commits offsets.
+This takes two scans: the first finds which dead letters wait (see `dead_letters.index` for its memory), the second
+returns them. Neither joins a consumer group or commits offsets.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from worker.adapters.kafka.reader import KafkaReader
 from worker.dead_letters.dead_letter import DeadLetter, read_dead_letter
-from worker.dead_letters.index import Index, State
+from worker.dead_letters.index import History, Index, State
+from worker.dead_letters.resolutions import Resolutions
 
 if TYPE_CHECKING:
     from worker.adapters.kafka.scan import Bounds, KafkaScan
@@ -41,10 +42,12 @@ class Survey:
     Attributes:
         bounds: the offsets that were scanned; later scans read the same ones.
         index: the state of each dead letter.
+        resolutions: who resolved each of them.
     """
 
     bounds: Bounds
     index: Index
+    resolutions: Resolutions
 
 
 class DeadLetterReader:
@@ -60,29 +63,34 @@ class DeadLetterReader:
         self.topic = topic
         self.cluster_id = reader.cluster_id()
 
-    def survey(self, on_progress: OnProgress, *, only: int | None = None, since: int = 0) -> Survey:
-        """Scan the topic for the state of each dead letter. Raises `SourceFailed`.
-
-        Args:
-            on_progress: called with the progress.
-            only: scan this partition only.
-            since: scan from this offset only.
-        """
-        bounds = {
-            number: (max(first, since), max(end, since))
-            for number, (first, end) in self._reader.bounds(self.topic).items()
-            if only in {None, number}
-        }
-        index = Index(bounds)
+    def survey(self, on_progress: OnProgress) -> Survey:
+        """Scan the topic for the state of each dead letter. Raises `SourceFailed`."""
+        bounds = self._reader.bounds(self.topic)
+        survey = Survey(bounds, Index(bounds), Resolutions(bounds))
         for record in self._records(bounds, on_progress):
-            index.add(record)
-        index.finish()
-        return Survey(bounds, index)
+            mark = survey.index.add(record)
+            if mark is not None:
+                survey.resolutions.add(mark)
+        survey.index.finish()
+        survey.resolutions.finish()
+        return survey
 
-    def waiting(self, survey: Survey, on_progress: OnProgress) -> Iterator[DeadLetter]:
-        """Scan again for the waiting dead letters. Raises `SourceFailed`."""
+    def history(self, letter: DeadLetter, on_progress: OnProgress) -> History:
+        """What became of a dead letter. Raises `SourceFailed`."""
+        found, place, origin = History(letter), letter.place, letter.origin
+        bounds = self._reader.bounds(self.topic)
+        if origin is None or origin.partition() == place.partition:
+            # Then all later dead letters and marks of its record are behind it in the same partition.
+            end = bounds[place.partition][1]
+            bounds = {place.partition: (min(place.offset, end), end)}
+        for record in self._records(bounds, on_progress):
+            found.add(record)
+        return found
+
+    def newest(self, survey: Survey, state: State, on_progress: OnProgress) -> Iterator[DeadLetter]:
+        """Scan again for the dead letters in a state: waiting or resolved. Raises `SourceFailed`."""
         for record in self._records(survey.bounds, on_progress):
-            if survey.index.state(record.partition(), record.offset()) is State.WAITING:
+            if survey.index.state(record.partition(), record.offset()) is state:
                 letter = read_dead_letter(record, self.cluster_id)
                 if letter is not None:
                     yield letter
@@ -126,24 +134,34 @@ class DeadLetterReader:
             on_progress(scan.scanned, scan.total)
         return all(bounds[number][0] == first for number, (first, _) in wanted.items())
 
-    def letter(self, partition: int, offset: int) -> DeadLetter | None:
-        """The dead letter at a position; None if there is none. Raises `SourceFailed`."""
+    def find(self, partition: Partition, offset: int, on_progress: OnProgress) -> DeadLetter | None:
+        """The dead letter at a position, or the newest dead letter of the source record at a position.
+
+        The second scans the whole topic. Raises `SourceFailed`.
+        """
+        if partition[0] == self.topic:
+            return self._letter(partition[1], offset)
+        return self._newest_of(partition, offset, on_progress)
+
+    def _letter(self, partition: int, offset: int) -> DeadLetter | None:
         first, end = self._reader.bounds(self.topic).get(partition, (0, 0))
         if not first <= offset < end:
             return None
         record = self._reader.record((self.topic, partition), offset)
         return None if record is None else read_dead_letter(record, self.cluster_id)
 
-    def newest_of(self, record: tuple[Partition, int], on_progress: OnProgress) -> DeadLetter | None:
-        """The newest dead letter of the source record at a position. Scans the whole topic. Raises `SourceFailed`."""
-        (topic, number), offset = record
+    def _newest_of(self, partition: Partition, offset: int, on_progress: OnProgress) -> DeadLetter | None:
         newest = None
         for each in self._records(self._reader.bounds(self.topic), on_progress):
             letter = read_dead_letter(each, self.cluster_id)
-            if letter is not None and letter.topic == topic and letter.origin is not None:
-                origin = letter.origin
-                if (origin.partition(), origin.offset()) == (number, offset):
-                    newest = letter
+            origin = None if letter is None else letter.origin
+            if (
+                letter is not None
+                and origin is not None
+                and (origin.topic(), origin.partition(), origin.offset()) == (*partition, offset)
+                and (newest is None or letter.place.is_newer_than(newest.place))
+            ):
+                newest = letter
         return newest
 
     def newest_where(
@@ -164,7 +182,7 @@ class DeadLetterReader:
             if letter is None or (origin := letter.origin) is None:
                 continue
             place = (origin.topic(), origin.partition()), origin.offset()
-            if wanted(*place):
+            if wanted(*place) and (place not in newest or letter.place.is_newer_than(newest[place].place)):
                 newest[place] = letter
         index.finish()
         return {

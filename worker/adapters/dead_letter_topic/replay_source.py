@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from enum import Enum, auto
+from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from worker.adapters.kafka.timeouts import IDLE_SECONDS
+from worker.dead_letters.marks import How, Mark
 from worker.dead_letters.offset_set import ranges
 from worker.pipeline.ports import CommitFailed, Fetched, Start
 
@@ -44,9 +45,9 @@ BROKER_TIMEOUT_SECONDS = 300.0
 class ReplayOutcome(Enum):
     """Why a dead letter will be marked as resolved."""
 
-    SENT = auto()  # delivered, or written again
-    IGNORED = auto()  # the current mapping ignores it
-    SUPERSEDED = auto()  # its source record has a newer dead letter
+    SENT = How.SENT  # delivered, or written again
+    IGNORED = How.IGNORED  # the current mapping ignores it
+    REPLACED = How.REPLACED  # its source record has a newer dead letter
 
 
 class Step(NamedTuple):
@@ -70,7 +71,7 @@ class ReplaySource:
         forecast: decides which dead letters are replayed.
         marks: writes marks.
         telemetry: notified of commits.
-        limit: the largest number of dead letters to replay; None means no limit.
+        who: the operator, named in marks.
         on_progress: called with the number of finished offsets and their total.
 
     Attributes:
@@ -85,7 +86,7 @@ class ReplaySource:
         marks: ResolvedMarks,
         telemetry: Telemetry,
         *,
-        limit: int | None = None,
+        who: str = "",
         on_progress: Callable[[int, int], None] = lambda *_: None,
     ) -> None:
         self._reader = reader
@@ -93,7 +94,7 @@ class ReplaySource:
         self._forecast = forecast
         self._marks = marks
         self._telemetry = telemetry
-        self._limit = limit
+        self._who = who
         self._on_progress = on_progress
         self._thread = ThreadPoolExecutor(1, "replay")
         self._fetching: asyncio.Future[Step] | None = None
@@ -138,11 +139,11 @@ class ReplaySource:
         if not offsets:
             return ()
         finished = {number: self._finished(number, end) for (_, number), end in offsets.items()}
-        resolved = {number: list(ranges(each for each, _ in found)) for number, found in finished.items()}
+        marks = [mark for number, found in finished.items() for mark in self._marks_for(number, found)]
         # They stay pending until the marks are acknowledged: after a failure the next commit writes the marks again.
-        if any(resolved.values()):
+        if marks:
             try:
-                await self._marks.write(resolved)
+                await self._marks.write(marks)
             except CommitFailed as failure:
                 self._telemetry.commit_failed(str(failure))
                 raise
@@ -192,6 +193,13 @@ class ReplaySource:
             found.append(each)
         return found
 
+    def _marks_for(self, number: int, finished: list[tuple[int, ReplayOutcome]]) -> Iterator[Mark]:
+        """The marks for these dead letters of a partition: one for each outcome."""
+        for outcome in ReplayOutcome:
+            offsets = [offset for offset, each in finished if each is outcome]
+            if offsets:
+                yield Mark(number, list(ranges(offsets)), who=self._who, how=outcome.value)
+
     def _done(self) -> int:
         return sum(self._committed[number] - first for number, (first, _) in self._survey.bounds.items())
 
@@ -205,7 +213,7 @@ class ReplaySource:
         read = self._open_scan.take(limit)
         step = Step(Fetched(), [])
         for record in read.records:
-            if self._limit_reached():
+            if self._forecast.is_full:
                 # The pipeline counts as caught up once it has committed the ends, so the positions jump there.
                 read.positions = self._open_scan.skip_the_rest()
                 break
@@ -213,17 +221,14 @@ class ReplaySource:
         step.fetched.positions = {(topic, number): at for number, at in read.positions.items()}
         return step
 
-    def _limit_reached(self) -> bool:
-        return self._limit is not None and self._forecast.tally.selected >= self._limit
-
     def _select(self, record: Record, step: Step) -> None:
         selected = self._forecast.select(record)
         if selected is not None:
             step.fetched.records.append(selected)
             outcome = ReplayOutcome.SENT if selected.is_for_the_api else ReplayOutcome.IGNORED
-        elif self._forecast.is_superseded(record):
+        elif self._forecast.is_replaced(record):
             # The newer dead letter replaces it, so it is marked as well.
-            outcome = ReplayOutcome.SUPERSEDED
+            outcome = ReplayOutcome.REPLACED
         else:
             return
         step.pending.append((record.partition(), record.offset(), outcome))

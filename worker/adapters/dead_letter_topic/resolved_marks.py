@@ -1,14 +1,14 @@
-"""Writes marks to the dead-letter topic: records that name dead letters as resolved.
+"""Writes marks to the dead-letter topic: records that resolve dead letters, or make resolved ones wait again.
 
-A mark has the header `dlq.resolved` and neither key nor value. It is written to the partition of the dead letters that
-it names, because retention deletes a partition from its beginning: never a mark before its dead letters.
+A mark is written to the partition of the dead letters that it names, because retention deletes a partition from its
+beginning: never a mark before its dead letters.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from worker.adapters.kafka.clients import flush, make_producer
 from worker.adapters.kafka.fatal_errors import is_fatal
 from worker.adapters.kafka.properties import producer_properties
 from worker.adapters.kafka.timeouts import DELIVERY_MARGIN_SECONDS
-from worker.dead_letters.headers import RESOLVED, Range, marks
+from worker.dead_letters.marks import Mark, headers_of_mark
 from worker.pipeline.ports import CommitFailed
 
 if TYPE_CHECKING:
@@ -42,20 +42,20 @@ class ResolvedMarks:
         self._thread = ThreadPoolExecutor(1, "resolved-marks")
         self._producer: Producer | None = None
 
-    async def write(self, resolved: Mapping[int, Sequence[Range]]) -> None:
-        """Mark dead letters, given by partition, and wait until all in-sync replicas have the marks.
+    async def write(self, marks: Sequence[Mark]) -> None:
+        """Write marks, and wait until all in-sync replicas have them.
 
         Raises:
             CommitFailed: some were not acknowledged. Marks may be written repeatedly.
         """
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._thread, functools.partial(self._write, resolved))
+        await loop.run_in_executor(self._thread, functools.partial(self._write, marks))
 
     def close(self) -> None:
         """End the thread. No write is running any more."""
         self._thread.shutdown(wait=False)
 
-    def _write(self, resolved: Mapping[int, Sequence[Range]]) -> None:
+    def _write(self, marks: Sequence[Mark]) -> None:
         failures: list[KafkaError] = []
 
         def delivered(error: KafkaError | None, _: Message) -> None:
@@ -64,11 +64,10 @@ class ResolvedMarks:
 
         try:
             self._producer = self._producer or make_producer(self._properties)
-            for partition, ranges in resolved.items():
-                for value in marks(partition, ranges):
-                    headers: list[tuple[str, str | bytes | None]] = [(RESOLVED, value)]
+            for mark in marks:
+                for headers in headers_of_mark(mark):
                     self._producer.produce(
-                        self._topic, partition=partition, headers=headers, on_delivery=delivered
+                        self._topic, partition=mark.partition, headers=headers, on_delivery=delivered
                     )
             self._flush(self._producer, failures)
         except (KafkaException, BufferError) as error:

@@ -100,6 +100,9 @@ DELIVERY_TIMEOUT_MS = 30_000
 """How long the producer tries to write a dead letter before it reports why it failed. As long as a worker may take to
 shut down by default (`delivery.shutdown_timeout`)."""
 
+DEFAULT_MAX_POLL_INTERVAL_MS = 300_000
+"""librdkafka's default of `max.poll.interval.ms`."""
+
 LARGEST_DEAD_LETTER_BYTES = 100_000_000
 """The client's own limit must never refuse a dead letter: the topic's limit decides. librdkafka allows 1,000,000,000;
 this is also its default of `receive.message.max.bytes`."""
@@ -154,6 +157,11 @@ def reader_properties(kafka: Kafka, memory: Memory) -> dict[str, Any]:
     """The configuration of a consumer that joins no group and stays small, without callbacks."""
     user = {name: value for name, value in kafka.properties.items() if name not in PRODUCER_ONLY}
     return {**consumer_properties(kafka, memory), **_yielding(READER_FETCH, user)}
+
+
+def max_poll_interval(kafka: Kafka) -> float:
+    """Seconds within which the group needs a member to poll again."""
+    return int(kafka.properties.get("max.poll.interval.ms", DEFAULT_MAX_POLL_INTERVAL_MS)) / 1000
 
 
 def _own_of_consumers(kafka: Kafka) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from worker.adapters.kafka.properties import (
     consumer_properties,
     is_cooperative,
     is_kip848,
+    max_poll_interval,
 )
 from worker.adapters.kafka.rebalance_listener import RebalanceListener
 from worker.adapters.kafka.routine_checks import RoutineChecks
@@ -55,9 +56,6 @@ CHUNK = 1000
 PAUSE_AFTER_SECONDS = 1.0
 """How long after the last fetch with room the partitions are paused. Pausing throws away what was fetched ahead, so a
 short lack of room should not cause it; not polling at all for longer would delay rebalances and error reports."""
-
-DEFAULT_MAX_POLL_INTERVAL_MS = 300_000
-"""librdkafka's default of `max.poll.interval.ms`."""
 
 
 class KafkaSource:
@@ -87,9 +85,7 @@ class KafkaSource:
         before_joining: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.cluster_id = ""
-        self.max_poll_interval = (
-            int(kafka.properties.get("max.poll.interval.ms", DEFAULT_MAX_POLL_INTERVAL_MS)) / 1000
-        )
+        self.max_poll_interval = max_poll_interval(kafka)
         self.session_timeout = (
             int(kafka.properties.get("session.timeout.ms", DEFAULT_SESSION_SECONDS * 1000)) / 1000
         )

@@ -12,7 +12,7 @@ from typing import Any
 from worker.core.reasons import Rejected, Stage
 from worker.core.timestamps import from_datetime, rfc3339
 from worker.customerio.reference import DESTRUCTIVE_CALLS, ID_FIELDS, SEMANTIC_EVENTS
-from worker.customerio.semantic import check_event_name, check_semantic, is_object_type
+from worker.customerio.semantic import check_event_name, check_semantic, check_track, is_object_type
 from worker.mapping.calls.call import Call
 from worker.mapping.calls.specs import CallSpec, Field, Kind, Place
 from worker.mapping.calls.validation import (
@@ -167,7 +167,7 @@ def checked(
 
     Args:
         call: anything.
-        allow: which destructive calls may pass.
+        allow: what the rule allows, see `customerio.meaning`.
         strict: see `validation.validate`.
         reject_ids: see `validation.validate`.
 
@@ -191,7 +191,7 @@ def checked_call(
     """Check a call as `checked` does, without repeating the checks of the builder that assembled it.
 
     In an untouched body only three things can still be wrong: an id may be one of `reject_ids`, the rule may not allow
-    the call, and an object in it may have been changed by the mapper or be invalid for Customer.io.
+    the call or a property, and an object in it may have been changed by the mapper or be invalid for Customer.io.
 
     Raises:
         Rejected: what `checked` raises.
@@ -206,13 +206,16 @@ def checked_call(
         spec.name_or_url and "name" not in body
     ):  # then properties.url is needed, which the mapper may have changed
         return checked(body, allow=allow, reject_ids=reject_ids)
+    body = body.copy()  # a mapper may return the same call object again
     if "context" in body or "integrations" in body:
         check_shared(body)
     if spec.type in TYPED_TRAITS:
         check_traits(body)
+    if spec.name == "track":
+        check_track(body, allow)
     if spec.name in _ACTED_ON:
         check_semantic(body, allow)
-    return body.copy()  # a mapper may return the same call object again
+    return body
 
 
 _ACTED_ON = DESTRUCTIVE_CALLS | SEMANTIC_EVENTS.keys()

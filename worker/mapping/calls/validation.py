@@ -12,6 +12,7 @@ from types import NoneType
 from typing import Any, NoReturn
 
 from worker.core.reasons import Rejected, Stage
+from worker.customerio.meaning import check_unsubscribed
 from worker.customerio.reference import ID_FIELDS, PERSON_IDS
 from worker.customerio.semantic import is_object_type
 
@@ -67,11 +68,11 @@ _HINTS = {
     "anonymous_id": "it is `anonymousId`",
 }
 
-TYPED_TRAITS = {"identify": ("email",), "group": ("object_type_id", "objectTypeId")}
+TYPED_TRAITS = {"identify": ("email", "unsubscribed"), "group": ("object_type_id", "objectTypeId")}
 """Traits that Customer.io itself reads, by the type of the call; all others may be any JSON.
 
-`email` identifies the person (reference, Identify). The other two are the object type; the destination reads both
-spellings (the reference, and the newer one).
+`email` identifies the person, `unsubscribed` stops messages (reference, Identify). The other two are the object type;
+the destination reads both spellings (the reference, and the newer one).
 """
 
 _WORDS: dict[type, str] = {str: "text", bool: "true or false", dict: "an object", list: "a list"}
@@ -155,7 +156,7 @@ def validate(call: Any, *, strict: bool = True, reject_ids: Collection[str] = RE
 
     Raises:
         Rejected: with stage `validate`: `NOT_A_CALL`, `UNKNOWN_TYPE`, `UNKNOWN_FIELD`, `MISSING_ID`,
-            `MISSING_FIELD`, `INVALID_ID`, `FORBIDDEN_ID`, `INVALID_TYPE`, `INVALID_VALUE`.
+            `MISSING_FIELD`, `INVALID_ID`, `FORBIDDEN_ID`, `INVALID_TYPE`, `INVALID_VALUE`, `INVALID_UNSUBSCRIBED`.
     """
     if not isinstance(call, (dict, Mapping)):  # dict first: testing for Mapping is slower
         _refuse("NOT_A_CALL", "A call must be an object.")
@@ -188,11 +189,13 @@ def check_shared(call: Mapping[str, Any]) -> None:
         _check_integrations(integrations)
 
 
-def check_traits(call: Mapping[str, Any]) -> None:
+def check_traits(call: dict[str, Any]) -> None:
     """Check the traits that Customer.io itself reads, see `TYPED_TRAITS`; null counts as absent.
 
+    A null `unsubscribed` is left out of the call, because the API reads it as subscribed.
+
     Raises:
-        Rejected: with stage `validate`: `INVALID_TYPE` or `INVALID_VALUE`.
+        Rejected: with stage `validate`: `INVALID_TYPE`, `INVALID_VALUE` or `INVALID_UNSUBSCRIBED`.
     """
     traits = call.get("traits")
     if not traits:
@@ -200,6 +203,11 @@ def check_traits(call: Mapping[str, Any]) -> None:
     if call["type"] == "identify":
         if not isinstance(traits.get("email", ""), (str, NoneType)):
             _refuse("INVALID_TYPE", "traits.email must be text.")
+        if traits.get("unsubscribed") is not None:
+            check_unsubscribed(traits["unsubscribed"])
+        elif "unsubscribed" in traits:
+            # A copy: the traits may belong to the event or the mapper.
+            call["traits"] = {name: value for name, value in traits.items() if name != "unsubscribed"}
     elif call["type"] == "group":
         for field in TYPED_TRAITS["group"]:
             if traits.get(field) is not None and not is_object_type(traits[field]):

@@ -7,49 +7,37 @@ places once the rest of the call is there.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
 
 from worker.core.message_id import MessageIds
-from worker.customerio.limits import MAX_CALL_BYTES
+from worker.core.records import MAX_CALLS_PER_RECORD
+from worker.customerio.notices import Notice
+from worker.customerio.profile_limits import LIMITED_IDS, MAX_EVENT_NAME_BYTES, MAX_ID_BYTES
 from worker.customerio.reference import PERSON_IDS
 from worker.customerio.semantic import check_semantic
 from worker.mapping.calls.assembly import convert, put
 from worker.mapping.calls.encoding import batch_context, refuse, refuse_size
 from worker.mapping.calls.specs import CallSpec, Field, Kind
-from worker.mapping.calls.validation import (
-    TYPED_TRAITS,
-    check_shared,
-    check_traits,
-    identity,
-    optional_identity,
-)
+from worker.mapping.calls.validation import check_shared, identity, optional_identity
 from worker.mapping.compiler.fast_paths import write_converted
+from worker.mapping.compiler.meaning import MeaningCode
 from worker.mapping.compiler.records import RecordCode
-from worker.mapping.compiler.run_time import event_name, need_url, refuse_missing, time_of
+from worker.mapping.compiler.run_time import (
+    event_name,
+    items_of,
+    need_url,
+    refuse_missing,
+    refuse_too_many,
+    time_of,
+)
 from worker.mapping.compiler.source import Code
-from worker.mapping.compiler.values import ENVELOPE_ID, Entry, emit_object, emit_value, local
+from worker.mapping.compiler.target import Target
+from worker.mapping.compiler.values import ENVELOPE_ID, EVENT, KAFKA, Entry, emit_object, emit_value, local
 from worker.mapping.files.rules import CallRule, MappingFile, Rule
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What the calls of one topic's records are made for.
-
-    Attributes:
-        topic: whose records are converted.
-        ids: makes the message ids.
-        max_call_bytes: the largest call.
-        batch_contexts: whether a call comes with its batch context (`batch.context: partition`).
-    """
-
-    topic: str
-    ids: MessageIds
-    max_call_bytes: int = MAX_CALL_BYTES
-    batch_contexts: bool = True
 
 
 class CallCode:
@@ -70,16 +58,54 @@ class CallCode:
         self._rule = rule
         self._target = target
         self._record = record
+        self._meaning = MeaningCode(code, rule, target)
 
-    def call(self, call: CallRule, index: int) -> tuple[str, str]:
-        """Write one call; returns Python expressions for its bytes and its batch context."""
+    def prepare(self, calls: Sequence[CallRule]) -> None:
+        """Write before a loop what does not depend on the item."""
+        self._record.parts_of_ids()
+        if any("timestamp" not in call.fields for call in calls):
+            self._record.time()
+
+    @contextmanager
+    def one_more(self) -> Iterator[None]:
+        """Write a call beside others that are repeated."""
+        with self._code.block(f"if place == {MAX_CALLS_PER_RECORD}:"):
+            self._code.line(f"{self._constant(refuse_too_many)}()")
+        yield
+
+    @contextmanager
+    def items(self, call: CallRule) -> Iterator[None]:
+        """Write the loop of a call with `for_each`; what is written inside is its body."""
+        assert call.for_each is not None
+        code = self._code
+        found = local(code, call.for_each.emit(code, EVENT, KAFKA), "found")
+        items = code.name("items")
+        plain = f"type({found}) is list and place + len({found}) <= {MAX_CALLS_PER_RECORD}"
+        code.line(f"{items} = {found} if {plain} else {self._constant(items_of)}({found}, place)")
+        item, index = code.name("item"), code.name("index")
+        with code.block(f"for {index}, {item} in enumerate({items}):"):
+            code.remember("$item", item)
+            code.remember("$index", index)
+            struct = code.structs.get(found)
+            if struct is not None and struct.items is not None:
+                code.structs[item] = struct.items
+            yield
+
+    def call(self, call: CallRule, index: str) -> tuple[str, str]:
+        """Write one call; returns Python expressions for its bytes and its batch context.
+
+        Args:
+            call: the call.
+            index: a Python expression for its position among the record's calls.
+        """
         body = self._body(call, index)
         encoded = self._encode(body)
+        self._meaning.traits_limit(call, body, encoded)
         if not self._target.batch_contexts or not has_context(call):
             return encoded, "b''"
         return encoded, local(self._code, f"{self._constant(batch_context)}({body})", "context")
 
-    def _body(self, call: CallRule, index: int) -> str:
+    def _body(self, call: CallRule, index: str) -> str:
         """Write the call as a dict; returns its local. Its keys are in the order of the call's spec."""
         spec = call.spec
         found = {
@@ -160,6 +186,8 @@ class CallCode:
         check = identity if needed else optional_identity
         converted = self._id_check(check, found, field.name, reject_ids)
         write_converted(self._code, field.kind, found, name, converted, reject_ids=reject_ids)
+        if field.name in LIMITED_IDS:
+            self._meaning.text_limit(name, MAX_ID_BYTES, Notice.ID_LENGTH, nullable=not needed)
         if needed:
             self._code.remember(meaning, name)
         return Entry(field.name, name, nullable=not needed)
@@ -174,7 +202,9 @@ class CallCode:
         if call.event_from is None:
             return Entry("event", repr(call.event))
         check = f"{self._constant(event_name)}({self._found(call.event_from)})"
-        return Entry("event", local(self._code, check, "event_name"))
+        name = local(self._code, check, "event_name")
+        self._meaning.text_limit(name, MAX_EVENT_NAME_BYTES, Notice.EVENT_NAME_LENGTH)
+        return Entry("event", name)
 
     def _time(self, call: CallRule) -> Entry:
         if "timestamp" not in call.fields:
@@ -186,6 +216,8 @@ class CallCode:
             known = self._code.name("timestamp")
             time = f"{self._constant(time_of)}({found}, record)"
             write_converted(self._code, Kind.TIME, found, known, time)
+            if self._target.future is not None:
+                self._meaning.time(known, self._target.future, self._record.latest(self._target.future))
             self._code.remember(meaning, known)
         return Entry("timestamp", known, nullable=True)
 
@@ -209,29 +241,21 @@ class CallCode:
 
     def _check_body(self, call: CallRule, body: str, found: dict[str, Entry]) -> None:
         """Check what the values of several fields decide together, where this call can fail the check at all."""
-        spec, traits = call.spec, call.fields.get("traits")
+        spec = call.spec
         if has_context(call):
             self._code.line(f"{self._constant(check_shared)}({body})")
+        if spec.name == "track":
+            self._meaning.track(call, body, found["properties"].text if "properties" in found else None)
         if spec.event:
             self._code.line(
                 f"{self._constant(check_semantic)}({body}, {self._constant(frozenset({spec.name}))})"
             )
-        if "traits" not in found or (
-            isinstance(traits, dict) and traits.keys().isdisjoint(TYPED_TRAITS[spec.type])
-        ):
-            return
-        if (
-            spec.type == "identify"
-        ):  # `email` is text, or absent, in nearly every event: a test in place of a call
-            name = found["traits"].text
-            with self._code.block(f"if {name} and type({name}.get('email', '')) is not str:"):
-                self._code.line(f"{self._constant(check_traits)}({body})")
-        else:
-            self._code.line(f"{self._constant(check_traits)}({body})")
+        if "traits" in found:
+            self._meaning.traits(call, body, found["traits"].text)
 
     # Message id and bytes
 
-    def _message_id(self, call: CallRule, index: int, event: Entry | None) -> str:
+    def _message_id(self, call: CallRule, index: str, event: Entry | None) -> str:
         """Return a Python expression for the id: from the event's own id where it has one, or the coordinates."""
         literal = call.spec.event or call.event or ""
         name = event.text if call.event_from is not None and event is not None else repr(literal)
@@ -239,13 +263,13 @@ class CallCode:
             return self._message_id_of_record(call, index, name)
         return self._message_id_of_event(call, index, name)
 
-    def _message_id_of_record(self, call: CallRule, index: int, name: str) -> str:
+    def _message_id_of_record(self, call: CallRule, index: str, name: str) -> str:
         """As `_message_id`, from the coordinates; `name` is a Python expression for the event's name."""
         if call.event_from is not None:
             return self._record.message_id_by_name(call.spec.type, name, index)
         return self._record.message_id(call.spec.type, call.spec.event or call.event or "", index)
 
-    def _message_id_of_event(self, call: CallRule, index: int, name: str) -> str:
+    def _message_id_of_event(self, call: CallRule, index: str, name: str) -> str:
         """As `_message_id`, for a call with an id of its own; `name` is a Python expression for the event's name."""
         code, type_ = self._code, call.spec.type
         event_id, message_id = self._event_id(call), code.name("message_id")
@@ -287,6 +311,8 @@ def is_sent(call: CallRule, field: Field) -> bool:
     """Whether a call may have a field: the rule gives it, or it is the event's name or time, which every call has."""
     if field.kind is Kind.EVENT_ID:
         return False  # only the message id is made from it
+    if field.kind is Kind.TIME and call.leaves_time_out:
+        return False
     return field.name in call.fields or field.kind in {Kind.EVENT, Kind.TIME}
 
 

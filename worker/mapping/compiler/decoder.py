@@ -46,7 +46,37 @@ class FieldsUsed:
 WHOLE = FieldsUsed(whole=True)
 
 
-def fields_used(node: ir.Node, wanted: FieldsUsed = WHOLE) -> FieldsUsed:  # noqa: C901, PLR0911 - one for each kind of node
+@dataclass(slots=True)
+class NamesUsed:
+    """What is used of the values that `$names` stand for.
+
+    Attributes:
+        item: of `$item`.
+        lets: of each expression in a `let`, by its number: the expression, and what is used of its value.
+    """
+
+    item: FieldsUsed = field(default_factory=FieldsUsed)
+    lets: dict[int, tuple[ir.Node, FieldsUsed]] = field(default_factory=dict)
+
+    def add(self, node: ir.Let | ir.Variable, wanted: FieldsUsed) -> None:
+        """Add a use of a name."""
+        if isinstance(node, ir.Let):
+            self.lets.setdefault(node.number, (node.value, FieldsUsed()))[1].add(wanted)
+        elif node.name == "item":
+            self.item.add(wanted)
+
+    def of_event(self) -> FieldsUsed:
+        """What the expressions in `lets` use of the event, and so do those that they use."""
+        used = FieldsUsed()
+        while self.lets:  # an expression has a higher number than those that it uses
+            value, wanted = self.lets.pop(max(self.lets))
+            used.add(fields_used(value, wanted, self))
+        return used
+
+
+def fields_used(  # noqa: C901, PLR0911 - one for each kind of node
+    node: ir.Node, wanted: FieldsUsed = WHOLE, names: NamesUsed | None = None
+) -> FieldsUsed:
     """Find what an expression uses of the value it is evaluated on.
 
     What it uses of the envelope, `_change` or `_ce`, is found under the name `ENVELOPE`.
@@ -54,7 +84,9 @@ def fields_used(node: ir.Node, wanted: FieldsUsed = WHOLE) -> FieldsUsed:  # noq
     Args:
         node: the expression, as `lower` made it.
         wanted: what is used of its result.
+        names: where to add what is used of `$names`.
     """
+    names = names or NamesUsed()
     match node:
         case ir.Field():
             return FieldsUsed(fields={node.name: wanted})
@@ -64,31 +96,39 @@ def fields_used(node: ir.Node, wanted: FieldsUsed = WHOLE) -> FieldsUsed:  # noq
             return FieldsUsed()
         case ir.Envelope():
             return FieldsUsed(fields={ENVELOPE: wanted})
+        case ir.Let() | ir.Variable():
+            names.add(node, wanted)
+            return FieldsUsed()
         case ir.Element():
             return FieldsUsed(items=wanted)
         case ir.Slice():
             return WHOLE
         case ir.Path():
             for step in reversed(node.steps):
-                wanted = fields_used(step, wanted)
+                wanted = fields_used(step, wanted, names)
             return wanted
         case ir.Projection() if node.kind != "values":
-            return _projected(node)
+            return _projected(node, names)
         case ir.Flatten():
-            return fields_used(node.value, _spliced(WHOLE if wanted.whole else wanted.items or FieldsUsed()))
+            items = _spliced(WHOLE if wanted.whole else wanted.items or FieldsUsed())
+            return fields_used(node.value, items, names)
     # Functions, comparisons, conditions, {...} and [...]: each operand counts as a whole. An && or || may return
     # one of them, and asks whether an object is empty.
-    return _all(map(fields_used, ir.operands(node)))
+    return _operands_used(ir.operands(node), names)
 
 
-def _projected(node: ir.Projection) -> FieldsUsed:
+def _operands_used(operands: Iterable[ir.Node], names: NamesUsed) -> FieldsUsed:
+    return _all(fields_used(operand, WHOLE, names) for operand in operands)
+
+
+def _projected(node: ir.Projection, names: NamesUsed) -> FieldsUsed:
     """Find what a projection uses of its source."""
     # The result for an item is decoded whole: where an item is no object, the library evaluates it on plain JSON.
-    item = _all(map(fields_used, ir.operands(node)[1:]))
+    item = _operands_used(ir.operands(node)[1:], names)
     if not node.of_objects and (node.kind == "flat" or isinstance(node.source, ir.Flatten)):
         # Items of nested lists and items of the list end up in one list, and could have different struct types.
         item = WHOLE
-    return fields_used(node.source, _spliced(item) if node.kind == "flat" else FieldsUsed(items=item))
+    return fields_used(node.source, _spliced(item) if node.kind == "flat" else FieldsUsed(items=item), names)
 
 
 def _spliced(item: FieldsUsed) -> FieldsUsed:

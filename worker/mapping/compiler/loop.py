@@ -33,19 +33,20 @@ from worker.core.reasons import Rejected, Stage
 from worker.core.record_reading import refuse_headers
 from worker.core.records import Converter
 from worker.formats.formats import FORMATS
-from worker.mapping.compiler.calls import CallCode, Target
-from worker.mapping.compiler.decoder import WHOLE, FieldsUsed, fields_used, struct_type_of
+from worker.mapping.compiler.calls import CallCode
+from worker.mapping.compiler.decoder import WHOLE, FieldsUsed, NamesUsed, fields_used, struct_type_of
 from worker.mapping.compiler.envelopes.code import TOMBSTONE, OnIgnored, Used
 from worker.mapping.compiler.envelopes.envelopes import CODES
 from worker.mapping.compiler.objects import ABOUT
 from worker.mapping.compiler.places import Places
 from worker.mapping.compiler.records import RecordCode
-from worker.mapping.compiler.source import Code
+from worker.mapping.compiler.source import Code, Lets
+from worker.mapping.compiler.target import Target
 from worker.mapping.compiler.values import EVENT, KAFKA
 from worker.mapping.decoding import Decoding
 from worker.mapping.expressions.expression import Expression
 from worker.mapping.expressions.interpreter import ENVELOPE
-from worker.mapping.files.rules import MappingFile, Rule
+from worker.mapping.files.rules import CallRule, MappingFile, Rule
 from worker.mapping.kafka_fields import kafka_fields
 from worker.mapping.mappers.loading import Mapper
 from worker.mapping.mappers.mapper_rule import MapperRule
@@ -104,6 +105,7 @@ class _ConverterCode:
         self._on_ignored = on_ignored
         self._decoding = Decoding.of(file)
         self._record = RecordCode(self._code, target.ids, target.topic)
+        self._repeats = any(call.for_each is not None for rule in file.rules for call in rule.calls)
         self._signature = ("convert", "records, calls, rejected")
         # What tracebacks name as the file.
         self._place = f"<mapping {file.document.file} topic {target.topic}>"
@@ -121,7 +123,8 @@ class _ConverterCode:
         for line in RecordCode.BEGINNING:
             code.line(line)
         with code.block("for record in records:"):
-            code.line("rule = index = None")
+            code.line("rule = index = place = None" if self._repeats else "rule = index = None")
+            code.lets = Lets(code)
             with code.block("try:"):
                 self._decode()
                 self._tombstones_on_request()
@@ -129,7 +132,7 @@ class _ConverterCode:
                     self._rule(index, rule)
                 self._unmatched()
             located = code.constant(Places(self._file).located)
-            verdict = f"{located}(fault, record, rule, index)"
+            verdict = f"{located}(fault, record, rule, index{', place' if self._repeats else ''})"
             with code.block("except Exception as fault:"):
                 code.line(f"rejected.append((record, {verdict}))")
         code.line("return ignored")
@@ -178,8 +181,12 @@ class _ConverterCode:
             self._need_kafka([rule.when])
             condition = rule.when.emit_condition(self._code, EVENT, KAFKA)
         with self._code.block(f"if {condition}:"):
-            if rule.mapper is not None:
+            if rule.ignores:
+                self._without_call(rule)
+            elif rule.mapper is not None:
                 self._mapped(rule, rule.mapper)
+            elif any(call.for_each is not None for call in rule.calls):
+                self._repeated(rule)
             else:
                 self._written(rule)
             self._code.line("continue")
@@ -221,14 +228,11 @@ class _ConverterCode:
             self._target,
             self._decoding,
             self._on_slow,
+            rule.at,
         )
         more = "" if self._file.envelope is None else f", {self._about()}, empty=value is None"
         code.line(f"made = {code.constant(mapper, 'mapper')}.calls(record, {EVENT}{more})")
-        with code.block("if not made:"):
-            if self._on_no_call:
-                code.line(f"{code.constant(self._on_no_call, 'on_no_call')}({rule.at!r})")
-            code.line("ignored += 1")
-            code.line("continue")
+        self._refuse_nothing(rule)
         key = self._record.key()
         with code.block("for index, (body, context) in enumerate(made):"):
             code.line(f"calls.append({_queued(key, 'body', 'index', 'context', rule)})")
@@ -236,6 +240,35 @@ class _ConverterCode:
     def _about(self) -> str:
         """A Python expression for what the envelope says of the event."""
         return ABOUT if self._file.envelope and self._file.envelope.root else "None"
+
+    def _without_call(self, rule: Rule) -> None:
+        """Write what happens to a record that a rule handles without a call."""
+        if self._on_no_call:
+            self._code.line(f"{self._code.constant(self._on_no_call, 'on_no_call')}({rule.at!r})")
+        self._code.line("ignored += 1")
+
+    def _refuse_nothing(self, rule: Rule) -> None:
+        """Write the end of a record of which `made` holds no call."""
+        with self._code.block("if not made:"):
+            self._without_call(rule)
+            self._code.line("continue")
+
+    def _repeated(self, rule: Rule) -> None:
+        """Write calls of which some are made for each item of a list. `place` counts all that the record becomes."""
+        code = self._code
+        self._need_kafka([each for call in rule.calls for _, each in call.expressions()])
+        writer = CallCode(code, self._file, rule, self._target, self._record)
+        writer.prepare(rule.calls)
+        key = self._record.key()
+        code.line("made, place = [], 0")
+        for index, call in enumerate(rule.calls):
+            code.line(f"index = {index}")
+            with writer.items(call) if call.for_each is not None else writer.one_more():
+                body, context = writer.call(call, "place")
+                code.line(f"made.append({_queued(key, body, 'place', context, rule)})")
+                code.line("place += 1")
+        self._refuse_nothing(rule)
+        code.line("calls.extend(made)")
 
     def _written(self, rule: Rule) -> None:
         """Write the calls that a rule describes. They are queued once all are encoded: all of a record or none."""
@@ -245,7 +278,7 @@ class _ConverterCode:
         encoded = []
         for index, call in enumerate(rule.calls):
             code.line(f"index = {index}")
-            encoded.append(writer.call(call, index))
+            encoded.append(writer.call(call, str(index)))
         key = self._record.key()
         queued = [
             _queued(key, body, str(index), context, rule) for index, (body, context) in enumerate(encoded)
@@ -273,17 +306,29 @@ def _queued(key: str, body: str, index: str, context: str, rule: Rule) -> str:
 
 def fields_used_by(file: MappingFile) -> Used:
     """Find which parts of an event and its envelope a file's rules use; all if a rule has a mapper."""
-    used = FieldsUsed()
+    used, names = FieldsUsed(), NamesUsed()
     for rule in file.rules:
         if rule.mapper is not None:
             return Used(WHOLE, WHOLE if file.envelope and file.envelope.root else FieldsUsed())
         if rule.when is not None:
-            used.add(fields_used(rule.when.condition))
+            used.add(fields_used(rule.when.condition, names=names))
         for call in rule.calls:
-            for (name, *_), expression in call.expressions():
-                if not (name == "messageId" and name in call.of_envelope):  # the envelope's code makes it
-                    used.add(fields_used(expression.value))
+            used.add(_used_by_call(call, names))
+    used.add(names.of_event())
     return Used(used, used.fields.pop(ENVELOPE, FieldsUsed()))
+
+
+def _used_by_call(call: CallRule, names: NamesUsed) -> FieldsUsed:
+    used, names.item = FieldsUsed(), FieldsUsed()
+    for path, expression in call.expressions():
+        of_envelope = (
+            path == ("messageId",) and "messageId" in call.of_envelope
+        )  # which the envelope's code makes
+        if path != ("for_each",) and not of_envelope:
+            used.add(fields_used(expression.value, names=names))
+    if call.for_each is not None:
+        used.add(fields_used(call.for_each.value, FieldsUsed(items=names.item), names))
+    return used
 
 
 def refuse_unmatched() -> None:

@@ -63,7 +63,9 @@ def _value(node: Syntax, *, soft: bool = False) -> ir.Node:  # noqa: C901, PLR09
         case "and_expression" | "or_expression":
             return _logic(node, soft=soft, condition=False)
         case "function_expression":
-            return _call(node, soft=soft)
+            return _FORMS.get(node["value"], _call)(node, soft=soft)
+        case "variable":
+            return _variable(node)
         case "expref":
             return _value(children[0])
         case "flatten":
@@ -126,6 +128,30 @@ def _call(node: Syntax, *, soft: bool) -> ir.Node:
     return ir.Call(name, arguments, soft and name in INLINE)
 
 
+def _variable(node: Syntax) -> ir.Node:
+    let = node["let"]  # an `Expression`
+    return ir.Variable(node["value"]) if let is None else ir.Let(node["value"], let.number, let.value)
+
+
+def _if(node: Syntax, *, soft: bool) -> ir.Node:
+    condition, then, otherwise = node["children"]
+    return ir.Choice(_condition(condition, soft=True), _value(then, soft=soft), _value(otherwise, soft=soft))
+
+
+def _default(node: Syntax, *, soft: bool) -> ir.Node:
+    value, otherwise = node["children"]
+    return ir.Default(_value(value, soft=True), _value(otherwise, soft=soft), node["value"] == "try")
+
+
+def _lookup(node: Syntax, *, soft: bool) -> ir.Node:
+    table, key = node["children"]
+    soft = soft and table["type"] == "literal"
+    return ir.Lookup(node["tables"], _value(table), _value(key, soft=soft), soft)
+
+
+_FORMS = {"if": _if, "default": _default, "try": _default, "lookup": _lookup}
+
+
 def _projection(node: Syntax, *, soft: bool) -> ir.Projection:
     base, each, *condition = node["children"]
     kind = "values" if node["type"] == "value_projection" else "items"
@@ -140,9 +166,10 @@ def _projection(node: Syntax, *, soft: bool) -> ir.Projection:
         kind,
         any(map(fields_read, [each, *condition])),
         again,
-        _calls(again),
+        contains(again, "function_expression"),
     )
 
 
 def _calls(node: Syntax) -> bool:
-    return contains(node, "function_expression")
+    """Whether evaluating the node can fail: functions can, and so can the expression of a `$name`."""
+    return contains(node, "function_expression") or contains(node, "variable")

@@ -11,6 +11,7 @@ from worker.core.records import Record
 from worker.documents.document import Path
 from worker.mapping.decoding import Decoding
 from worker.mapping.expressions.expression import Expression, ExpressionFailed
+from worker.mapping.expressions.interpreter import Variables
 from worker.mapping.files.rules import CallRule, MappingFile, Rule
 
 _WORDS = re.compile(r"[A-Za-z_]+(?:\.[A-Za-z_]+)*")
@@ -23,15 +24,24 @@ class Places:
         self._file = file
         self._decoding = Decoding.of(file)
 
-    def located(self, fault: Exception, record: Record, rule: int | None, index: int | None) -> Rejected:
+    def located(
+        self, fault: Exception, record: Record, rule: int | None, index: int | None, place: int | None = None
+    ) -> Rejected:
         """The rejection that a fault in a generated function is, with the rule, call and field where it happened.
 
         Its traceback and cause are dropped: their frames would keep a whole run of records alive.
+
+        Args:
+            fault: what was raised.
+            record: the record.
+            rule: the rule's position in the file.
+            index: the call's position in the rule.
+            place: the call's position among those of the record, where the rule has `for_each`.
         """
         rejected = _verdict(fault)
         rejected.__traceback__ = rejected.__context__ = rejected.__cause__ = None
         if rejected.call_index is None and rejected.stage is not Stage.DECODE:
-            rejected.call_index = index
+            rejected.call_index = index if place is None else place
         if rule is not None and rejected.rule is None:
             rejected.rule = self._file.rules[rule].at
             with suppress(Exception):  # a failure of this search must not replace the reason of the rejection
@@ -40,12 +50,15 @@ class Places:
 
     def _name_place(self, rejected: Rejected, record: Record, rule: Rule, index: int | None) -> None:
         call = rule.calls[index] if rule.mapper is None and index is not None else None
-        path = self._path(rejected, record, rule, call)
+        if call is None:
+            key = self._key(rejected, record, rule)
+            path, rejected.field = (*rule.path, key) if key else rule.path, key
+        else:
+            in_call = self._in_call(rejected, record, call)
+            path, rejected.field = call.at(in_call), ".".join(map(str, in_call))
         document = self._file.document
         line, column = document.position(path)
         rejected.at = f"{document.file}:{line}:{column}"
-        base = rule.path if call is None else call.path
-        rejected.field = ".".join(map(str, path[len(base) :])) or None
         if rejected.field == "call":
             rejected.field = None
         names = [f"rule {rejected.rule}"]
@@ -53,37 +66,54 @@ class Places:
         names.append(f"{rejected.field} at {rejected.at}" if rejected.field else f"at {rejected.at}")
         rejected.detail = f"{rejected.detail.rstrip('.')} ({', '.join(names)})."
 
-    def _path(self, rejected: Rejected, record: Record, rule: Rule, call: CallRule | None) -> Path:
-        """The path of the value that was refused; of the call or rule where no value is known."""
+    def _key(self, rejected: Rejected, record: Record, rule: Rule) -> str | None:
+        """The rule's key that a record was refused at, before or without a call of the file."""
         if rule.mapper is not None and not self._fails(rejected, rule, record):
-            return (*rule.path, "mapper")
-        if call is None:
-            return (*rule.path, "when") if rule.when is not None else rule.path
+            return "mapper"
+        return "when" if rule.when is not None else None
+
+    def _in_call(self, rejected: Rejected, record: Record, call: CallRule) -> Path:
+        """The path, in the call, of the value that was refused; of `call` where no value is known."""
         if rejected.reason == "EXPRESSION_FAILED":
-            failing = self._failing(record, call)
-            return (*call.path, *failing) if failing else (*call.path, "call")
-        return (*call.path, *(_named(rejected.detail, call) or ("call",)))
+            return self._failing(record, call) or ("call",)
+        if rejected.reason == "TOO_MANY_CALLS" and call.for_each is not None:
+            return ("for_each",)
+        return _named(rejected.detail, call) or ("call",)
 
     def _fails(self, rejected: Rejected, rule: Rule, record: Record) -> bool:
         """Whether the `when` of a mapper's rule is what failed."""
         return (
             rejected.reason == "EXPRESSION_FAILED"
             and rule.when is not None
-            and self._raises(rule.when, record)
+            and _raises(rule.when, self._values(record))
         )
 
     def _failing(self, record: Record, call: CallRule) -> Path | None:
-        """The path of a call's first expression that fails."""
-        found = (path for path, expression in call.expressions() if self._raises(expression, record))
-        return next(found, None)
+        """The path of a call's first expression that fails; with `for_each`, for the first item that it fails for."""
+        values = self._values(record)
+        if call.for_each is None:
+            return _first_failing(call, values)
+        found = None if _raises(call.for_each, values) else call.for_each.evaluate(values)
+        if not isinstance(found, list):
+            return ("for_each",)
+        failing = (_first_failing(call, values.of_item(item, index)) for index, item in enumerate(found))
+        return next(filter(None, failing), None)
 
-    def _raises(self, expression: Expression, record: Record) -> bool:
+    def _values(self, record: Record) -> Variables:
         decoded = self._decoding.decoded(record)
-        try:
-            expression.search(decoded.event, decoded.kafka)
-        except ExpressionFailed:
-            return True
-        return False
+        return Variables(decoded.event, decoded.kafka)
+
+
+def _first_failing(call: CallRule, values: Variables) -> Path | None:
+    return next((path for path, each in call.expressions() if _raises(each, values)), None)
+
+
+def _raises(expression: Expression, values: Variables) -> bool:
+    try:
+        expression.evaluate(values)
+    except ExpressionFailed:
+        return True
+    return False
 
 
 def _named(detail: str, call: CallRule) -> Path | None:

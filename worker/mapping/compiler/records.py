@@ -5,6 +5,7 @@ from __future__ import annotations
 from worker.core.message_id import PAIRS, MessageIds, Middles, beginning, ends
 from worker.core.timestamps import LENGTH, SUFFIXES
 from worker.mapping.compiler.source import Code
+from worker.mapping.future_times import BLOCK, FutureTimes
 from worker.mapping.kafka_fields import record_time
 
 
@@ -22,7 +23,7 @@ class RecordCode:
 
     BEGINNING = (
         "partition = records[0].partition()",
-        f"id_time_from = offset_from = second_from = {1 << 63}",
+        f"id_time_from = offset_from = second_from = latest_from = {1 << 63}",
     )
     """The run's partition, and empty caches: 2^63 is above every timestamp and offset, so no difference is in range."""
 
@@ -59,14 +60,29 @@ class RecordCode:
         code.remember("the record's time", time)
         return time
 
-    def message_id(self, type_: str, name: str, index: int) -> str:
-        """A Python expression for the id of a call with this type, event name ("" if it has none) and index."""
-        self._parts_of_ids()
-        pairs, last = self._code.constant(PAIRS, "pairs"), self._code.constant(ends(index), "ends")
-        middle = f"middles[{self._middles.add(type_, name)}]"
-        return f'f"{{id_time}}{{{pairs}[since]}}{{{middle}}}{{{last}[behind]}}"'
+    def latest(self, times: FutureTimes) -> str:
+        """A name for a time that no call of the record is limited below (`FutureTimes.bound`)."""
+        code = self._code
+        if code.recall("the latest time") is None:
+            _, millis = self._kind_and_millis()
+            code.line(f"ahead = {millis} - latest_from")
+            with code.block(f"if ahead < 0 or ahead >= {BLOCK}:"):
+                code.line(f"latest_from, latest = {code.constant(times.bound, 'bound')}(record)")
+            code.remember("the latest time", "latest")
+        return "latest"
 
-    def message_id_by_name(self, type_: str, name: str, index: int) -> str:
+    def message_id(self, type_: str, name: str, index: str) -> str:
+        """A Python expression for the id of a call with this type, event name ("" if it has none) and index."""
+        self.parts_of_ids()
+        pairs = self._code.constant(PAIRS, "pairs")
+        middle = f"middles[{self._middles.add(type_, name)}]"
+        if index.isdigit():
+            end = f"{{{self._code.constant(ends(int(index)), 'ends')}[behind]}}"
+        else:  # all of `ends` for each of 256 indexes would take 60 MB
+            end = f"{{{pairs}[behind >> 2]}}{{{pairs}[(behind & 3) << 8 | {index}]}}"
+        return f'f"{{id_time}}{{{pairs}[since]}}{{{middle}}}{end}"'
+
+    def message_id_by_name(self, type_: str, name: str, index: str) -> str:
         """As `message_id`, for an event name that is computed: `name` is a Python expression for it."""
         _, millis = self._kind_and_millis()
         place = f"{millis}, {self._topic!r}, partition, {self._offset()}"
@@ -86,8 +102,8 @@ class RecordCode:
     def _offset(self) -> str:
         return self._code.share("record.offset()", "offset")
 
-    def _parts_of_ids(self) -> None:
-        """Write the update of the cached id parts (see `Middles`), and of the distances `since` and `behind`."""
+    def parts_of_ids(self) -> None:
+        """Write once the update of the cached id parts (see `Middles`), and of the distances `since` and `behind`."""
         code = self._code
         if code.recall("the parts of ids") is not None:
             return

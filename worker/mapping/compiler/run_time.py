@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from worker.core.reasons import Rejected, Stage
-from worker.core.records import Record
+from worker.core.records import MAX_CALLS_PER_RECORD, Record
 from worker.customerio.semantic import check_event_name
 from worker.mapping.calls.assembly import as_time
+from worker.mapping.expressions.failures import ExpressionFailed
 from worker.mapping.kafka_fields import record_time
 
 
@@ -29,6 +30,38 @@ def event_name(found: Any) -> str:
     if found is None:
         raise Rejected(Stage.VALIDATE, "MISSING_FIELD", "event_from found no event name.")
     return check_event_name(found)
+
+
+def items_of(found: Any, place: int) -> list[Any]:
+    """The items of `for_each` where the list is not plainly one.
+
+    Args:
+        found: what the expression found.
+        place: how many calls the record becomes so far.
+
+    Raises:
+        Rejected: `TOO_MANY_CALLS`, or `EXPRESSION_FAILED` for anything but a list and null.
+    """
+    if found is None:
+        return []
+    if not isinstance(found, list):
+        raise ExpressionFailed(NO_LIST)
+    if place + len(found) > MAX_CALLS_PER_RECORD:
+        refuse_too_many()
+    return found
+
+
+NO_LIST = "for_each found something else than a list"
+
+
+def refuse_too_many() -> NoReturn:
+    """Refuse a record with one call too many.
+
+    Raises:
+        Rejected: `TOO_MANY_CALLS`, always.
+    """
+    detail = f"The record would become more than {MAX_CALLS_PER_RECORD} calls."
+    raise Rejected(Stage.MAP, "TOO_MANY_CALLS", detail)
 
 
 def refuse_missing(reason: str, detail: str) -> NoReturn:

@@ -28,6 +28,9 @@ _MOST_BOUND = 200
 """How many globals become locals, as default parameters. A local is read faster than a global, but each default is
 copied at every call, and a call converts a whole run of records."""
 
+UNSET = object()
+"""The value of a `let` that was not evaluated for this record."""
+
 
 @dataclass(slots=True)
 class Fragment:
@@ -53,20 +56,35 @@ class Code:
 
     Attributes:
         structs: the struct type of names, and other Python expressions, that hold structs of the fields used.
+        loops: how many loops the next statement is in.
+        lets: the locals for `let`s; a new one where records begin.
     """
 
     def __init__(self) -> None:
         self.structs: dict[str, StructType] = {}
+        self.loops = 0
         self._lines: list[tuple[int, str]] = []
         self._depth = 0
         self._scopes: list[dict[str, str]] = [{}]
         self._names = itertools.count(1)
         self._namespace: dict[str, Any] = {}
         self._constants: dict[int, str] = {}
+        self.lets = Lets(self)
 
     def line(self, text: str) -> None:
         """Write one statement."""
         self._lines.append((self._depth, text))
+
+    def reserve(self) -> tuple[list[tuple[int, str]], int]:
+        """A place for one statement that is known only later; see `fill`."""
+        self.line("")
+        return self._lines, len(self._lines) - 1
+
+    @staticmethod
+    def fill(place: tuple[list[tuple[int, str]], int], text: str) -> None:
+        """Write a statement into a place that was reserved."""
+        lines, index = place
+        lines[index] = lines[index][0], text
 
     @contextmanager
     def block(self, header: str) -> Iterator[None]:
@@ -74,6 +92,7 @@ class Code:
         self.line(header)
         written = len(self._lines)
         self._depth += 1
+        self.loops += header.startswith("for ")
         self._scopes.append({})
         try:
             yield
@@ -81,6 +100,7 @@ class Code:
                 self.line("pass")
         finally:
             self._scopes.pop()
+            self.loops -= header.startswith("for ")
             self._depth -= 1
 
     @contextmanager
@@ -170,7 +190,7 @@ class Code:
         self, function_name: str, parameters: str, *, file: str | None = None, bound: bool = False
     ) -> str:
         """The source that `build` compiles. Its first line names the file; line numbers are those of tracebacks."""
-        body = self._lines or [(0, "pass")]
+        body = [line for line in self._lines if line[1]] or [(0, "pass")]
         names = [*_BUILTINS, *self._namespace][:_MOST_BOUND] if bound else []
         taken = [parameters] if parameters else []
         lines = [
@@ -179,6 +199,52 @@ class Code:
         ]
         lines += [f"{'    ' * (depth + 1)}{text}" for depth, text in body]
         return "\n".join(lines) + "\n"
+
+
+class Lets:
+    """The locals for the values of `let`s: each is evaluated where a record first needs it, at most once a record.
+
+    Generated code runs from top to bottom for each record, so the first place in it that uses a `let` evaluates it
+    without asking. Later places ask whether an earlier one did, unless that is certain.
+
+    Args:
+        code: the function.
+    """
+
+    def __init__(self, code: Code) -> None:
+        self._code = code
+        self._locals: dict[int, str] = {}
+        self._asked: dict[str, None] = {}
+        self._start = code.reserve()
+        self._loops = code.loops
+
+    def known(self, number: int) -> str | None:
+        """The local for a value that is certain to have been evaluated; None if none is."""
+        return self._code.recall(_let(number))
+
+    def evaluated(self, number: int, local: str) -> None:
+        """From here to the end of this block, `local` holds the value."""
+        self._code.remember(_let(number), local)
+
+    def local(self, number: int, name: str) -> tuple[str, str | None]:
+        """The local for a value that an expression is about to use.
+
+        Returns:
+            The local, and the Python for whether it must be evaluated; None for the latter if it must.
+        """
+        local = self._locals.get(number)
+        if local is None:
+            local = self._locals[number] = self._code.name(f"let_{name}")
+            if self._code.loops == self._loops:
+                return local, None
+        self._asked[local] = None
+        unset = self._code.constant(UNSET, "unset")
+        self._code.fill(self._start, f"{' = '.join(self._asked)} = {unset}")
+        return local, f"{local} is {unset}"
+
+
+def _let(number: int) -> str:
+    return f"let {number}"
 
 
 def _header(function_name: str, parameters: str) -> str:

@@ -14,6 +14,7 @@ The result is statements, and a Python expression for the value. Three rules kee
 from __future__ import annotations
 
 import keyword
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, assert_never
 
 from worker.mapping.compiler import templates
@@ -21,9 +22,11 @@ from worker.mapping.compiler.lower import NEVER_A_MISMATCH
 from worker.mapping.compiler.objects import ABOUT, Objects
 from worker.mapping.expressions import functions, ir
 from worker.mapping.expressions.equality import alike, holds_boolean_or_bit
-from worker.mapping.expressions.failures import Mismatch
-from worker.mapping.expressions.interpreter import ENVELOPE, interpret, without_kafka
+from worker.mapping.expressions.failures import ExpressionFailed, Mismatch
+from worker.mapping.expressions.interpreter import ENVELOPE, Variables, interpret, without_kafka
+from worker.mapping.expressions.names import lets_used
 from worker.mapping.expressions.parser import contains
+from worker.mapping.expressions.tables import in_table, in_table_or_null, look_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,19 +46,7 @@ def write(code: Code, lowered: ir.Node, event: str, kafka: str) -> str:
         event: the name that holds the event.
         kafka: the name that holds `_kafka`; None as text where the expression does not read it.
     """
-    writer = _Writer(code, event, kafka)
-    with code.aside() as fragment:
-        text = writer.value(lowered, event)
-    if not writer.raises:
-        code.paste(fragment)
-        return text
-    result = code.name("value")
-    with code.block("try:"):
-        code.paste(fragment)
-        code.line(f"{result} = {text}")
-    with code.block(f"except {code.constant(Mismatch, 'mismatch')}:"):
-        code.line(f"{result} = None")
-    return result
+    return _Writer(code, event, kafka).whole(lowered, event)
 
 
 class _Writer:
@@ -123,6 +114,16 @@ class _Writer:
                 return self._call(node, at)
             case ir.Map():
                 return self._map(node, at)
+            case ir.Let():
+                return self._let(node)
+            case ir.Variable():
+                return self._code.recall(f"${node.name}") or "None"
+            case ir.Choice():
+                return self._choice(node, at)
+            case ir.Default():
+                return self._default(node, at)
+            case ir.Lookup():
+                return self._lookup(node, at)
             case ir.Library():
                 return self._library(node, at)
             case ir.Flatten():
@@ -130,6 +131,25 @@ class _Writer:
             case ir.Projection():
                 return self._projection(node, at)
         assert_never(node)
+
+    def whole(self, node: ir.Node, at: str, *, catches: bool = False) -> str:
+        """As `value`, but null where a function is given a wrong type; with `catches`, where anything fails."""
+        outer, self.raises = self.raises, False
+        with self._code.aside() as fragment:
+            text = self.value(node, at)
+        raises, self.raises = self.raises or (catches and bool(fragment)), outer
+        if not raises:
+            self._code.paste(fragment)
+            return text
+        result = self._code.name("value")
+        with self._code.block("try:"):
+            self._code.paste(fragment)
+            self._code.line(f"{result} = {text}")
+        failures = self._constant(Mismatch)
+        failures = f"({failures}, {self._constant(ExpressionFailed)})" if catches else failures
+        with self._code.block(f"except {failures}:"):
+            self._code.line(f"{result} = None")
+        return result
 
     # Names
 
@@ -250,6 +270,60 @@ class _Writer:
             text = self.value(node, at)
         return fragment, text
 
+    def _choice(self, node: ir.Choice, at: str) -> str:
+        condition = self.whole(node.condition, at)
+        (before, then), (instead, otherwise) = self._aside(node.then, at), self._aside(node.otherwise, at)
+        if not before and not instead:
+            return f"({then} if {condition} else {otherwise})"
+        result = self._code.name("result")
+        for header, fragment, text in ((f"if {condition}:", before, then), ("else:", instead, otherwise)):
+            with self._code.block(header):
+                self._code.paste(fragment)
+                self._code.line(f"{result} = {text}")
+        return result
+
+    def _default(self, node: ir.Default, at: str) -> str:
+        found = self._named(self.whole(node.value, at, catches=node.catches), "found")
+        fragment, otherwise = self._aside(node.otherwise, at)
+        if not fragment:
+            return f"({found} if {found} is not None else {otherwise})"
+        result = self._result(found)
+        with self._code.block(f"if {found} is None:"):
+            self._code.paste(fragment)
+            self._code.line(f"{result} = {otherwise}")
+        return result
+
+    # Names that stand for expressions, and tables
+
+    def _let(self, node: ir.Let) -> str:
+        if _is_field(node.value):  # cheaper to read again than to keep
+            return self.value(node.value, self._event)
+        lets = self._code.lets
+        known = lets.known(node.number)
+        if known is not None:
+            return known
+        local, unset = lets.local(node.number, node.name)
+        with self._code.block(f"if {unset}:") if unset else nullcontext():
+            text = self.whole(node.value, self._event)
+            self._code.line(f"{local} = {text}")
+            self._objects.same_struct(local, text)
+        lets.evaluated(node.number, local)
+        return local
+
+    def _lookup(self, node: ir.Lookup, at: str) -> str:
+        name, key = self._atom(node.table, at), self._atom(node.key, at)
+        if not isinstance(node.table, ir.Literal):
+            self.raises = True
+            return self._code.share(
+                f"{self._constant(look_up)}({self._constant(node.tables, 'tables')}, {name}, {key})", "found"
+            )
+        table = self._constant(node.tables[node.table.value], "table")
+        if node.soft:
+            other = f"{self._constant(in_table_or_null)}({table}, {key})"
+            return f"({table}.get({key}) if type({key}) is str else {other})"
+        self.raises = True
+        return self._code.share(f"{self._constant(in_table)}({table}, {key})", "found")
+
     # Functions
 
     def _call(self, node: ir.Call, at: str) -> str:
@@ -283,7 +357,16 @@ class _Writer:
             about = f"{ENVELOPE!r}: {self._objects.plain(ABOUT)}"
             kafka = f"{{{about}}}" if kafka == "None" else f"{{**{kafka}, {about}}}"
         arguments = f"{self._constant(syntax, 'syntax')}, {self._objects.plain(at)}, {kafka}"
-        return f"{self._constant(interpret)}({arguments})"
+        variables = f", {self._variables(syntax)}" if contains(syntax, "variable") else ""
+        return f"{self._constant(interpret)}({arguments}{variables})"
+
+    def _variables(self, syntax: Syntax) -> str:
+        """`Variables` for the library, with the values of `let`s that are known here."""
+        plain, recall = self._objects.plain, self._code.recall
+        loop = [plain(recall(name) or "None") for name in ("$item", "$index")]
+        lets = ((let.number, self._code.lets.known(let.number)) for let in lets_used(syntax))
+        known = ", ".join(f"{number}: {plain(local)}" for number, local in lets if local)
+        return f"{self._constant(Variables)}({plain(self._event)}, {self._kafka}, {', '.join(loop)}, {{{known}}})"
 
     # Projections
 
@@ -325,6 +408,11 @@ class _Writer:
             self._code.line(f"{result}.append({found})")
 
 
+def _is_field(node: ir.Node) -> bool:
+    """Whether a node is `a` or `a.b`."""
+    return isinstance(node, ir.Field) or (isinstance(node, ir.Path) and all(map(_is_field, node.steps)))
+
+
 def _is_name(text: str) -> bool:
     return text.isidentifier() and not keyword.iskeyword(text)
 
@@ -332,7 +420,7 @@ def _is_name(text: str) -> bool:
 def _hint(node: ir.Node) -> str:
     """A readable name for a node's value."""
     match node:
-        case ir.Field() | ir.Call():
+        case ir.Field() | ir.Call() | ir.Let() | ir.Variable():
             return node.name
         case ir.Path():
             return _hint(node.steps[-1])

@@ -8,24 +8,28 @@ same rules:
 - Any other failure (a division by zero, an invalid time) raises `ExpressionFailed`.
 - `_kafka`, read from the event itself, is the record's coordinates and headers. On other values (`a._kafka`,
   `@._kafka`) it is an ordinary field. `@` at the root is the event without a field of that name.
+- `$name` is the value of an expression of its own, evaluated on the whole event, at most once a record.
 - Equality, truth and everything else are the library's: 1 is not true, 0 is true in a condition.
 """
 
 from __future__ import annotations
 
+import itertools
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from worker.mapping.compiler.lower import lower
 from worker.mapping.compiler.write import write
 from worker.mapping.expressions import ir, text_length
-from worker.mapping.expressions.failures import ExpressionFailed, Mismatch
-from worker.mapping.expressions.interpreter import interpret, without_kafka
+from worker.mapping.expressions.failures import ExpressionFailed
+from worker.mapping.expressions.interpreter import Variables
+from worker.mapping.expressions.names import Names, bind, lets_used
 from worker.mapping.expressions.parser import (
     ExpressionError,
     Node,
     contains,
     fields_read,
+    levels,
     parse,
     reads_kafka,
     reads_whole,
@@ -37,45 +41,60 @@ if TYPE_CHECKING:
 __all__ = ["Expression", "ExpressionError", "ExpressionFailed"]
 
 
+_numbers = itertools.count()
+
+
 class Expression:
     """A parsed expression.
 
     Attributes:
         text: as the user wrote it.
+        number: no other expression has it; higher than those of the expressions that its `$names` stand for.
+        lets: the expressions that its `$names` stand for, and those that these use.
         uses_kafka: whether it reads `_kafka`.
         uses_headers: whether it reads the record's headers.
         uses_key: whether it reads the record's key.
-        uses_envelope: whether it reads `_change` or `_ce`.
         asks_for_tombstones: whether it reads whether the record is a tombstone.
-        fields: the event's top-level fields that it reads; None if it may read any.
+        fields: the event's top-level fields that it reads itself; None if it may read any.
         is_literal: whether it is a constant.
+        makes_text: whether a function in it can make long text.
+        levels: how deep it nests.
         node: its tree, see `parser`.
     """
 
     def __init__(self, text: str, node: Node) -> None:
+        lets: list[Expression] = lets_used(node)
+        self.lets: frozenset[Expression] = frozenset(lets).union(*(let.lets for let in lets))
         self.text = text
-        self.uses_kafka = contains(node, "kafka")
-        self.uses_headers = reads_kafka(node, "headers")
-        self.uses_key = reads_kafka(node, "key")
-        self.uses_envelope = contains(node, "envelope")
-        self.asks_for_tombstones = reads_kafka(node, "tombstone")
+        self.number = next(_numbers)
+        self.uses_kafka: bool = contains(node, "kafka") or any(let.uses_kafka for let in lets)
+        self.uses_headers: bool = reads_kafka(node, "headers") or any(let.uses_headers for let in lets)
+        self.uses_key: bool = reads_kafka(node, "key") or any(let.uses_key for let in lets)
+        self.asks_for_tombstones: bool = reads_kafka(node, "tombstone") or any(
+            let.asks_for_tombstones for let in lets
+        )
         self.fields = None if reads_whole(node) else frozenset(fields_read(node))
         self.is_literal = node["type"] == "literal"
+        self.makes_text: bool = _makes_text(node) or any(let.makes_text for let in lets)
+        self.levels = levels(node)
         self.node = node
 
     @classmethod
-    def parse(cls, text: str, root: str | None = None) -> Expression:
+    def parse(cls, text: str, names: Names | None = None) -> Expression:
         """Parse an expression.
 
         Args:
             text: the expression.
-            root: see `parser.parse`.
+            names: what `$names` and tables it can use.
 
         Raises:
-            ExpressionError: a syntax error, a function that does not exist, a wrong number of arguments;
+            ExpressionError: a syntax error, a function or name that does not exist, a wrong number of arguments;
                 with the position in the text.
         """
-        return cls(text, parse(text, root=root))
+        names = names or Names()
+        node = parse(text, root=names.root)
+        bind(node, names)
+        return cls(text, node)
 
     @cached_property
     def value(self) -> ir.Node:
@@ -96,11 +115,12 @@ class Expression:
         Raises:
             ExpressionFailed: the event has a value that the expression cannot work with.
         """
+        return self.evaluate(Variables(event, kafka))
+
+    def evaluate(self, variables: Variables) -> Any:
+        """As `search`; with the same `variables` for all expressions of a record, each `let` is evaluated once."""
         text_length.begin()
-        try:
-            return interpret(self.node, without_kafka(event), kafka)
-        except Mismatch:
-            return None
+        return variables.found(self.node)
 
     def emit(self, code: Code, event: str = "event", kafka: str = "kafka") -> str:
         """Write the expression into a function under construction.
@@ -124,7 +144,7 @@ class Expression:
         return self._write(code, self.condition, event, kafka)
 
     def _write(self, code: Code, lowered: ir.Node, event: str, kafka: str) -> str:
-        if _makes_text(self.node):
+        if self.makes_text:
             code.line(f"{code.constant(text_length.begin, 'begin')}()")
         return write(code, lowered, event, kafka if self.uses_kafka else "None")
 

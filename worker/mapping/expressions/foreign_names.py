@@ -14,7 +14,20 @@ _MEANT: dict[str, tuple[str, ...]] = {
     "ends_with": ("endswith", "hassuffix"),
     "contains": ("includes", "in", "has", "indexof", "instr", "include", "list_contains"),
     "to_string": ("str", "string", "tostring", "text", "char"),
-    "to_number": ("int", "integer", "float", "number", "tonumber", "parseint", "parsefloat", "todouble"),
+    "to_number": (
+        "int",
+        "integer",
+        "to_int",
+        "toint",
+        "to_float",
+        "tofloat",
+        "float",
+        "number",
+        "tonumber",
+        "parseint",
+        "parsefloat",
+        "todouble",
+    ),
     "not_null": ("coalesce", "ifnull", "nvl", "isnull", "firstnonnull"),
     "replace": ("gsub", "sub", "replaceall", "translate", "regexreplace"),
     "split": ("explode", "tokenize", "splitstring", "string_split"),
@@ -60,19 +73,17 @@ _MEANT: dict[str, tuple[str, ...]] = {
 }
 """Each function with its names in other languages, in lower case."""
 
-_NEAREST: dict[str, str] = {
-    "concat": "join('', [a, b]) joins texts; to_string(n) turns a number into text",
-    "format_time": "rfc3339(number) writes a time as text, epoch_seconds(timestamp) as a number; "
-    "there is no strftime",
-    "substring": "split(s, separator)[0] takes a part",
-    "if": "condition && a || b",
-    "default": "a || b",
-    "matches": "starts_with, ends_with or contains",
-}
+_NEAREST: dict[str, str] = {"if": "condition && a || b", "default": "a || b"}
 """Suggestions for functions that have no direct equivalent."""
 
 
 _NOT_NEEDED = {
+    **dict.fromkeys(
+        ("exists", "exist", "defined", "isset", "is_set", "isnotnull", "is_not_null", "notnull", "present"),
+        "write a != `null`",
+    ),
+    **dict.fromkeys(("is_null", "missing", "isundefined"), "write a == `null`"),
+    **dict.fromkeys(("empty", "isempty", "is_empty", "isblank", "is_blank", "blank"), "write !a"),
     **dict.fromkeys(
         ("now", "today", "current_timestamp", "sysdate"), "leave `timestamp` out for the record's time"
     ),
@@ -80,7 +91,7 @@ _NOT_NEEDED = {
         ("uuid", "uuid4", "guid", "random", "nanoid"), "leave `messageId` out for an id of the record"
     ),
 }
-"""Non-deterministic functions. Expressions have none, so that every retry sends the same bytes."""
+"""What operators do, and non-deterministic functions: expressions have none, so that retries send the same bytes."""
 
 
 def function_hint(name: str) -> str | None:

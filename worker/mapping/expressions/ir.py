@@ -10,7 +10,8 @@ previous step's result.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from worker.mapping.expressions.parser import Node as Syntax
@@ -154,6 +155,69 @@ class Map:
 
 
 @dataclass(frozen=True, slots=True)
+class Let:
+    """`$order`: the value of an expression of its own, evaluated on the event, at most once a record.
+
+    Attributes:
+        name: what follows the `$`.
+        number: the expression's, which tells apart equal names of a file and its rules.
+        value: the expression. No operand: it is not evaluated on the value that this node is evaluated on.
+    """
+
+    name: str
+    number: int
+    value: Node = field(repr=False, metadata={"operand": False})
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """`$item` and `$index`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """`if(condition, then, otherwise)`. In the condition, a wrong type for a function counts as null."""
+
+    condition: Node
+    then: Node
+    otherwise: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Default:
+    """`default(value, otherwise)` and `try`. In the value, a wrong type for a function counts as null.
+
+    Attributes:
+        value: the first argument.
+        otherwise: evaluated where that is null.
+        catches: whether any other failure of the value counts as null too (`try`).
+    """
+
+    value: Node
+    otherwise: Node
+    catches: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """`lookup(table, key)`.
+
+    Attributes:
+        tables: the mapping file's.
+        table: the table's name.
+        key: what is looked up.
+        soft: whether a key of a wrong type is null. Otherwise it raises `Mismatch`.
+    """
+
+    tables: Mapping[str, Any] = field(repr=False)
+    table: Node
+    key: Node
+    soft: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Library:
     """An expression that the `jmespath` library evaluates.
 
@@ -199,7 +263,8 @@ class Projection:
 
 Node = (
     Current | Kafka | Envelope | Literal | Field | Element | Slice | Path | Select | Equal | Order
-    | Truth | Not | Logic | Call | Map | Library | Flatten | Projection
+    | Truth | Not | Logic | Call | Map | Let | Variable | Choice | Default | Lookup
+    | Library | Flatten | Projection
 )  # fmt: skip
 
 
@@ -207,6 +272,8 @@ def operands(node: Node) -> tuple[Node, ...]:
     """A node's children, in order."""
     found: list[Node] = []
     for each in fields(node):
+        if not each.metadata.get("operand", True):
+            continue
         part = getattr(node, each.name)
         found += [one for one in (part if isinstance(part, tuple) else (part,)) if isinstance(one, Node)]
     return tuple(found)

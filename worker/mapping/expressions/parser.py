@@ -1,28 +1,25 @@
-"""Parses expressions with the library's parser, and checks here what the library checks only at run time.
+"""Parses expressions with our `grammar`, which is the library's parser and `$name`.
 
-The tree is the library's (`jmespath.ast`), with four changes:
+The tree is the library's (`jmespath.ast`), with five changes:
 
 - `_kafka`, where it is read from the event itself, is a node of its own, `kafka`;
 - so is the envelope's root, `_change` or `_ce`, in a mapping file with such an envelope: `envelope`;
+- `$name` is a node `variable`;
 - `a || b || c` is one node with three children, as is `a && b && c`;
 - a chain of pipes is one node.
 """
 
 from __future__ import annotations
 
-import math
 import re
 import warnings
-from collections.abc import Callable
-from typing import Any
 
-from jmespath import ast, exceptions
-from jmespath.parser import Parser
+from jmespath import exceptions
 
-from worker.mapping.expressions import functions
-from worker.mapping.expressions.foreign_names import function_hint
+from worker.mapping.expressions.failures import ExpressionError
+from worker.mapping.expressions.grammar import Grammar, Node, PositionedGrammar
 
-Node = dict[str, Any]
+__all__ = ["ExpressionError", "Node"]
 
 MOST_LEVELS = 100
 """How deep an expression may nest. Far below Python's recursion limit of 1,000, since some functions take several
@@ -35,22 +32,6 @@ _CHAINS = frozenset({"or_expression", "and_expression", "pipe"})
 _FIRST_CHILD_ONLY = frozenset(
     {"subexpression", "index_expression", "pipe", "projection", "value_projection", "filter_projection"}
 )
-
-
-class ExpressionError(Exception):
-    """The text is not a valid expression.
-
-    Attributes:
-        message: what is wrong with it.
-        position: where, as an index into the text, from 0.
-        hint: what to write instead, where that is known.
-    """
-
-    def __init__(self, message: str, position: int, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.position = position
-        self.hint = hint
 
 
 def parse(text: str, *, positions: bool = False, root: str | None = None) -> Node:
@@ -72,7 +53,7 @@ def parse(text: str, *, positions: bool = False, root: str | None = None) -> Nod
             warnings.simplefilter(
                 "ignore", PendingDeprecationWarning
             )  # `bare` text as a literal: still allowed
-            tree = (_PositionedParser() if positions else _Parser()).parse(text)
+            tree = (PositionedGrammar() if positions else Grammar()).parse(text)
         tree = _normal(tree, on_event=True, level=0)
         return tree if root is None else _with_envelope(tree, root)
     except exceptions.JMESPathError as fault:
@@ -132,132 +113,13 @@ def reads_kafka(node: Node, name: str) -> bool:
 
 
 def levels(node: Node) -> int:
-    """How deep the tree is."""
+    """How deep the tree is, with the trees that `$names` stand for."""
     if node["type"] == "slice":
         return 1
+    if node["type"] == "variable":
+        let = node.get("let")
+        return 1 + (let.levels if let is not None else 0)
     return 1 + max(map(levels, node["children"]), default=0)
-
-
-class _Parser(Parser):  # type: ignore[misc] # the library has no types
-    """The library's parser, which also finds, with their position, errors that the library finds only at run time."""
-
-    def parse(self, text: str) -> Node:
-        tree: Node = self._do_parse(text).parsed  # without the library's cache, whose trees are shared
-        return tree
-
-    def _token_led_lparen(self, left: Node) -> Node:
-        token = self._lookahead_token(-2)
-        if left["type"] != "field" or token["type"] != "unquoted_identifier":
-            raise ExpressionError("only a name can be called, such as length(items)", token["start"])
-        name: str = left["value"]
-        if functions.arity(name) is None:
-            hint = function_hint(name)
-            raise ExpressionError(
-                f"there is no function {name}()" + (f": {hint}" if hint else ""), token["start"]
-            )
-        arguments, starts = self._arguments(name)
-        _check_arity(name, len(arguments), token["start"])
-        _check_literals(name, arguments, starts)
-        call: Node = ast.function_expression(name, arguments)
-        return call
-
-    def _arguments(self, name: str) -> tuple[list[Node], list[int]]:
-        """The arguments, and where each begins."""
-        arguments: list[Node] = []
-        starts: list[int] = []
-        while self._current_token() != "rparen":
-            if arguments:
-                self._match("comma")
-            start = self._lookahead_token(0)["start"]
-            argument = self._expression()
-            if (argument["type"] == "expref") != functions.takes_expression(name, len(arguments)):
-                wanted = "an expression after &" if argument["type"] != "expref" else "a value, not &"
-                raise ExpressionError(f"argument {len(arguments) + 1} of {name}() is {wanted}", start)
-            arguments.append(argument)
-            starts.append(start)
-        self._match("rparen")
-        return arguments, starts
-
-    def _token_nud_quoted_identifier(self, token: dict[str, Any]) -> Node:
-        if self._current_token() == "lparen":
-            raise ExpressionError("a function's name must not be quoted", token["start"])
-        field: Node = ast.field(token["value"])
-        return field
-
-    def _token_nud_literal(self, token: dict[str, Any]) -> Node:
-        if not _is_json(token["value"]):
-            raise ExpressionError("JSON has no such number", token["start"])
-        literal: Node = ast.literal(token["value"])
-        return literal
-
-    def _token_nud_expref(self, token: dict[str, Any]) -> Node:
-        return {**super()._token_nud_expref(token), "position": token["start"]}
-
-    def _parse_slice_expression(self) -> Node:
-        start = self._lookahead_token(0)["start"]
-        node: Node = super()._parse_slice_expression()
-        if node["children"][2] == 0:
-            raise ExpressionError("a slice's step must not be 0", start)
-        return node
-
-
-class _PositionedParser(_Parser):
-    """The same, with the position of each node."""
-
-    def _expression(self, binding_power: int = 0) -> Node:
-        token = self._lookahead_token(0)
-        self._advance()
-        begin: Any = getattr(self, f"_token_nud_{token['type']}", self._error_nud_token)
-        left: Node = begin(token)
-        left.setdefault("start", token["start"])
-        while binding_power < self.BINDING_POWER[self._current_token()]:
-            operator = self._lookahead_token(0)
-            go_on: Callable[[Node], Node] | None = getattr(self, f"_token_led_{operator['type']}", None)
-            if go_on is None:
-                return left  # the caller reports a token that does not belong here
-            self._advance()
-            start = left["start"] if operator["type"] in _NO_OPERATORS else operator["start"]
-            left = go_on(left)
-            left.setdefault("start", start)
-        return left
-
-    def _token_nud_quoted_identifier(self, token: dict[str, Any]) -> Node:
-        return {**super()._token_nud_quoted_identifier(token), "quoted": True}
-
-    def _token_nud_lparen(self, token: dict[str, Any]) -> Node:
-        return {**super()._token_nud_lparen(token), "grouped": True}
-
-
-_NO_OPERATORS = frozenset({"dot", "lparen", "lbracket", "filter", "flatten"})
-"""Tokens after an expression that begin no second operand: the whole starts where the expression does."""
-
-
-def _check_arity(name: str, given: int, position: int) -> None:
-    found = functions.arity(name)
-    assert found is not None
-    least, most = found
-    if least <= given and (most is None or given <= most):
-        return
-    wanted = f"at least {least}" if most is None else str(least) if most == least else f"{least} to {most}"
-    plural = "" if least == (most or least) == 1 else "s"
-    raise ExpressionError(f"{name}() takes {wanted} argument{plural}, not {given}", position)
-
-
-def _check_literals(name: str, arguments: list[Node], starts: list[int]) -> None:
-    values = [each["value"] if each["type"] == "literal" else functions.COMPUTED for each in arguments]
-    try:
-        functions.check_literals(name, values)
-    except functions.InvalidArgumentError as error:
-        raise ExpressionError(error.message, starts[error.index], error.hint) from None
-
-
-def _is_json(value: Any) -> bool:
-    """Whether a literal holds finite numbers only: Python's JSON reader knows NaN and Infinity too."""
-    if type(value) is float:
-        return math.isfinite(value)
-    if type(value) is list:
-        return all(map(_is_json, value))
-    return all(map(_is_json, value.values())) if type(value) is dict else True
 
 
 def _normal(node: Node, *, on_event: bool, level: int, argument: bool = False) -> Node:

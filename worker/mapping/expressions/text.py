@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from worker.mapping.expressions.parser import UNQUOTED_NAME
@@ -12,13 +14,16 @@ if TYPE_CHECKING:
 
     from worker.mapping.expressions.parser import Node
 
+PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+"""A path of names that need no quotes."""
+
 _COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 _JOINED = {"or_expression": " || ", "and_expression": " && ", "pipe": " | "}
 _TIGHT = frozenset(
     {"field", "kafka", "envelope", "current", "literal", "subexpression", "index_expression", "projection"}
 )
 _TIGHT |= {"value_projection", "filter_projection", "flatten", "function_expression", "multi_select_list"}
-_TIGHT |= {"multi_select_dict", "identity", "index", "slice"}
+_TIGHT |= {"multi_select_dict", "identity", "index", "slice", "variable"}
 """Nodes that need no parentheses inside others."""
 
 
@@ -93,9 +98,23 @@ def _literal(value: Any) -> str:
 _WORDS: dict[str, Callable[[Any], str]] = {
     "current": lambda _: "@",
     "identity": lambda _: "",
+    "variable": lambda name: f"${name}",
     "kafka": lambda _: "_kafka",
     "envelope": name_of,
     "field": name_of,
     "literal": _literal,
     "index": lambda value: f"[{value}]",
 }
+
+
+def concatenation(parts: Sequence[str]) -> str:
+    """The expression that joins the values of these expressions as one text."""
+    return f"concat({', '.join(parts)})"
+
+
+def filled(text: str, placeholder: re.Pattern[str]) -> str:
+    """The expression that fills the placeholders of a text; the pattern's first group is what is inside of one."""
+    parts = enumerate(placeholder.split(text))
+    return concatenation(
+        [part.strip() if position % 2 else _literal(part) for position, part in parts if part]
+    )

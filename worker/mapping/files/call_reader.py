@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -10,20 +9,14 @@ from worker.core.near_matches import closest, did_you_mean
 from worker.core.reasons import Rejected
 from worker.customerio.reference import SEMANTIC_EVENTS
 from worker.customerio.semantic import check_event_name, reserved
-from worker.documents.document import Document, Path
-from worker.documents.problems import Problem
-from worker.formats.envelopes.unwrapped import Envelope
-from worker.mapping.calls.assembly import convert
-from worker.mapping.calls.specs import CALLS, CallSpec, Field, Kind
+from worker.documents.document import Path
+from worker.mapping.calls.specs import CALLS, CallSpec, Kind
 from worker.mapping.calls.validation import check_shared, check_traits
-from worker.mapping.expressions.expression import Expression, ExpressionError
-from worker.mapping.expressions.habits import habit
-from worker.mapping.expressions.parser import UNQUOTED_NAME
+from worker.mapping.expressions.expression import Expression
+from worker.mapping.files.defaults import Defaults
 from worker.mapping.files.rules import CallRule, Value
 from worker.mapping.files.schema import RULE_KEYS
-
-_WORDS = re.compile(r"\w[\w ,.!?/:+-]*")
-_LITERAL_TEXT = "literal text is written in single quotes, inside YAML's own quotes: \"'{}'\""
+from worker.mapping.files.value_reader import ValueReader
 
 _MEANT = {
     ("identify", "properties"): "traits",
@@ -39,20 +32,19 @@ _MEANT = {
 
 
 class CallReader:
-    """Reads the calls and expressions of one document.
+    """Reads the calls of one rule.
 
     Args:
-        document: the mapping file.
-        problems: where to add the problems found.
-
-    Attributes:
-        envelope: the file's envelope.
+        values: reads the rule's expressions.
+        defaults: the fields that a call has unless it gives its own.
+        allow: what the rule allows.
     """
 
-    def __init__(self, document: Document, problems: list[Problem]) -> None:
-        self._document = document
-        self._problems = problems
-        self.envelope: Envelope | None = None
+    def __init__(self, values: ValueReader, defaults: Defaults, allow: frozenset[str]) -> None:
+        self._values = values
+        self._defaults = defaults
+        self._allow = allow
+        self._report = values.report
 
     def call(self, given: dict[str, Any], path: Path, others: Collection[str] = ()) -> CallRule | None:
         """Read a mapping that has `call`; keys in `others` belong to the rule."""
@@ -64,62 +56,23 @@ class CallReader:
             return None
         own = {key: value for key, value in given.items() if key not in others and key != "call"}
         meant = self._known_keys(spec, own, path, others)
-        event, event_from = self._event(spec, own, path, meant)
-        fields = {
-            key: self._field(spec.fields[key], value, (*path, key))
-            for key, value in own.items()
-            if key in spec.fields and key != "event"
-        }
-        self._check_known(spec, fields, path)
-        defaults = self._envelope_defaults(spec, own)
-        call = CallRule(spec, path, event, event_from, fields | defaults, frozenset(defaults))
-        self._complete(call, {*own, *meant})
+        for_each = self._values.text_expression((*path, "for_each")) if "for_each" in own else None
+        values = self._values.in_for_each() if "for_each" in own else self._values
+        event, event_from = self._event(spec, own, path, meant, values)
+        fields = self._defaults.read(
+            {key: value for key, value in own.items() if key in spec.fields and key != "event"}, path, values
+        )
+        call = CallRule(spec, path, event, event_from, for_each, *fields.of(spec, path), self._allow)
+        self._check_known(call)
+        self._complete(call, {*(key for key in own if own[key] is not None), *meant, *call.fields})
         return call
-
-    def expression(self, path: Path) -> Expression | None:
-        """Read the expression at `path`; None if it is invalid."""
-        text = str(self._at(path))
-        bare = text.strip()
-        if self._document.is_quoted(path) and UNQUOTED_NAME.fullmatch(text):
-            hint = f"\"'{text}'\" for the text, {text} without quotes for the event's field"
-            self._report(f"the quoted word '{text}' would be read as a field's name", path, hint=hint)
-            return None
-        if not bare:
-            self._report("an empty text is not an expression", path, hint="remove the key, or write \"''\"")
-            return None
-        try:
-            return Expression.parse(text, self.envelope.root if self.envelope else None)
-        except ExpressionError as error:
-            at, meant = (error.position, error.hint)
-            if meant is None:
-                at, meant = habit(text, at) or (at, _hint_for(bare))
-            self._problems.append(
-                self._document.problem(
-                    f"`{_shortened(bare)}` is not an expression: {error.message}",
-                    path,
-                    offset=at,
-                    hint=meant,
-                )
-            )
-            return None
-
-    def _envelope_defaults(self, spec: CallSpec, own: dict[str, Any]) -> dict[str, Value]:
-        """The fields that the envelope gives and the call does not."""
-        if self.envelope is None:
-            return {}
-        root = self.envelope.root
-        return {
-            name: Expression.parse(text, root)
-            for name, text in self.envelope.defaults.items()
-            if name in spec.fields and name not in own
-        }
 
     def _known_keys(
         self, spec: CallSpec, own: dict[str, Any], path: Path, others: Collection[str]
     ) -> set[str]:
         """Report the keys that the call does not have; returns which ones were probably meant by them."""
         every: set[str] = set()
-        known = {*spec.fields, *(("event_from",) if "event" in spec.fields else ())}
+        known = {*spec.fields, "for_each", *(("event_from",) if "event" in spec.fields else ())}
         for key in own:
             if key in known:
                 continue
@@ -132,7 +85,7 @@ class CallReader:
         return every
 
     def _event(
-        self, spec: CallSpec, own: dict[str, Any], path: Path, meant: Collection[str]
+        self, spec: CallSpec, own: dict[str, Any], path: Path, meant: Collection[str], values: ValueReader
     ) -> tuple[str | None, Expression | None]:
         if "event" not in spec.fields:
             return None, None
@@ -142,7 +95,7 @@ class CallReader:
             self._report("track needs `event`", (*path, "call"), hint="event: Order Completed")
         event_from = None
         if "event_from" in own:
-            event_from = self._text_expression((*path, "event_from"))
+            event_from = values.text_expression((*path, "event_from"))
         return self._event_name(own, path), event_from
 
     def _event_name(self, own: dict[str, Any], path: Path) -> str | None:
@@ -159,74 +112,17 @@ class CallReader:
             self._report(rejected.detail.rstrip("."), at, hint=_semantic_hint(name))
             return None
 
-    def _text_expression(self, path: Path) -> Expression | None:
-        if isinstance(self._at(path), str):
-            return self.expression(path)
-        self._report(f"`{path[-1]}` must be an expression", path)
-        return None
-
-    def _field(self, field: Field, value: Any, path: Path) -> Value:
-        """Read a field's value, and check all that can be checked without an event."""
-        if value is None:
-            self._report(f"`{field.name}` is empty", path, key=True, hint="remove the key")
-            return None
-        if field.kind is Kind.OBJECT and isinstance(value, dict):
-            return {key: self._value(item, (*path, key)) for key, item in value.items()}
-        if isinstance(value, str):
-            expression = self.expression(path)
-            if expression is not None:
-                self._literal(field, expression, path)
-            return expression
-        self._convertible(field, value, path)
-        return value if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-    def _value(self, value: Any, path: Path) -> Value:
-        match value:
-            case str():
-                return self.expression(path)
-            case dict():
-                return {key: self._value(item, (*path, key)) for key, item in value.items()}
-            case list():
-                return [self._value(item, (*path, index)) for index, item in enumerate(value)]
-            case bool() | int() | float() | None:
-                return value
-        raise TypeError(type(value).__name__)
-
-    def _literal(self, field: Field, expression: Expression, path: Path) -> None:
-        """Check an expression that is a literal, or looks like an attempt at one."""
-        if expression.text.strip() in field.choices:
-            text = expression.text.strip()
-            self._problems.append(
-                self._document.problem(
-                    f"'{text}' is read as the event's field of that name",
-                    path,
-                    hint=f"for the text write \"'{text}'\"",
-                    warning=True,
-                )
-            )
-        if expression.is_literal:
-            self._convertible(field, expression.search({}, {}), path)
-
-    def _convertible(self, field: Field, value: Any, path: Path) -> None:
-        try:
-            converted = convert(field, value)
-        except Rejected as rejected:
-            self._report(rejected.detail.rstrip("."), path)
-            return
-        if converted is None:
-            self._report(f"`{field.name}` must not be blank", path)
-
-    def _check_known(self, spec: CallSpec, fields: dict[str, Value], path: Path) -> None:
+    def _check_known(self, call: CallRule) -> None:
         """Check constants as a call's values are checked, each key alone, so that the problem names its place."""
         for name in ("traits", "context", "integrations"):
-            given = fields.get(name)
+            given = call.fields.get(name)
             for key, value in _known_items(given) if isinstance(given, dict) else ():
-                part = {"type": spec.type, name: {key: value}}
+                part = {"type": call.spec.type, name: {key: value}}
                 try:
                     check_shared(part)
                     check_traits(part)
                 except Rejected as rejected:
-                    self._report(rejected.detail.rstrip("."), (*path, name, key))
+                    self._values.report_once(rejected.detail.rstrip("."), call.at((name, key)))
 
     def _complete(self, call: CallRule, own: Collection[str]) -> None:
         """Report required fields that the call does not give; `own` are its keys."""
@@ -241,15 +137,6 @@ class CallReader:
         if spec.name_or_url and "name" not in own and without_url:
             self._report(f"{spec.name} needs `name`, or `properties` with `url`", at)
 
-    def _at(self, path: Path) -> Any:
-        value = self._document.data
-        for step in path:
-            value = value[step]
-        return value
-
-    def _report(self, message: str, path: Path, *, key: bool = False, hint: str | None = None) -> None:
-        self._problems.append(self._document.problem(message, path, key=key, hint=hint))
-
 
 def _known_items(given: dict[str, Value]) -> Iterator[tuple[str, Any]]:
     """The items of an object that are constants, as they are sent."""
@@ -262,18 +149,8 @@ def _known_items(given: dict[str, Value]) -> Iterator[tuple[str, Any]]:
             yield key, value.search({}, {})
 
 
-def _hint_for(text: str) -> str | None:
-    """Guess what was meant by a text that is not an expression."""
-    return _LITERAL_TEXT.format(text) if _WORDS.fullmatch(text) else None
-
-
 def _semantic_hint(name: str) -> str | None:
     """The call that sends a reserved event name."""
     calls = {event: call for call, event in SEMANTIC_EVENTS.items()}
     call = calls.get(reserved(name) or "")
     return f"call: {call}" if call else None
-
-
-def _shortened(text: str) -> str:
-    one_line = " ".join(text.split())
-    return one_line if len(one_line) <= 60 else one_line[:57] + "..."

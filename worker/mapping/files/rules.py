@@ -20,6 +20,10 @@ Text in a mapping file is always an expression, so no value is a str.
 """
 
 
+OF_ENVELOPE: Path = ("envelope",)
+"""The place of a field that the file's envelope gives."""
+
+
 @dataclass(frozen=True, slots=True)
 class CallRule:
     """One call that a rule makes.
@@ -29,19 +33,40 @@ class CallRule:
         path: its place in the file.
         event: the literal event name of a `track`.
         event_from: the expression for the event name, in place of a literal one.
-        fields: the file's value for each field of the spec, except `event`.
-        of_envelope: those of the fields that the file does not give and the envelope does.
+        for_each: the expression for the list for whose items the call is made; None for a call that is made once.
+        fields: the file's value for each field of the spec, except `event`; of `timestamp` None, which leaves it out.
+        defaults: the places of the fields that are not the call's own.
+        allow: what the rule allows, see `customerio.meaning`.
     """
 
     spec: CallSpec
     path: Path
     event: str | None = None
     event_from: Expression | None = None
+    for_each: Expression | None = None
     fields: dict[str, Value] = field(default_factory=dict)
-    of_envelope: frozenset[str] = frozenset()
+    defaults: dict[str, Path] = field(default_factory=dict)
+    allow: frozenset[str] = frozenset()
+
+    @property
+    def leaves_time_out(self) -> bool:
+        """Whether the file says `timestamp: null`."""
+        return "timestamp" in self.fields and self.fields["timestamp"] is None
+
+    @property
+    def of_envelope(self) -> frozenset[str]:
+        """The fields that the file does not give and its envelope does."""
+        return frozenset(name for name, at in self.defaults.items() if at == OF_ENVELOPE)
+
+    def at(self, path: Path) -> Path:
+        """Where a value stands in the file, from its path in the call."""
+        name, *rest = path
+        return (*self.defaults.get(str(name), (*self.path, name)), *rest)
 
     def values(self) -> Iterator[tuple[Path, Value]]:
         """Everything that is no object or list, however deep, with its path in the call: `("properties", "total")`."""
+        if self.for_each is not None:
+            yield ("for_each",), self.for_each
         if self.event_from is not None:
             yield ("event_from",), self.event_from
         for name in self.spec.fields:
@@ -67,25 +92,36 @@ def _leaves(path: Path, value: Value) -> Iterator[tuple[Path, Value]]:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule, which has either calls or a mapper.
+    """One rule, which has calls or a mapper, or ignores its events.
 
     Attributes:
         at: `file:line`, which dead letters name.
         path: its place in the file.
         when: the condition; None matches everything but tombstones.
+        lets: the expressions that its own `let` names.
+        ignores: whether events that match are not for Customer.io.
         calls: in the order in which they are sent.
         mapper: a Python function as `module:function`, or an entry point's name.
-        allow: the destructive calls that the mapper may make.
+        allow: what the mapper may do, see `customerio.meaning`.
         send_nulls: whether properties and traits whose expressions find nothing are sent as null, or left out.
     """
 
     at: str
     path: Path
     when: Expression | None = None
+    lets: dict[str, Expression] = field(default_factory=dict)
+    ignores: bool = False
     calls: tuple[CallRule, ...] = ()
     mapper: str | None = None
     allow: frozenset[str] = frozenset()
     send_nulls: bool = False
+
+    @property
+    def without_call(self) -> str:
+        """Why a record that it handles may become no call."""
+        if self.ignores:
+            return f"ignored by {self.at}"
+        return "the mapper returned nothing" if self.mapper else "for_each found no items"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +138,7 @@ class MappingFile:
         envelope: what stands around each event; None for nothing.
         key_format: how keys are encoded, a key of `worker.formats.keys.KEY_FORMATS`; None for text, where a key that
             is not UTF-8 counts as none.
+        lets: the expressions that the file's `let` names.
     """
 
     document: Document
@@ -112,6 +149,7 @@ class MappingFile:
     format: str = "json"
     envelope: Envelope | None = None
     key_format: str | None = None
+    lets: dict[str, Expression] = field(default_factory=dict)
 
 
 def json_schema() -> dict[str, Any]:

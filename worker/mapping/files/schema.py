@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from worker.core.records import MAX_CALLS_PER_RECORD
-from worker.customerio.reference import DESTRUCTIVE_CALLS
+from worker.customerio.reference import ALLOW_UNINSTALLED, DESTRUCTIVE_CALLS, RESERVED_PROPERTIES
 from worker.formats.envelopes.envelopes import ENVELOPES
 from worker.formats.formats import FORMATS
 from worker.formats.keys import KEY_FORMATS
@@ -23,6 +23,9 @@ FILE_KEYS = {
     "unmatched": "What happens to an event that no rule matches.",
     "nulls": "Whether properties and traits whose expressions find nothing are left out or sent as null.",
     "reject_ids": "Strings that are never real ids, such as undefined; case-insensitive.",
+    "let": "Names for expressions. Every expression below can use them as $name.",
+    "defaults": "Fields for each call that does not give its own. Null takes a default away.",
+    "tables": "Tables for lookup(table, key): keys and values, or the name of a .csv, .yaml or .json file.",
     "rules": "The first rule that matches an event applies.",
 }
 """The keys of a mapping file, and their descriptions."""
@@ -32,7 +35,11 @@ RULE_KEYS = {
     "call": "The call to send: one of the API's calls, or a semantic call.",
     "calls": "Several calls for one event, sent in this order.",
     "mapper": "A Python function: module:function, or an entry point of the group pipelines_worker.mappers.",
-    "allow": "The destructive calls that the mapper may make.",
+    "allow": "The destructive calls that the mapper may make; application_uninstalled also for `event_from`.",
+    "allow_overrides": "Reserved properties that the event's data may have: recipient, from_address, reply_to. "
+    "They override settings of the campaigns that the event triggers.",
+    "ignore": "Events that match are not for Customer.io. Takes only `when` and `let` beside it.",
+    "let": "Names for expressions. `when` and all calls of the rule can use them as $name.",
     "nulls": FILE_KEYS["nulls"],
 }
 """The keys of a rule besides the fields of its call."""
@@ -51,7 +58,7 @@ _FIELD_MEANINGS = {
     "context": "Where it happened. Only calls with equal contexts share a request, so use few distinct values.",
     "integrations": "Which destinations receive the call.",
     "timestamp": "RFC 3339 text, or a whole number: epoch milliseconds from 10^11 on, seconds below. "
-    "Without it the Kafka record's timestamp is sent.",
+    "Without it the Kafka record's timestamp is sent; null sends none.",
     "messageId": "The event's own unique id; the messageId that is sent is derived from it.",
     "objectTypeId": "The kind of object: a whole number from 1 on.",
     "objectId": "The object; `group` calls it groupId.",
@@ -86,6 +93,7 @@ _FIELD_EXAMPLES: dict[str, list[Any]] = {
 CALL_KEYS = {
     "call": RULE_KEYS["call"],
     "event_from": _FIELD_MEANINGS["event_from"],
+    "for_each": "A list: the call is made for each item, which is $item; its position, from 0, is $index.",
     **{name: _FIELD_MEANINGS.get(name, "") for spec in CALLS.values() for name in spec.fields},
 }
 """The keys of all calls, and their descriptions."""
@@ -112,14 +120,26 @@ def mapping_schema() -> dict[str, Any]:
         "additionalProperties": False,
         "required": ["topics", "rules"],
         "properties": {key: _file_key(key) | {"description": text} for key, text in FILE_KEYS.items()},
-        "if": {"required": ["snapshot"]},
-        "then": {"required": ["envelope"], "properties": {"envelope": {"const": "debezium"}}},
         "$defs": {
             "expression": _TEXT | {"not": {"pattern": _NOT_EXPRESSIONS}},
             "value": _any_value(),
+            "let": {
+                "type": "object",
+                "propertyNames": {"pattern": "^(?!(item|index)$)[A-Za-z_][A-Za-z0-9_]*$"},
+                "additionalProperties": {"anyOf": [_EXPRESSION, {"type": ["number", "boolean"]}]},
+                "examples": [{"order": "data.order || payload.order"}],
+            },
             "call_name": {"enum": list(CALLS)},
             **{f"call_{name}": _call(spec) for name, spec in CALLS.items()},
+            **{f"complete_{name}": _complete(spec) for name, spec in CALLS.items()},
             "rule": _rule(),
+            "complete_rule": _complete_rule(),
+        },
+        # What a call lacks may be in `defaults`, or beside `calls`.
+        "if": {"required": ["defaults"]},
+        "else": {"properties": {"rules": {"items": {"$ref": "#/$defs/complete_rule"}}}},
+        "dependentSchemas": {
+            "snapshot": {"required": ["envelope"], "properties": {"envelope": {"const": "debezium"}}}
         },
     }
 
@@ -135,6 +155,19 @@ def _file_key(key: str) -> dict[str, Any]:
         "unmatched": {"enum": ["ignore", "dead_letter"], "default": "ignore"},
         "nulls": _NULLS | {"default": "omit"},
         "reject_ids": texts | {"default": ["null", "undefined", "none", "nan", "[object Object]"]},
+        "let": {"$ref": "#/$defs/let"},
+        "defaults": {
+            "type": "object",
+            "properties": _fields_with_defaults()
+            | {"timestamp": _field(CALLS["track"].fields["timestamp"], nullable=True)},
+            "additionalProperties": False,
+            "examples": [{"userId": "customer.id"}],
+        },
+        "tables": {
+            "type": "object",
+            "additionalProperties": {"anyOf": [_TEXT, {"type": "object"}]},
+            "examples": [{"countries": {"DE": "Germany"}}, {"countries": "tables/countries.csv"}],
+        },
         "rules": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/rule"}},
     }
     return schemas[key]
@@ -159,6 +192,8 @@ def _rule() -> dict[str, Any]:
     own: dict[str, dict[str, Any]] = {
         "when": _EXPRESSION | {"examples": ["type == 'order.completed'"]},
         "nulls": _NULLS,
+        "let": {"$ref": "#/$defs/let"},
+        "ignore": {"const": True},
         "calls": {
             "type": "array",
             "minItems": 1,
@@ -168,24 +203,55 @@ def _rule() -> dict[str, Any]:
         "mapper": _TEXT | {"examples": ["mappers.devices:device_changed"]},
         "allow": {
             "type": "array",
-            "items": {"$ref": "#/$defs/call_name"},
+            "items": {"enum": [*CALLS, ALLOW_UNINSTALLED]},
             "examples": [sorted(DESTRUCTIVE_CALLS)[:1]],
+        },
+        "allow_overrides": {
+            "type": "array",
+            "items": {"enum": [*RESERVED_PROPERTIES]},
+            "examples": [["recipient"]],
         },
     }
     own = {key: schema | {"description": RULE_KEYS[key]} for key, schema in own.items()}
     return {
         "type": "object",
         "properties": own,
-        "oneOf": [
-            {"required": ["call"]},
-            {"required": ["calls"]},
-            {"required": ["mapper"]},
+        "oneOf": [{"required": [kind]} for kind in ("call", "calls", "mapper", "ignore")],
+        "allOf": [
+            {"if": {"required": ["call"]}, "then": _one_of_calls()},
+            {
+                "if": {"required": ["allow"], "not": {"required": ["mapper"]}},
+                "then": {"properties": {"allow": {"items": {"const": ALLOW_UNINSTALLED}}}},
+            },
+            {"if": {"required": ["calls"]}, "then": {"properties": _fields_with_defaults(nullable=True)}},
+            {
+                "if": {"required": ["ignore"]},
+                "then": {"propertyNames": {"enum": ["when", "let", "ignore"]}},
+            },
         ],
-        "if": {"required": ["call"]},
-        "then": _one_of_calls() | {"not": {"required": ["allow"]}},
-        "dependentRequired": {"allow": ["mapper"]},
         "unevaluatedProperties": False,
     }
+
+
+def _complete_rule() -> dict[str, Any]:
+    """A rule whose calls have everything that they need."""
+    shared = [{"required": [name]} for name in _fields_with_defaults()]
+    return {
+        "if": {"required": ["calls"]},
+        "then": {
+            "if": {"not": {"anyOf": shared}},
+            "then": {"properties": {"calls": {"items": _by_call("complete")}}},
+        },
+        "else": {"if": {"required": ["call"]}, "then": _by_call("complete")},
+    }
+
+
+def _fields_with_defaults(*, nullable: bool = False) -> dict[str, Any]:
+    """The fields of all calls, except the event's name."""
+    fields = {
+        name: field for spec in CALLS.values() for name, field in spec.fields.items() if name != "event"
+    }
+    return {name: _field(field, nullable=nullable) for name, field in fields.items()}
 
 
 def _one_of_calls() -> dict[str, Any]:
@@ -194,47 +260,60 @@ def _one_of_calls() -> dict[str, Any]:
         "type": "object",
         "required": ["call"],
         "properties": {"call": {"$ref": "#/$defs/call_name", "description": RULE_KEYS["call"]}},
+        **_by_call("call"),
+    }
+
+
+def _by_call(kind: str) -> dict[str, Any]:
+    """The schema `call_...` or `complete_...` of the call that `call` names."""
+    return {
         "allOf": [
             {
                 "if": {"properties": {"call": {"const": name}}, "required": ["call"]},
-                "then": {"$ref": f"#/$defs/call_{name}"},
+                "then": {"$ref": f"#/$defs/{kind}_{name}"},
             }
             for name in CALLS
-        ],
+        ]
     }
 
 
 def _call(spec: CallSpec) -> dict[str, Any]:
-    properties: dict[str, Any] = {"call": {"const": spec.name}}
+    for_each = _EXPRESSION | {"description": CALL_KEYS["for_each"], "examples": ["recipients"]}
+    properties: dict[str, Any] = {"call": {"const": spec.name}, "for_each": for_each}
     for name, field in spec.fields.items():
-        properties[name] = _field(field)
-    named = [name for name, field in spec.fields.items() if field.required and name != "event"]
-    schema: dict[str, Any] = {"properties": properties, "required": ["call", *named]}
-    choices = []
+        properties[name] = _field(field, nullable=name != "event")
+    schema: dict[str, Any] = {"properties": properties, "required": ["call"]}
     if "event" in spec.fields:
         properties["event_from"] = _EXPRESSION | _words("event_from")
-        choices.append({"oneOf": [{"required": ["event"]}, {"required": ["event_from"]}]})
+        schema["oneOf"] = [{"required": ["event"]}, {"required": ["event_from"]}]
+    return schema
+
+
+def _complete(spec: CallSpec) -> dict[str, Any]:
+    """What a call needs, and may have from `defaults`."""
+    choices = []
     if spec.one_of:
         choices.append({"anyOf": [{"required": [name]} for name in spec.one_of]})
     if spec.name_or_url:
         choices.append({"anyOf": [{"required": ["name"]}, {"required": ["properties"]}]})
-    return schema | ({"allOf": choices} if choices else {})
+    named = [name for name, field in spec.fields.items() if field.required and name != "event"]
+    return {"required": named} | ({"allOf": choices} if choices else {})
 
 
-def _field(field: Field) -> dict[str, Any]:
+def _field(field: Field, *, nullable: bool = False) -> dict[str, Any]:
     words = _words(field.name)
+    null: list[dict[str, Any]] = [{"type": "null"}] if nullable else []
     match field.kind:
         case Kind.OBJECT:
             value = {"$ref": "#/$defs/value"}
-            return words | {"anyOf": [_EXPRESSION, {"type": "object", "additionalProperties": value}]}
+            return words | {"anyOf": [_EXPRESSION, {"type": "object", "additionalProperties": value}, *null]}
         case Kind.IDENTITY | Kind.EVENT_ID | Kind.OBJECT_TYPE | Kind.INTEGER | Kind.TIME:
-            return words | {"anyOf": [_EXPRESSION, {"type": "integer"}]}
+            return words | {"anyOf": [_EXPRESSION, {"type": "integer"}, *null]}
         case Kind.EVENT:
             return words | _TEXT
         case Kind.CHOICE:
-            examples = [f"'{choice}'" for choice in field.choices]
-            return {"examples": examples} | words | _EXPRESSION
-    return words | _EXPRESSION
+            words = {"examples": [f"'{choice}'" for choice in field.choices]} | words
+    return words | ({"anyOf": [_EXPRESSION, *null]} if nullable else _EXPRESSION)
 
 
 def _words(name: str) -> dict[str, Any]:

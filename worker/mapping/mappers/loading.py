@@ -91,7 +91,7 @@ class Mapper:
 
         Args:
             event: the event.
-            allow: which destructive calls it may make.
+            allow: what its rule allows, see `customerio.meaning`.
             reject_ids: strings that are never real ids, casefolded.
             on_slow: called with its name and the seconds it took, if those were more than `SLOW_SECONDS`.
 

@@ -9,10 +9,13 @@ from typing import Any
 from worker.core.reasons import Rejected
 from worker.core.record_reading import record_millis
 from worker.core.records import EncodedCall, Record
+from worker.customerio.meaning import has_reserved_traits
+from worker.customerio.notices import Notice
+from worker.customerio.profile_limits import excesses
 from worker.mapping.calls.assembly import as_time
 from worker.mapping.calls.encoding import batch_context, encode
 from worker.mapping.calls.validation import optional_identity
-from worker.mapping.compiler.calls import Target
+from worker.mapping.compiler.target import Target
 from worker.mapping.decoding import PLAIN, Decoding
 from worker.mapping.expressions.interpreter import ENVELOPE
 from worker.mapping.kafka_fields import record_time
@@ -26,11 +29,12 @@ class MapperRule:
 
     Attributes:
         mapper: the function.
-        allow: the destructive calls that it may make.
+        allow: what its rule allows, see `customerio.meaning`.
         reject_ids: casefolded strings that are never real ids.
         target: the topic, and what its calls are made for.
         decoding: decodes keys, and names the envelope.
         on_slow: called when the mapper took over a second, with its name and the seconds.
+        at: the rule, as `file:line`.
     """
 
     mapper: Mapper
@@ -39,6 +43,7 @@ class MapperRule:
     target: Target
     decoding: Decoding = PLAIN
     on_slow: Callable[[str, float], None] | None = None
+    at: str = ""
 
     def calls(
         self,
@@ -71,22 +76,17 @@ class MapperRule:
         encoded: list[EncodedCall] = []
         try:
             for call, own_id in made:
-                if "timestamp" not in call and (time := self._time(record, about)) is not None:
-                    call["timestamp"] = time
+                self._set_time(record, call, about)
                 if "messageId" not in call:
                     event_id = own_id or self._event_id(about)
                     call["messageId"] = self._message_id(record, call, event_id, len(encoded))
                 body = encode(call, max_bytes=target.max_call_bytes)
+                self._notice(call)
                 encoded.append((body, batch_context(call) if target.batch_contexts else b""))
         except Rejected as rejected:
             rejected.call_index = len(encoded)
             raise
         return encoded
-
-    def _time(self, record: Record, about: dict[str, Any] | None) -> str | None:
-        """The time of a call that has none: that of the envelope, or of the record."""
-        found = self._default("timestamp", about)
-        return record_time(record) if found is None else as_time(found)
 
     def _event_id(self, about: dict[str, Any] | None) -> str | None:
         """The event's own id in its envelope."""
@@ -96,6 +96,25 @@ class MapperRule:
         """What the envelope gives for a field of a call."""
         default = self.decoding.defaults.get(field) if about else None
         return default.search({}, {ENVELOPE: about}) if default is not None else None
+
+    def _set_time(self, record: Record, call: dict[str, Any], about: dict[str, Any] | None) -> None:
+        """Send the envelope's or record's time where the call has none, or the record's if it is too far ahead."""
+        if "timestamp" not in call and (time_of_event := self._default("timestamp", about)) is not None:
+            call["timestamp"] = as_time(time_of_event)
+        if "timestamp" not in call:
+            if (time := record_time(record)) is not None:
+                call["timestamp"] = time
+        elif self.target.future is not None:
+            call["timestamp"] = self.target.future.within(call["timestamp"], record, self.at)
+
+    def _notice(self, call: dict[str, Any]) -> None:
+        """Report each limit of the Track API that the call exceeds, and traits that it reads as identifiers."""
+        target = self.target
+        if target.on_excess is not None:
+            for kind in excesses(call):
+                target.on_excess(kind, self.at)
+        if target.on_notice is not None and has_reserved_traits(call):
+            target.on_notice(Notice.RESERVED_TRAIT, self.at)
 
     def _message_id(self, record: Record, call: dict[str, Any], event_id: str | None, index: int) -> str:
         type_, name = call["type"], call.get("event", "")

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from worker.core.records import Record
 from worker.documents.problems import Problem
 from worker.mapping.expressions.expression import Expression
 from worker.mapping.files.topics import matches
-from worker.mapping.trying.preview import PREVIEW_IDS
 from worker.mapping.trying.steps import steps_of
 
 if TYPE_CHECKING:
@@ -72,7 +70,7 @@ def never_filled(mappings: Mappings, results: Sequence[FixtureResult]) -> list[U
     for result in results:
         if result.rule is not None:
             reached.add(result.rule)
-            filled |= _filled(mappings, result.fixture.record)
+            filled |= _filled(mappings, result)
     return [each for each in _expressions(mappings, reached) if each.at not in filled]
 
 
@@ -95,8 +93,8 @@ def _at(place: str, message: str) -> Problem:
     return Problem(message, file, int(line))
 
 
-def _filled(mappings: Mappings, record: Record) -> set[str]:
-    calls = steps_of(mappings, record, PREVIEW_IDS).calls
+def _filled(mappings: Mappings, result: FixtureResult) -> set[str]:
+    calls = steps_of(mappings, result.fixture.record, result.explanation).calls
     return {each.at for _, fields in calls for each in fields if each.found.value is not None}
 
 
@@ -110,6 +108,6 @@ def _expressions(mappings: Mappings, reached: set[str]) -> Iterable[Unfilled]:
                     if path[0] in call.of_envelope:
                         continue
                     if isinstance(value, Expression) and not value.is_literal:
-                        line, column = document.position((*call.path, *path))
+                        line, column = document.position(call.at(path))
                         field = ".".join(map(str, path))
                         yield Unfilled(document.file, line, column, field)

@@ -28,7 +28,7 @@ from worker.core.timestamps import rfc3339
 from worker.documents.document import Document, Path, parse
 from worker.documents.problems import ConfigError, Problem
 from worker.mapping.expressions.equality import same
-from worker.mapping.mappings import Mappings
+from worker.mapping.mappings import Explanation, Mappings
 from worker.mapping.trying.preview import PREVIEW_IDS, PreviewRecord, answer, outcome_of
 
 DEFAULT_TIME = "2026-01-01T00:00:00.000Z"
@@ -66,14 +66,19 @@ class FixtureResult:
         actual: what the mapping made of it, in the fixture's words.
         rule: the rule that matched, as `file:line`; None if none did.
         diff: how that differs from what is expected, line by line; empty if it does not.
-        outcome: what becomes of the event, in words: `sent`, `ignored (no rule matched)`, `rejected with MISSING_ID`.
+        explanation: what becomes of its event.
     """
 
     fixture: Fixture
     actual: dict[str, Any]
     rule: str | None
     diff: str
-    outcome: str = ""
+    explanation: Explanation
+
+    @property
+    def outcome(self) -> str:
+        """What becomes of the event, in words: `sent`, `ignored (no rule matched)`, `rejected with MISSING_ID`."""
+        return outcome_of(self.explanation)
 
     @property
     def passed(self) -> bool:
@@ -135,7 +140,7 @@ def _millis(value: Any) -> int:
 _TYPES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "name": (lambda value: isinstance(value, str), "text"),
     "topic": (lambda value: isinstance(value, str), "text"),
-    "key": (lambda value: value is None or isinstance(value, str), "text"),
+    "key": (lambda _: True, "text, or what a key in JSON holds"),
     "headers": (
         lambda value: isinstance(value, dict) and all(isinstance(text, str) for text in value.values()),
         "names with texts",
@@ -157,14 +162,22 @@ def _fixture(document: Document, given: dict[str, Any], index: int) -> Fixture:
     record = PreviewRecord(
         given["topic"],
         None if event is None else orjson.dumps(event),
-        None if key is None else key.encode(),
+        key_bytes(key),
         [(name, text.encode()) for name, text in given.get("headers", {}).items()],
         _millis(given.get("timestamp", DEFAULT_TIME)),
+        made_up_time="timestamp" not in given,
     )
     expected = {outcome: given[outcome] for outcome in _OUTCOMES if outcome in given}
     return Fixture(
         given.get("name", f"fixture {index + 1}"), f"{document.file}:{line}", index, record, expected
     )
+
+
+def key_bytes(key: Any) -> bytes | None:
+    """The bytes of a record's key: text as it is, any other value as JSON."""
+    if key is None:
+        return None
+    return key.encode() if isinstance(key, str) else orjson.dumps(key)
 
 
 def run_fixture(mappings: Mappings, fixture: Fixture) -> FixtureResult:
@@ -190,7 +203,7 @@ def run_fixture(mappings: Mappings, fixture: Fixture) -> FixtureResult:
         diff += f"\n{explanation.rejected.detail}"
     if diff and explanation.traceback:
         diff += f"\n{explanation.traceback.rstrip()}"
-    return FixtureResult(fixture, actual, explanation.rule, diff, outcome_of(explanation))
+    return FixtureResult(fixture, actual, explanation.rule, diff, explanation)
 
 
 def expected_outcome(fixture: Fixture) -> str:

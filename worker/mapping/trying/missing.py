@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from worker.core.near_matches import closest
-from worker.mapping.expressions.interpreter import ENVELOPE, without_kafka
+from worker.mapping.expressions.interpreter import ENVELOPE, Variables, without_kafka
 from worker.mapping.expressions.parser import same_place
 from worker.mapping.expressions.text import name_of
 
@@ -28,50 +28,50 @@ def type_of(value: Any) -> str:
     return _TYPES.get(type(value), "null")
 
 
-def missing_part(node: Node, event: dict[str, Any], kafka: dict[str, Any]) -> str | None:
+def missing_part(node: Node, variables: Variables) -> str | None:
     """The first field that an expression asks for and the event does not have; None if all are there.
 
     Examples: `the event has no 'Type' (did you mean 'type'?)`; `customer is text, and has no fields`.
     """
-    root = without_kafka(event) | {each["value"]: kafka.get(ENVELOPE) for each in _envelopes(node)}
-    for names, in_kafka in _paths(node):
-        said = _first_missing(names, kafka if in_kafka else root, "_kafka" if in_kafka else "")
+    for begin, names in _paths(node):
+        said = _first_missing(names, *_beginning(begin, variables))
         if said is not None:
             return said
     return None
 
 
-def _envelopes(node: Node) -> Iterator[Node]:
-    """The nodes that read the event's envelope."""
+def _beginning(node: Node | None, variables: Variables) -> tuple[Any, str]:
+    """The value that a path begins at, and its name."""
+    if node is None:
+        return without_kafka(variables.event), ""
+    if node["type"] == "kafka":
+        return variables.kafka, "_kafka"
     if node["type"] == "envelope":
-        yield node
-    for child in [] if node["type"] == "slice" else node["children"]:
-        yield from _envelopes(child)
+        return variables.kafka.get(ENVELOPE), node["value"]
+    return variables.value(node), f"${node['value']}"
 
 
-def _paths(node: Node) -> Iterator[tuple[list[str], bool]]:
-    """The paths of names that are read from the event itself, each with whether it begins at `_kafka`."""
-    names = _names(node)
-    if names is not None:
-        yield names
+def _paths(node: Node) -> Iterator[tuple[Node | None, list[str]]]:
+    """The paths of names, each with the node `kafka` or `variable` that it begins at; None for the event itself."""
+    path = _path(node)
+    if path is not None:
+        yield path
         return
     for child in same_place(node):
         yield from _paths(child)
 
 
-def _names(node: Node) -> tuple[list[str], bool] | None:
+def _path(node: Node) -> tuple[Node | None, list[str]] | None:
     match node["type"]:
         case "field":
-            return [node["value"]], False
-        case "kafka":
-            return [], True
-        case "envelope":
-            return [node["value"]], False
+            return None, [node["value"]]
+        case "kafka" | "envelope" | "variable":
+            return node, []
         case "subexpression":
             first, *others = node["children"]
-            begin = _names(first)
+            begin = _path(first)
             if begin is not None and all(child["type"] == "field" for child in others):
-                return [*begin[0], *(child["value"] for child in others)], begin[1]
+                return begin[0], [*begin[1], *(child["value"] for child in others)]
     return None
 
 

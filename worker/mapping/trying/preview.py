@@ -36,6 +36,7 @@ class PreviewRecord:
         of_headers: its headers, in order.
         millis: its timestamp, epoch milliseconds; None for a record without one.
         at: its partition and offset.
+        made_up_time: whether its timestamp stands for none given. Then `limits.future` does not apply.
     """
 
     of_topic: str
@@ -44,6 +45,7 @@ class PreviewRecord:
     of_headers: list[tuple[str, bytes | None]] = field(default_factory=list)
     millis: int | None = None
     at: tuple[int, int] = (0, 0)
+    made_up_time: bool = False
 
     def topic(self) -> str:
         """The topic's name."""

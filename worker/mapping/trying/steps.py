@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from worker.core.message_id import MessageIds
 from worker.core.reasons import Rejected
 from worker.core.records import Record
 from worker.documents.document import Path
 from worker.mapping.decoding import Decoded, Decoding
 from worker.mapping.expressions.expression import Expression, ExpressionFailed
+from worker.mapping.expressions.interpreter import Variables
 from worker.mapping.expressions.text import text_of
 from worker.mapping.files.rules import CallRule, MappingFile, Rule, Value
 from worker.mapping.mappings import Explanation, Mappings
@@ -98,13 +98,15 @@ class Steps:
         explanation: what becomes of it.
         rules: the rules in the order in which they were tried; the last one handles the record if it matches.
         mapper: the Python function of that rule; None if it has none.
-        calls: the name of each call of that rule, with its fields.
+        calls: the name of each call of that rule, with its fields; of a call with `for_each`, once for each item.
+        lets: the names that the rule uses, with the values of their expressions.
     """
 
     explanation: Explanation
     rules: list[TriedRule] = field(default_factory=list)
     mapper: str | None = None
     calls: list[tuple[str, list[FieldValue]]] = field(default_factory=list)
+    lets: list[FieldValue] = field(default_factory=list)
 
     @property
     def refused(self) -> FieldValue | None:
@@ -114,9 +116,15 @@ class Steps:
         return next((each for _, fields in self.calls for each in fields if each.at == at), None)
 
 
-def steps_of(mappings: Mappings, record: Record, ids: MessageIds) -> Steps:
-    """Treat a record step by step."""
-    steps = Steps(mappings.explain(record, ids))
+def steps_of(mappings: Mappings, record: Record, explanation: Explanation) -> Steps:
+    """Treat a record step by step.
+
+    Args:
+        mappings: the mapping files.
+        record: the record.
+        explanation: what `mappings.explain` says of it.
+    """
+    steps = Steps(explanation)
     file = mappings.file_of(record.topic())
     if file is None:
         return steps
@@ -131,8 +139,8 @@ def steps_of(mappings: Mappings, record: Record, ids: MessageIds) -> Steps:
         tried = seen.tried(rule)
         steps.rules.append(tried)
         if tried.matches:
-            calls = [(call.spec.name, list(seen.fields(call))) for call in rule.calls]
-            return Steps(steps.explanation, steps.rules, rule.mapper, calls)
+            calls = [made for call in rule.calls for made in seen.calls(call)]
+            return Steps(steps.explanation, steps.rules, rule.mapper, calls, list(seen.lets(rule)))
         if tried.failed is not None:
             break
     return steps
@@ -143,17 +151,16 @@ class _Seen:
 
     def __init__(self, file: MappingFile, decoded: Decoded) -> None:
         self._file = file
-        self._event = decoded.event
-        self._kafka = decoded.kafka
+        self._variables = Variables(decoded.event, decoded.kafka)
         self._key_fault = decoded.key_fault
         self._on_request = bool(file.envelope and file.envelope.tombstones_on_request)
 
     def tried(self, rule: Rule) -> TriedRule:
         asks = rule.when is not None and (rule.when.asks_for_tombstones or not self._on_request)
-        if self._kafka["tombstone"] and not asks:
+        if self._variables.kafka["tombstone"] and not asks:
             return TriedRule(rule.at, rule.when.text if rule.when else None, matches=False)
         if rule.when is None:
-            return TriedRule(rule.at, None, matches=not self._kafka["tombstone"])
+            return TriedRule(rule.at, None, matches=not self._variables.kafka["tombstone"])
         found = self.found(rule.when)
         conditions = tuple(map(self._condition, _conditions(rule.when.node)))
         return TriedRule(
@@ -164,31 +171,54 @@ class _Seen:
             conditions,
         )
 
-    def fields(self, call: CallRule) -> Iterator[FieldValue]:
+    def lets(self, rule: Rule) -> Iterator[FieldValue]:
+        """The names that a rule uses, the file's first."""
+        used = [rule.when, *(each for call in rule.calls for _, each in call.expressions())]
+        numbers = {let.number for each in used if each for let in each.lets}
+        for path, lets in (((), self._file.lets), (rule.path, rule.lets)):
+            for name, let in lets.items():
+                if let.number in numbers:
+                    yield FieldValue(f"${name}", self._at((*path, "let", name)), self.found(let))
+
+    def calls(self, call: CallRule) -> Iterator[tuple[str, list[FieldValue]]]:
+        """A call, or one for each item of its list, with the list itself first."""
+        name, each = call.spec.name, call.for_each
+        if each is None:
+            yield name, list(self._fields(call))
+            return
+        items = self.found(each)
+        yield f"{name} for each", [FieldValue("for_each", self._at((*call.path, "for_each")), items)]
+        whole = self._variables
+        for index, item in enumerate(items.value if isinstance(items.value, list) else []):
+            self._variables = whole.of_item(item, index)
+            yield f"{name} for $index {index}", list(self._fields(call))
+        self._variables = whole
+
+    def _fields(self, call: CallRule) -> Iterator[FieldValue]:
         if call.event is not None:
             literal = Found(call.event, call.event)
             yield FieldValue("event", self._at((*call.path, "event")), literal, is_expression=False)
         for path, value in call.values():
-            name = ".".join(map(str, path))
-            yield FieldValue(
-                name,
-                self._at((*call.path, *path)),
-                self.found(value),
-                is_expression=isinstance(value, Expression) and not value.is_literal,
-            )
+            if path != ("for_each",):
+                yield FieldValue(
+                    ".".join(map(str, path)),
+                    self._at(call.at(path)),
+                    self.found(value),
+                    is_expression=isinstance(value, Expression) and not value.is_literal,
+                )
 
     def found(self, value: Value) -> Found:
         if not isinstance(value, Expression):
             return Found("", value)
-        if value.uses_headers and self._kafka["headers"] is None:
+        if value.uses_headers and self._variables.kafka["headers"] is None:
             return Found(value.text, failed="the record's headers cannot be read")
         if value.uses_key and self._key_fault is not None:
             return Found(value.text, failed="the record's key cannot be decoded")
         try:
-            found = value.search(self._event, self._kafka)
+            found = value.evaluate(self._variables)
         except ExpressionFailed as error:
             return Found(value.text, failed=str(error))
-        missing = missing_part(value.node, self._event, self._kafka) if found is None else None
+        missing = missing_part(value.node, self._variables) if found is None else None
         return Found(value.text, found, missing)
 
     def _condition(self, node: dict[str, Any]) -> Condition:

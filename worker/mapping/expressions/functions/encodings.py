@@ -41,7 +41,8 @@ def base64_decode(text: object) -> str:
     written = text_of(text)
     text_length.count("base64_decode", len(written))
     try:
-        unpadded = written.rstrip("=") if len(written) % 4 == 0 else written
+        padding = min(2, len(written) - len(written.rstrip("="))) if len(written) % 4 == 0 else 0
+        unpadded = written[: len(written) - padding]
         padded = unpadded.translate(_URL_SAFE) + "=" * (-len(unpadded) % 4)
         return binascii.a2b_base64(padded, strict_mode=True).decode()
     except ValueError:  # also binascii.Error and UnicodeDecodeError

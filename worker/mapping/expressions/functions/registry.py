@@ -13,6 +13,7 @@ from typing import Any
 
 from worker.mapping.expressions.functions import (
     encodings,
+    forms,
     hashes,
     jmespath_rows,
     numbers,
@@ -32,6 +33,7 @@ _ROWS = (
     *encodings.FUNCTIONS,
     *hashes.FUNCTIONS,
     *objects.FUNCTIONS,
+    *forms.FUNCTIONS,
     *jmespath_rows.FUNCTIONS,
 )
 

@@ -147,7 +147,7 @@ FUNCTIONS = (
         "pad_left('42', `6`, '0')",
         '"000042"',
         pad_left,
-        wrong_type="Null, and any other type: null; `concat(n, '')` makes text of a number.",
+        wrong_type="Null, and any other type: null; `to_string(n)` makes text of a number.",
         fails="An empty `fill`; a fractional `length`; a text over `limits.text_length`.",
     ),
 )

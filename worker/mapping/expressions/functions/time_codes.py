@@ -129,7 +129,8 @@ _WRITERS: dict[str, Callable[[datetime], str]] = {
     "G": lambda moment: f"{moment.isocalendar().year:04}",
     "Z": lambda moment: moment.tzname() or "",
     "%": lambda _: "%",
-    **{code: _in_full(longer) for code, longer in _LONGER.items()},
+    "e": lambda moment: f"{moment.day:2}",
+    **{code: _in_full(longer.replace("%d", "%e", code == "c")) for code, longer in _LONGER.items()},
 }
 
 
@@ -236,7 +237,7 @@ def _from_week(parts: dict[str, str], year: int) -> date:
     on_sunday = "U" in parts
     before = (first.weekday() + on_sunday) % 7  # days of the first week that are in the old year
     day = (_weekday(parts) + on_sunday) % 7
-    return first + timedelta(days=7 * (int(parts["U" if on_sunday else "W"]) - (before > 0)) + day - before)
+    return first + timedelta(days=7 * (int(parts["U" if on_sunday else "W"]) - (before == 0)) + day - before)
 
 
 def _weekday(parts: dict[str, str]) -> int:

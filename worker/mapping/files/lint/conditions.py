@@ -10,6 +10,7 @@ from typing import Any
 
 from worker.documents.problems import Problem
 from worker.mapping.expressions.parser import Node
+from worker.mapping.files.lint.better_conditions import better_condition
 from worker.mapping.files.lint.spots import Spot, first_character, walk
 from worker.mapping.files.lint.terms import ABORT, domain, is_term, term_key, term_uses
 from worker.mapping.files.topics import is_pattern
@@ -40,11 +41,12 @@ def _whole(
     outcomes = _outcomes(node, topics, tombstone=False)
     at_deletion = _outcomes(node, topics, tombstone=True) if tombstones else set()
     name = "`when`" if tombstones else "this condition"
+    hint = better_condition(node, topics)
     if outcomes == {False} and True not in at_deletion:
-        yield spot.warning(f"{name} is false for every {what}", first_character(node), _hint(node))
+        yield spot.warning(f"{name} is false for every {what}", first_character(node), hint)
     elif outcomes == {True} and not (node["type"] == "literal" and not tombstones):
         without = "leave `when` out to match every event that is no tombstone" if tombstones else None
-        yield spot.warning(f"{name} is true for every {what}", first_character(node), _hint(node) or without)
+        yield spot.warning(f"{name} is true for every {what}", first_character(node), hint or without)
     elif outcomes:
         for part in _parts(node):
             every = _outcomes(part, topics, tombstone=False)
@@ -53,7 +55,7 @@ def _whole(
             if len(every) == 1:
                 verdict = "true" if True in every else "false"
                 message = f"this part is {verdict} for every {what}"
-                yield spot.warning(message, first_character(part), _hint(part))
+                yield spot.warning(message, first_character(part), better_condition(part, topics))
 
 
 def _parts(node: Node) -> Iterator[Node]:
@@ -64,22 +66,6 @@ def _parts(node: Node) -> Iterator[Node]:
                 yield child
             else:
                 yield from _parts(child)
-
-
-def _hint(node: Node) -> str | None:
-    """What was meant, where a text stands alone beside a comparison."""
-    children = node["children"] if node["type"] == "or_expression" else []
-    if any(child["type"] == "literal" for child in children):
-        if any(child["type"] == "comparator" for child in children):
-            return "each side of || is a condition of its own: a == 'x' || a == 'y'"
-        return None
-    comparisons = [child for child in children if child["type"] == "comparator" and child["value"] == "ne"]
-    if children and len(comparisons) == len(children):
-        return "join them with &&"
-    wanted = node["children"] if node["type"] == "and_expression" else []
-    if wanted and all(child["type"] == "comparator" and child["value"] != "ne" for child in wanted):
-        return "for either of them write ||"
-    return None
 
 
 def _outcomes(node: Node, topics: Sequence[str] | None, *, tombstone: bool) -> set[bool]:

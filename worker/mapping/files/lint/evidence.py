@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from worker.documents.problems import Problem
 from worker.mapping.expressions import functions
 from worker.mapping.expressions.parser import Node
+from worker.mapping.expressions.text import text_of
 from worker.mapping.files.lint import uses
+from worker.mapping.files.lint.better_calls import better_call
 from worker.mapping.files.lint.misspelt import misspelt
 from worker.mapping.files.lint.names import path_text
-from worker.mapping.files.lint.spots import Spot, first_character, walk
+from worker.mapping.files.lint.refusals import refused_findings
+from worker.mapping.files.lint.spots import Spot, first_character, selected_from, walk
 from worker.mapping.files.lint.values import TYPE_NAMES, kind_of
 from worker.mapping.files.lint.watching import Watched
-
-OBJECTS = frozenset({"traits", "properties", "context", "integrations"})
-"""Fields of calls that are objects."""
 
 SHORTEST_TEXT = 5
 """Characters of a text in a comparison from which on a near one in a fixture is taken for what was meant."""
@@ -24,7 +25,7 @@ SHORTEST_TEXT = 5
 
 def evidence_findings(spot: Spot, watched: Watched) -> Iterator[Problem]:
     """The findings of one expression."""
-    yield from _no_object(spot, watched.results[id(spot.node)])
+    yield from refused_findings(spot, watched.results[id(spot.node)])
     for node in walk(spot.node):
         match node["type"]:
             case "field":
@@ -46,21 +47,6 @@ def evidence_findings(spot: Spot, watched: Watched) -> Iterator[Problem]:
                     yield from uses.looked_for(spot, node, watched.calls[id(node)])
 
 
-def _no_object(spot: Spot, results: list[Any]) -> Iterator[Problem]:
-    """`traits: customer.email`, where that is no object in any fixture."""
-    if not spot.is_field or spot.path[-1] not in OBJECTS:
-        return
-    kinds = {kind_of(value) for value in results if value is not None}
-    if kinds and not any(isinstance(value, dict) for value in results):
-        name = spot.path[-1]
-        key = spot.text.rpartition(".")[2].strip()
-        hint = f"write {name}: {{{key}: {spot.text.strip()}}}" if path_text(spot.node) else None
-        message = (
-            f"`{name}` must be an object, and this is {' or '.join(sorted(map(str, kinds)))} in the fixtures"
-        )
-        yield spot.warning(message, first_character(spot.node), hint)
-
-
 def _misspelt(spot: Spot, node: Node, objects: list[dict[str, Any]]) -> Iterator[Problem]:
     name: str = node["value"]
     if any(name in each for each in objects):
@@ -75,11 +61,9 @@ def _of_a_list(spot: Spot, node: Node, watched: Watched) -> Iterator[Problem]:
     others = watched.others[id(node)]
     if others and not watched.objects[id(node)] and all(isinstance(value, list) for value in others):
         name = node["value"]
-        hint = (
-            "length(...) counts them"
-            if name in ("length", "size", "count")
-            else f"write [].{name} or [0].{name}"
-        )
+        path = text_of(selected_from(spot.node, node))
+        counted = name in ("length", "size", "count")
+        hint = f"write length({path})" if counted else f"write {path}[].{name} or {path}[0].{name}"
         message = f"a list has no '{name}', and it is a list in the fixtures"
         yield spot.warning(message, node["start"], hint)
 
@@ -92,9 +76,25 @@ def _misspelt_text(spot: Spot, node: Node, watched: Watched) -> Iterator[Problem
     text = literal["value"]
     found = {side for pair in watched.sides[id(node)] for side in pair if isinstance(side, str)} - {text}
     exact = any(left == right for left, right in watched.sides[id(node)])
-    meant = next((value for value in sorted(found - watched.texts) if misspelt(str(text), value)), None)
+    meant = next(
+        (
+            value
+            for value in sorted(found - watched.texts)
+            if misspelt(str(text), value) or _same_words(str(text), value)
+        ),
+        None,
+    )
     if isinstance(text, str) and not exact and meant is not None:
         yield spot.warning(f"no fixture has '{text}' here", literal["start"], f"did you mean '{meant}'?")
+
+
+def _same_words(one: str, other: str) -> bool:
+    """Whether two texts differ only by case and by what stands between words: `order_paid`, `order.paid `."""
+    return _words(one) == _words(other) != []
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+", text.casefold())
 
 
 def _without_quotes(spot: Spot, node: Node, sides: list[tuple[Any, Any]]) -> Iterator[Problem]:
@@ -119,7 +119,7 @@ def _never_that_type(spot: Spot, node: Node, sides: list[tuple[Any, Any]]) -> It
     if literal is None:
         (left, right), *_ = kinds
         message = f"in the fixtures the left side is {left} and the right side is {right}"
-        yield spot.warning(message, node["start"])
+        yield spot.warning(message, node["start"], _one_of(node, left, right))
         return
     position = node["children"].index(literal)
     found = sorted({pair[1 - position] for pair in kinds})
@@ -127,7 +127,8 @@ def _never_that_type(spot: Spot, node: Node, sides: list[tuple[Any, Any]]) -> It
         return  # the mapping expects either type
     value = literal["value"]
     message = f"compared with {TYPE_NAMES[type(value)]}, but in the fixtures it is {' or '.join(found)}"
-    yield spot.warning(message, node["start"], _as_type(value, found[0]))
+    hint = _as_type(value, found[0]) or _in_a_list(node, position, found)
+    yield spot.warning(message, node["start"], hint)
 
 
 def _compared_types(tree: Node, path: str | None) -> set[str]:
@@ -141,12 +142,17 @@ def _compared_types(tree: Node, path: str | None) -> set[str]:
     }
 
 
+_BOOLEANS = {"true": ("true", "yes", "on", "1"), "false": ("false", "no", "off", "0")}
+"""Booleans, and what they are called elsewhere."""
+
+
 def _as_type(value: Any, kind: str) -> str | None:
     """How the literal is written as a value of the type that the field has."""
     if kind == "a string" and type(value) in (int, float, bool):
         return f"write '{str(value).lower() if type(value) is bool else value}'"
-    if kind == "a boolean" and value in ("true", "false"):
-        return f"write `{value}`"
+    if kind == "a boolean":
+        meant = next((word for word, same in _BOOLEANS.items() if str(value).lower() in same), None)
+        return f"write `{meant}`" if meant else None
     if kind == "a number" and type(value) is str:
         try:
             float(value)
@@ -154,6 +160,26 @@ def _as_type(value: Any, kind: str) -> str | None:
             return None
         return f"write `{value}`"
     return None
+
+
+def _one_of(node: Node, left: str, right: str) -> str | None:
+    """For `type == ['a', 'b']`."""
+    one, other = node["children"]
+    if node["value"] != "eq" or "a list" not in (left, right):
+        return None
+    return f"write contains({text_of(other)}, {text_of(one)})" if right == "a list" else None
+
+
+def _in_a_list(node: Node, position: int, found: list[str]) -> str | None:
+    """For `lines[].sku == 'a'` and `lines[?gift].sku == 'a'`: of all values, or of the first."""
+    literal, other = node["children"][position], node["children"][1 - position]
+    if found != ["a list"]:
+        return None
+    if other["type"] == "filter_projection":
+        first = {"type": "pipe", "children": [other, {"type": "index", "value": 0, "children": []}]}
+        sides = [literal if side is literal else first for side in node["children"]]
+        return f"write {text_of({**node, 'children': sides})}"
+    return f"write contains({text_of(other)}, {text_of(literal)})" if node["value"] == "eq" else None
 
 
 def _replaced(spot: Spot, node: Node, watched: Watched) -> Iterator[Problem]:
@@ -167,7 +193,8 @@ def _replaced(spot: Spot, node: Node, watched: Watched) -> Iterator[Problem]:
         ]
         if replaced and not _is_same(replaced[0], child["value"]):
             what = "false" if replaced[0] is False else "empty"
-            instead = "default(a, b) replaces null only" if functions.arity("default") is not None else None
+            replacing_null = f"write default({text_of(node['children'][index])}, {text_of(child)})"
+            instead = replacing_null if functions.arity("default") is not None else None
             message = f"`||` replaces the left side, which is {what} in a fixture and not missing"
             yield spot.warning(message, node["operators"][index], instead)
             return
@@ -186,14 +213,22 @@ def _refused(spot: Spot, node: Node, watched: Watched) -> Iterator[Problem]:
         message = (
             f"{node['value']}() is given {given} in the fixtures, which it does not take: the result is null"
         )
-        yield spot.warning(message, node["start"])
+        yield spot.warning(message, node["start"], better_call(node, watched.refused[id(node)][0]))
 
 
 def _joined(spot: Spot, node: Node, calls: list[list[Any]]) -> Iterator[Problem]:
     lists = [arguments[1] for arguments in calls] if node["value"] == "join" else []
     items = [item for each in lists if isinstance(each, list) for item in each]
     if any(type(item) in (int, float) for item in items):
-        known = functions.arity("concat") is not None
-        hint = "concat(a, b) takes numbers too" if known else "to_string(n) makes a number text"
+        hint = _concatenated(node)
         message = "join() takes texts only, and a number is joined in a fixture: the result is null"
         yield spot.warning(message, node["start"], hint)
+
+
+def _concatenated(node: Node) -> str:
+    """`join('-', [a, b])` as `concat(a, '-', b)`."""
+    separator, texts = node["children"]
+    if texts["type"] != "multi_select_list":
+        return f"write join({text_of(separator)}, map(&to_string(@), {text_of(texts)}))"
+    between = "" if separator.get("value") == "" else f"{text_of(separator)}, "
+    return f"write concat({f', {between}'.join(map(text_of, texts['children']))})"

@@ -32,7 +32,7 @@ def _of_file(document: Document, samples: Sequence[Sample]) -> Iterator[Problem]
     every = spots(document)
     yield from literals.event_names(document, every, own)
     yield from ids.id_findings(document, every)
-    watched = watch(document, every, [(sample.event, sample.kafka) for sample in own])
+    watched = watch(document, every, own)
     for spot in every:
         yield from _of_spot(spot, topics, known, watched, [sample.event for sample in own])
 
@@ -52,9 +52,10 @@ def _of_spot(
         *operators.default_findings(spot),
         *operators.pipe_findings(spot),
         *operators.precedence_findings(spot),
+        *operators.either_findings(spot),
         *operators.list_findings(spot),
         *starts.start_findings(spot, known, events),
-        *constants.constant_findings(spot),
+        *constants.constant_findings(spot, events),
     ]
     plain = plain or list(conditions.condition_findings(spot, topics))
     plain = plain or list(evidence.evidence_findings(spot, watched))

@@ -8,6 +8,7 @@ from typing import Any
 
 from worker.documents.document import Document
 from worker.documents.problems import Problem
+from worker.mapping.expressions.parser import Node
 from worker.mapping.files.lint.spots import Spot, calls_of, walk
 from worker.mapping.files.lint.terms import term_key
 
@@ -39,6 +40,7 @@ def id_findings(document: Document, spots: Sequence[Spot]) -> Iterator[Problem]:
         if same is not None:
             message = "previousId is the same expression as userId: nothing would be merged"
             yield same.warning(message, 0, "previousId is the old id, userId the new one")
+        yield from _constant(own, [spot for spot in spots if spot.rule == rule and spot.is_condition])
         same = _same_as(own, "messageId", _OF_MANY)
         if same is not None and not _is_once(same, call, document.data["rules"][rule].get("when")):
             message = (
@@ -48,6 +50,31 @@ def id_findings(document: Document, spots: Sequence[Spot]) -> Iterator[Problem]:
                 "messageId is the event's own unique id; without it one is made from the record's coordinates"
             )
             yield same.warning(message, 0, hint)
+
+
+def _constant(own: dict[str, Spot], when: Sequence[Spot]) -> Iterator[Problem]:
+    """`messageId: type` under `when: type == 'order.paid'`: the same for every event of the rule."""
+    asked = {term_key(path): text for spot in when for path, text in _asked_for(spot.node)}
+    for name in ("userId", "anonymousId", "messageId"):
+        text = asked.get(term_key(own[name].node)) if name in own else None
+        if text is not None:
+            yield own[name].warning(
+                f"{name} is '{text}' for every event of this rule", 0, "write the field with the id"
+            )
+
+
+def _asked_for(node: Node) -> Iterator[tuple[Node, str]]:
+    """The paths that must have one text for a condition to be true, with that text."""
+    for each in node["children"] if node["type"] == "and_expression" else [node]:
+        if each["type"] == "comparator" and each["value"] == "eq":
+            left, right = each["children"]
+            path, literal = (right, left) if left["type"] == "literal" else (left, right)
+            if (
+                literal["type"] == "literal"
+                and isinstance(literal["value"], str)
+                and path["type"] != "literal"
+            ):
+                yield path, literal["value"]
 
 
 def _same_as(own: dict[str, Spot], name: str, others: Sequence[str]) -> Spot | None:

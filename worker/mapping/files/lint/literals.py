@@ -10,6 +10,7 @@ from worker.documents.document import Document
 from worker.documents.problems import Problem
 from worker.mapping.expressions import functions
 from worker.mapping.expressions.parser import Node
+from worker.mapping.expressions.text import PATH
 from worker.mapping.files.lint.names import operands, path_text
 from worker.mapping.files.lint.spots import Spot, calls_of, walk
 
@@ -36,14 +37,13 @@ _NAMING = frozenset(
 )
 """What the fields that tell the kind of an event are called, in lower case."""
 
-_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 _CALL = re.compile(r"(\w+)\(.*\)", re.DOTALL)
 _QUOTED = re.compile(r"""(['"])(.*)\1""", re.DOTALL)
 
 
 def literal_words(spot: Spot, known: frozenset[str]) -> Iterator[Problem]:
     """A currency's code, `yes`, `no`, `on` and `off` that stand for themselves and are no field of a fixture."""
-    for node, _ in operands(spot.node):
+    for node, parent in operands(spot.node):
         if node["type"] != "field" or node.get("quoted") or node["value"] in known:
             continue
         name = node["value"]
@@ -51,7 +51,9 @@ def literal_words(spot: Spot, known: frozenset[str]) -> Iterator[Problem]:
         if name in _CURRENCIES:
             hint = f"for the text write \"'{name}'\"" if whole else f"for the text write '{name}'"
             yield spot.warning(f"{name} is read as the event's field of that name", node["start"], hint)
-        elif name.lower() in _BOOLEANS and not spot.is_condition:
+        elif name.lower() in _BOOLEANS and (
+            not spot.is_condition or (parent and parent["type"] == "comparator" and known)
+        ):
             value = _BOOLEANS[name.lower()]
             hint = f"for the boolean write {value}" if whole else f"for the boolean write `{value}`"
             yield spot.warning(f"{name} is read as the event's field of that name", node["start"], hint)
@@ -61,7 +63,7 @@ def quoted_paths(spot: Spot, watched: Watched, events: Sequence[dict[str, Any] |
     """Literal text that is the path of a value in a fixture: `"'order.id'"`, `{id: 'order.id'}`."""
     for node in _values(spot.node):
         text = node["value"] if node["type"] == "literal" else None
-        if not (isinstance(text, str) and "." in text and _PATH.fullmatch(text)):
+        if not (isinstance(text, str) and "." in text and PATH.fullmatch(text)):
             continue
         if any(found(event, text) is not None for event in [*events, *watched.beside[id(node)]]):
             message = f"this is the text '{text}', and not what a fixture has there"
@@ -89,7 +91,7 @@ def event_names(document: Document, spots: Sequence[Spot], samples: Sequence[Sam
             message = "`event` is literal text: these quotes would be part of the name"
             yield document.problem(message, at, hint=hint, warning=True)
         elif _is_expression(text, [spot for spot in spots if spot.rule == rule], spots, samples):
-            hint = "`event_from` takes an expression"
+            hint = f"an expression is written event_from: {text}"
             message = f"`event` is literal text: every event would be called {text}"
             yield document.problem(message, at, hint=hint, warning=True)
 
@@ -100,7 +102,7 @@ def _is_expression(text: str, rule: list[Spot], spots: Sequence[Spot], samples: 
         return True
     if "{{" in text or text.startswith(("$.", "@.", "${")):
         return True
-    if not _PATH.fullmatch(text):
+    if not PATH.fullmatch(text):
         return False
     if any(node["type"] == "literal" and node["value"] == text for spot in rule for node in walk(spot.node)):
         return False  # the text that the rule looks for

@@ -18,6 +18,8 @@ def misspelt(written: str, meant: str) -> bool:
         return True
     if len(written) == len(meant) < SHORTEST:
         return written == meant[::-1]
+    if len(written) < SHORTEST and written[:1] != meant[:1]:
+        return False  # `ip` is a name of its own, and no `vip`
     return min(len(written), len(meant)) > 1 and _one_letter(written, meant)
 
 

@@ -9,8 +9,8 @@ from worker.mapping.expressions.parser import Node
 from worker.mapping.files.lint.spots import Spot
 
 _WORDS = {
-    **dict.fromkeys(("true", "True"), "`true`"),
-    **dict.fromkeys(("false", "False"), "`false`"),
+    **dict.fromkeys(("true", "True", "TRUE"), "`true`"),
+    **dict.fromkeys(("false", "False", "FALSE"), "`false`"),
     **dict.fromkeys(("null", "NULL", "nil", "None", "undefined"), "`null`"),
 }
 """Words of other languages, and how their values are written here."""
@@ -83,6 +83,8 @@ def path_text(node: Node) -> str | None:
             return f'"{node["value"]}"' if node.get("quoted") else str(node["value"])
         case "kafka":
             return "_kafka"
+        case "variable":
+            return f"${node['value']}"
         case "subexpression":
             parts = [path_text(child) for child in node["children"]]
             return None if None in parts else ".".join(str(part) for part in parts)

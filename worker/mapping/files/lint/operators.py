@@ -9,7 +9,7 @@ from typing import Any
 from worker.documents.problems import Problem
 from worker.mapping.expressions import functions
 from worker.mapping.expressions.parser import Node
-from worker.mapping.expressions.text import text_of
+from worker.mapping.expressions.text import concatenation, text_of
 from worker.mapping.files.lint.names import path_text
 from worker.mapping.files.lint.spots import Spot, first_character, walk
 
@@ -78,12 +78,33 @@ def _both_ways(chain: Node, others: Sequence[Node]) -> str | None:
 
 def _asked_for(node: Node) -> str | None:
     """The path that is compared with a literal by `==`; None for anything else."""
-    if node["type"] != "comparator" or node["value"] != "eq":
+    if not _is_equal(node):
         return None
     left, right = node["children"]
     if (left["type"] == "literal") is (right["type"] == "literal"):
         return None
     return path_text(right if left["type"] == "literal" else left)
+
+
+def either_findings(spot: Spot) -> Iterator[Problem]:
+    """`type == ('a' || 'b')`: the first of two texts is always taken."""
+    for node in walk(spot.node):
+        either = (
+            [child for child in node["children"] if child["type"] == "or_expression"]
+            if _is_equal(node)
+            else []
+        )
+        if either and all(child["type"] == "literal" for child in either[0]["children"]):
+            (other,) = (child for child in node["children"] if child is not either[0])
+            values = ", ".join(map(text_of, either[0]["children"]))
+            hint = f"write contains([{values}], {text_of(other)})"
+            yield spot.warning(
+                "what follows the first literal is never used", either[0]["operators"][0], hint
+            )
+
+
+def _is_equal(node: Node) -> bool:
+    return bool(node["type"] == "comparator" and node["value"] == "eq")
 
 
 def list_findings(spot: Spot) -> Iterator[Problem]:
@@ -118,7 +139,7 @@ def default_findings(spot: Spot) -> Iterator[Problem]:
                 yield spot.warning(
                     "what follows this literal is never used",
                     operators[index + 1],
-                    joined_hint("texts are joined by"),
+                    f"texts are joined by {concatenation(list(map(text_of, node['children'])))}",
                 )
                 break
 
@@ -128,11 +149,6 @@ def _default_true(left: Node) -> str:
     if functions.arity("default") is not None:
         return f"write default({path}, `true`)"
     return f"write {path} != `false`"
-
-
-def joined_hint(words: str) -> str:
-    """How texts are joined."""
-    return f"{words} concat(a, b)" if functions.arity("concat") is not None else f"{words} join('', [a, b])"
 
 
 def _is_true(value: Any) -> bool:

@@ -8,7 +8,9 @@ from typing import Any
 from worker.customerio import catalog
 from worker.documents.problems import Problem
 from worker.mapping.expressions.expression import Expression
-from worker.mapping.expressions.parser import Node, contains, parse
+from worker.mapping.expressions.names import nodes
+from worker.mapping.expressions.parser import Node, contains
+from worker.mapping.files.lint.meaning import meaning_warnings
 from worker.mapping.files.lint.terms import term_key
 from worker.mapping.files.rules import CallRule, MappingFile, Rule
 
@@ -20,6 +22,7 @@ def rule_warnings(file: MappingFile) -> Iterator[Problem]:
         for call in rule.calls:
             if call.event is not None:
                 yield from _catalogue(file, call, call.event)
+            yield from meaning_warnings(file, call)
 
 
 def _never_reached(file: MappingFile) -> Iterator[Problem]:
@@ -30,8 +33,15 @@ def _never_reached(file: MappingFile) -> Iterator[Problem]:
             if _always_first(earlier, rule):
                 line = earlier.at.rpartition(":")[2]
                 message = f"this rule can never match: the one in line {line} always does"
-                yield _warning(file, rule, message)
+                same = rule.when is None or (earlier.when is not None and _same(rule.when, earlier.when))
+                hint = "join their calls under one `calls`" if same else "move it above that one"
+                yield _warning(file, rule, message, hint)
                 break
+
+
+def _same(when: Expression, earlier: Expression) -> bool:
+    """Whether two conditions are made of the same parts."""
+    return set(map(term_key, _joined(when.node))) == set(map(term_key, _joined(earlier.node)))
 
 
 def _is_broken(file: MappingFile, rule: Rule) -> bool:
@@ -45,11 +55,13 @@ def _always_first(earlier: Rule, rule: Rule) -> bool:
         return rule.when is None or not rule.when.uses_kafka
     if earlier.when.is_literal:
         return False  # a finding of its own
-    return rule.when is not None and _implies(_tree(rule), _tree(earlier))
+    if rule.when is None or any(each.lets.keys() & _names(each.when) for each in (earlier, rule)):
+        return False  # the same name may stand for two expressions
+    return _implies(rule.when.node, earlier.when.node)
 
 
-def _tree(rule: Rule) -> Node:
-    return parse(rule.when.text) if rule.when is not None else {}
+def _names(when: Expression | None) -> set[str]:
+    return {node["value"] for node in nodes(when.node) if node["type"] == "variable"} if when else set()
 
 
 def _implies(later: Node, earlier: Node) -> bool:
@@ -69,9 +81,9 @@ def _joined(node: Node) -> Sequence[Node]:
     return children if node["type"] == "and_expression" else [node]
 
 
-def _warning(file: MappingFile, rule: Rule, message: str) -> Problem:
+def _warning(file: MappingFile, rule: Rule, message: str, hint: str) -> Problem:
     path = (*rule.path, "when") if rule.when is not None else rule.path
-    return file.document.problem(message, path, warning=True)
+    return file.document.problem(message, path, hint=hint, warning=True)
 
 
 def _catalogue(file: MappingFile, call: CallRule, event: str) -> Iterator[Problem]:
@@ -87,7 +99,7 @@ def _catalogue(file: MappingFile, call: CallRule, event: str) -> Iterator[Proble
     for name, value in properties.items() if isinstance(properties, dict) else ():
         found, literal = _literal(value)
         for said in catalog.check_properties(event, {name: literal}) if found else ():
-            yield file.document.problem(said, (*call.path, "properties", name), warning=True)
+            yield file.document.problem(said, call.at(("properties", name)), warning=True)
 
 
 def _literal(value: Any) -> tuple[bool, Any]:

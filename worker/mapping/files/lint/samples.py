@@ -14,8 +14,10 @@ class Sample:
         topic: the record's topic.
         event: its value; None for a tombstone.
         kafka: what `_kafka` is.
+        rejected: whether the fixture expects that it is rejected.
     """
 
     topic: str
     event: dict[str, Any] | None
     kafka: dict[str, Any]
+    rejected: bool = False

@@ -6,7 +6,7 @@ of the other rules from being looked at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,9 @@ from worker.documents.document import Document, Path
 from worker.documents.problems import Problem
 from worker.mapping.calls.specs import CALLS
 from worker.mapping.expressions.parser import UNQUOTED_NAME, ExpressionError, Node, parse
+from worker.mapping.files.defaults import FIELDS
 from worker.mapping.files.schema import RULE_KEYS
+from worker.mapping.files.tables import read_tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Spot:
         path: of the expression's text.
         text: the expression.
         node: its tree, with positions.
-        rule: the rule's position in the file, from 0.
+        rule: the rule's position in the file, from 0; -1 for what all rules share.
     """
 
     document: Document
@@ -38,11 +40,23 @@ class Spot:
     @property
     def is_condition(self) -> bool:
         """Whether this is a rule's `when`."""
-        return self.path[-1] == "when"
+        return len(self.path) == 3 and self.path[2] == "when"
+
+    @property
+    def is_let(self) -> bool:
+        """Whether this is an expression of a `let`."""
+        return len(self.path) in (2, 4) and self.path[-2] == "let"
+
+    @property
+    def is_list(self) -> bool:
+        """Whether this is a call's `for_each`."""
+        return self.is_field and self.path[-1] == "for_each"
 
     @property
     def is_field(self) -> bool:
         """Whether this is the whole value of a call's field."""
+        if self.path[0] == "defaults":
+            return len(self.path) == 2
         return len(self.path) == 3 or (len(self.path) == 5 and self.path[2] == "calls")
 
     def warning(self, message: str, start: int, hint: str | None = None) -> Problem:
@@ -79,17 +93,29 @@ def topics_of(document: Document) -> list[str]:
 
 def spots(document: Document) -> list[Spot]:
     """Every expression of a file that can be parsed."""
-    found = [
-        spot
-        for index, rule in rules_of(document)
-        for spot in _in_value(document, ("rules", index, "when"), rule.get("when"), index)
-    ]
+    if not isinstance(document.data, dict):
+        return []
+    found = [*_under(document, (), ("let", "defaults"), -1)]
+    for index, rule in rules_of(document):
+        found += _under(document, ("rules", index), ("when", "let"), index)
+        if "calls" in rule:
+            found += _under(document, ("rules", index), tuple(FIELDS), index)
     for index, path, call in calls_of(document):
-        known = {*CALLS[call["call"]].fields, "event_from"} - {"event", *RULE_KEYS}
-        for key in call:
-            if key in known:
-                found += _in_value(document, (*path, key), call[key], index)
+        known = {*CALLS[call["call"]].fields, "event_from", "for_each"} - {"event", *RULE_KEYS}
+        found += _under(document, path, tuple(key for key in call if key in known), index)
+    tables = read_tables(document.data.get("tables", {}), document, [])
+    for lookup in (node for spot in found for node in walk(spot.node) if node.get("value") == "lookup"):
+        lookup["tables"] = {name: table for name, table in tables.items() if table is not None}
     return sorted(found, key=lambda spot: spot.rule)
+
+
+def _under(document: Document, path: Path, keys: Sequence[str], rule: int) -> Iterator[Spot]:
+    """The expressions in the values of some keys."""
+    given: Any = document.data
+    for step in path:
+        given = given[step]
+    for key in keys:
+        yield from _in_value(document, (*path, key), given.get(key), rule)
 
 
 def _in_value(document: Document, path: Path, value: Any, rule: int) -> Iterator[Spot]:
@@ -118,3 +144,13 @@ def first_character(node: Node) -> int:
     """Where the text of a node begins."""
     starts = [each["start"] for each in walk(node) if "start" in each]
     return min(starts, default=0)
+
+
+def selected_from(tree: Node, name: Node) -> Node:
+    """What a name of the tree is selected from: `a.b` for the last name of `a.b.c` and of `a.b | c`."""
+    for node in walk(tree):
+        children = [] if node["type"] == "slice" else node["children"]
+        for position, child in enumerate(children):
+            if child is name and position:
+                return {**node, "children": children[:position]} if position > 1 else children[0]
+    return {"type": "current", "children": []}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
+from itertools import dropwhile
 from typing import Any
 
 from worker.documents.problems import Problem
 from worker.mapping.expressions.parser import Node
+from worker.mapping.expressions.text import text_of
 from worker.mapping.files.lint.spots import Spot, walk
 
 _KAFKA = {
@@ -21,7 +23,22 @@ _KAFKA = {
 }
 """What `_kafka` has (see `kafka_fields`), and why it has no fields of its own; nothing for an object."""
 
-_EVENT = frozenset({"event", "value", "payload", "record", "message", "input", "this", "root"})
+_EVENT = frozenset(
+    {
+        "event",
+        "value",
+        "payload",
+        "record",
+        "message",
+        "input",
+        "this",
+        "root",
+        "data",
+        "body",
+        "msg",
+        "after",
+    }
+)
 """What other tools call the event, which is `@` here."""
 
 
@@ -35,13 +52,26 @@ def start_findings(
         known: every field's name in the fixtures.
         events: the fixtures' events.
     """
+    others = {id(child) for node in walk(spot.node) if _is_alternative(node) for child in node["children"]}
     for node in walk(spot.node):
         children = node["children"] if node["type"] == "subexpression" else []
         first, *names = children or [{"type": None}]
         if first["type"] == "kafka":
             yield from _of_kafka(spot, names)
-        elif first["type"] == "field" and first["value"] not in known and any(events):
+        elif (
+            first["type"] == "field"
+            and first["value"] not in known
+            and any(events)
+            and id(node) not in others
+        ):
             yield from _of_event(spot, first, names, events)
+
+
+def _is_alternative(node: Node) -> bool:
+    """Whether a node takes one of several paths, of which no event may have all."""
+    return node["type"] == "or_expression" or (
+        node["type"] == "function_expression" and node["value"] in ("not_null", "default", "try")
+    )
 
 
 def _of_kafka(spot: Spot, names: Sequence[Node]) -> Iterator[Problem]:
@@ -50,10 +80,14 @@ def _of_kafka(spot: Spot, names: Sequence[Node]) -> Iterator[Problem]:
         return
     if name not in _KAFKA:
         near = get_close_matches(name, _KAFKA, 1)
-        hint = f"did you mean '{near[0]}'?" if near else f"it has {', '.join(_KAFKA)}; the value is @"
+        hint = f"did you mean '{near[0]}'?" if near else f"it has {', '.join(_KAFKA)}"
+        if name in ("value", "payload"):
+            hint = f"the event's fields stand for themselves: write {_path(names[1:]) or '@'}"
         yield spot.warning(f"_kafka has no '{name}'", names[0]["start"], hint)
     elif _KAFKA[name] and len(names) > 1 and names[1]["type"] == "field":
-        yield spot.warning(f"_kafka.{name} is {_KAFKA[name]}, which has no fields", names[1]["start"])
+        parsed = f"if it is JSON, write parse_json(_kafka.{name}).{_path(names[1:])}"
+        meant = parsed if name == "key" else None
+        yield spot.warning(f"_kafka.{name} is {_KAFKA[name]}, which has no fields", names[1]["start"], meant)
 
 
 def _of_event(
@@ -63,6 +97,20 @@ def _of_event(
         return
     message = f"no fixture has '{first['value']}'"
     if first["value"].lower() == "kafka" and names[0]["value"] in _KAFKA:
-        yield spot.warning(message, first["start"], "the record is called _kafka")
-    elif first["value"].lower() in _EVENT and any(names[0]["value"] in event for event in events if event):
-        yield spot.warning(message, first["start"], "paths begin in the event: leave this name out")
+        yield spot.warning(
+            message, first["start"], f"the record is called _kafka: write _kafka.{_path(names)}"
+        )
+        return
+    if first["value"].lower() not in _EVENT:
+        return
+    names = list(dropwhile(lambda each: each.get("value") in _EVENT and not _has(events, each), names))
+    if names and _has(events, names[0]):
+        yield spot.warning(message, first["start"], f"paths begin in the event: write {_path(names)}")
+
+
+def _has(events: Sequence[dict[str, Any] | None], name: Node) -> bool:
+    return name["type"] == "field" and any(name["value"] in event for event in events if event)
+
+
+def _path(names: Sequence[Node]) -> str:
+    return ".".join(map(text_of, names))

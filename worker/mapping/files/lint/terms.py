@@ -35,7 +35,7 @@ _RETURNS: tuple[tuple[type, str], ...] = (
     (list, "keys values split sort to_array map to_entries"),
     (dict, "merge pick omit from_entries"),
 )
-_TYPES = {name: kind for kind, names in _RETURNS for name in names.split()}
+RETURNED: dict[str, type] = {name: kind for kind, names in _RETURNS for name in names.split()}
 """What functions return that always return the same type."""
 
 _HOLDS = {
@@ -47,7 +47,9 @@ _HOLDS = {
 }
 """What is true of all values that a function returns."""
 
-_TYPE_NAMES = ("string", "number", "boolean", "array", "object", "null")
+TYPE_NAMES = ("string", "number", "boolean", "array", "object", "null")
+"""What `type` returns."""
+
 _NEVER_ABORTS = frozenset({"type", "to_string", "to_array", "to_number"})
 _KAFKA_TEXTS = frozenset({"_kafka.key", "_kafka.timestamp"})
 _KAFKA_NUMBERS = frozenset({"_kafka.partition", "_kafka.offset"})
@@ -125,9 +127,9 @@ def domain(node: Node, ways: set[str], literals: Sequence[Any], topics: Sequence
         return [True, False, None, *_abort(node)]
     name = node["value"] if node["type"] == "function_expression" else None
     if name == "type":
-        return [*_TYPE_NAMES, *_abort(node)]
+        return [*TYPE_NAMES, *_abort(node)]
     values = _values(ways, literals)
-    wanted = str if key in _KAFKA_TEXTS else int if key in _KAFKA_NUMBERS else _TYPES.get(str(name))
+    wanted = str if key in _KAFKA_TEXTS else int if key in _KAFKA_NUMBERS else RETURNED.get(str(name))
     if wanted is not None:
         values = [value for value in [*values, *_SOME[wanted]] if _is(value, wanted)]
         values = [value for value in values if name not in _HOLDS or _HOLDS[name](value)]

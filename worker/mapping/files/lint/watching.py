@@ -17,6 +17,7 @@ from worker.documents.document import Document
 from worker.mapping.expressions.failures import ExpressionFailed, Mismatch
 from worker.mapping.expressions.interpreter import Interpreter, without_kafka
 from worker.mapping.expressions.parser import Node
+from worker.mapping.files.lint.samples import Sample
 from worker.mapping.files.lint.spots import Spot, rules_of, walk
 
 
@@ -34,7 +35,7 @@ class Watched:
         worked: the functions that had a result.
         parts: for `[...]`, the values other than null that it was asked of.
         beside: for a literal, the objects that it was evaluated on.
-        results: for a whole expression, its values.
+        results: for the whole expression of a field, its values in the fixtures that expect no rejection.
         texts: every literal text of the file's expressions.
     """
 
@@ -54,9 +55,46 @@ class Watched:
 class _Watching(Interpreter):
     """Evaluates an expression, and keeps what its nodes were evaluated on."""
 
-    def __init__(self, kafka: dict[str, Any], watched: Watched) -> None:
-        super().__init__(kafka)
+    def __init__(self, sample: Sample, watched: Watched, lets: Sequence[Spot]) -> None:
+        super().__init__(sample.kafka)
+        self._event = without_kafka(sample.event or {})
+        self._rejected = sample.rejected
         self._watched = watched
+        self._file = {str(spot.path[-1]): spot for spot in lets if spot.rule < 0}
+        self._lets = self._file | {str(spot.path[-1]): spot for spot in lets if spot.rule >= 0}
+        self._values: dict[int, Any] = {}
+        self._loop: dict[str, Any] = {"item": None, "index": None}
+
+    def whole(self, spot: Spot) -> Any:
+        """The value of an expression; None if it fails."""
+        try:
+            value = self.visit(spot.node, self._event)
+        except (Mismatch, ExpressionFailed, RecursionError):
+            value = None
+        self._watched.results[id(spot.node)] += [] if self._rejected else [value]
+        return value
+
+    def for_each(self, items: Spot, spot: Spot) -> None:
+        """Evaluate an expression for each item of a list."""
+        found = self.whole(items)
+        for index, item in enumerate(found if isinstance(found, list) else []):
+            self._loop = {"item": item, "index": index}
+            self.whole(spot)
+
+    def visit_variable(self, node: Node, _value: Any) -> Any:
+        name = node["value"]
+        if name in self._loop:
+            return self._loop[name]
+        spot = self._lets.get(name)
+        if spot is None:
+            return None  # the reader reports it
+        if id(spot) not in self._values:
+            self._values[id(spot)] = None  # where names need each other
+            visible = self._lets
+            self._lets = self._file if spot.rule < 0 else visible
+            self._values[id(spot)] = self.whole(spot)
+            self._lets = visible
+        return self._values[id(spot)]
 
     def visit_field(self, node: Node, value: Any) -> Any:
         if isinstance(value, dict):
@@ -95,6 +133,8 @@ class _Watching(Interpreter):
         return result
 
     def visit_function_expression(self, node: Node, value: Any) -> Any:
+        if node["value"] in _LAZY:
+            return super().visit_function_expression(node, value)
         arguments = [
             None if child["type"] == "expref" else self.visit(child, value) for child in node["children"]
         ]
@@ -109,47 +149,45 @@ class _Watching(Interpreter):
         return result
 
 
-def watch(
-    document: Document, spots: Sequence[Spot], records: Sequence[tuple[dict[str, Any] | None, dict[str, Any]]]
-) -> Watched:
+def watch(document: Document, spots: Sequence[Spot], samples: Sequence[Sample]) -> Watched:
     """Map the events as far as rules and expressions go.
 
     Args:
         document: the mapping file.
         spots: its expressions.
-        records: the event, None for a tombstone, and `_kafka` of each record of its topics.
+        samples: the fixtures' records of its topics.
     """
     every = (node["value"] for spot in spots for node in walk(spot.node) if node["type"] == "literal")
     watched = Watched(texts=frozenset(value for value in every if isinstance(value, str)))
-    for event, kafka in records:
+    for sample in samples:
         for index, rule in rules_of(document):
-            when = [spot for spot in spots if spot.rule == index and spot.is_condition]
-            if not _matches(rule, when, event, kafka, watched):
-                continue
-            for spot in spots:
-                if spot.rule == index and not spot.is_condition:
-                    _evaluate(spot, event, kafka, watched)
-            break
+            own = [spot for spot in spots if spot.rule in (-1, index)]
+            watching = _Watching(sample, watched, [spot for spot in own if spot.is_let])
+            when = [spot for spot in own if spot.is_condition]
+            if _matches(rule, when, sample.event, watching):
+                _watch_calls([spot for spot in own if not (spot.is_let or spot.is_condition)], rule, watching)
+                break
     return watched
 
 
 def _matches(
-    rule: dict[str, Any],
-    when: list[Spot],
-    event: dict[str, Any] | None,
-    kafka: dict[str, Any],
-    watched: Watched,
+    rule: dict[str, Any], when: list[Spot], event: dict[str, Any] | None, watching: _Watching
 ) -> bool:
     if "when" not in rule:
         return event is not None
-    value = _evaluate(when[0], event, kafka, watched) if when else None
+    value = watching.whole(when[0]) if when else None
     return bool(value) or (value == 0 and value is not False)
 
 
-def _evaluate(spot: Spot, event: dict[str, Any] | None, kafka: dict[str, Any], watched: Watched) -> Any:
-    try:
-        value = _Watching(kafka, watched).visit(spot.node, without_kafka(event or {}))
-    except (Mismatch, ExpressionFailed, RecursionError):
-        value = None
-    watched.results[id(spot.node)].append(value)
-    return value
+def _watch_calls(fields: list[Spot], rule: dict[str, Any], watching: _Watching) -> None:
+    """Evaluate the fields of a rule's calls, with the file's defaults if there are calls."""
+    lists = {spot.path[:-1]: spot for spot in fields if spot.is_list}
+    for spot in fields:
+        items = next((each for path, each in lists.items() if spot.path[: len(path)] == path), None)
+        if items is not None and items is not spot:
+            watching.for_each(items, spot)
+        elif spot.rule >= 0 or "call" in rule or "calls" in rule:
+            watching.whole(spot)
+
+
+_LAZY = frozenset({"if", "default", "try"})

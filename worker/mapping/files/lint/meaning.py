@@ -1,0 +1,57 @@
+"""Keys and names that a rule writes itself, and that Customer.io does not merely store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from worker.customerio.meaning import OVERRIDDEN, may_override
+from worker.customerio.notices import MEANINGS, Notice
+from worker.customerio.profile_limits import MAX_EVENT_NAME_BYTES, MAX_TRAIT_NAME_BYTES, is_too_long
+from worker.customerio.reference import RESERVED_PROPERTIES, RESERVED_TRAITS
+from worker.documents.document import Path
+from worker.documents.problems import Problem
+from worker.mapping.files.rules import CallRule, MappingFile
+
+
+def meaning_warnings(file: MappingFile, call: CallRule) -> Iterator[Problem]:
+    """Warnings about one call, each at its key."""
+    for path, message, hint in (*_overrides(call), *_traits(call), *_name(call)):
+        key = path[-1] != "event"
+        yield file.document.problem(message, call.at(path), key=key, hint=hint, warning=True)
+
+
+_Finding = tuple[Path, str, str | None]
+
+
+def _overrides(call: CallRule) -> Iterator[_Finding]:
+    """Reserved properties, unless the rule says that they are meant. A literal null does not count."""
+    properties = call.fields.get("properties")
+    if call.spec.name != "track" or not isinstance(properties, dict):
+        return
+    for name in RESERVED_PROPERTIES:
+        meant = name in call.allow or (call.event is not None and may_override(call.event, name))
+        if properties.get(name) is not None and not meant:
+            message = f"the property {name} overrides the {OVERRIDDEN[name]} of the campaigns that the event triggers"
+            yield (
+                ("properties", name),
+                message,
+                f"rename it, or write `allow_overrides: [{name}]` in the rule",
+            )
+
+
+def _traits(call: CallRule) -> Iterator[_Finding]:
+    """Traits that are identifiers, and names that are too long."""
+    traits = call.fields.get("traits")
+    if not isinstance(traits, dict):
+        return
+    for name in traits:
+        if call.spec.name == "identify" and name in RESERVED_TRAITS:
+            message = f"Customer.io reads the trait {name} as an identifier of the person"
+            yield ("traits", name), message, "the person is `userId`; rename the trait"
+        if is_too_long(name, MAX_TRAIT_NAME_BYTES):
+            yield ("traits", name), MEANINGS[Notice.TRAIT_NAME_LENGTH], None
+
+
+def _name(call: CallRule) -> Iterator[_Finding]:
+    if call.event is not None and is_too_long(call.event, MAX_EVENT_NAME_BYTES):
+        yield ("event",), MEANINGS[Notice.EVENT_NAME_LENGTH], None

@@ -1,0 +1,116 @@
+"""One worker process, as its supervisor sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from contextlib import suppress
+from typing import Any
+
+from worker.programs.child_link import (
+    ALIVE,
+    LINK_VARIABLE,
+    METRICS,
+    PROCESS_VARIABLE,
+    READY,
+    STATUS,
+    Asking,
+)
+from worker.settings.shares import Process
+
+TIMEOUT_SECONDS = 2.0
+"""How long to wait for an answer: the process reads its state within a second, see `pages.LOOP_TIMEOUT_SECONDS`."""
+
+SILENT_SECONDS = 3.0
+"""After this time without an answer a process is reported as not responding."""
+
+
+class Child:
+    """A running process; made by `start`.
+
+    Attributes:
+        process: which one it is.
+        alive_at: when its event loop was last known to run, on the monotonic clock.
+        was_ready: whether it was ready at some time.
+    """
+
+    def __init__(self, process: Process, running: asyncio.subprocess.Process, link: Asking) -> None:
+        self.process = process
+        self.alive_at = time.monotonic()
+        self.was_ready = False
+        self._running = running
+        self._link = link
+        self._reasons: list[dict[str, Any]] = [{"reason": "JOINING", "detail": "not in its group yet"}]
+
+    @classmethod
+    async def start(cls, process: Process) -> Child:
+        """Run this program's own command line again.
+
+        It gets a session of its own, so that Ctrl-C in a terminal reaches the supervisor only, which passes it on once.
+        """
+        ours, theirs = socket.socketpair()
+        with theirs:
+            environ = {PROCESS_VARIABLE: str(process), LINK_VARIABLE: str(theirs.fileno())}
+            running = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *sys.orig_argv[1:],
+                env=os.environ | environ,
+                pass_fds=[theirs.fileno()],
+                stdin=asyncio.subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        return cls(process, running, await Asking.over(ours))
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._running.pid
+
+    async def ended(self) -> int:
+        """Wait until it ends; returns its exit code, or a signal's number below 0."""
+        code = await self._running.wait()
+        await self._link.close()
+        return code
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal, if it still runs."""
+        with suppress(ProcessLookupError):
+            self._running.send_signal(number)
+
+    async def look(self) -> None:
+        """Ask whether it is alive and ready."""
+        with suppress(TimeoutError, ConnectionError):
+            if json.loads(await self._ask(ALIVE)):
+                self.alive_at = time.monotonic()
+            self._reasons = json.loads(await self._ask(READY))
+            self.was_ready = self.was_ready or not self._reasons
+
+    def reasons(self) -> list[dict[str, Any]]:
+        """Why it was not ready when it was last asked, with its number."""
+        silent = time.monotonic() - self.alive_at
+        if silent > SILENT_SECONDS:
+            return [self._reason("PROCESS_NOT_RESPONDING", f"has not responded for {silent:.0f} s")]
+        return [
+            {**each, "detail": f"process {self.process.number}: {each['detail']}"} for each in self._reasons
+        ]
+
+    async def status(self) -> dict[str, Any]:
+        """The data of its status page. Raises `TimeoutError` or `ConnectionError`."""
+        found: dict[str, Any] = json.loads(await self._ask(STATUS))
+        return found
+
+    async def metrics(self) -> bytes:
+        """Its Prometheus text. Raises `TimeoutError` or `ConnectionError`."""
+        return await self._ask(METRICS)
+
+    async def _ask(self, question: bytes) -> bytes:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            return await self._link.ask(question)
+
+    def _reason(self, reason: str, detail: str) -> dict[str, Any]:
+        return {"reason": reason, "detail": f"process {self.process.number} {detail}"}

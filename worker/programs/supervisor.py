@@ -1,0 +1,183 @@
+"""`run --processes N`: starts N workers, members of one group, and keeps them running.
+
+The supervisor itself connects to nothing. It owns `http.listen`, passes signals on, and starts a process again that
+ends unexpectedly. If the supervisor is killed, its processes notice, drain and end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+import time
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+from worker.adapters.http.server import HttpServer, ListenFailed
+from worker.adapters.kafka.properties import max_poll_interval
+from worker.core.backoff import Backoff
+from worker.programs.child import Child
+from worker.programs.signals import LEAVING_SECONDS
+from worker.programs.supervisor_pages import Children, SupervisorPages
+from worker.programs.worker import DONE, HALTED
+from worker.settings.shares import Process, share_of
+from worker.telemetry.logs import configure_logging, log
+
+if TYPE_CHECKING:
+    from worker.settings import Settings
+
+INVALID_CONFIGURATION = 2
+"""The exit code for a configuration error, which ends all processes."""
+
+LOOK_SECONDS = 0.5
+"""How often each process is asked whether it is alive and ready."""
+
+FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS, WELL_SECONDS = 1.0, 30.0, 60.0
+"""How long to wait before a process is started again, doubling; from the beginning after a minute that went well."""
+
+KILL_AFTER_SECONDS = 5.0
+"""How much longer than a drain may take a process may take to end, before it is killed: it may be stopped or hang."""
+
+
+async def supervise(settings: Settings, processes: int, *, until_caught_up: bool) -> int:
+    """Run worker processes until SIGTERM or SIGINT, or until all have caught up; returns the exit code.
+
+    Raises:
+        ConfigError: the rate limit cannot be divided.
+    """
+    for number in range(processes):
+        share_of(settings, Process(number, processes))
+    configure_logging(settings.telemetry, sys.stderr)
+    children = Children()
+    supervisor = Supervisor(settings, processes, children, until_caught_up=until_caught_up)
+    async with AsyncExitStack() as stack:
+        try:
+            await _serve_pages(children, settings, stack)
+        except ListenFailed as failure:
+            log(logging.ERROR, "listen_failed", str(failure))
+            return HALTED
+        return await supervisor.run()
+
+
+async def _serve_pages(children: Children, settings: Settings, stack: AsyncExitStack) -> None:
+    """Serve the pages of all processes as one while `stack` is open, unless they are turned off."""
+    if settings.http.listen is None:
+        return
+    pages = SupervisorPages(children, max_poll_interval(settings.kafka))
+    server = HttpServer(
+        settings.http.listen, ready=pages.ready, status=pages.status, metrics=pages.metrics, alive=pages.alive
+    )
+    await server.start()
+    stack.push_async_callback(server.close)
+
+
+class Supervisor:
+    """Keeps the worker processes of one `run`.
+
+    Args:
+        settings: of the whole run.
+        processes: how many.
+        children: kept up to date for the pages.
+        until_caught_up: whether processes end by themselves once they have caught up.
+    """
+
+    def __init__(
+        self, settings: Settings, processes: int, children: Children, *, until_caught_up: bool
+    ) -> None:
+        self._until_caught_up = until_caught_up
+        self._processes = [Process(number, processes) for number in range(processes)]
+        self._children = children
+        self._stopping = asyncio.Event()
+        self._was_ready = False
+        self._drain_seconds = settings.delivery.shutdown_timeout + LEAVING_SECONDS + KILL_AFTER_SECONDS
+
+    async def run(self) -> int:
+        """Run until all processes have ended for good; returns the largest of their exit codes."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop, number.name)
+        log(logging.INFO, "supervisor_started", "starting worker processes", processes=len(self._processes))
+        looking = asyncio.create_task(self._look())
+        try:
+            codes = await asyncio.gather(*map(self._keep, self._processes))
+        finally:
+            looking.cancel()
+        return max(codes)
+
+    # The processes
+
+    async def _keep(self, process: Process) -> int:
+        """Run a process, and run it again if it ends unexpectedly; returns its last exit code."""
+        backoff = Backoff(FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS, WELL_SECONDS)
+        while not self._stopping.is_set():
+            child = await Child.start(process)
+            self._children.started(child)
+            log(
+                logging.INFO,
+                "process_started",
+                "a worker process started",
+                number=process.number,
+                pid=child.pid,
+            )
+            code = await self._ended_or_killed(child)
+            self._was_ready = self._was_ready or child.was_ready
+            self._children.running.pop(process.number)
+            if self._is_final(code):
+                if code == INVALID_CONFIGURATION or (code == HALTED and not self._until_caught_up):
+                    self._stop("a process cannot run")
+                return code if code >= 0 else HALTED
+            delay = backoff.failed(time.monotonic())
+            how = f"signal {-code}" if code < 0 else f"exit code {code}"
+            self._children.ended[process.number] = how
+            message = "a worker process ended unexpectedly and is started again"
+            log(logging.ERROR, "process_ended", message, number=process.number, how=how, seconds=delay)
+            await self._wait(delay)
+        return DONE
+
+    def _is_final(self, code: int) -> bool:
+        """Whether a process is not started again.
+
+        A process that exits with 1 before any was ready cannot start for a reason that a restart does not change, such
+        as a missing topic: the whole run ends then, as it does with one process.
+        """
+        if self._stopping.is_set() or code == INVALID_CONFIGURATION:
+            return True
+        if self._until_caught_up:
+            return code in {DONE, HALTED}
+        return code == HALTED and not self._was_ready
+
+    async def _ended_or_killed(self, child: Child) -> int:
+        """Wait for the end of a process; kill it if it does not end after a signal in time."""
+        ended = asyncio.create_task(child.ended())
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait([ended, stopping], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not ended.done():
+            await asyncio.wait([ended], timeout=self._drain_seconds)
+            if not ended.done():
+                number = child.process.number
+                log(logging.ERROR, "process_killed", "a worker process did not end in time", number=number)
+                child.signal(signal.SIGKILL)
+        return await ended
+
+    async def _wait(self, seconds: float) -> None:
+        """Wait, unless all are to stop."""
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait([stopping], timeout=seconds)
+        stopping.cancel()
+
+    def _stop(self, reason: str) -> None:
+        """Have all processes drain; a second time, have them stop at once."""
+        if not self._stopping.is_set():
+            log(logging.INFO, "stopping", "stopping all worker processes", reason=reason)
+        self._stopping.set()
+        for child in self._children.running.values():
+            child.signal(signal.SIGTERM)
+
+    async def _look(self) -> None:
+        while True:
+            children = list(self._children.running.values())
+            await asyncio.gather(*[child.look() for child in children])
+            self._was_ready = self._was_ready or any(child.was_ready for child in children)
+            await asyncio.sleep(LOOK_SECONDS)
