@@ -82,16 +82,16 @@ _datas = st.fixed_dictionaries(
         "data_base64": st.sampled_from(["eyJpZCI6ICJ1LTEifQ==", "!", "W10=", 5]),
     },
 )
-_structured_type = st.sampled_from(
-    [
-        [],
-        [("content-type", b"application/cloudevents+json; charset=UTF-8")],
-        [("content-type", b"application/cloudevents-batch+json")],
-        [("content-type", b"application/json"), ("content-type", b"application/cloudevents+json")],
-        [("content-type", b"application/json")],
-    ]
+_structured_types: list[Headers] = [
+    [],
+    [("content-type", b"application/cloudevents+json; charset=UTF-8")],
+    [("content-type", b"application/cloudevents-batch+json")],
+    [("content-type", b"application/json"), ("content-type", b"application/cloudevents+json")],
+    [("content-type", b"application/json")],
+]
+_structured: st.SearchStrategy[Wrapped] = st.tuples(
+    st.builds(lambda one, two: one | two, _attributes, _datas), st.sampled_from(_structured_types)
 )
-_structured = st.tuples(st.builds(lambda one, two: one | two, _attributes, _datas), _structured_type)
 
 
 def _header_values(attributes: dict[str, Any]) -> Headers:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from worker.core.reasons import Rejected, Stage
+from worker.formats.envelopes.unwrapped import Envelope
 from worker.formats.json_values import decode_any, without_prefix
 
 
@@ -29,3 +30,16 @@ KEY_FORMATS: dict[str, Callable[[bytes], Any]] = {"json": _json, "text": _text}
 
 Each raises `Rejected` with stage `decode` for bytes that are not of the format.
 """
+
+
+def key_format(given: str | None, value_format: str, envelope: Envelope | None) -> str | None:
+    """The format of a topic's keys; None for text, where a key that is not UTF-8 counts as none.
+
+    Args:
+        given: the one that the mapping names, if any.
+        value_format: how values are encoded.
+        envelope: what stands around each event.
+    """
+    if given is None and envelope is not None and envelope.json_keys and value_format == "json":
+        return "json"
+    return given

@@ -21,6 +21,10 @@ ENVELOPES = (NONE, *_MADE)
 """The words."""
 
 
+BY_ROOT = {str(CloudEvents.root): "cloudevents", str(Debezium.root): "debezium"}
+"""The envelopes by the names under which expressions read them."""
+
+
 def envelope_of(word: str, *, send_snapshots: bool = False) -> Envelope | None:
     """The envelope that a word stands for; None for `none`.
 

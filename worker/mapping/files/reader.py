@@ -17,7 +17,7 @@ from worker.documents.problems import Problem
 from worker.formats.envelopes.envelopes import ENVELOPES, NONE, envelope_of
 from worker.formats.envelopes.unwrapped import Envelope
 from worker.formats.formats import FORMATS
-from worker.formats.keys import KEY_FORMATS
+from worker.formats.keys import KEY_FORMATS, key_format
 from worker.mapping.calls.validation import REJECT_IDS
 from worker.mapping.expressions.names import Names
 from worker.mapping.files.defaults import envelope_defaults, file_defaults
@@ -79,10 +79,7 @@ class _FileReader:
 
     def _key_format(self) -> str | None:
         given: str | None = self._choice("key_format", tuple(KEY_FORMATS))
-        is_json = self._data.get("format", "json") == "json"
-        if given is None and self._envelope is not None and self._envelope.json_keys and is_json:
-            return "json"
-        return given
+        return key_format(given, str(self._data.get("format", "json")), self._envelope)
 
     def _choice(self, key: str, choices: tuple[str, ...]) -> Any:
         return one_of_words(self._values, self._data, (key,), choices)
