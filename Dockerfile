@@ -17,7 +17,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY worker ./worker
 COPY config ./config
 RUN python -m venv /venv \
-    && /venv/bin/python -m pip install --quiet --no-index --find-links /wheels . \
+    && /venv/bin/python -m pip install --quiet --no-index --find-links /wheels '.[all]' \
     && /venv/bin/python -m pip uninstall --quiet --yes pip
 
 FROM ${PYTHON_IMAGE}

@@ -93,7 +93,7 @@ docs: setup
 # After a change of the dependencies in pyproject.toml.
 lock: setup
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet pyproject.toml --extra dev --python-version 3.11 --universal --generate-hashes \
+	$(BIN)/uv pip compile --quiet pyproject.toml --extra dev --extra all --python-version 3.11 --universal --generate-hashes \
 		--no-header --no-emit-index-url --prerelease=if-necessary-or-explicit --output-file requirements.lock
 
 clean:

@@ -6,14 +6,14 @@ The packages, from the outside in; each imports only from those below it:
 
     cli/            one file a command group: parses arguments, calls the programs, prints results
     programs/       whole programs: the worker, the replay of dead letters, the checks
-    adapters/       one folder for each external system: kafka, pipelines_api, dead_letter_topic, http
+    adapters/       one folder for each external system: kafka, pipelines_api, schema_registry, dead_letter_topic, http
     pipeline/       the path of a record: fetch, map, deliver, commit; the interfaces that adapters implement
     telemetry/      everything the worker reports: one past-tense verb for each thing that happens
     settings/       worker.yaml as one frozen tree
     dead_letters/   the contents and state of dead letters, and what a replay would do with them; no I/O
     mapping/        mapping files and mappers, loaded and compiled
     formats/        from a record's bytes to JSON values
-    customerio/     facts about the API: reserved names, limits, the catalogue of semantic events
+    customerio/     facts about the API: reserved names and fields, limits, remarks, semantic events
     documents/      YAML with positions and environment variables: for settings and mappings
     core/           all decisions: order, batches, retries, ids; no I/O, no clock, no tasks, no logging
 

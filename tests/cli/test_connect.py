@@ -57,7 +57,63 @@ async def test_a_worker_that_could_start_has_no_problems(cli: Cli, cluster: Embe
     cluster.create_topic("orders")
     cluster.create_topic("customerio.dead-letters")
     done = await asyncio.to_thread(cli, "check", "--connect")
-    assert (done.code, done.out) == (0, ""), done
+    assert done.code == 0, done
+    assert [line.partition(": ")[0] for line in done.out.splitlines()] == [
+        "broker", "cluster", "topic orders", "dead-letter topic customerio.dead-letters",
+        "group customerio-pipelines", "schema registry", "API", "key", "clock",
+    ]  # fmt: skip
+    assert "topic orders: 4 partitions; no records" in done.out
+    assert "key: accepted\n" in done.out
+    assert "clock: agrees with the API's\n" in done.out
+    assert done.err == "no problems, no warnings; topics: orders\n"
+
+
+@pytest.mark.usefixtures("configuration")
+async def test_what_was_looked_at_is_in_the_json_too(cli: Cli, cluster: EmbeddedCluster) -> None:
+    cluster.create_topic("orders")
+    done = await asyncio.to_thread(cli, "check", "--connect", "--json")
+    assert done.code == 1
+    (found,) = done.lines
+    looked_at = {each["subject"]: each for each in found["looked_at"]}
+    assert looked_at["topic orders"]["partitions"] == 4
+    assert looked_at["key"] == {"subject": "key", "ok": True, "found": "accepted", "accepted": True}
+    assert looked_at["dead-letter topic customerio.dead-letters"]["ok"] is False
+    assert [each["file"] for each in found["problems"]] == ["config/worker.yaml"]
+    without = await asyncio.to_thread(cli, "check", "--json")
+    assert "looked_at" not in without.lines[0]
+
+
+@pytest.mark.usefixtures("configuration")
+async def test_one_thing_that_is_away_keeps_nothing_else_from_being_looked_at(
+    cli: Cli, cluster: EmbeddedCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PIPELINES_API_KEY")
+    monkeypatch.setenv("WORKER__SCHEMA_REGISTRY__URL", "http://127.0.0.1:1")
+    cluster.create_topic("orders")
+    cluster.create_topic("customerio.dead-letters")
+    done = await asyncio.to_thread(cli, "check", "--connect")
+    assert done.code == 1
+    assert "topic orders: 4 partitions" in done.out
+    assert "API: http://127.0.0.1:" in done.out
+    assert "config/worker.yaml: pipelines.api_key: there is no API key (set PIPELINES_API_KEY)" in done.out
+    assert (
+        "WORKER__SCHEMA_REGISTRY__URL: schema_registry.url: no response from http://127.0.0.1:1" in done.out
+    )
+
+
+@pytest.mark.usefixtures("configuration")
+async def test_a_missing_topic_is_reported_where_the_mapping_names_it(
+    cli: Cli, write: Write, cluster: EmbeddedCluster
+) -> None:
+    write("config/mappings/orders.yaml", MAPPING.replace("[orders]", "['^customer-.*$', order]"))
+    cluster.create_topic("orders")
+    cluster.create_topic("customer-1")
+    done = await asyncio.to_thread(cli, "check", "--connect")
+    assert "topic customer-1: 4 partitions; no records" in done.out
+    assert (
+        "config/mappings/orders.yaml:1:27: no such topic, or no right to see it: order (did you mean 'orders'?)"
+        in done.out
+    )
 
 
 @pytest.mark.usefixtures("configuration")
@@ -95,11 +151,17 @@ async def test_responses_of_other_servers_are_recognised(
 
 
 @pytest.mark.usefixtures("configuration")
-async def test_a_key_is_needed_to_connect(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("PIPELINES_API_KEY")
+async def test_a_clock_that_is_off_is_a_warning(
+    cli: Cli, cluster: EmbeddedCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.create_topic("orders")
+    cluster.create_topic("customerio.dead-letters")
+    ahead = property(lambda _: 3 * 60.0)
+    monkeypatch.setattr("worker.adapters.pipelines_api.client.PipelinesApi.clock_ahead", ahead)
     done = await asyncio.to_thread(cli, "check", "--connect")
-    assert done.code == 1
-    assert "there is no API key" in done.out
+    assert done.code == 0
+    assert "clock: 3 minutes ahead of the API's" in done.out
+    assert "warning: pipelines.url: this machine's clock is 3 minutes ahead of the API's" in done.out
 
 
 @pytest.mark.usefixtures("configuration")

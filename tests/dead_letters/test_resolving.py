@@ -225,7 +225,7 @@ class DeadLetterStates(RuleBasedStateMachine):
 class NoMappings:
     """Maps no topic: every dead letter that is selected is left alone."""
 
-    def converter(self, *_: object) -> None:
+    def converter(self, *_: object, **__: object) -> None:
         return None
 
 
@@ -255,6 +255,17 @@ def test_a_handle_that_is_not_the_newest_marks_what_is_older_and_is_reported() -
         chosen.add(read(record))
     (mark,) = chosen.marks("", "")
     assert (mark.ranges, chosen.selected, chosen.newer) == ([(0, 1)], 0, [f"{TOPIC}:0:1"])
+
+
+def test_dead_letters_that_do_not_name_their_records_have_nothing_in_common() -> None:
+    topic = MemoryTopic()
+    for _ in range(2):
+        topic.append(MemoryRecord((TOPIC, 0), 0, None, b"", [("__connect.errors.topic", b"orders")]))
+    chosen = Resolving(MemorySurvey(topic).index, None, [read(topic.logs[0][1])])
+    for record in topic.logs[0]:
+        chosen.add(read(record))
+    (mark,) = chosen.marks("", "")
+    assert (mark.ranges, chosen.selected) == ([(1, 1)], 1)
 
 
 def test_a_mark_of_another_partition_s_dead_letters_is_ignored_if_there_is_no_such_partition() -> None:

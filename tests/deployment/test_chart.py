@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,13 @@ def test_helm_finds_nothing_wrong(values: Path | None) -> None:
         ({"keda": {"enabled": True}}, "keda.topics: name the topics"),
         ({"keda": {"enabled": True, "topics": ["t"], "minReplicas": 9}}, "more than keda.maxReplicas"),
         (
+            {
+                "keda": {"enabled": True, "topics": ["t"]},
+                "config": {"kafka": {"bootstrap_servers": "${SERVERS}"}},
+            },
+            "KEDA reads no variables",
+        ),
+        (
             {"existingConfigMaps": {"mappings": "a"}, "files": {"mappings": {"a.yaml": ""}}},
             "the folder mappings has files of the chart already",
         ),
@@ -161,3 +169,31 @@ def test_the_schema_has_every_default() -> None:
 
 def test_the_chart_has_the_version_of_the_worker() -> None:
     assert YAML(typ="safe").load(CHART / "Chart.yaml")["appVersion"] == __version__
+
+
+NOTES = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: notes}
+data:
+  notes: {{ tpl (.Files.Get "files/NOTES.txt") . | quote }}
+"""
+"""What `helm install` prints is rendered only with a cluster: so that a test sees it, it is put into a config map."""
+
+
+def notes(folder: Path, chart: Path, values: dict[str, Any]) -> str:
+    shutil.copy(chart / "templates/NOTES.txt", chart / "files")
+    (chart / "templates/notes.yaml").write_text(NOTES)
+    return render(folder, values=values, chart=chart).config_maps["notes"]["notes"]
+
+
+def test_an_installation_says_what_is_missing(tmp_path: Path) -> None:
+    shutil.copytree(CHART, tmp_path / "bare")
+    missing = notes(tmp_path, tmp_path / "bare", {"existingConfigMaps": {"tables": "worker-tables"}})
+    assert "THERE ARE NO MAPPINGS" in missing
+    assert "NO KAFKA IS NAMED" in missing
+    assert "After a change of worker-tables run `helm upgrade` again" in missing
+    complete = notes(tmp_path, chart_with_config(tmp_path), {})
+    assert "each pod may make 1000 of the 3000 requests" in complete
+    assert "NO " not in complete
+    assert "helm --namespace events test worker" in complete

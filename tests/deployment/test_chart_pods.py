@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import json
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,49 +12,53 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.support.chart import CHART, EVERYTHING, EXAMPLES, ROOT, chart_with_config, render
+from tests.support.tools import tool
+from worker.cli.main import run
 from worker.settings import Settings, load_settings
 
 pytestmark = pytest.mark.checkout
 
-KEDA = {"keda": {"enabled": True, "topics": ["orders", "customers"], "maxReplicas": 5}}
+SERVERS = {"kafka": {"bootstrap_servers": "kafka:9092"}}
+KEDA = {"keda": {"enabled": True, "topics": ["orders", "customers"], "maxReplicas": 5}, "config": SERVERS}
 
 
-def run_worker(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """A command as the container runs it: in / with the mounted files."""
-    return subprocess.run(
-        [sys.executable, "-m", "worker", *arguments],
-        cwd=root,
-        env={
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT),
-            "WORKER_CONFIG": str(root / "config/worker.yaml"),
-            "POD_NAME": "worker-0",
-            "SCHEMA_REGISTRY_KEY": "key",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.fixture
+def run_worker(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs a command as the container does, in / with the mounted files and their secrets; returns what it prints."""
+
+    def run_in(root: Path, command: str) -> str:
+        monkeypatch.chdir(root)
+        monkeypatch.setenv("WORKER_CONFIG", str(root / "config/worker.yaml"))
+        monkeypatch.setenv("POD_NAME", "worker-0")
+        monkeypatch.setenv("SCHEMA_REGISTRY_KEY", "key")
+        code = run([command])
+        printed = "".join(capfd.readouterr())
+        assert code == 0, printed
+        return printed
+
+    return run_in
 
 
-def test_the_worker_accepts_its_files_and_the_fixtures_hold(tmp_path: Path) -> None:
+def test_the_worker_accepts_its_files_and_the_fixtures_hold(
+    run_worker: Callable[..., str], tmp_path: Path
+) -> None:
     rendered = render(tmp_path, values={"workload": "StatefulSet"}, chart=chart_with_config(tmp_path))
     rendered.write_files(tmp_path / "pod")
     for name in ("mappings", "mappers", "tests"):
         files = {path.name for path in (ROOT / "config" / name).iterdir() if path.is_file()}
         assert {path.name for path in (tmp_path / "pod/config" / name).iterdir()} == files
-    checked = run_worker(tmp_path / "pod", "check")
-    assert checked.returncode == 0, checked.stderr
-    assert run_worker(tmp_path / "pod", "test").returncode == 0
+    run_worker(tmp_path / "pod", "check")
+    run_worker(tmp_path / "pod", "test")
 
 
-def test_the_defaults_with_one_mapping_from_values_are_accepted(tmp_path: Path) -> None:
+def test_the_defaults_with_one_mapping_from_values_are_accepted(
+    run_worker: Callable[..., str], tmp_path: Path
+) -> None:
     """`files` instead of a folder; the settings' default paths lead to what is mounted."""
     mapping = (ROOT / "config/mappings/orders.yaml").read_text("utf-8")
     rendered = render(tmp_path, values={"files": {"mappings": {"orders.yaml": mapping}}})
     rendered.write_files(tmp_path / "pod")
-    checked = run_worker(tmp_path / "pod", "check")
-    assert checked.returncode == 0, checked.stderr
+    run_worker(tmp_path / "pod", "check")
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +76,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_the_worker_accepts_the_settings_for_each_kind_of_kafka(
-    example: Path, certificate: tuple[Path, Path], tmp_path: Path
+    example: Path, certificate: tuple[Path, Path], run_worker: Callable[..., str], tmp_path: Path
 ) -> None:
     """With the secrets that the example says, mounted where its settings look for them."""
     rendered = render(tmp_path, example, chart=chart_with_config(tmp_path))
@@ -87,9 +91,7 @@ def test_the_worker_accepts_the_settings_for_each_kind_of_kafka(
         here.write_text("secret" if pem is None else certificate[pem].read_text())
     settings = root / "config/worker.yaml"
     settings.write_text(settings.read_text().replace("/secrets/", f"{root}/secrets/"))
-    checked = run_worker(root, "check")
-    assert checked.returncode == 0, checked.stdout
-    assert "0 problems" in checked.stderr or "no problems" in checked.stderr
+    assert "no problems" in run_worker(root, "check")
 
 
 def texts(value: Any) -> list[str]:
@@ -144,6 +146,12 @@ def test_all_pods_together_keep_within_the_rate_limit(
     assert rendered.settings["rate_limit"]["requests"] == 2999 // pods
 
 
+def test_a_limit_of_the_group_is_not_divided(tmp_path: Path) -> None:
+    chart = chart_with_config(tmp_path)
+    (chart / "config/worker.yaml").write_text("rate_limit: {scope: group}\n")
+    assert render(tmp_path, chart=chart).settings["rate_limit"] == {"scope": "group", "requests": 3000}
+
+
 def test_a_roll_out_adds_no_pod_and_waits_for_the_one_that_drains(tmp_path: Path) -> None:
     deployment = render(tmp_path).workload["spec"]
     assert deployment["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
@@ -170,6 +178,19 @@ def test_the_folder_s_shutdown_timeout_counts_too(tmp_path: Path) -> None:
     assert render(tmp_path, chart=chart).pod["spec"]["terminationGracePeriodSeconds"] == 75
 
 
+def test_the_folder_s_settings_hold_unless_the_values_say_otherwise(tmp_path: Path) -> None:
+    chart = chart_with_config(tmp_path)
+    path = chart / "config/worker.yaml"
+    path.write_text(path.read_text().replace("group_id: customerio-pipelines", "group_id: ours"))
+    kafka = render(tmp_path, chart=chart).settings["kafka"]
+    assert (kafka["group_id"], kafka["bootstrap_servers"]) == (
+        "ours",
+        "${KAFKA_BOOTSTRAP_SERVERS:-localhost:9092}",
+    )
+    kafka = render(tmp_path, values={"config": SERVERS}, chart=chart).settings["kafka"]
+    assert (kafka["group_id"], kafka["bootstrap_servers"]) == ("ours", "kafka:9092")
+
+
 def test_a_stateful_set_has_static_members(tmp_path: Path) -> None:
     rendered = render(tmp_path, values={"workload": "StatefulSet"})
     assert rendered.settings["kafka"]["properties"] == {"group.instance.id": "${POD_NAME}"}
@@ -178,7 +199,7 @@ def test_a_stateful_set_has_static_members(tmp_path: Path) -> None:
     headless = rendered.all("Service")[1]
     assert headless["spec"]["clusterIP"] == "None"
     assert rendered.workload["spec"]["serviceName"] == headless["metadata"]["name"]
-    assert "properties" not in render(tmp_path).settings["kafka"]
+    assert "kafka" not in render(tmp_path).settings
 
 
 def test_the_worker_reads_its_name_and_key(tmp_path: Path) -> None:
@@ -236,7 +257,7 @@ def test_only_workers_are_selected(tmp_path: Path) -> None:
 
 
 def test_keda_scales_by_the_lag_of_each_topic_but_not_of_stuck_partitions(tmp_path: Path) -> None:
-    values = {**KEDA, "config": {"kafka": {"group_id": "g", "start_from": "latest"}}}
+    values = {**KEDA, "config": {"kafka": {**SERVERS["kafka"], "group_id": "g", "start_from": "latest"}}}
     rendered = render(tmp_path, values=values)
     scaled = rendered.one("ScaledObject")["spec"]
     assert scaled["scaleTargetRef"]["name"] == rendered.workload["metadata"]["name"]
@@ -254,6 +275,14 @@ def test_outgoing_connections_are_limited_to_the_ports_that_are_used(tmp_path: P
         "egress"
     ]
     assert {each["port"] for each in rule["ports"]} == {53, 443, 9098, 8081}
+
+
+def test_prometheus_reads_the_rendered_alerts(tmp_path: Path) -> None:
+    spec = render(tmp_path, values=EVERYTHING).one("PrometheusRule")["spec"]
+    (tmp_path / "rules.yml").write_text(json.dumps(spec))
+    command = [tool("promtool"), "check", "rules", str(tmp_path / "rules.yml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_chart_s_alerts_and_dashboard_are_the_repository_s(tmp_path: Path) -> None:

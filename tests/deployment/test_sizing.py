@@ -40,6 +40,16 @@ def test_what_was_measured_is_in_the_performance_report() -> None:
             assert number(row) == number(events)
 
 
+def test_memory_is_what_was_measured() -> None:
+    told = {state: [int(each) for each in re.findall(r"\d+", mib)] for state, mib in rows("Memory")}
+    measured = re.findall(r"resident memory: ([^|]+?) \| [^|]+ \| (\d+) \(", PERFORMANCE)
+    assert [int(mib) for _, mib in measured] == [
+        told["idle"][0],
+        told["a backlog, the API responds"][0],
+        told["the API down, `memory` as by default: 50,000 records in progress"][-1],
+    ]
+
+
 def test_what_was_not_measured_follows_from_the_bound() -> None:
     for latency, events, source in rows("What one process delivers"):
         if source != "measured":

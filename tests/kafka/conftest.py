@@ -13,6 +13,7 @@ from tests.support.kafka_client import KafkaClient
 from tests.support.kafka_cluster import KafkaCluster, configured_servers, missing_tools
 from tests.support.ledger import PERSON, TEXT
 from tests.support.raw_producer import RawProducer
+from tests.support.secure_kafka import SecureKafka
 from tests.support.shared_kafka import shared_kafka
 from tests.support.worker_process import API_KEY, Site
 from worker.demo.cluster import EmbeddedCluster
@@ -33,7 +34,7 @@ def kafka_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if servers := configured_servers():
         yield servers
         return
-    _need_a_broker_of_our_own()
+    need_a_broker_of_our_own()
     folder = tmp_path_factory.getbasetemp()
     # Each process of a parallel run has a folder of its own within that of the run.
     with shared_kafka(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) as servers:
@@ -56,7 +57,7 @@ def embedded() -> Iterator[EmbeddedCluster]:
 @pytest.fixture
 def own_kafka(tmp_path: Path) -> Iterator[KafkaCluster]:
     """A real Kafka that this test may kill."""
-    _need_a_broker_of_our_own()
+    need_a_broker_of_our_own()
     cluster = KafkaCluster(tmp_path / "kafka")
     try:
         cluster.start()
@@ -79,6 +80,22 @@ def guarded(tmp_path: Path, kafka_servers: str) -> Iterator[KafkaCluster]:
         properties.write(AUTHORIZER)
     try:
         cluster.start()
+        yield cluster
+    finally:
+        cluster.kill()
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
+    """A Kafka that asks who its clients are. The user `worker` has no right to what is called `forbidden`."""
+    need_a_broker_of_our_own()
+    cluster = SecureKafka(tmp_path_factory.mktemp("secure") / "kafka")
+    try:
+        cluster.start()
+        client = KafkaClient(cluster.bootstrap_servers)
+        for name in ("orders", "forbidden", "customerio.dead-letters"):
+            client.create_topic(1, name)
+        cluster.forbid("forbidden")
         yield cluster
     finally:
         cluster.kill()
@@ -119,7 +136,7 @@ def leave(site: Site) -> None:
             assert private not in worker.output
 
 
-def _need_a_broker_of_our_own() -> None:
+def need_a_broker_of_our_own() -> None:
     if missing := missing_tools():
         message = f"{NO_KAFKA}: install {missing}, or set KAFKA_BOOTSTRAP_SERVERS"
         if os.environ.get("CI") == "true":

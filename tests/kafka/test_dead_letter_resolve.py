@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sys
 import time
 from collections import Counter
 from typing import Any
@@ -12,7 +15,9 @@ from tests.support.dead_letters import dead_letter_record
 from tests.support.dlq_command import Dlq
 from tests.support.kafka_client import Headers
 from tests.support.ledger import PERSON, TEXT
-from tests.support.worker_process import Site
+from tests.support.program import ROOT
+from tests.support.terminal import on_a_terminal
+from tests.support.worker_process import API_KEY, Site
 from worker.emulator import Emulator, Fault
 
 pytestmark = pytest.mark.kafka
@@ -90,8 +95,8 @@ async def test_dead_letters_are_resolved_by_hand_and_wait_again_after_an_undo(
     code, table = await dlq.replayed()
     assert (code, table["delivered"], table["resolved before"]) == (0, 1, 2)
     by_replay = await dlq.listed("--resolved", "--reason", "MISSING_ID")
-    assert {each["resolved"]["how"] for each in by_replay["groups"]} == {"by hand", "sent by a replay"}
-    assert (await dlq("show", second)).out.count("resolved sent by a replay") == 1
+    assert {each["resolved"]["how"] for each in by_replay["groups"]} == {"by hand", "delivered by a replay"}
+    assert (await dlq("show", second)).out.count("resolved delivered by a replay") == 1
 
     done = await dlq("resolve", "--undo", "--reason", "HTTP_400", "--reason", "MISSING_ID", "--yes")
     assert (done.code, done.out) == (0, "3 waiting again\n")
@@ -155,6 +160,35 @@ async def test_a_limit_counts_what_it_left_by_what_it_left(site: Site, dlq: Dlq,
         "left alone: not selected by the filters": 1,
         "left alone: too many replays (--include-replayed)": 1,
     }
+
+
+async def test_a_replay_says_where_to_and_how_much_and_asks_on_a_terminal(
+    site: Site, dlq: Dlq, emulator: Emulator
+) -> None:
+    append(site, 1)
+    append(site, 2, reason="HTTP_400", own=[("x", b"y")])
+    command = [sys.executable, "-m", "worker", "dlq", "replay"]
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PIPELINES_API_KEY": API_KEY}
+    site.configure()
+
+    async def replay(*options: str, answer: str = "") -> tuple[int, str]:
+        return await asyncio.to_thread(
+            on_a_terminal, [*command, *options], site.folder, environ, answer=answer
+        )
+
+    code, screen = await replay(answer="n\n")
+    host = emulator.address.partition("//")[2]
+    assert f"Replay to {host}: 2 dead letters, 2 calls" in screen
+    assert "2  events (1 person) younger than 72 hours: may start campaigns" in screen
+    assert "0  events older than 72 hours" in screen
+    assert "0  profile updates older than a later record of the same key" in screen
+    assert (code, "nothing was done" in screen, emulator.received.counts["taken"]) == (1, True, 0)
+    code, screen = await replay("--limit", "1", answer="y\n")
+    assert (code, emulator.received.counts["taken"]) == (0, 1)
+    code, screen = await replay("--yes")
+    assert (code, "Send them?" in screen, emulator.received.counts["taken"]) == (0, False, 2)
+    assert all(len(line) <= 80 for line in screen.splitlines())
+    assert counts(await dlq.listed()) == (0, 2, 0)
 
 
 @pytest.mark.parametrize("columns", [80, 120])

@@ -8,12 +8,12 @@ from typing import Any, cast
 
 import pytest
 
+from tests.support.inspection import kafka_problems
 from tests.support.kafka_client import KafkaClient
 from tests.support.memory_source import MemoryRecord
 from tests.support.recorded_telemetry import RecordedTelemetry
 from worker.adapters.dead_letter_topic import writer as dead_letter_topic
 from worker.adapters.dead_letter_topic.writer import DeadLetterTopic
-from worker.adapters.kafka.topic_checks import kafka_problems
 from worker.core.reasons import Stage
 from worker.dead_letters.failed_record import FailedRecord
 from worker.settings import Kafka
@@ -140,6 +140,9 @@ async def test_a_dead_letter_that_is_too_large_is_written_without_some_parts(kaf
     found = {message.value(): dict(message.headers() or []) for message in kafka.read(small.topic, 3)}
     assert "__connect.errors.exception.message" not in found[noise[:1000]]
     assert found[noise[:1000]]["dlq.reason"] == b"API_REFUSED"
+    assert found[noise[:1000]]["dlq.left_out"] == b"optional"
+    assert found[None]["dlq.left_out"] == b"optional value"
+    assert "dlq.left_out" not in found[b"not json"]
     assert found[b"not json"]["__connect.errors.exception.message"] == b"API_REFUSED: no name"
     assert found[None]["dlq.value_bytes"] == b"32000"
     assert found[None]["dlq.value_sha256"] == hashlib.sha256(noise * 10).hexdigest().encode()
@@ -155,7 +158,7 @@ async def test_a_record_whose_key_alone_is_too_large_gets_a_dead_letter(kafka: K
     assert await small.dead_letters.write([failed]) == [None]
     message = kafka.read(small.topic, 1)[0]
     assert (message.key(), message.value()) == (None, None)
-    assert dict(small.headers())["dlq.left_out"] == b"key headers value"
+    assert dict(small.headers())["dlq.left_out"] == b"optional key headers value"
     await small.dead_letters.close()
 
 

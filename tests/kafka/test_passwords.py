@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.inspection import kafka_problems
 from tests.support.kafka_cluster import KafkaCluster
-from worker.adapters.kafka.topic_checks import kafka_problems
 from worker.settings import Kafka
 
 pytestmark = pytest.mark.kafka

@@ -6,12 +6,12 @@ from typing import Any, cast
 
 import pytest
 
+from tests.support.inspection import kafka_problems
 from tests.support.kafka_client import KafkaClient
 from tests.support.recorded_telemetry import RecordedTelemetry
 from tests.support.source_worlds import KafkaWorld, joined, until
 from worker.adapters.dead_letter_topic.writer import DeadLetterTopic
 from worker.adapters.kafka.reader import KafkaReader
-from worker.adapters.kafka.topic_checks import kafka_problems
 from worker.settings import Kafka, Settings
 
 pytestmark = pytest.mark.kafka

@@ -18,6 +18,7 @@ CHART = ROOT / "deploy/helm"
 EXAMPLES = sorted((CHART / "examples").glob("*.yaml"))
 
 EVERYTHING: dict[str, Any] = {
+    "config": {"kafka": {"bootstrap_servers": "kafka:9092"}},
     "workload": "StatefulSet",
     "networkPolicy": {"restrictEgress": True, "ports": [8081], "from": [{"namespaceSelector": {}}]},
     "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},

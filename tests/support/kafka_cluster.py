@@ -95,7 +95,7 @@ class KafkaCluster:
         self.directory = directory
         self._process: subprocess.Popen[bytes] | None = None
         self._properties = directory / "server.properties"
-        port, controller_port, password_port = _free_ports(3)
+        port, controller_port, password_port = free_ports(3)
         self.bootstrap_servers = f"127.0.0.1:{port}"
         self.password_servers = f"127.0.0.1:{password_port}"
         directory.mkdir(parents=True, exist_ok=True)
@@ -149,9 +149,9 @@ class KafkaCluster:
             self._process.wait(BOOT_SECONDS)
             self._process = None
 
-    def _format(self) -> None:
+    def _format(self, *options: str) -> None:
         cluster_id = "tests" + uuid.uuid4().hex[:17]
-        arguments = ["format", "-t", cluster_id, "-c", str(self._properties)]
+        arguments = ["format", "-t", cluster_id, "-c", str(self._properties), *options]
         done = subprocess.run(
             self._java("kafka.tools.StorageTool", *arguments), check=False, capture_output=True, text=True
         )
@@ -183,7 +183,8 @@ def configured_servers() -> str | None:
     return os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or None
 
 
-def _free_ports(n: int) -> list[int]:
+def free_ports(n: int) -> list[int]:
+    """Ports of 127.0.0.1 that nothing listened on a moment ago."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
     ports = [each.getsockname()[1] for each in sockets]
     for each in sockets:

@@ -15,6 +15,7 @@ from worker.documents.problems import ConfigError, Problem
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from worker.adapters.findings import Finding
     from worker.mapping.mappings import Mappings
     from worker.settings import Settings
 
@@ -25,7 +26,9 @@ def check(
     connect: Annotated[
         bool,
         typer.Option(
-            "--connect", help="Also check the broker, the topics, the dead-letter topic and the key."
+            "--connect",
+            help="Also look at the brokers, the topics, the dead-letter topic, the group, the schema registry, the key "
+            "and the clock, and print what was found.",
         ),
     ] = False,
     coverage: Annotated[
@@ -42,8 +45,9 @@ def check(
     path = chosen_config(context, config)
     lists: dict[str, list[str]] = {}
     notes: list[Problem] = []
+    looked_at: list[Finding] = []
     try:
-        settings, mappings = load(path, needs_key=connect, secrets_by_name=True)
+        settings, mappings = load(path, needs_key=False, secrets_by_name=True)
     except ConfigError as error:
         found = error.problems
     else:
@@ -59,13 +63,16 @@ def check(
                 notes = missing
         except ConfigError as error:
             found += error.problems
-        found += _connected(settings, mappings) if connect else []
+        looked_at = _look_around(settings, mappings) if connect else []
+        found = _joined(found, [problem for finding in looked_at for problem in finding.problems])
     found = _by_place(found, _lint(path))
     if strict:
         found = [replace(problem, warning=False) for problem in found]
     if as_json:
-        _print_json(found, lists, notes)
+        _print_json(found, lists, notes, looked_at if connect else None)
     else:
+        for finding in looked_at:
+            print_line(str(finding))
         _print(found, lists, notes)
     raise typer.Exit(1 if any(not problem.warning for problem in found) else 0)
 
@@ -87,6 +94,11 @@ def _by_place(found: Sequence[Problem], lint: Sequence[Problem]) -> list[Problem
     return sorted(
         [*kept, *lint], key=lambda problem: (problem.file or "", problem.line or 0, problem.column or 0)
     )
+
+
+def _joined(found: Sequence[Problem], seen: Sequence[Problem]) -> list[Problem]:
+    """What was found by reading and by looking. A warning of the first that stops the second is reported once."""
+    return [*(each for each in found if replace(each, warning=False) not in seen), *seen]
 
 
 def _place(problem: Problem) -> tuple[str | None, int | None, int | None]:
@@ -122,12 +134,12 @@ def _coverage(
     return uncovered, gaps(mappings, results), unknown_topics(mappings, results)
 
 
-def _connected(settings: Settings, mappings: Mappings) -> list[Problem]:
+def _look_around(settings: Settings, mappings: Mappings) -> list[Finding]:
     import asyncio
 
-    from worker.programs.check import connection_problems
+    from worker.programs.check import look_around
 
-    return asyncio.run(connection_problems(settings, mappings.subscriptions))
+    return asyncio.run(look_around(settings, mappings))
 
 
 def _print(found: Sequence[Problem], lists: dict[str, list[str]], notes: Sequence[Problem]) -> None:
@@ -145,7 +157,12 @@ def _count(n: int, word: str) -> str:
     return f"{n or 'no'} {word}{'' if n == 1 else 's'}"
 
 
-def _print_json(found: Sequence[Problem], lists: dict[str, list[str]], notes: Sequence[Problem]) -> None:
+def _print_json(
+    found: Sequence[Problem],
+    lists: dict[str, list[str]],
+    notes: Sequence[Problem],
+    looked_at: Sequence[Finding] | None,
+) -> None:
     import json
 
     result = {
@@ -155,4 +172,15 @@ def _print_json(found: Sequence[Problem], lists: dict[str, list[str]], notes: Se
         "topics": [],
         **{name.replace(" ", "_"): each for name, each in lists.items()},
     }
+    if looked_at is not None:
+        result["looked_at"] = [_as_json(finding) for finding in looked_at]
     typer.echo(json.dumps(result, ensure_ascii=False))
+
+
+def _as_json(finding: Finding) -> dict[str, object]:
+    return {
+        "subject": finding.subject,
+        "ok": all(problem.warning for problem in finding.problems),
+        "found": finding.text,
+        **finding.facts,
+    }

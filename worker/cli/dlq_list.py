@@ -12,7 +12,7 @@ import typer
 
 from worker.adapters.dead_letter_topic.reader import DeadLetterReader, open_dead_letters
 from worker.cli.dlq_options import progress
-from worker.cli.dlq_words import plural, print_nothing_selected
+from worker.cli.dlq_words import how_resolved, plural, print_nothing_selected
 from worker.cli.lines import print_line, width_of, wrapped
 from worker.cli.options import load
 from worker.cli.relative_times import ago
@@ -120,7 +120,7 @@ def _group_as_json(cause: Cause, group: Group) -> dict[str, Any]:
 
 
 def _resolution_as_json(by: Resolution) -> dict[str, Any]:
-    return {**by._asdict(), "at": moment(by.at) if by.at else None}
+    return {**by._asdict(), "how": how_resolved(by.how), "at": moment(by.at) if by.at else None}
 
 
 def _print(listing: Listing) -> None:
@@ -182,4 +182,4 @@ def _resolution(by: Resolution, now: float) -> str:
     who = f" ({by.who})" if by.who else ""
     when = f", {ago(now - by.at)}" if by.at else ""
     note = f": {by.note}" if by.note else ""
-    return f"resolved {by.how or 'by a replay'}{who}{when}{note}"
+    return f"resolved {how_resolved(by.how)}{who}{when}{note}"

@@ -120,7 +120,7 @@ def _plan(tally: Tally) -> Rows:
         calls, people = tally.remarks.get(remark, (0, 0))
         if calls or remark in always:
             what = "profile updates" if remark is Remark.MAY_BE_IGNORED else "events"
-            whom = f" of {people:,} {'person' if people == 1 else 'people'}" if calls else ""
+            whom = f" ({people:,} {'person' if people == 1 else 'people'})" if calls else ""
             rows.append((f"{what}{whom} {remark}", calls))
     return rows
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,9 @@ from typing import Any
 import orjson
 import typer
 
-from worker.adapters.dead_letter_topic.reader import open_dead_letters
+from worker.adapters.dead_letter_topic.reader import DeadLetterReader, OnProgress, open_dead_letters
 from worker.cli.dlq_options import progress
-from worker.cli.dlq_words import plural
+from worker.cli.dlq_words import how_resolved, plural
 from worker.cli.lines import print_line
 from worker.cli.options import load
 from worker.cli.relative_times import ago
@@ -21,7 +22,8 @@ from worker.core.message_id import MessageIds
 from worker.core.printable import printable
 from worker.core.record_reading import UNREADABLE, read_headers
 from worker.core.records import Partition
-from worker.customerio.advice import call_time, remarks
+from worker.customerio.advice import Remark, remarks
+from worker.dead_letters.consequences import Consequences
 from worker.dead_letters.dead_letter import DeadLetter
 from worker.dead_letters.index import History
 from worker.dead_letters.masking import cut, cut_texts, masked, shape
@@ -64,6 +66,8 @@ def print_letter(path: Path, partition: Partition, offset: int, *, reveal: bool,
         with open_dead_letters(settings) as reader, progress("searching") as on_progress:
             letter = reader.find(partition, offset, on_progress)
             history = None if letter is None else reader.history(letter, on_progress)
+            explanation = None if letter is None else _explained(letter, mappings)
+            superseded = explanation is not None and _is_superseded(reader, letter, explanation, on_progress)
     except SourceFailed as failure:
         print_line(f"kafka: {failure}", err=True)
         raise typer.Exit(1) from None
@@ -74,7 +78,7 @@ def print_letter(path: Path, partition: Partition, offset: int, *, reveal: bool,
     typer.secho(letter.handle, bold=True)
     _print_state(letter, history)
     _print_record(letter, view)
-    _print_forecast(letter, settings, mappings, view)
+    _print_forecast(letter, settings, explanation, view, superseded=superseded)
     _print_why(letter, view)
 
 
@@ -83,9 +87,7 @@ def _print_state(letter: DeadLetter, history: History) -> None:
     if mark is not None:
         who = f" ({mark.who})" if mark.who else ""
         note = f": {mark.note}" if mark.note else ""
-        _print_field(
-            "state", f"resolved {mark.how or 'by a replay'}{who}, {ago(time.time() - mark.at)}{note}"
-        )
+        _print_field("state", f"resolved {how_resolved(mark.how)}{who}, {ago(time.time() - mark.at)}{note}")
     elif newest is letter:
         _print_field("state", "waiting")
     else:
@@ -128,25 +130,48 @@ def _print_value(value: bytes | None, view: View) -> None:
     _print_json(shown if view.reveal else masked(shown), view)
 
 
-def _print_forecast(letter: DeadLetter, settings: Settings, mappings: Mappings, view: View) -> None:
+def _explained(letter: DeadLetter, mappings: Mappings) -> Explanation | None:
+    """What the current mapping makes of it; None if it cannot be replayed.
+
+    This is shown even for a dead letter that a replay leaves alone, so that a fix can be tried here.
+    """
+    origin = letter.origin
+    if origin is None or not letter.has_its_value:
+        return None
+    return mappings.explain(origin, MessageIds(letter.cluster_id))
+
+
+def _is_superseded(
+    reader: DeadLetterReader, letter: DeadLetter | None, explanation: Explanation, on_progress: OnProgress
+) -> bool:
+    """Whether its profile updates are old, or the source topic has a later record of the same key."""
+    consequences = Consequences(time.time(), STALE_AFTER_SECONDS)
+    if letter is not None and letter.origin is not None:
+        consequences.add(letter.origin, explanation.calls)
+    for topic, firsts in consequences.sources.items():
+        with suppress(SourceFailed):  # the topic may be gone
+            reader.look_at_source(topic, firsts, consequences.saw, on_progress)
+    return Remark.MAY_BE_IGNORED in consequences.counts()
+
+
+def _print_forecast(
+    letter: DeadLetter, settings: Settings, explanation: Explanation | None, view: View, *, superseded: bool
+) -> None:
     """Print what a replay does with it."""
     selection = Selection(
         Filters(), time.time(), settings.dead_letters.max_replays, stale_after=STALE_AFTER_SECONDS
     )
     left_alone = selection.before(letter)
-    origin = letter.origin
-    if origin is None or not letter.has_its_value:
+    if explanation is None:
         _print_field("replay", f"is not possible: {left_alone}", fg="red")
         return
-    # The mapping is shown even for a dead letter that is left alone, so that a fix can be tried here.
-    explanation = mappings.explain(origin, MessageIds(letter.cluster_id))
     left_alone = left_alone or selection.after(letter, explanation.calls)
-    _print_explanation(explanation, view)
+    _print_explanation(explanation, view, superseded=superseded)
     if left_alone:
         _print_field("replay", f"would leave it alone: {left_alone}", fg="yellow")
 
 
-def _print_explanation(explanation: Explanation, view: View) -> None:
+def _print_explanation(explanation: Explanation, view: View, *, superseded: bool) -> None:
     """Print what the current mapping makes of it."""
     now = time.time()
     _print_field("rule", f"{explanation.rule or 'none'} (current mapping)")
@@ -159,7 +184,7 @@ def _print_explanation(explanation: Explanation, view: View) -> None:
         _print_field("replay", f"would send {plural(len(explanation.calls), 'call')}:", fg="green")
     for call in explanation.calls:
         _print_json(call if view.reveal else masked(call, own_texts=view.own_texts), view)
-        for remark in remarks(call, now, superseded=now - call_time(call, now) > STALE_AFTER_SECONDS):
+        for remark in remarks(call, now, superseded=superseded):
             print_line(remark, 4, fg="yellow")
 
 

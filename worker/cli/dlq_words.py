@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from worker.cli.lines import print_line
+from worker.dead_letters.marks import How
 
 if TYPE_CHECKING:
     from worker.dead_letters.selection import Filters
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
 def plural(n: int, word: str) -> str:
     """A count with its word: `1 call`, `2 calls`."""
     return f"{n:,} {word}{'' if n == 1 else 's'}"
+
+
+def how_resolved(how: str) -> str:
+    """How a dead letter was resolved, in words, from its mark.
+
+    A dead letter that a replay sent and that is the newest of its record was delivered: otherwise there were a newer.
+    """
+    return {How.SENT.value: "delivered by a replay", "": "by a replay"}.get(how, how)
 
 
 def print_nothing_selected(values: Values, filters: Filters, selected: int) -> None:

@@ -93,7 +93,8 @@ def _print_rule(tried: TriedRule) -> None:
 def _print_condition(condition: Condition) -> None:
     whole = condition.whole
     note = f" ({condition.note})" if condition.note else ""
-    print_line(f"{whole.text} is {_shown(whole)}{note}", 6)
+    verdict = "not true" if whole.value is None and condition.note else _shown(whole)
+    print_line(f"{whole.text} is {verdict}{note}", 6)
     for side in condition.sides:
         if side != whole:
             print_line(f"{side.text} is {_shown(side)}", 8)

@@ -65,7 +65,7 @@ def coordinates(text: str, option: str) -> tuple[Partition, int]:
 
 
 def _refused_properties(settings: Settings) -> list[Problem]:
-    """The entries of `kafka.properties` that librdkafka refuses; loads it only if there are any."""
+    """What librdkafka refuses of `kafka.properties`, or warns of; loads it only if there are any."""
     if not settings.kafka.properties:
         return []
     from worker.adapters.kafka.property_checks import property_problems

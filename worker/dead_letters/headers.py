@@ -37,7 +37,10 @@ EXCEPTION_MESSAGE = f"{CONNECT_PREFIX}exception.message"
 
 OWN_PREFIX = "dlq."
 LEFT_OUT = "dlq.left_out"
-"""Names the parts of the source record that the dead letter was written without."""
+"""Names the parts that the dead letter was written without."""
+
+PARTS = ("optional", "key", "headers", "value")
+"""What may be left out: the headers in `OPTIONAL`, and parts of the source record."""
 
 VALUE_BYTES = "dlq.value_bytes"
 """The size in bytes of a value that was left out."""
@@ -99,9 +102,16 @@ class DeadLetterHeaders(NamedTuple):
     own: Headers
     ours: Headers
 
-    def required(self) -> Headers:
-        """The headers that the worker adds, without the optional ones."""
-        return [header for header in self.ours if header[0] not in OPTIONAL]
+    def without(self, *parts: str) -> Headers:
+        """The headers that the worker adds, if the optional ones and these parts of the record are left out."""
+        missing = {"optional", *parts}
+        kept: Headers = []
+        for name, value in self.ours:
+            if name == LEFT_OUT and isinstance(value, bytes):
+                missing |= set(value.decode().split())
+            elif name not in OPTIONAL:
+                kept.append((name, value))
+        return [*kept, (LEFT_OUT, " ".join(part for part in PARTS if part in missing).encode())]
 
 
 def headers_of(failed: FailedRecord, cluster_id: str, *, replaying: bool) -> DeadLetterHeaders:
@@ -151,11 +161,6 @@ def digest(value: bytes | None) -> Headers:
         (VALUE_BYTES, str(len(value)).encode()),
         ("dlq.value_sha256", hashlib.sha256(value).hexdigest().encode()),
     ]
-
-
-def all_left_out() -> Headers:
-    """Says that the source record's key and headers had to be left out along with the value."""
-    return [(LEFT_OUT, b"key headers value")]
 
 
 def _origin(record: Record, cluster_id: str) -> dict[str, str]:

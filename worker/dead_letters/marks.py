@@ -32,7 +32,7 @@ MAX_NOTE_CHARS = 1000
 class How(StrEnum):
     """How a dead letter was resolved."""
 
-    SENT = "sent by a replay"
+    SENT = "sent by a replay"  # delivered, or it failed again and has a newer one
     IGNORED = "ignored by the mapping in a replay"
     REPLACED = "replaced by a newer dead letter"
     BY_HAND = "by hand"

@@ -55,15 +55,15 @@ class Resolving:
         self.newer: list[str] = []
         self.values = Values()
         for each in named:
-            limit = self._limits.get(each.identity)
+            limit = self._limits.get(_record(each))
             if limit is None or each.place.is_newer_than(limit):
-                self._limits[each.identity] = each.place
+                self._limits[_record(each)] = each.place
             self._judge(each)
 
     def add(self, letter: DeadLetter) -> None:
         """Add the next dead letter of the scan."""
         if self._filters is None:
-            limit = self._limits.get(letter.identity)
+            limit = self._limits.get(_record(letter))
             if limit is not None and not letter.place.is_newer_than(limit):
                 self._marked.add(_position(letter.place))
         else:
@@ -88,7 +88,7 @@ class Resolving:
             self.already.append(letter.handle)
 
     def _add_filtered(self, letter: DeadLetter, filters: Filters) -> None:
-        state, position, identity = self._state(letter), _position(letter.place), hash(letter.identity)
+        state, position, identity = self._state(letter), _position(letter.place), hash(_record(letter))
         if state is self._from:
             self.values.count(letter)
             if filters.match(letter):
@@ -103,6 +103,11 @@ class Resolving:
 
     def _state(self, letter: DeadLetter) -> State:
         return self._index.state(*_position(letter.place))
+
+
+def _record(letter: DeadLetter) -> bytes:
+    """Equal for all dead letters of the same source record; one that does not name its record stands alone."""
+    return letter.identity if letter.origin is not None else letter.handle.encode()
 
 
 def _position(place: Place) -> Position:

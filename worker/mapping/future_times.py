@@ -7,8 +7,6 @@ have the format of `timestamps`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from worker.core.record_reading import record_millis
 from worker.core.records import Record
 from worker.core.timestamps import from_millis
@@ -22,17 +20,18 @@ _NEVER = "~"
 """Text that is after every time."""
 
 
-@dataclass(frozen=True, slots=True)
 class FutureTimes:
     """The limit of one mapping.
 
-    Attributes:
+    Args:
         limit: milliseconds that a time may be ahead of its record's.
         on_notice: called for each time that is replaced.
     """
 
-    limit: int
-    on_notice: OnNotice | None = None
+    def __init__(self, limit: int, on_notice: OnNotice | None = None) -> None:
+        self._limit = limit
+        self._on_notice = on_notice
+        self._bound = (1 << 63, _NEVER)
 
     def bound(self, record: Record) -> tuple[int, str]:
         """The first of a block of timestamps, and a time that none of the block's records is limited below."""
@@ -49,14 +48,22 @@ class FutureTimes:
             rule: the rule that made the call, as `file:line`.
         """
         millis = record_millis(record)
-        if millis is None or getattr(record, "made_up_time", False) or time <= self._latest(millis):
+        if millis is None:
             return time
-        if self.on_notice is not None:
-            self.on_notice(Notice.FUTURE_TIME, rule)
+        if (
+            self._bound[0] != millis & -BLOCK
+        ):  # the last bound is kept, because making one costs a microsecond
+            self._bound = self.bound(record)
+        if time <= self._bound[1]:
+            return time
+        if getattr(record, "made_up_time", False) or time <= self._latest(millis):
+            return time
+        if self._on_notice is not None:
+            self._on_notice(Notice.FUTURE_TIME, rule)
         return record_time(record) or time
 
     def _latest(self, millis: int) -> str:
         try:
-            return from_millis(millis + self.limit)
+            return from_millis(millis + self._limit)
         except ValueError:  # beyond the year 9999
             return _NEVER

@@ -168,6 +168,13 @@ class Mappings:
             raise ConfigError([Problem(f"the topic '{topic}' is claimed by {names}", found[1].document.file)])
         return found[0] if found else None
 
+    def topic_problem(self, topic: str, message: str, hint: str | None = None) -> Problem:
+        """A problem with a topic, a name or a pattern, at the place where a file names it."""
+        for file in self.files:
+            if topic in file.topics:
+                return file.document.problem(message, ("topics", file.topics.index(topic)), hint=hint)
+        return Problem(message, hint=hint)
+
     def unknown_topic(self, topic: str) -> str | None:
         """What to say of a topic that no file names, with what was probably meant; None if a file does."""
         if self.file_of(topic) is not None:

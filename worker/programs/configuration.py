@@ -7,6 +7,7 @@ from pathlib import Path
 
 from worker.documents.problems import ConfigError, Problem
 from worker.mapping.mappings import Mappings
+from worker.programs.kafka_tokens import use_tokens
 from worker.settings import Settings, SettingsError, load_settings
 
 
@@ -33,10 +34,13 @@ def load_configuration(
     # Even if worker.yaml has problems, its valid settings lead to the mapping files, whose problems are reported too.
     try:
         settings = load_settings(path, environ, needs_key=needs_key)
-        problems = further_checks(settings)
+        problems = []
     except SettingsError as error:
         settings = error.remaining
-        problems = [*error.problems, *further_checks(settings)]
+        problems = error.problems
+    further = [*use_tokens(settings), *further_checks(settings)]
+    settings.warn_of(each for each in further if each.warning)
+    problems = [*problems, *(each for each in further if not each.warning)]
     if problems:
         raise ConfigError([*problems, *_mapping_problems(settings)])
     return settings, load_mappings(settings, secrets_by_name=secrets_by_name)

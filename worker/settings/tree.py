@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -254,11 +255,17 @@ class Settings(Section):
         """The folder of worker.yaml: relative paths are looked up in the current directory, then here."""
         return self._base
 
-    def problem_at(self, path: tuple[str, ...], message: str, hint: str | None = None) -> Problem:
+    def problem_at(
+        self, path: tuple[str, ...], message: str, hint: str | None = None, *, warning: bool = False
+    ) -> Problem:
         """A problem with the value of a key, at the place that the value came from."""
         if self._problem_at is None:
-            return Problem(f"{'.'.join(path)}: {message}", hint=hint)
-        return self._problem_at(path, message, hint)
+            return Problem(f"{'.'.join(path)}: {message}", hint=hint, warning=warning)
+        return replace(self._problem_at(path, message, hint), warning=warning)
+
+    def warn_of(self, problems: Iterable[Problem]) -> None:
+        """Add to the warnings what was found out after loading."""
+        self._warnings = (*self._warnings, *problems)
 
     def locate(self, base: Path, problem_at: ProblemAt, warnings: Iterable[Problem]) -> None:
         """Remember where these settings were read from, and their warnings; loading calls this once."""

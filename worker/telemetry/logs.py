@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from worker.settings import TelemetrySettings
 
 logger = logging.getLogger("worker")
+logger.addHandler(logging.NullHandler())  # until `configure_logging`, Python would print warnings as they are
 
 MAX_TEXT_CHARS = 1000
 """The length at which messages of libraries are cut: log collectors split or drop long lines."""

@@ -47,10 +47,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if .Values.keda.enabled }}{{ .Values.keda.maxReplicas | int }}{{ else }}{{ .Values.replicas | int }}{{ end }}
 {{- end }}
 
-{{/* Each pod's share of the rate limit. A Deployment starts a pod's successor while the pod drains. */}}
+{{/* Each pod's share of the rate limit. A Deployment starts a pod's successor while the pod drains. With the scope
+     `group` the workers share the limit themselves. */}}
 {{- define "worker.share" -}}
 {{- $shares := include "worker.maxPods" . | int -}}
 {{- if eq .Values.workload "Deployment" }}{{ $shares = add $shares 1 }}{{ end -}}
+{{- if eq (dig "rate_limit" "scope" "process" (include "worker.given" . | fromYaml)) "group" }}{{ $shares = 1 }}{{ end -}}
 {{- $share := div (.Values.rateLimit.requests | int) (max $shares 1) -}}
 {{- if lt $share 1 }}{{ fail (printf "rateLimit.requests: %d requests are not enough for %d pods" (.Values.rateLimit.requests | int) $shares) }}{{ end -}}
 {{- $share -}}

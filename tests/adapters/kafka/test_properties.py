@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 import pytest
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 
+from worker.adapters.kafka.client_log import client_logger
 from worker.adapters.kafka.commit_notes import CommitNote, parse_note
 from worker.adapters.kafka.properties import (
     CONSUMER_ONLY,
     PRODUCER_ONLY,
     admin_properties,
-    client_logger,
     consumer_properties,
     is_cooperative,
     producer_properties,
@@ -21,6 +22,7 @@ from worker.adapters.kafka.properties import (
 from worker.adapters.kafka.property_checks import property_problems
 from worker.adapters.kafka.reader import share_out
 from worker.settings import Kafka, Memory, Settings
+from worker.telemetry.logs import JsonFormatter
 
 
 def test_a_property_that_only_one_kind_of_client_knows_goes_to_that_one_only() -> None:
@@ -73,6 +75,23 @@ def test_repeated_lines_of_librdkafka_are_rate_limited() -> None:
         logging.LogRecord("", 40, "", 0, "%s [%s] %s", ("FAIL-test", "rdkafka", "x"), None) for _ in range(9)
     ]
     assert [logger.filter(line) is not False for line in lines] == [True, *[False] * 8]
+
+
+def test_lines_of_librdkafka_are_events_of_the_workers_log() -> None:
+    text = "[thrd:x:1/bootstrap]: x:1/bootstrap: Connect failed"
+    line = logging.LogRecord("", 40, "", 0, "%s [%s] %s", ("FAIL-form", "rdkafka#consumer-1", text), None)
+    assert client_logger().filter(line)
+    written = json.loads(JsonFormatter().format(line))
+    assert written["event"] == "kafka_client_logged"
+    assert (written["message"], written["facility"]) == ("x:1/bootstrap: Connect failed", "FAIL-form")
+
+
+def test_warnings_about_different_properties_are_all_logged() -> None:
+    lines = [
+        logging.LogRecord("", 30, "", 0, "%s [%s] %s", ("CONFWARN", "rdkafka", f"[thrd:app]: {name}"), None)
+        for name in ("a", "b", "a")
+    ]
+    assert [client_logger().filter(line) is not False for line in lines] == [True, True, False]
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,14 @@ sent twice."""
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import gzip
 import logging
 import socket
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -292,3 +295,52 @@ async def test_every_request_is_counted_by_its_outcome_and_bytes() -> None:
 
     assert telemetry.totals().requests == {"200": 1, "503": 1, "connection": 1}
     assert telemetry.totals().request_bytes == 3 * len(BODY)
+
+
+def authorization(key: str) -> str:
+    return f"Basic {base64.b64encode(f'{key}:'.encode()).decode()}"
+
+
+async def test_a_key_from_a_file_is_read_again_after_each_401(tmp_path: Path) -> None:
+    file, telemetry = tmp_path / "key", Telemetry()
+    settings = Pipelines(url="http://127.0.0.1:1", api_key="old", strict=True)  # type: ignore[arg-type]  # as read from YAML
+    settings.locate_key(file)
+    file.write_text("old\n")
+    async with faulty_server(*[reply(401)] * 4, reply()) as server:
+        api = PipelinesApi(settings.model_copy(update={"url": server.url}), telemetry)
+        await api.send(BODY, [], 1)
+        file.write_text("new\n")
+        await api.send(BODY, [], 1)
+        file.write_text("not a key\n")
+        await api.send(BODY, [], 1)
+        file.unlink()
+        await api.send(BODY, [], 1)
+        assert (await api.send(BODY, [], 1)).status == 200
+        await api.close()
+    telemetry.shutdown()
+    used = [request.headers["authorization"] for request in server.requests]
+    assert used == [authorization(key) for key in ("old", "old", "new", "new", "new")]
+
+
+async def test_other_responses_do_not_read_the_key_again(tmp_path: Path) -> None:
+    file, telemetry = tmp_path / "key", Telemetry()
+    settings = Pipelines(url="http://127.0.0.1:1", api_key="old", strict=True)  # type: ignore[arg-type]  # as read from YAML
+    settings.locate_key(file)
+    file.write_text("new\n")
+    async with faulty_server(reply(403), reply(500), reply()) as server:
+        api = PipelinesApi(settings.model_copy(update={"url": server.url}), telemetry)
+        for _ in range(3):
+            await api.send(BODY, [], 1)
+        await api.close()
+    telemetry.shutdown()
+    assert {request.headers["authorization"] for request in server.requests} == {authorization("old")}
+
+
+@pytest.mark.parametrize(
+    ("date", "ahead"), [("Sat, 28 Nov 2026 09:00:00 GMT", 59.5), ("soon", None), (None, None)]
+)
+async def test_the_clock_is_compared_with_the_apis(date: str | None, ahead: float | None) -> None:
+    async with pipelines("http://127.0.0.1:1") as api:
+        assert api.clock_ahead is None
+        api._responded = datetime(2026, 11, 28, 9, 1, tzinfo=UTC).timestamp(), date
+        assert api.clock_ahead == ahead

@@ -101,6 +101,27 @@ def test_a_reserved_property_that_the_rule_writes_is_a_warning_at_its_key(run: A
     assert run(rule.replace("Bought", "Cart Shared") % "").warnings == []
 
 
+def test_keys_inside_an_expression_are_written_too(run: Any) -> None:
+    written = run("{call: track, event: Bought, userId: id, properties: '{recipient: mail, n: n}'}")
+    assert [warning.partition(": ")[0] for warning in written.warnings] == ["3:58"]
+    assert written({"id": "u", "mail": "x"})[0]["properties"]["recipient"] == "x"
+    traits = run(IDENTIFY % ("'{id: id}'", ""), profile="warn")
+    assert [warning.partition(": ")[0] for warning in traits.warnings] == ["3:42"]
+    traits({"id": "u"})
+    assert not traits.notices
+
+
+def test_a_default_counts_as_written(run: Any) -> None:
+    calls = "{calls: [{call: track, event: Bought}, {call: track, event: Paid}], userId: id, "
+    written = run(calls + "properties: {reply_to: mail}}")
+    assert [warning.partition(": ")[0] for warning in written.warnings] == ["3:98"]
+    assert len(written({"id": "u", "mail": "x"})) == 2
+    by_data = run(calls + "properties: data}")
+    assert by_data({"id": "u", "data": {"reply_to": "x"}}) == "RESERVED_PROPERTY"
+    allowed = run(calls + "properties: data, allow_overrides: [reply_to]}")
+    assert len(allowed({"id": "u", "data": {"reply_to": "x"}})) == 2
+
+
 @pytest.mark.parametrize("kind", ["builder", "plain"])
 def test_a_mapper_needs_to_be_allowed_too(run: Any, kind: str) -> None:
     event: dict[str, Any] = {"properties": {"recipient": "x"}}

@@ -240,3 +240,15 @@ def test_a_mapper_s_exception_has_its_message_and_traceback(tmp_path: Path) -> N
     assert "line 2, in fail" in (found.traceback or "")
     assert "loading.py" not in (found.traceback or "")
     assert mappings.explain(record(b"{"), PREVIEW_IDS).traceback is None
+
+
+def test_a_function_that_does_not_take_a_value_is_named() -> None:
+    found = steps(
+        "  - call: identify\n    userId: id\n"
+        "    traits: {a: lower(n), b: 'lower(lower(n))', c: 'split(t, n)', d: lower(x)}\n",
+        {"id": "a", "n": 7, "t": "x"},
+    )
+    missing = {field.name: field.found.missing for _, fields in found.calls for field in fields}
+    assert missing["traits.a"] == missing["traits.b"] == "lower() does not take a whole number"
+    assert missing["traits.c"] == "split() does not take text, a whole number"
+    assert missing["traits.d"] == "the event has no 'x'"

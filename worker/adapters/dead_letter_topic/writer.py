@@ -20,7 +20,7 @@ from worker.adapters.kafka.fatal_errors import can_heal, describe, is_fatal, ren
 from worker.adapters.kafka.properties import producer_properties
 from worker.adapters.kafka.timeouts import DELIVERY_MARGIN_SECONDS, RESPONSE_SECONDS
 from worker.adapters.kafka.topic_checks import look_for_dead_letter_problems
-from worker.dead_letters.headers import Headers, all_left_out, digest, headers_of, with_replay_counted
+from worker.dead_letters.headers import Headers, digest, headers_of, with_replay_counted
 from worker.pipeline.ports import SourceFailed
 
 if TYPE_CHECKING:
@@ -189,14 +189,13 @@ class DeadLetterTopic:
         """Ways to write a dead letter, each smaller than the one before; the last is accepted by any topic."""
         key, value = letter.record.key(), letter.record.value()
         headers = headers_of(letter, self.cluster_id, replaying=self._replaying)
-        required = headers.required()
-        without_value = [*required, *digest(value)]
         yield Variant(key, value, [*headers.own, *headers.ours])
-        yield Variant(key, value, [*headers.own, *required])
+        yield Variant(key, value, [*headers.own, *headers.without()])
         if self._replaying:  # the topic accepted the previous dead letter with its value
             yield Variant(key, value, with_replay_counted(letter.record))
+        without_value = [*headers.without("value"), *digest(value)]
         yield Variant(key, None, [*headers.own, *without_value])
-        yield Variant(None, None, [*without_value, *all_left_out()])
+        yield Variant(None, None, [*headers.without("key", "headers", "value"), *digest(value)])
 
     def _write_alone(
         self, producer: Producer, letter: FailedRecord, variants: list[Variant]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaError
 
+from worker.adapters.kafka.own_words import CONNECTION_FAILED, NOT_CONNECTED, is_refused_login, own_words
+from worker.telemetry.logs import LogRateLimiter, log
+
 if TYPE_CHECKING:
     from confluent_kafka.admin._metadata import ClusterMetadata
 
     from worker.core.records import Partition
-
-AUTHENTICATION_FAILED = {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._SSL}  # noqa: SLF001 - the client's public names for its own codes
-"""The login failed, or TLS did: nothing works until an operator changes something."""
 
 _NOT_AUTHORIZED = {KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED}
 """Errors of ACLs that concern every topic."""
@@ -43,11 +44,13 @@ NO_SUCH_TOPIC = "no such topic, or no right to see it"
 
 
 class ClientErrors:
-    """The current errors. Written by the polling thread, read by the event loop."""
+    """The current errors. Written by the polling thread, read by the event loop. Each is logged when it appears."""
 
     def __init__(self) -> None:
         self._current: dict[str, str] = {}
         self._forbidden: dict[str, str] = {}
+        self._not_connected_because = ""
+        self._limiter = LogRateLimiter()
 
     def __bool__(self) -> bool:
         return bool(self._current or self._forbidden)
@@ -57,41 +60,54 @@ class ClientErrors:
         code = error.code()
         if code == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - the same
             self.brokers_unreachable()
-        elif code in AUTHENTICATION_FAILED:
-            self._current["KAFKA_AUTHENTICATION"] = error.str()
+        elif is_refused_login(error):
+            self._set("KAFKA_AUTHENTICATION", own_words(error.str()))
         elif code in _NOT_AUTHORIZED or (code == KafkaError.TOPIC_AUTHORIZATION_FAILED and not topic):
-            self._current["KAFKA_NOT_AUTHORIZED"] = error.str()
+            self._set("KAFKA_NOT_AUTHORIZED", error.str())
         elif code == KafkaError.TOPIC_AUTHORIZATION_FAILED and topic:
             self._forbidden[topic] = error.str()
+            self._log("KAFKA_NOT_AUTHORIZED", f"{topic}: {error.str()}")
         elif code in _NOT_JOINING:
-            self._current["GROUP_REFUSED"] = error.str()
+            self._set("GROUP_REFUSED", error.str())
         elif code in _NO_TOPIC and topic and not topic.startswith("^"):
             self.set_missing_topics([topic])
+        elif code in NOT_CONNECTED:
+            self._not_connected_because = own_words(error.str())
+
+    def client_logged(self, facility: str, text: str) -> None:
+        """A line of the client's log. Some failures are only there, such as TLS at a listener without it."""
+        if facility == CONNECTION_FAILED:
+            self._not_connected_because = own_words(text)
 
     def brokers_unreachable(self) -> None:
         """No broker responds."""
-        self._current.setdefault("KAFKA_UNREACHABLE", "no broker responds")
+        if "KAFKA_AUTHENTICATION" not in self._current:  # they do, and that says why nothing works
+            why = self._not_connected_because
+            self._set("KAFKA_UNREACHABLE", f"no broker responds: {why}" if why else "no broker responds")
 
     def set_missing_topics(self, topics: Iterable[str]) -> None:
         """These topics do not exist; an empty list clears the error."""
         names = ", ".join(sorted(topics))
-        self._current.pop("TOPIC_MISSING", None)
-        if names:
-            self._current["TOPIC_MISSING"] = f"{NO_SUCH_TOPIC}: {names}"
+        if not names:
+            self._current.pop("TOPIC_MISSING", None)
+        else:
+            self._set("TOPIC_MISSING", f"{NO_SUCH_TOPIC}: {names}")
 
     def client_failed(self, why: str) -> None:
         """The client is in a terminal state and will be replaced."""
-        self._current["KAFKA_CLIENT_FAILED"] = why
+        self._set("KAFKA_CLIENT_FAILED", why)
 
     def set_stalled(self, partitions: Iterable[Partition]) -> None:
         """These partitions have records to read and do not advance; an empty list clears the error."""
         names = ", ".join(f"{topic}:{number}" for topic, number in sorted(partitions))
-        self._current.pop("FETCH_STALLED", None)
-        if names:
-            self._current["FETCH_STALLED"] = f"there are records to read, but none are fetched: {names}"
+        if not names:
+            self._current.pop("FETCH_STALLED", None)
+        else:
+            self._set("FETCH_STALLED", f"there are records to read, but none are fetched: {names}")
 
     def metadata_received(self, metadata: ClusterMetadata, exact: Iterable[str]) -> None:
         """A broker responded with its metadata."""
+        self._not_connected_because = ""
         self._current.pop("KAFKA_UNREACHABLE", None)
         self._current.pop("KAFKA_AUTHENTICATION", None)
         self.set_missing_topics(missing_topics(metadata, exact))
@@ -122,6 +138,18 @@ class ClientErrors:
                 filter(None, [reasons.get("KAFKA_NOT_AUTHORIZED"), texts])
             )
         return [{"reason": reason, "detail": detail} for reason, detail in sorted(reasons.items())]
+
+    def _set(self, reason: str, detail: str) -> None:
+        is_new = reason not in self._current
+        self._current[reason] = detail
+        if is_new:
+            self._log(reason, detail)
+        if reason == "KAFKA_AUTHENTICATION":
+            self._current.pop("KAFKA_UNREACHABLE", None)
+
+    def _log(self, reason: str, detail: str) -> None:
+        if count := self._limiter.count((reason,), 1):
+            log(logging.ERROR, "kafka_failed", detail, reason=reason, count=count)
 
 
 def missing_topics(metadata: ClusterMetadata, exact: Iterable[str]) -> list[str]:

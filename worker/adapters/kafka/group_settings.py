@@ -31,12 +31,11 @@ def group_session_timeout(properties: Mapping[str, Any], group_id: str, default:
             than Kafka 4.0.
     """
     group = ConfigResource(ResourceType.GROUP, group_id)
-    admin = make_admin(properties)
     try:
+        admin = make_admin(properties)
         response = admin.describe_configs([group], request_timeout=RESPONSE_SECONDS)[group]
         wait_for([response])
+        admin.poll(0)  # serves the client's log callback
         return int(response.result()[_SESSION].value) / 1000
     except (KafkaException, KeyError):
         return default
-    finally:
-        admin.poll(0)  # serves the client's log callback

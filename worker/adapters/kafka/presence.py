@@ -62,7 +62,10 @@ class Presence:
         if now - self._asked_at < ASK_SECONDS:
             return None
         self._asked_at = now
-        self._admin = self._admin or make_admin(self._properties)
+        try:
+            self._admin = self._admin or make_admin(self._properties)
+        except KafkaException:  # no token for it; asked again
+            return None
         self._admin.poll(0)  # serves the client's log callback
         responses: dict[str, Future[Any]] = self._admin.describe_consumer_groups(
             [self._group_id], request_timeout=RESPONSE_SECONDS

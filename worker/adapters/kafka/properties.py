@@ -6,13 +6,10 @@ here.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
-from worker.telemetry.logs import LogRateLimiter
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from worker.settings import Kafka, Memory
 
@@ -135,7 +132,7 @@ ALIASES = {
 
 def consumer_properties(kafka: Kafka, memory: Memory) -> dict[str, Any]:
     """The consumer's configuration, without callbacks."""
-    user = {name: value for name, value in kafka.properties.items() if name not in PRODUCER_ONLY}
+    user = _user_properties(kafka, PRODUCER_ONLY)
     prefetch_kbytes = max(1024, memory.max_bytes // PREFETCH_SHARE // 1024)
     defaults = {
         "client.id": CLIENT_ID,
@@ -155,8 +152,22 @@ def consumer_properties(kafka: Kafka, memory: Memory) -> dict[str, Any]:
 
 def reader_properties(kafka: Kafka, memory: Memory) -> dict[str, Any]:
     """The configuration of a consumer that joins no group and stays small, without callbacks."""
-    user = {name: value for name, value in kafka.properties.items() if name not in PRODUCER_ONLY}
+    user = _user_properties(kafka, PRODUCER_ONLY)
     return {**consumer_properties(kafka, memory), **_yielding(READER_FETCH, user)}
+
+
+def _user_properties(kafka: Kafka, of_others: Collection[str]) -> dict[str, Any]:
+    """The user's properties for one kind of client, and what `kafka.auth` sets.
+
+    Args:
+        kafka: the settings.
+        of_others: the properties that this kind of client does not know.
+    """
+    user: dict[str, Any] = {name: value for name, value in kafka.properties.items() if name not in of_others}
+    if kafka.auth is None:
+        return user
+    auth = {"security.protocol": "SASL_SSL", **user, "sasl.mechanisms": "OAUTHBEARER"}
+    return auth if kafka.token_callback is None else {**auth, "oauth_cb": kafka.token_callback}
 
 
 def max_poll_interval(kafka: Kafka) -> float:
@@ -177,7 +188,7 @@ def _own_of_consumers(kafka: Kafka) -> dict[str, Any]:
     }
 
 
-def _yielding(defaults: Mapping[str, Any], user: Mapping[str, str]) -> dict[str, Any]:
+def _yielding(defaults: Mapping[str, Any], user: Mapping[str, Any]) -> dict[str, Any]:
     """The worker's defaults for what the user has not set, changed where they conflict with the user's values.
 
     librdkafka refuses some combinations of values. If two of the user's values conflict, it reports that.
@@ -193,7 +204,7 @@ def _yielding(defaults: Mapping[str, Any], user: Mapping[str, str]) -> dict[str,
     return fitted
 
 
-def _fit_fetches(fitted: dict[str, Any], user: Mapping[str, str]) -> None:
+def _fit_fetches(fitted: dict[str, Any], user: Mapping[str, Any]) -> None:
     most = _number(user, "receive.message.max.bytes", LARGEST_DEAD_LETTER_BYTES) - FETCH_OVERHEAD_BYTES
     if "fetch.max.bytes" in fitted:
         least = _number(user, "message.max.bytes", 0)
@@ -206,7 +217,7 @@ def _fit_fetches(fitted: dict[str, Any], user: Mapping[str, str]) -> None:
         fitted["fetch.wait.max.ms"] = min(fitted["fetch.wait.max.ms"], max(5, timeout - 1000))
 
 
-def _number(user: Mapping[str, str], name: str, default: int) -> int:
+def _number(user: Mapping[str, Any], name: str, default: int) -> int:
     """A whole number that the user set; librdkafka refuses anything else, and names the property."""
     value = user.get(name, "")
     return int(value) if value.isdecimal() else default
@@ -214,7 +225,7 @@ def _number(user: Mapping[str, str], name: str, default: int) -> int:
 
 def producer_properties(kafka: Kafka) -> dict[str, Any]:
     """The dead-letter producer's configuration, without callbacks."""
-    user = {name: value for name, value in kafka.properties.items() if name not in CONSUMER_ONLY}
+    user = _user_properties(kafka, CONSUMER_ONLY)
     defaults = {
         "client.id": CLIENT_ID,
         "message.max.bytes": LARGEST_DEAD_LETTER_BYTES,
@@ -232,8 +243,7 @@ def producer_properties(kafka: Kafka) -> dict[str, Any]:
 
 def admin_properties(kafka: Kafka) -> dict[str, Any]:
     """The configuration of an administrative client: only properties that consumers and producers share."""
-    roles = CONSUMER_ONLY | PRODUCER_ONLY
-    user = {name: value for name, value in kafka.properties.items() if name not in roles}
+    user = _user_properties(kafka, CONSUMER_ONLY | PRODUCER_ONLY)
     return {"client.id": CLIENT_ID, **user, "bootstrap.servers": kafka.bootstrap_servers}
 
 
@@ -245,24 +255,3 @@ def is_kip848(properties: dict[str, str]) -> bool:
 def is_cooperative(properties: dict[str, Any]) -> bool:
     """Whether a rebalance revokes only the partitions that move."""
     return is_kip848(properties) or properties["partition.assignment.strategy"] == "cooperative-sticky"
-
-
-def client_logger() -> logging.Logger:
-    """The logger for librdkafka's lines: addresses and states, never a record. Repeated lines are rate-limited."""
-    logger = logging.getLogger("worker.librdkafka")
-    if not logger.filters:
-        logger.addFilter(_RateLimit())
-    return logger
-
-
-class _RateLimit(logging.Filter):
-    """Passes the first line of a kind, then one every few seconds: an outage repeats its lines."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._limiter = LogRateLimiter()
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """The binding logs with librdkafka's facility (`FAIL`, `MAXPOLL`, ...) as its first argument."""
-        facility = str(record.args[0]) if isinstance(record.args, tuple) and record.args else record.msg
-        return self._limiter.count((facility,), 1) > 0

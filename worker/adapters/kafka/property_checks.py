@@ -2,97 +2,103 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import KafkaException
 
+from worker.adapters.kafka.client_log import CONFIGURATION_WARNING, OnLine
 from worker.adapters.kafka.clients import make_admin, make_consumer, make_producer
 from worker.adapters.kafka.properties import (
-    CONSUMER_ONLY,
-    PRODUCER_ONLY,
     admin_properties,
     consumer_properties,
     producer_properties,
     reader_properties,
 )
-from worker.core.near_matches import did_you_mean
+from worker.adapters.kafka.refusals import Refusal, refusal, warning, without_tokens
 
 if TYPE_CHECKING:
     from worker.documents.problems import Problem
     from worker.settings import Settings
 
-_OFTEN_USED = {
-    "client.id", "client.rack", "security.protocol", "sasl.mechanism", "sasl.username", "sasl.password",
-    "sasl.oauthbearer.config", "sasl.oauthbearer.method", "sasl.kerberos.service.name", "ssl.ca.location",
-    "ssl.ca.pem", "ssl.certificate.location", "ssl.certificate.pem", "ssl.key.location", "ssl.key.password",
-    "ssl.key.pem", "ssl.endpoint.identification.algorithm", "enable.ssl.certificate.verification",
-    "socket.timeout.ms", "socket.keepalive.enable", "message.max.bytes", "receive.message.max.bytes", "debug",
-}  # fmt: skip
-"""For near matches: librdkafka has no way to list the names that it knows."""
-
-_UNKNOWN = re.compile(r'No such configuration property: "([^"]+)"')
-_OUTSIDE = re.compile(r'Configuration property "([^"]+)" value .* is outside allowed range (\S+)')
-_INVALID = re.compile(r'Invalid value (?:".*" )?for configuration property "([^"]+)"')
-_NAMED = re.compile(r"`([a-z.]+)`")
-
-
-class Refusal(NamedTuple):
-    """What librdkafka refuses. `name` is "" if the fault is not in one property alone."""
-
-    name: str
-    message: str
-    hint: str | None = None
+Make = Callable[[dict[str, Any], OnLine], Any]
 
 
 def property_problems(settings: Settings) -> list[Problem]:
-    """The properties that librdkafka refuses. It names one at a time, so each is removed to find the next."""
+    """What librdkafka refuses, and what it warns of. It names one at a time, so each is removed to find the next."""
+    kafka, memory = settings.kafka, settings.memory
     clients = (
-        (make_consumer, consumer_properties(settings.kafka, settings.memory)),
-        (make_consumer, reader_properties(settings.kafka, settings.memory)),
-        (make_admin, admin_properties(settings.kafka)),
-        (make_producer, producer_properties(settings.kafka)),
+        (_consumer, consumer_properties(kafka, memory)),
+        (_consumer, reader_properties(kafka, memory)),
+        (_admin, admin_properties(kafka)),
+        (_producer, producer_properties(kafka)),
     )
-    user = settings.kafka.properties
+    user = kafka.properties
     found = dict.fromkeys(
-        refusal for make, properties in clients for refusal in _refusals(make, dict(properties), user)
+        each for make, properties in clients for each in _refusals(make, dict(properties), user)
     )
-    return [_problem(settings, refusal) for refusal in found]
+    if kafka.auth is None:
+        found |= dict.fromkeys(without_tokens(user))
+    if kafka.missing_files:  # what is missing explains why properties do not go together
+        found = {each: None for each in found if not each.is_combined}
+    return [_problem(settings, each) for each in found]
 
 
-def _problem(settings: Settings, refusal: Refusal) -> Problem:
-    name = (refusal.name,) if refusal.name else ()
-    return settings.problem_at(("kafka", "properties", *name), refusal.message, refusal.hint)
+def _problem(settings: Settings, found: Refusal) -> Problem:
+    name = (found.name,) if found.name else ()
+    return settings.problem_at(
+        ("kafka", "properties", *name), found.message, found.hint, warning=found.warning
+    )
 
 
-def _refusals(
-    make: Callable[..., Any], properties: dict[str, Any], user: Mapping[str, str]
-) -> Iterator[Refusal]:
+def _refusals(make: Make, properties: dict[str, Any], user: Mapping[str, str]) -> Iterator[Refusal]:
     del properties["bootstrap.servers"]
+    properties.pop("oauth_cb", None)  # the client would call it at once
     while True:
+        warnings: list[str] = []
         try:
-            made = make(properties)
+            make(properties, partial(_keep_warning, warnings))
         except KafkaException as error:
-            text = error.args[0].str()
+            refused = refusal(error.args[0].str(), user)
+        except Exception:  # noqa: BLE001 - the binding raises what Python does with a value that it did not expect
+            yield _unexpected(make, properties, user)
+            return
         else:
-            if isinstance(made, Consumer):
-                made.close()
+            yield from filter(None, (warning(text, user) for text in warnings))
             return
-        refusal = _translated(text, user)
-        yield refusal
-        if properties.pop(refusal.name, None) is None:
+        yield refused
+        if refused.is_combined or properties.pop(refused.name, None) is None:
             return
 
 
-def _translated(text: str, user: Mapping[str, str]) -> Refusal:
-    """The message of librdkafka without the value, which may be a secret."""
-    if unknown := _UNKNOWN.search(text):
-        hint = did_you_mean(unknown[1], CONSUMER_ONLY | PRODUCER_ONLY | _OFTEN_USED)
-        return Refusal(unknown[1], "librdkafka has no such property", hint)
-    if invalid := _INVALID.search(text):
-        return Refusal(invalid[1], "librdkafka does not accept this value")
-    if outside := _OUTSIDE.search(text):
-        return Refusal(outside[1], f"must be within {outside[2]}")
-    named = next((name for name in _NAMED.findall(text) if name in user), "")
-    return Refusal(named, f"librdkafka does not accept this combination: {text}")
+def _keep_warning(warnings: list[str], facility: str, text: str) -> None:
+    if facility == CONFIGURATION_WARNING:
+        warnings.append(text)
+
+
+def _unexpected(make: Make, properties: dict[str, Any], user: Mapping[str, str]) -> Refusal:
+    """The one property without which the Python client does not fail."""
+    for name in user:
+        try:
+            make({key: value for key, value in properties.items() if key != name}, lambda *_: None)
+        except KafkaException:  # the next refusal, in librdkafka's words
+            pass
+        except Exception:  # noqa: BLE001, S112 - as above
+            continue
+        return Refusal(name, "the Python client does not accept this", "for tokens set kafka.auth")
+    return Refusal("", "the Python client does not accept these properties", "for tokens set kafka.auth")
+
+
+def _consumer(properties: dict[str, Any], on_line: OnLine) -> None:
+    consumer = make_consumer(properties, on_line)
+    consumer.poll(0)
+    consumer.close()
+
+
+def _producer(properties: dict[str, Any], on_line: OnLine) -> None:
+    make_producer(properties, on_line).poll(0)
+
+
+def _admin(properties: dict[str, Any], on_line: OnLine) -> None:
+    make_admin(properties, on_line).poll(0)

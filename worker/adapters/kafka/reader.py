@@ -37,6 +37,8 @@ class KafkaReader:
     """
 
     def __init__(self, settings: Settings) -> None:
+        if missing := settings.kafka.missing_files:
+            raise SourceFailed(str(missing[0]))
         try:
             self._consumer = make_consumer(reader_properties(settings.kafka, settings.memory))
         except KafkaException as error:

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from worker.adapters.kafka.rebalance_listener import RebalanceListener
     from worker.core.records import Partition
 
-METADATA_SECONDS = 3.0
-"""How long a request for metadata may take. Fetching waits for it, so it is shorter than other responses."""
+METADATA_SECONDS = (0.5, 2.5)
+"""How long requests for metadata may take, one after the other. Fetching waits for them, so they are shorter than other
+responses. Between them the client is polled for its errors, so that a refused login is reported soon."""
 
 CHECK_SECONDS = 2.0
 """The interval of checks while something is wrong, and of requests for the ends of paused partitions. It bounds how
@@ -96,17 +97,18 @@ class RoutineChecks:
     def metadata(self) -> ClusterMetadata | None:
         """Ask for the metadata now; None if no broker responds."""
         self._metadata_at = time.monotonic()
-        try:
-            metadata: ClusterMetadata = self._consumer.list_topics(timeout=METADATA_SECONDS)
-        except KafkaException as error:
-            # The client reports the cause (refused, not authenticated, ...) when polled, and may return a record too.
-            if (message := self._consumer.poll(0)) is not None:
-                self._on_message(message)
-            self._errors.report(error.args[0])
-            self._errors.brokers_unreachable()
-            return None
-        self._errors.metadata_received(metadata, self._topics)
-        return metadata
+        for seconds in METADATA_SECONDS:
+            try:
+                metadata: ClusterMetadata = self._consumer.list_topics(timeout=seconds)
+            except KafkaException:
+                # The client reports the cause (refused, not authenticated, ...) when polled, and may return a record.
+                if (message := self._consumer.poll(0)) is not None:
+                    self._on_message(message)
+            else:
+                self._errors.metadata_received(metadata, self._topics)
+                return metadata
+        self._errors.brokers_unreachable()
+        return None
 
     def run(self, *, paused: bool, out_of_range: bool) -> None:
         """Make the checks that are due.

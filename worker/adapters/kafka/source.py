@@ -22,6 +22,7 @@ from worker.adapters.kafka.fatal_errors import can_heal, describe, is_fatal, ren
 from worker.adapters.kafka.group_settings import DEFAULT_SESSION_SECONDS, group_session_timeout
 from worker.adapters.kafka.log_changes import LogChanges, partition_of
 from worker.adapters.kafka.membership import Membership
+from worker.adapters.kafka.own_words import is_refused_login
 from worker.adapters.kafka.presence import Presence
 from worker.adapters.kafka.properties import (
     admin_properties,
@@ -118,9 +119,9 @@ class KafkaSource:
             SourceFailed: a topic does not exist, or librdkafka refuses a property.
         """
         self._loop = asyncio.get_running_loop()
-        await self._in_poller(self._create, assignments)
+        self._listener = RebalanceListener(self._loop, assignments, self._telemetry, self.max_poll_interval)
         # This waits for a broker, which cannot set an event.
-        while (metadata := await self._in_poller(self._checks.metadata)) is None:  # noqa: ASYNC110 - see above
+        while (metadata := await self._in_poller(self._connect)) is None:  # noqa: ASYNC110 - see above
             await asyncio.sleep(IDLE_SECONDS)
         if missing := missing_topics(metadata, self._exact):
             raise SourceFailed(f"{NO_SUCH_TOPIC}: {', '.join(missing)}")
@@ -208,15 +209,26 @@ class KafkaSource:
 
     # Everything below runs in the polling thread.
 
-    def _create(self, assignments: Assignments) -> None:
-        self._listener = RebalanceListener(self._loop, assignments, self._telemetry, self.max_poll_interval)
-        self._create_member()
+    def _connect(self) -> ClusterMetadata | None:
+        """Make a client unless there is a usable one, and ask for the metadata; None if that failed.
+
+        Raises:
+            SourceFailed: librdkafka refuses a property.
+        """
+        if self._membership is None or self._membership.is_abandoned:
+            try:
+                self._create_member()
+            except KafkaException as error:
+                if not is_refused_login(error.args[0]):
+                    raise SourceFailed(error.args[0].str()) from None
+                self._on_error(error.args[0])  # there is no token for it yet
+                return None
+        return self._checks.metadata()
 
     def _create_member(self) -> None:
-        try:
-            self._consumer = make_consumer(self._properties, error_cb=self._on_error)
-        except KafkaException as error:
-            raise SourceFailed(error.args[0].str()) from None
+        self._consumer = make_consumer(
+            self._properties, on_line=self._errors.client_logged, error_cb=self._on_error
+        )
         self._membership = Membership(
             self._consumer,
             StartOffsetLookup(self._consumer, self._kafka, self._topic_ids.of),
@@ -271,9 +283,8 @@ class KafkaSource:
         if time.monotonic() < self._renew_at:
             time.sleep(IDLE_SECONDS)  # without a client nothing blocks, and the pipeline fetches in a loop
             return False
-        if self._member.is_abandoned:
-            self._create_member()
-        if (metadata := self._checks.metadata()) is None:
+        if (metadata := self._connect()) is None:
+            time.sleep(IDLE_SECONDS)
             return False
         self._renew_at = None
         self._subscribe(metadata)

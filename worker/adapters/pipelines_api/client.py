@@ -5,14 +5,18 @@
 - Nothing is retried here. aiohttp itself retries only idempotent methods on a connection that turned out to be closed,
   and POST is not idempotent (tests/adapters/pipelines_api/test_client.py). `core.retry` decides on retries.
 - Redirects are not followed: a redirected POST would carry the key and the calls elsewhere.
+- An API key that comes from a file is read again after each 401: Kubernetes replaces the file when the secret changes.
 - No proxy is taken from the environment (`HTTPS_PROXY`), no `.netrc` is read, no cookie is kept.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import logging
 import ssl
 import time
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -21,6 +25,7 @@ from yarl import URL
 from worker.adapters.pipelines_api.error_texts import errors_in, is_json
 from worker.adapters.pipelines_api.retry_after import retry_after_seconds
 from worker.pipeline.ports import Response
+from worker.telemetry.logs import log
 from worker.version import __version__
 
 if TYPE_CHECKING:
@@ -46,7 +51,11 @@ class PipelinesApi:
     def __init__(self, settings: Pipelines, telemetry: Telemetry, version: str = __version__) -> None:
         self._telemetry = telemetry
         self._url = URL(f"{settings.base_url.rstrip('/')}/v1/batch")
-        self._secrets = _secrets(settings.api_key.get_secret_value())
+        self._settings = settings
+        self._authorization: dict[str, str] = {}
+        self._secrets = ""
+        self._use_key(settings.api_key.get_secret_value())
+        self._responded: tuple[float, str | None] = (0.0, None)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),  # max_requests_in_flight is the limit
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -72,12 +81,45 @@ class PipelinesApi:
         """Close the connections."""
         await self._session.close()
 
+    @property
+    def clock_ahead(self) -> float | None:
+        """How many seconds this machine's clock is ahead of the API's, as of the last response; None if unknown.
+
+        `Date` has whole seconds, cut off, so the result is exact to a second.
+        """
+        at, date = self._responded
+        try:
+            return at - parsedate_to_datetime(date or "").timestamp() - 0.5
+        except ValueError:
+            return None
+
     async def _post(self, body: bytes) -> Response:
         try:
-            async with self._session.post(self._url, data=body, allow_redirects=False) as response:
-                return self._response(response, await _read(response), body)
+            async with self._session.post(
+                self._url, data=body, headers=self._authorization, allow_redirects=False
+            ) as response:
+                self._responded = time.time(), response.headers.get("Date")
+                result = self._response(response, await _read(response), body)
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
             return Response(status=0, failure=failure_kind(error))
+        if result.status == 401:
+            await self._read_key_again()
+        return result
+
+    async def _read_key_again(self) -> None:
+        """After a 401, take the key that is in its file now: it may have been replaced."""
+        key = await asyncio.to_thread(self._settings.key_from_file)
+        if key is not None and self._authorization != _authorization(key):
+            self._use_key(key)
+            log(
+                logging.INFO,
+                "api_key_read_again",
+                "the API key has changed in its file; it is used from now on",
+            )
+
+    def _use_key(self, key: str) -> None:
+        self._authorization = _authorization(key)
+        self._secrets = f"{self._secrets} {key} {_credentials(key)}".strip()
 
     def _response(self, response: aiohttp.ClientResponse, text: bytes, body: bytes) -> Response:
         if response.status > 599:  # no HTTP status, so this is not the API
@@ -128,7 +170,6 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 
 def _headers(settings: Pipelines, version: str) -> dict[str, str]:
     headers = {
-        "Authorization": f"Basic {_credentials(settings.api_key.get_secret_value())}",
         "Content-Type": "application/json",
         "Accept": "application/json",
         "Accept-Encoding": "identity",  # a response is two bytes
@@ -137,10 +178,9 @@ def _headers(settings: Pipelines, version: str) -> dict[str, str]:
     return headers | ({"X-Strict-Mode": "1"} if settings.strict else {})
 
 
+def _authorization(key: str) -> dict[str, str]:
+    return {"Authorization": f"Basic {_credentials(key)}"}
+
+
 def _credentials(key: str) -> str:
     return base64.b64encode(f"{key}:".encode()).decode()
-
-
-def _secrets(key: str) -> str:
-    """What a quoted response must not contain: the key in all its forms."""
-    return f"{key} {_credentials(key)}"

@@ -18,7 +18,7 @@ from worker.customerio.reference import RESERVED_PROPERTIES, RESERVED_TRAITS
 from worker.mapping.calls.validation import TYPED_TRAITS, check_traits
 from worker.mapping.compiler.source import Code
 from worker.mapping.compiler.target import Target
-from worker.mapping.files.rules import CallRule, Rule
+from worker.mapping.files.rules import CallRule, Rule, written_keys
 from worker.mapping.future_times import FutureTimes
 
 _LEAST_AROUND_TRAITS = 64
@@ -54,9 +54,8 @@ class MeaningCode:
         traits = call.fields.get("traits")
         if self._target.on_excess is None or traits is None:
             return
-        known = isinstance(traits, dict) and not any(
-            is_too_long(name, MAX_TRAIT_NAME_BYTES) for name in traits
-        )
+        written = written_keys(traits)
+        known = written is not None and not any(is_too_long(name, MAX_TRAIT_NAME_BYTES) for name in written)
         smallest = MAX_TRAIT_BYTES if known else MAX_TRAIT_NAME_BYTES + _LEAST_AROUND_TRAITS
         with (
             self._code.block(f"if len({encoded}) > {smallest}:"),
@@ -84,7 +83,7 @@ class MeaningCode:
         unsubscribed = f"type({found}.get('unsubscribed', False)) is not bool"
         with self._code.block(f"if {found} and ({email} or {unsubscribed}):"):
             self._code.line(check)
-        if not isinstance(traits, dict) and self._target.on_notice is not None:
+        if written_keys(traits) is None and self._target.on_notice is not None:
             names = " or ".join(f"{name!r} in {found}" for name in RESERVED_TRAITS)
             with self._code.block(f"if {found} and ({names}):"):
                 self._notice(repr(Notice.RESERVED_TRAIT.value))
@@ -92,7 +91,7 @@ class MeaningCode:
     def track(self, call: CallRule, body: str, properties: str | None) -> None:
         """Write the tests of an ordinary `track`: what its properties override, and whether it deletes a device."""
         allow = self._constant(call.allow, "allow")
-        if properties is not None and not isinstance(call.fields["properties"], dict):
+        if properties is not None and written_keys(call.fields["properties"]) is None:
             names = [
                 name
                 for name in RESERVED_PROPERTIES

@@ -18,6 +18,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, assert_never
 
 from worker.mapping.compiler import templates
+from worker.mapping.compiler.concat import write_concat
 from worker.mapping.compiler.lower import NEVER_A_MISMATCH
 from worker.mapping.compiler.objects import ABOUT, Objects
 from worker.mapping.expressions import functions, ir
@@ -29,8 +30,6 @@ from worker.mapping.expressions.parser import contains
 from worker.mapping.expressions.tables import in_table, in_table_or_null, look_up
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from worker.mapping.compiler.source import Code, Fragment
     from worker.mapping.expressions.parser import Node as Syntax
 
@@ -333,8 +332,10 @@ class _Writer:
         if node.inline:
             return templates.inline(node, arguments)
         self.raises |= node.name not in NEVER_A_MISMATCH
-        call: Callable[..., Any] = functions.caller(node.name)
-        return self._code.share(f"{self._constant(call)}({', '.join(arguments)})", node.name)
+        call = f"{self._constant(functions.caller(node.name))}({', '.join(arguments)})"
+        if node.name == "concat":
+            return write_concat(self._code, node, arguments, call)
+        return self._code.share(templates.of_whole_numbers(node.name, arguments, call), node.name)
 
     def _map(self, node: ir.Map, at: str) -> str:
         source = self._local(node.items, at)

@@ -105,9 +105,7 @@ def _condition(_found: re.Match[str], text: str) -> str:
 def _condition_hint(text: str) -> str:
     parts = _TERNARY.fullmatch(text.strip())
     condition, then, otherwise = parts.groups() if parts else ("a", "b", "c")
-    known = functions.arity("if") is not None
-    meant = f"if({condition}, {then}, {otherwise})" if known else f"{condition} && {then} || {otherwise}"
-    return f"a ? b : c is written {meant}"
+    return f"a ? b : c is written if({condition}, {then}, {otherwise})"
 
 
 def _contained(found: re.Match[str], text: str) -> str:

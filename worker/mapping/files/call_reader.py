@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from worker.core.near_matches import closest, did_you_mean
+from worker.core.near_matches import did_you_mean
 from worker.core.reasons import Rejected
 from worker.customerio.reference import SEMANTIC_EVENTS
 from worker.customerio.semantic import check_event_name, reserved
@@ -14,6 +14,7 @@ from worker.mapping.calls.specs import CALLS, CallSpec, Kind
 from worker.mapping.calls.validation import check_shared, check_traits
 from worker.mapping.expressions.expression import Expression
 from worker.mapping.files.defaults import Defaults
+from worker.mapping.files.keys import meant_key
 from worker.mapping.files.rules import CallRule, Value
 from worker.mapping.files.schema import RULE_KEYS
 from worker.mapping.files.value_reader import ValueReader
@@ -52,7 +53,10 @@ class CallReader:
         spec = CALLS.get(name) if isinstance(name, str) else None
         if spec is None:
             hint = _semantic_hint(str(name)) or did_you_mean(str(name), CALLS) or f"one of {', '.join(CALLS)}"
-            self._report(f"there is no call '{name}'", (*path, "call"), hint=hint)
+            said = f"there is no call '{name}'"
+            if not isinstance(name, str):
+                said, hint = "`call` must be the name of one call", "write a list of several under `calls`"
+            self._report(said, (*path, "call"), hint=hint)
             return None
         own = {key: value for key, value in given.items() if key not in others and key != "call"}
         meant = self._known_keys(spec, own, path, others)
@@ -76,7 +80,7 @@ class CallReader:
         for key in own:
             if key in known:
                 continue
-            meant = _MEANT.get((spec.name, key)) or closest(key, {*known, *others})
+            meant = _MEANT.get((spec.name, key)) or meant_key(key, {*known, *others} - {"call"})
             hint = f"did you mean '{meant}'?" if meant else f"it takes {', '.join(sorted(known))}"
             if key in RULE_KEYS:
                 hint = "it belongs to the rule"

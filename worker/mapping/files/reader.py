@@ -51,9 +51,9 @@ class _FileReader:
 
     def file(self) -> MappingFile:
         data = self._data
-        known_keys(self._values, data, (), FILE_KEYS, "a mapping file")
+        meant = known_keys(self._values, data, (), FILE_KEYS, "a mapping file")
         for key in ("topics", "rules"):
-            if key not in data:
+            if key not in {*data, *meant}:
                 self._report(f"`{key}` is missing", ())
         topics = tuple(self._topics(data.get("topics", [])))
         lets = read_lets(data["let"], ("let",), self._values) if "let" in data else {}

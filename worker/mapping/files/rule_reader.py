@@ -63,7 +63,7 @@ class RuleReader:
             return None
         if isinstance(self._given["when"], str):
             return self._values.expression((*self._path, "when"))
-        hint = "leave `when` out to match everything but tombstones"
+        hint = _comparison(self._given["when"]) or "leave `when` out to match everything but tombstones"
         self._report("`when` must be an expression", (*self._path, "when"), hint=hint)
         return None
 
@@ -75,8 +75,8 @@ class RuleReader:
             found = " and ".join(f"`{kind}`" for kind in kinds)
             message = "a rule needs `call`, `calls`, `mapper` or `ignore`"
             message = f"{found} exclude each other" if found else message
-            self._unknown_keys()
-            self._report(message, (*path, kinds[1]) if kinds else path, key=bool(kinds))
+            if not {"call", "calls", "mapper", "ignore"} & self._unknown_keys():
+                self._report(message, (*path, kinds[1]) if kinds else path, key=bool(kinds))
             return (), None, frozenset()
         if kinds == ["ignore"]:
             self._ignore()
@@ -171,5 +171,13 @@ class RuleReader:
                 self._report(f"there is no {what} '{name}'", (*path, index), hint=hint)
         return frozenset(name for name in given if isinstance(name, str))
 
-    def _unknown_keys(self) -> None:
-        known_keys(self._values, self._given, self._path, {**RULE_KEYS, **CALL_KEYS}, "a rule")
+    def _unknown_keys(self) -> set[str]:
+        """Report keys that rules do not have; returns those that were probably meant by them."""
+        return known_keys(self._values, self._given, self._path, {**RULE_KEYS, **CALL_KEYS}, "a rule")
+
+
+def _comparison(when: Any) -> str | None:
+    """`when: {type: order.paid}` as an expression."""
+    if not isinstance(when, dict) or not all(isinstance(value, str) for value in when.values()):
+        return None
+    return 'write "' + " && ".join(f"{name} == '{value}'" for name, value in when.items()) + '"'

@@ -78,6 +78,13 @@ class CallRule:
         return ((path, value) for path, value in self.values() if isinstance(value, Expression))
 
 
+def written_keys(value: Value) -> tuple[str, ...] | None:
+    """The keys that the file itself gives an object, as YAML or as `{a: x, b: y}`; None if they come with the data."""
+    if isinstance(value, Expression) and value.node["type"] == "multi_select_dict":
+        return tuple(pair["value"] for pair in value.node["children"])
+    return tuple(value) if isinstance(value, dict) else None
+
+
 def _leaves(path: Path, value: Value) -> Iterator[tuple[Path, Value]]:
     match value:
         case dict():

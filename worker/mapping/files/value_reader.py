@@ -109,13 +109,13 @@ class ValueReader:
 
     def _literal(self, field: Field, expression: Expression, path: Path) -> None:
         """Check an expression that is a literal, or looks like an attempt at one."""
-        if expression.text.strip() in field.choices:
-            text = expression.text.strip()
+        text = expression.text.strip()
+        if text.lower() in field.choices:
             self.problems.append(
                 self.document.problem(
                     f"'{text}' is read as the event's field of that name",
                     path,
-                    hint=f"for the text write \"'{text}'\"",
+                    hint=f"for the text write \"'{text.lower()}'\"",
                     warning=True,
                 )
             )

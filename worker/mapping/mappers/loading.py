@@ -163,12 +163,32 @@ class Mappers:
         Raises:
             MapperProblem: it does not exist, its module fails, or it cannot be called with one event.
         """
+        found = self._find(name)
+        _check_signature(name, found)
+        return Mapper(name, found, self._folders)
+
+    def provider(self, name: str) -> Callable[[], Any]:
+        """A function without arguments, found as mappers are: the provider of `kafka.auth`.
+
+        Raises:
+            MapperProblem: it does not exist, its module fails, or it cannot be called without arguments.
+        """
+        found = self._find(name)
+        _check_plain_function(name, found)
+        try:
+            inspect.signature(found).bind()
+        except (TypeError, ValueError):
+            hint = f"def {name.rpartition(':')[2]}() -> tuple[str, float]"
+            raise MapperProblem(f"{name} cannot be called without arguments", hint=hint) from None
+        provider: Callable[[], Any] = found
+        return provider
+
+    def _find(self, name: str) -> Any:
         module, colon, function = name.partition(":")
         found = self._function(module, function) if colon else self._entry_point(name)
         if is_standard_function(found):
             raise _standard(name)
-        _check_signature(name, found)
-        return Mapper(name, found, self._folders)
+        return found
 
     def _function(self, module: str, function: str) -> Any:
         loaded = self._import(module)
@@ -217,7 +237,7 @@ class Mappers:
         points = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
         if name not in points:
             hint = did_you_mean(name, points) or "write module:function"
-            raise MapperProblem(f"no installed package offers a mapper {name}", hint=hint)
+            raise MapperProblem(f"no installed package offers {name}", hint=hint)
         if is_standard(points[name].module):
             raise _standard(name)
         try:
@@ -262,21 +282,25 @@ def _refuse_junk() -> NoReturn:
 
 def _standard(name: str) -> MapperProblem:
     hint = "name a function of your own: module:function, with a module in mapper_path"
-    return MapperProblem(f"{name} is part of Python's standard library, which has no mappers", hint=hint)
+    return MapperProblem(f"{name} is part of Python's standard library, which has none", hint=hint)
 
 
 def _check_signature(name: str, function: Any) -> None:
     """Refuse anything but a plain function of one event."""
-    if not callable(function) or inspect.isclass(function):
-        raise MapperProblem(f"{name} is not a function")
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise MapperProblem(f"{name} is async", hint="a mapper is a plain function, not a coroutine")
+    _check_plain_function(name, function)
     try:
         inspect.signature(function).bind(None)
     except (TypeError, ValueError):
         raise MapperProblem(
             f"{name} cannot be called with one event", hint=f"def {name.rpartition(':')[2]}(event: Event)"
         ) from None
+
+
+def _check_plain_function(name: str, function: Any) -> None:
+    if not callable(function) or inspect.isclass(function):
+        raise MapperProblem(f"{name} is not a function")
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise MapperProblem(f"{name} is async", hint="it must be a plain function, not a coroutine")
 
 
 def _resolved(folder: Path, base: Path) -> Path:

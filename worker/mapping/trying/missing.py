@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from worker.core.near_matches import closest
-from worker.mapping.expressions.interpreter import ENVELOPE, Variables, without_kafka
+from worker.mapping.expressions.failures import ExpressionFailed, Mismatch
+from worker.mapping.expressions.interpreter import ENVELOPE, Variables, interpret, without_kafka
 from worker.mapping.expressions.parser import same_place
 from worker.mapping.expressions.text import name_of
 
@@ -29,7 +30,7 @@ def type_of(value: Any) -> str:
 
 
 def missing_part(node: Node, variables: Variables) -> str | None:
-    """The first field that an expression asks for and the event does not have; None if all are there.
+    """The first field that an expression asks for and the event does not have; else what a function does not take.
 
     Examples: `the event has no 'Type' (did you mean 'type'?)`; `customer is text, and has no fields`.
     """
@@ -37,7 +38,33 @@ def missing_part(node: Node, variables: Variables) -> str | None:
         said = _first_missing(names, *_beginning(begin, variables))
         if said is not None:
             return said
+    return _unsuited(node, variables)
+
+
+def _unsuited(node: Node, variables: Variables) -> str | None:
+    """The first function that is given a type which it does not take: `lower() does not take a whole number`."""
+    for child in same_place(node):
+        if said := _unsuited(child, variables):
+            return said
+    if node["type"] != "function_expression" or any(child["type"] == "expref" for child in node["children"]):
+        return None
+    try:
+        arguments = [_evaluated(child, variables) for child in node["children"]]
+    except (Mismatch, ExpressionFailed):
+        return None
+    try:
+        _evaluated(node, variables)
+    except Mismatch:
+        given = zip(node["children"], arguments, strict=True)
+        types = ", ".join(type_of(value) for child, value in given if child["type"] != "literal")
+        return f"{node['value']}() does not take {types}" if types and None not in arguments else None
+    except ExpressionFailed:
+        pass
     return None
+
+
+def _evaluated(node: Node, variables: Variables) -> Any:
+    return interpret(node, without_kafka(variables.event), variables.kafka, variables)
 
 
 def _beginning(node: Node | None, variables: Variables) -> tuple[Any, str]:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from worker.documents.problems import Problem
-from worker.mapping.expressions import functions
 from worker.mapping.expressions.parser import Node
 from worker.mapping.expressions.text import text_of
 from worker.mapping.files.lint import uses
@@ -193,8 +192,7 @@ def _replaced(spot: Spot, node: Node, watched: Watched) -> Iterator[Problem]:
         ]
         if replaced and not _is_same(replaced[0], child["value"]):
             what = "false" if replaced[0] is False else "empty"
-            replacing_null = f"write default({text_of(node['children'][index])}, {text_of(child)})"
-            instead = replacing_null if functions.arity("default") is not None else None
+            instead = f"write default({text_of(node['children'][index])}, {text_of(child)})"
             message = f"`||` replaces the left side, which is {what} in a fixture and not missing"
             yield spot.warning(message, node["operators"][index], instead)
             return

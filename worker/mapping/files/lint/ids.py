@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from worker.documents.document import Document
+from worker.documents.document import Document, Path
 from worker.documents.problems import Problem
+from worker.mapping.calls.specs import CALLS
 from worker.mapping.expressions.parser import Node
 from worker.mapping.files.lint.spots import Spot, calls_of, walk
 from worker.mapping.files.lint.terms import term_key
@@ -34,22 +35,29 @@ _PERSONS = re.compile(r"user|customer|account|person|profile|contact", re.IGNORE
 
 def id_findings(document: Document, spots: Sequence[Spot]) -> Iterator[Problem]:
     """An alias of an id to itself; a message id that is the person's or the group's."""
-    for rule, path, call in calls_of(document):
-        own = {str(spot.path[-1]): spot for spot in spots if spot.path[:-1] == path}
-        same = _same_as(own, "previousId", ("userId",))
-        if same is not None:
-            message = "previousId is the same expression as userId: nothing would be merged"
-            yield same.warning(message, 0, "previousId is the old id, userId the new one")
-        yield from _constant(own, [spot for spot in spots if spot.rule == rule and spot.is_condition])
-        same = _same_as(own, "messageId", _OF_MANY)
-        if same is not None and not _is_once(same, call, document.data["rules"][rule].get("when")):
-            message = (
-                f"messageId is the same for every event of {same.text.strip()}: only the first is stored"
-            )
-            hint = (
-                "messageId is the event's own unique id; without it one is made from the record's coordinates"
-            )
-            yield same.warning(message, 0, hint)
+    found = [
+        problem for rule, path, call in calls_of(document) for problem in _of_call(rule, path, call, spots)
+    ]
+    yield from dict.fromkeys(found)  # once for a default that several calls have
+
+
+def _of_call(rule: int, path: Path, call: dict[str, Any], spots: Sequence[Spot]) -> Iterator[Problem]:
+    own = {
+        str(spot.path[-1]): spot
+        for place in (("defaults",), path[:2], path)
+        for spot in spots
+        if spot.path[:-1] == place and spot.path[-1] in CALLS[call["call"]].fields
+    }
+    when = [spot for spot in spots if spot.rule == rule and spot.is_condition]
+    if same := _same_as(own, "previousId", ("userId",)):
+        message = "previousId is the same expression as userId: nothing would be merged"
+        yield same.warning(message, 0, "previousId is the old id, userId the new one")
+    yield from _constant(own, when)
+    same = _same_as(own, "messageId", _OF_MANY)
+    if same and not _is_once(same, call, when):
+        message = f"messageId is the same for every event of {same.text.strip()}: only the first is stored"
+        hint = "messageId is the event's own unique id; without it one is made from the record's coordinates"
+        yield same.warning(message, 0, hint)
 
 
 def _constant(own: dict[str, Spot], when: Sequence[Spot]) -> Iterator[Problem]:
@@ -86,11 +94,11 @@ def _same_as(own: dict[str, Spot], name: str, others: Sequence[str]) -> Spot | N
     return spot if any(same) else None
 
 
-def _is_once(spot: Spot, call: dict[str, Any], when: Any) -> bool:
+def _is_once(spot: Spot, call: dict[str, Any], when: Sequence[Spot]) -> bool:
     """Whether the call, or what the rule looks for, happens once to who has the id."""
     if call["call"] in _ONCE:
         return True
-    words = " ".join(text for text in (call.get("event"), when) if isinstance(text, str))
+    words = " ".join([str(call.get("event", "")), *(each.text for each in when)])
     if _ONLY_ONCE.search(words):
         return True
     subject = spot.text.strip().partition(".")[0].lower()

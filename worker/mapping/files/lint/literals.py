@@ -10,7 +10,7 @@ from worker.documents.document import Document
 from worker.documents.problems import Problem
 from worker.mapping.expressions import functions
 from worker.mapping.expressions.parser import Node
-from worker.mapping.expressions.text import PATH
+from worker.mapping.expressions.text import PATH, filled
 from worker.mapping.files.lint.names import operands, path_text
 from worker.mapping.files.lint.spots import Spot, calls_of, walk
 
@@ -37,6 +37,7 @@ _NAMING = frozenset(
 )
 """What the fields that tell the kind of an event are called, in lower case."""
 
+_PLACEHOLDER = re.compile(r"(?:\{\{|\$\{|#\{|\{)(\s*[A-Za-z_][\w.]*\s*)\}\}?")
 _CALL = re.compile(r"(\w+)\(.*\)", re.DOTALL)
 _QUOTED = re.compile(r"""(['"])(.*)\1""", re.DOTALL)
 
@@ -91,16 +92,27 @@ def event_names(document: Document, spots: Sequence[Spot], samples: Sequence[Sam
             message = "`event` is literal text: these quotes would be part of the name"
             yield document.problem(message, at, hint=hint, warning=True)
         elif _is_expression(text, [spot for spot in spots if spot.rule == rule], spots, samples):
-            hint = f"an expression is written event_from: {text}"
+            hint = f"an expression is written event_from: {_as_expression(text)}"
             message = f"`event` is literal text: every event would be called {text}"
             yield document.problem(message, at, hint=hint, warning=True)
+
+
+def _as_expression(text: str) -> str:
+    """A name with placeholders as the expression that fills them."""
+    if whole := _PLACEHOLDER.fullmatch(text):
+        return whole[1].strip()
+    return (
+        f'"{filled(text, _PLACEHOLDER)}"'
+        if _PLACEHOLDER.search(text)
+        else text.removeprefix("$.").removeprefix("@.")
+    )
 
 
 def _is_expression(text: str, rule: list[Spot], spots: Sequence[Spot], samples: Sequence[Sample]) -> bool:
     called = _CALL.fullmatch(text)
     if called and functions.arity(called[1]) is not None:
         return True
-    if "{{" in text or text.startswith(("$.", "@.", "${")):
+    if text.startswith(("$.", "@.")) or _PLACEHOLDER.search(text):
         return True
     if not PATH.fullmatch(text):
         return False

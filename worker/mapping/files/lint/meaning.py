@@ -10,14 +10,14 @@ from worker.customerio.profile_limits import MAX_EVENT_NAME_BYTES, MAX_TRAIT_NAM
 from worker.customerio.reference import RESERVED_PROPERTIES, RESERVED_TRAITS
 from worker.documents.document import Path
 from worker.documents.problems import Problem
-from worker.mapping.files.rules import CallRule, MappingFile
+from worker.mapping.files.rules import CallRule, MappingFile, Value, written_keys
 
 
 def meaning_warnings(file: MappingFile, call: CallRule) -> Iterator[Problem]:
     """Warnings about one call, each at its key."""
     for path, message, hint in (*_overrides(call), *_traits(call), *_name(call)):
-        key = path[-1] != "event"
-        yield file.document.problem(message, call.at(path), key=key, hint=hint, warning=True)
+        is_key = len(path) > 1
+        yield file.document.problem(message, call.at(path), key=is_key, hint=hint, warning=True)
 
 
 _Finding = tuple[Path, str, str | None]
@@ -26,30 +26,32 @@ _Finding = tuple[Path, str, str | None]
 def _overrides(call: CallRule) -> Iterator[_Finding]:
     """Reserved properties, unless the rule says that they are meant. A literal null does not count."""
     properties = call.fields.get("properties")
-    if call.spec.name != "track" or not isinstance(properties, dict):
+    if call.spec.name != "track":
         return
-    for name in RESERVED_PROPERTIES:
+    for name in written_keys(properties) or ():
         meant = name in call.allow or (call.event is not None and may_override(call.event, name))
-        if properties.get(name) is not None and not meant:
+        is_null = isinstance(properties, dict) and properties[name] is None
+        if name in RESERVED_PROPERTIES and not meant and not is_null:
             message = f"the property {name} overrides the {OVERRIDDEN[name]} of the campaigns that the event triggers"
-            yield (
-                ("properties", name),
-                message,
-                f"rename it, or write `allow_overrides: [{name}]` in the rule",
-            )
+            hint = f"rename it, or write `allow_overrides: [{name}]` in the rule"
+            yield _place("properties", properties, name), message, hint
 
 
 def _traits(call: CallRule) -> Iterator[_Finding]:
     """Traits that are identifiers, and names that are too long."""
     traits = call.fields.get("traits")
-    if not isinstance(traits, dict):
-        return
-    for name in traits:
+    for name in written_keys(traits) or ():
+        place = _place("traits", traits, name)
         if call.spec.name == "identify" and name in RESERVED_TRAITS:
             message = f"Customer.io reads the trait {name} as an identifier of the person"
-            yield ("traits", name), message, "the person is `userId`; rename the trait"
+            yield place, message, "the person is `userId`; rename the trait"
         if is_too_long(name, MAX_TRAIT_NAME_BYTES):
-            yield ("traits", name), MEANINGS[Notice.TRAIT_NAME_LENGTH], None
+            yield place, MEANINGS[Notice.TRAIT_NAME_LENGTH], None
+
+
+def _place(field: str, value: Value, name: str) -> Path:
+    """The key's own place, or that of the expression which has it."""
+    return (field, name) if isinstance(value, dict) else (field,)
 
 
 def _name(call: CallRule) -> Iterator[_Finding]:

@@ -7,7 +7,6 @@ from itertools import pairwise, takewhile
 from typing import Any
 
 from worker.documents.problems import Problem
-from worker.mapping.expressions import functions
 from worker.mapping.expressions.parser import Node
 from worker.mapping.expressions.text import concatenation, text_of
 from worker.mapping.files.lint.names import path_text
@@ -145,10 +144,7 @@ def default_findings(spot: Spot) -> Iterator[Problem]:
 
 
 def _default_true(left: Node) -> str:
-    path = path_text(left) or "a"
-    if functions.arity("default") is not None:
-        return f"write default({path}, `true`)"
-    return f"write {path} != `false`"
+    return f"write default({text_of(left)}, `true`)"
 
 
 def _is_true(value: Any) -> bool:

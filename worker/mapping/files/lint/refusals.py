@@ -10,6 +10,7 @@ from worker.documents.problems import Problem
 from worker.mapping.calls.assembly import convert
 from worker.mapping.calls.specs import CALLS, Field, Kind
 from worker.mapping.expressions.text import PATH, name_of
+from worker.mapping.files.defaults import FIELDS
 from worker.mapping.files.lint.spots import Spot, first_character
 
 
@@ -41,8 +42,8 @@ def _field(spot: Spot) -> Field | None:
     call = spot.document.data
     for step in spot.path[:-1]:
         call = call[step]
-    spec = CALLS.get(str(call.get("call"))) if isinstance(call, dict) else None
-    return spec.fields.get(str(spot.path[-1])) if spec else None
+    spec = CALLS.get(str(call.get("call")))
+    return (spec.fields if spec else FIELDS).get(str(spot.path[-1]))
 
 
 def _refusal(field: Field, value: Any) -> str | None:

@@ -10,6 +10,7 @@ from worker.documents.problems import Problem
 from worker.mapping.expressions.expression import Expression
 from worker.mapping.expressions.names import nodes
 from worker.mapping.expressions.parser import Node, contains
+from worker.mapping.files.keys import meant_key
 from worker.mapping.files.lint.meaning import meaning_warnings
 from worker.mapping.files.lint.terms import term_key
 from worker.mapping.files.rules import CallRule, MappingFile, Rule
@@ -45,8 +46,9 @@ def _same(when: Expression, earlier: Expression) -> bool:
 
 
 def _is_broken(file: MappingFile, rule: Rule) -> bool:
-    """Whether the rule's condition could not be read."""
-    return rule.when is None and "when" in file.document.data["rules"][rule.path[-1]]
+    """Whether the rule's condition could not be read, or stands under a key that means `when`."""
+    given = file.document.data["rules"][rule.path[-1]]
+    return rule.when is None and any("when" in (key, meant_key(key, ("when",))) for key in given)
 
 
 def _always_first(earlier: Rule, rule: Rule) -> bool:

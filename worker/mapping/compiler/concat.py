@@ -1,0 +1,44 @@
+"""`concat` as Python source: the usual case, where all arguments are texts, without a call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeGuard
+
+from worker.mapping.compiler.templates import typed
+from worker.mapping.expressions import ir, text_length
+
+if TYPE_CHECKING:
+    from worker.mapping.compiler.source import Code
+
+
+def write_concat(code: Code, node: ir.Call, arguments: list[str], call: str) -> str:
+    """Write a `concat`.
+
+    Args:
+        code: the function under construction.
+        node: the call.
+        arguments: names, or literal texts.
+        call: the Python that calls the function, for all other cases.
+
+    Returns:
+        The local that holds the text.
+    """
+    known = code.recall(call)
+    if known is not None:
+        return known
+    pairs = list(zip(node.arguments, arguments, strict=True))
+    tests = filter(None, (typed(argument, name, ("str",)) for argument, name in pairs))
+    lengths = [f"len({name})" for argument, name in pairs if not _is_text(argument)]
+    literal = sum(len(argument.value) for argument in node.arguments if _is_text(argument))
+    result = code.name("text")
+    with code.block(f"if {' and '.join(tests) or 'True'}:"):
+        code.line(f"{code.constant(text_length.check)}('concat', {' + '.join([*lengths, str(literal)])})")
+        code.line(f"{result} = {' + '.join(arguments)}")
+    with code.block("else:"):
+        code.line(f"{result} = {call}")
+    code.remember(call, result)
+    return result
+
+
+def _is_text(node: ir.Node) -> TypeGuard[ir.Literal]:
+    return isinstance(node, ir.Literal) and type(node.value) is str
