@@ -79,7 +79,7 @@ def test_a_converter_reads_the_same(given: dict[str, Any]) -> None:
         (call,) = found["calls"]
         assert call["event"] == ("Tombstone" if given.get("tombstone") else "Event")
         assert call["properties"]["event"] == given.get("event", {})
-        nothing = None if given["envelope"] == "connect" else {}
+        nothing: Any = None if given["envelope"] == "connect" else {}
         assert call["properties"]["about"] == (given.get("about") or nothing)
 
 
