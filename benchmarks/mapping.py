@@ -21,6 +21,7 @@ from confluent_kafka import Message
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from benchmarks import language
 from benchmarks.events import MAPPING, SCHEMA, WHOLE, binary_headers, changed, data, event, structured
 from tests.support.mapping_reference import Reference
 from worker.core.message_id import PAIRS, MessageIds, Middles, beginning, ends
@@ -215,37 +216,74 @@ def made(way: Converter, of: list[Record]) -> list[tuple[object, ...]]:
     return [call[:RULE] for call in calls]
 
 
-def compare(events: int, rounds: int) -> None:
-    """Run all ways in turn and print what came of it."""
-    of = records(events)
+def compare(compared: dict[str, Converter], of: dict[str, list[Record]], rounds: int) -> None:
+    """Run all ways in turn and print what came of it.
+
+    Args:
+        compared: the ways; the first is what the others are measured by.
+        of: the records of each way, if not those of the first.
+        rounds: how often.
+    """
+    first = next(iter(compared))
+    runs: dict[str, list[float]] = {name: [] for name in compared}
+    for _ in range(rounds):
+        for name, way in compared.items():
+            given = of.get(name, of[first])
+            runs[name].append(seconds(way, given) / len(given) * 1e6)
+    print(f"{'':48} {'min':>6} {'median':>7} {'min':>7} {'median':>7}")
+    for name, run in runs.items():
+        ratio = statistics.median(one / other for one, other in zip(run, runs[first], strict=True))
+        least = min(run) / min(runs[first])
+        print(f"{name:48} {min(run):6.2f} {statistics.median(run):7.2f} {least:7.2f} {ratio:7.2f}")
+    print()
+
+
+def all_rows(events: int, rounds: int) -> None:
+    """Compare the ways to make an order's call; then what a rule's names, items and neighbours cost."""
     gc.freeze()  # as the worker does
     gc.set_threshold(50_000, 20, 100)
-    with tempfile.TemporaryDirectory() as folder:
-        compared = ways(Path(folder))
+    of = records(events)
+    print(f"{events:,} events a round, {rounds} rounds; CPU µs an event, and by that of the first")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        compared = ways(folder)
         first, *others = compared.values()
         for way in others:
             assert made(way, of) == made(first, of), "they do not make the same call"
-        runs: dict[str, list[float]] = {name: [] for name in compared}
-        for _ in range(rounds):
-            for name, way in compared.items():
-                runs[name].append(seconds(way, of) / events * 1e6)
+        compare(compared, {next(iter(compared)): of}, rounds)
+        language_rows(folder, events, rounds)
+
+
+def language_rows(folder: Path, events: int, rounds: int) -> None:
+    """The mappings of `benchmarks/language.py`."""
+    of = language.records_of(language.NAMED_EVENT, events)
+    names = {name: compiled(folder, mapping) for name, mapping in language.NAMES.items()}
+    expected = made(next(iter(names.values())), of)
+    assert all(made(way, of) == expected for way in names.values()), "they do not make the same call"
+    pairs = list(names.items())
+    compare(dict(pairs[:2]), {pairs[0][0]: of}, rounds)
+    compare(dict(pairs[2:]), {pairs[2][0]: of}, rounds)
+    of = language.records_of(language.SHARED_EVENT, events)
+    each = {
+        name: compiled(folder, language.for_each_mapping(calls)) for name, calls in language.FOR_EACH.items()
+    }
+    first = next(iter(each))
+    each[first] = language.repeated(each[first])
+    assert len({len(made(way, of)) for way in each.values()}) == 1, "they do not make as many calls"
+    compare(each, {first: of}, rounds)
+    many = compiled(folder, language.many_rules())
+    kinds = {f"rule {n + 1} of {language.MANY:,}": n for n in (0, language.MANY // 2, language.MANY - 1)}
+    of_kinds = {name: language.records_of(language.kind_event(n), events) for name, n in kinds.items()}
+    compare(dict.fromkeys(kinds, many), of_kinds, rounds)
+    cost = language.compiling()
     print(
-        f"{events:,} events of {len(event(0))} bytes, {rounds} rounds; CPU µs an event, and by that of the first"
+        f"{language.MANY:,} rules are compiled in {cost['seconds']:.2f} CPU s, with {cost['MiB']:.0f} MiB more"
     )
-    print(f"{'':38} {'min':>6} {'median':>7} {'min':>7} {'median':>7}")
-    measure = next(iter(runs.values()))
-    for name, run in runs.items():
-        ratio = statistics.median(one / other for one, other in zip(run, measure, strict=True))
-        print(
-            f"{name:38} {min(run):6.2f} {statistics.median(run):7.2f} {min(run) / min(measure):7.2f} {ratio:7.2f}"
-        )
 
 
 def compare_envelopes(events: int, rounds: int) -> None:
     """Run the rule on the same orders in each envelope, in turn, and print the cost by that of the plain ones."""
     of = records(events)
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
     with tempfile.TemporaryDirectory() as folder:
         compared = enveloped(Path(folder), of)
         runs: dict[str, list[float]] = {name: [] for name in compared}
@@ -328,7 +366,7 @@ def main() -> None:
     arguments.add_argument("--quick", action="store_true", help="a few seconds: 10 rounds")
     chosen = arguments.parse_args()
     rounds = 10 if chosen.quick else chosen.rounds
-    compare(chosen.events, rounds)
+    all_rows(chosen.events, rounds)
     compare_envelopes(chosen.events, rounds)
 
 

@@ -84,6 +84,17 @@ def test_mail_is_redirected_and_a_device_deleted() -> None:
     assert effects(uninstalled) == [[Effect.CAMPAIGNS_MAY_START, Effect.DEVICE_DELETED]]
 
 
+def test_an_anonymous_event_that_comes_long_after_the_identify_is_not_merged() -> None:
+    played = Effects()
+    played.of(call("identify", 0, anonymousId="a"), "u1", NOW)
+    event = call("page", 0, anonymousId="a")
+    assert Effect.AFTER_IDENTIFY not in played.of(event, "u1", NOW + 400)
+    del event["userId"]
+    assert Effect.AFTER_IDENTIFY not in played.of(event, "a", NOW + 300)
+    assert Effect.AFTER_IDENTIFY in played.of(event, "a", NOW + 301)
+    assert Effect.AFTER_IDENTIFY not in played.of(event | {"anonymousId": "b"}, "b", NOW + 301)
+
+
 def test_effects_are_counted_by_calls_and_people() -> None:
     played = Effects()
     for person in ("u1", "u2", "u1"):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.dead_letters import dead_letter_record
 from tests.support.dlq_command import Dlq
 from tests.support.worker_process import Site
 from worker.customerio.advice import Remark
@@ -72,10 +73,22 @@ def foretold(table: dict[str, int]) -> dict[Remark, tuple[int, int]]:
     found = {}
     for remark in Remark:
         ((row, calls),) = [(row, n) for row, n in table.items() if remark in row]
-        people = re.search(r"of ([\d,]+) (?:person|people)", row)
+        people = re.search(r"([\d,]+) (?:person|people)", row)
         assert people, row
         found[remark] = calls, int(people[1].replace(",", ""))
     return found
+
+
+async def test_a_source_topic_that_is_gone_is_said_and_fails_nothing(site: Site) -> None:
+    site.mapping = MAPPING.format(topic=f"{site.topic}, gone-topic", user="who", team="team")
+    value = json.dumps(event("known", 0, 0, 1)).encode()
+    millis = int(NOW.timestamp() * 1000)
+    record = dead_letter_record(origin=("gone-topic", 0, 7), value=value, key=b"p-0", millis=millis)
+    site.kafka.append(site.dead_letters, 0, [value], key=b"p-0", headers=[*(record.headers() or [])])
+    done = await Dlq(site)("replay", "--dry-run")
+    assert done.code == 0
+    assert "gone-topic was not searched for later records" in unwrapped(done.err)
+    assert "would be delivered (1 calls)" in done.out
 
 
 def unwrapped(printed: str) -> str:

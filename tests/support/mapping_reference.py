@@ -18,7 +18,7 @@ from worker.mapping.calls.validation import optional_identity
 from worker.mapping.decoding import Decoding
 from worker.mapping.expressions.expression import Expression, ExpressionFailed
 from worker.mapping.expressions.interpreter import Variables
-from worker.mapping.files.rules import CallRule, MappingFile, Rule
+from worker.mapping.files.rules import CallRule, MappingFile, Rule, written_keys
 from worker.mapping.kafka_fields import record_time
 
 _ABSENT = object()
@@ -135,7 +135,10 @@ class Reference:
         for name in ("userId", "anonymousId", "groupId", "previousId"):
             optional_identity(values.get(name), name, self._file.reject_ids)
         body, _ = plainly_assembled(call.spec, values)
-        body = checked(body, allow={call.spec.name}, reject_ids=self._file.reject_ids)
+        # What the rule writes itself needs no permission.
+        written = written_keys(call.fields.get("properties")) or ()
+        allow = {call.spec.name, *call.allow, *written}
+        body = checked(body, allow=allow, reject_ids=self._file.reject_ids)
         named = call.fields.keys() & {"userId", "anonymousId"}
         if call.spec.person_must_be_found and named and not named & body.keys():
             raise Rejected(Stage.VALIDATE, "MISSING_ID", "The rule names a person who was not found.")

@@ -15,6 +15,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.support.http_faults import FaultyServer, faulty_server, reply, unused_port
+from worker.customerio.notices import Notice
 from worker.settings import TelemetrySettings
 from worker.telemetry.opentelemetry import MAX_LINKS, linked
 from worker.telemetry.telemetry import Observation, Telemetry
@@ -89,6 +90,13 @@ VERBS: list[tuple[Callable[[Telemetry], None], str, float]] = [
     (lambda t: t.records_lost("a", 0, 9), 'records_lost_total{topic="a"}', 9),
     (lambda t: t.partition_restarted("a", 0), 'partitions_restarted_total{topic="a"}', 1),
     (lambda t: t.calls_delivered(4), "calls_delivered_total", 4),
+    (
+        lambda t: t.calls_noticed(Notice.FUTURE_TIME, "m.yaml:3", 4),
+        'calls_noticed_total{kind="future_time"}',
+        4,
+    ),
+    (lambda t: t.freshness_measured(72 * 3600.0), "requests_too_late_total", 0),
+    (lambda t: t.freshness_measured(72 * 3600.1), "requests_too_late_total", 1),
     (lambda t: t.batch_closed("full", 5, 700), 'batch_calls_sum{why="full"}', 5),
     (lambda t: t.batch_closed("full", 5, 700), 'batch_size_bytes_sum{why="full"}', 700),
     (lambda t: t.request_finished(200, 0.5, 700), 'request_duration_seconds_sum{status="200"}', 0.5),
@@ -415,6 +423,18 @@ def test_every_counter_with_other_labels_has_a_total_beside_it(telemetry: Teleme
                 f"{name.removesuffix('_bytes')}_overall{'_bytes' if name.endswith('_bytes') else ''}_total"
             )
             assert re.search(rf"^pipelines_worker_{total}\W", text, re.MULTILINE), name
+
+
+def test_a_notice_is_counted_always_and_logged_once_a_rule_and_kind(
+    telemetry: Telemetry, caplog: pytest.LogCaptureFixture
+) -> None:
+    for rule in ("m.yaml:3", "m.yaml:7", "m.yaml:3"):
+        telemetry.calls_noticed(Notice.ID_LENGTH, rule, 2)
+    telemetry.calls_noticed(Notice.RESERVED_TRAIT, "m.yaml:3")
+
+    assert events(caplog) == ["calls_noticed"] * 3
+    assert metric(telemetry, 'calls_noticed_total{kind="id_length"}') == 6
+    assert metric(telemetry, "calls_noticed_overall_total") == 7
 
 
 def test_rules_that_match_nothing_are_logged_once_and_shown_until_they_match(

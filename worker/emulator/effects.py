@@ -4,7 +4,8 @@ Written from Customer.io's documents only, apart from the worker's own remarks (
 hold the two against each other. Sources:
 
 - Events of the past 72 hours can trigger campaigns (Track API reference, `eventsRequest.timestamp`).
-- Anonymous events are merged for 30 days (Track API reference, `POST /api/v1/events`).
+- Anonymous events are merged for 30 days (Track API reference, `POST /api/v1/events`), and only if they arrive within
+  five minutes after the `identify` that names their anonymousId (docs.customer.io, Anonymous events).
 - A profile takes no update that is older than its latest one (Track API reference, `identify_person.timestamp`;
   posthog/posthog#55330). Times are whole seconds (segmentio/action-destinations, `customerio/utils.ts`).
 - `unsubscribed`: "true" in any case, 1 and "1" are unsubscribed, anything else is subscribed (pipelines.json).
@@ -18,13 +19,14 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 MAX_REMEMBERED = 100_000
 """Profiles whose latest update is remembered, and people counted for each effect."""
 
 _CAMPAIGN_SECONDS = 72 * 3600
 _ANONYMOUS_SECONDS = 30 * 86_400
+_AFTER_IDENTIFY_SECONDS = 300
 _DELETIONS = ("User Deleted", "User Suppressed")
 _RESERVED = ("recipient", "from_address", "reply_to")
 
@@ -35,6 +37,7 @@ class Effect(StrEnum):
     CAMPAIGNS_MAY_START = "may start campaigns"
     NO_CAMPAIGN = "older than 72 hours: started no campaign"
     NOT_MERGED = "anonymous and older than 30 days: not merged into a person"
+    AFTER_IDENTIFY = "anonymous, and over five minutes after the identify: not merged into the person"
     UPDATE_IGNORED = "older than the profile's latest update: changed nothing"
     SUBSCRIBED = "an odd `unsubscribed` was read as subscribed"
     MAIL_REDIRECTED = "a reserved property redirects the mail of campaigns"
@@ -52,6 +55,7 @@ class Effects:
         self.calls: Counter[Effect] = Counter()
         self._people: dict[Effect, set[int]] = {effect: set() for effect in Effect}
         self._latest: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self._identified: OrderedDict[str, float] = OrderedDict()
 
     def of(self, call: dict[str, Any], person: str | None, at: float) -> list[Effect]:
         """Play one accepted call.
@@ -78,11 +82,16 @@ class Effects:
     def _found(self, call: dict[str, Any], time: float, at: float) -> Iterator[Effect]:
         match call["type"]:
             case "identify" | "group":
+                if call["type"] == "identify" and call.get("userId") and call.get("anonymousId"):
+                    _remember(self._identified, call["anonymousId"], at)
                 yield from self._profile(call, int(time))
             case "track" if _name(call) in _SEMANTIC:
                 if _name(call) in _DELETIONS:
                     self._latest.pop(("identify", str(call.get("userId"))), None)
             case "track" | "page" | "screen":
+                identified_at = self._identified.get(str(call.get("anonymousId")), at)
+                if not call.get("userId") and at - identified_at > _AFTER_IDENTIFY_SECONDS:
+                    yield Effect.AFTER_IDENTIFY
                 yield from _event(call, at - time)
 
     def _profile(self, call: dict[str, Any], second: int) -> Iterator[Effect]:
@@ -94,12 +103,21 @@ class Effects:
         if latest is not None and second < latest:
             yield Effect.UPDATE_IGNORED
             return
-        self._latest[kind, str(name)] = second
-        self._latest.move_to_end((kind, str(name)))
-        if len(self._latest) > MAX_REMEMBERED:
-            self._latest.popitem(last=False)
+        _remember(self._latest, (kind, str(name)), second)
         if kind == "identify" and _is_odd(traits.get("unsubscribed")):
             yield Effect.SUBSCRIBED
+
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
+
+def _remember(known: OrderedDict[_Key, _Value], key: _Key, value: _Value) -> None:
+    """Keep the newest `MAX_REMEMBERED`."""
+    known[key] = value
+    known.move_to_end(key)
+    if len(known) > MAX_REMEMBERED:
+        known.popitem(last=False)
 
 
 _SEMANTIC = frozenset(

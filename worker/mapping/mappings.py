@@ -27,7 +27,8 @@ from worker.customerio.notices import MEANINGS, Notice, OnNotice
 from worker.documents.document import Document, UnsupportedYAML, parse
 from worker.documents.files import read_file
 from worker.documents.problems import ConfigError, Problem
-from worker.mapping.compiler.loop import OnNoCall, OnSlow, compile_mapping, mapping_source
+from worker.mapping.compiler.loop import compile_mapping, mapping_source
+from worker.mapping.compiler.rule import OnNoCall, OnSlow
 from worker.mapping.compiler.target import Profile, Target
 from worker.mapping.expressions.functions.hashes import set_secrets
 from worker.mapping.expressions.habits import ternary_hint

@@ -113,6 +113,24 @@ def test_results_that_are_no_number_or_too_large_are_failures_at_once(
     assert outcome(text, **event) in (FAILED, 1)
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("if(b != `0`, divide(a, b), `0`)", 0),
+        ("if(b == `0`, `0`, divide(a, b))", 0),
+        ("default(a, divide(a, b))", 5),
+        ("try(divide(a, b), `-1`)", -1),
+        ("b == `0` || divide(a, b) > `1`", True),
+        ("if(a, a, parse_json('nope'))", 5),
+        ("try(parse_json('nope').x, 'none')", "none"),
+        ("default(divide(a, b), `-1`)", FAILED),
+        ("if(divide(a, b), `1`, `2`)", FAILED),
+    ],
+)
+def test_what_is_not_evaluated_cannot_fail(text: str, value: Any) -> None:
+    assert outcome(text, a=5, b=0) == value
+
+
 def test_products_of_products_end() -> None:
     text = "a"
     for _ in range(60):

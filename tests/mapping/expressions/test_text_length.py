@@ -11,6 +11,7 @@ import pytest
 from tests.support.expressions import FAILED, by_library, compiled
 from worker.mapping.expressions import text_length
 from worker.mapping.expressions.expression import Expression
+from worker.mapping.expressions.names import Names
 
 LIMIT = 1000
 
@@ -99,6 +100,21 @@ def test_the_texts_of_all_items_count_together(text: str) -> None:
     assert outcome(text, list=[item] * (many // 4)) != FAILED
     assert outcome(text, list=[item] * many) == FAILED
     assert outcome(text, list=[item] * (many // 4)) != FAILED, "each expression begins anew"
+
+
+@pytest.mark.usefixtures("small_limit")
+@pytest.mark.parametrize("name", ["lower", "upper", "trim"])
+def test_a_named_text_that_is_made_anew_for_each_item_counts(name: str) -> None:
+    let = Expression.parse("text")
+    for text in (f"list[].[@, {name}($text)]", f"list[?{name}($text) == 'x']", f"map(&{name}($text), list)"):
+        expression = Expression.parse(text, Names({"text": let}))
+        for items, fails in ((5, False), (50, True), (5, False)):
+            event = {"list": list(range(items)), "text": "A" * 400}
+            value = by_library(expression, event, {})
+            assert (value == FAILED) is fails
+            assert compiled(expression, event, {}) == value
+    plain = Expression.parse(f"{name}($text)", Names({"text": let}))
+    assert not plain.makes_text, "it is written inline"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ places once the rest of the call is there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -37,6 +37,9 @@ from worker.mapping.compiler.run_time import (
 from worker.mapping.compiler.source import Code
 from worker.mapping.compiler.target import Target
 from worker.mapping.compiler.values import ENVELOPE_ID, EVENT, KAFKA, Entry, emit_object, emit_value, local
+from worker.mapping.expressions.expression import Expression
+from worker.mapping.expressions.ir import is_field
+from worker.mapping.expressions.names import names_used
 from worker.mapping.files.rules import CallRule, MappingFile, Rule
 
 
@@ -60,12 +63,6 @@ class CallCode:
         self._record = record
         self._meaning = MeaningCode(code, rule, target)
 
-    def prepare(self, calls: Sequence[CallRule]) -> None:
-        """Write before a loop what does not depend on the item."""
-        self._record.parts_of_ids()
-        if any("timestamp" not in call.fields for call in calls):
-            self._record.time()
-
     @contextmanager
     def one_more(self) -> Iterator[None]:
         """Write a call beside others that are repeated."""
@@ -78,18 +75,33 @@ class CallCode:
         """Write the loop of a call with `for_each`; what is written inside is its body."""
         assert call.for_each is not None
         code = self._code
-        found = local(code, call.for_each.emit(code, EVENT, KAFKA), "found")
-        items = code.name("items")
+        text = call.for_each.emit(code, EVENT, KAFKA)
+        struct = code.structs.get(text)
+        found, items = local(code, text, "found"), code.name("items")
         plain = f"type({found}) is list and place + len({found}) <= {MAX_CALLS_PER_RECORD}"
         code.line(f"{items} = {found} if {plain} else {self._constant(items_of)}({found}, place)")
         item, index = code.name("item"), code.name("index")
-        with code.block(f"for {index}, {item} in enumerate({items}):"):
-            code.remember("$item", item)
-            code.remember("$index", index)
-            struct = code.structs.get(found)
-            if struct is not None and struct.items is not None:
-                code.structs[item] = struct.items
-            yield
+        with code.block(f"if {items}:"):
+            self._before_items(call)
+            indexed = any("index" in names_used(each.node) for _, each in call.expressions())
+            header = f"for {index}, {item} in enumerate({items}):" if indexed else f"for {item} in {items}:"
+            with code.block(header):
+                code.remember("$item", item)
+                code.remember("$index", index)
+                if struct is not None and struct.items is not None:
+                    code.structs[item] = struct.items
+                yield
+
+    def _before_items(self, call: CallRule) -> None:
+        """Write what is the same for all items: fields of the event, and the time."""
+        for _, expression in call.expressions():
+            if is_field(expression.value):
+                local(self._code, expression.emit(self._code, EVENT, KAFKA), "value")
+        given = call.fields.get("timestamp")
+        if "timestamp" not in call.fields or (isinstance(given, Expression) and is_field(given.value)):
+            self._time(call)
+        if call.event_from is None:
+            self._record.beginning_of_ids(call.spec.type, call.spec.event or call.event or "")
 
     def call(self, call: CallRule, index: str) -> tuple[str, str]:
         """Write one call; returns Python expressions for its bytes and its batch context.
@@ -200,6 +212,8 @@ class CallCode:
 
     def _event_name(self, call: CallRule) -> Entry:
         if call.event_from is None:
+            if call.event is not None:
+                self._meaning.literal_name_limit(call.event)
             return Entry("event", repr(call.event))
         check = f"{self._constant(event_name)}({self._found(call.event_from)})"
         name = local(self._code, check, "event_name")

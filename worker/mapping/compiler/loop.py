@@ -27,35 +27,24 @@ why the worker is fast (docs/decisions/0010-rules-compiled-to-python.md).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 
 from worker.core.reasons import Rejected, Stage
-from worker.core.record_reading import refuse_headers
 from worker.core.records import Converter
 from worker.formats.formats import FORMATS
-from worker.mapping.compiler.calls import CallCode
 from worker.mapping.compiler.decoder import WHOLE, FieldsUsed, NamesUsed, fields_used, struct_type_of
 from worker.mapping.compiler.envelopes.code import TOMBSTONE, OnIgnored, Used
 from worker.mapping.compiler.envelopes.envelopes import CODES
-from worker.mapping.compiler.objects import ABOUT
+from worker.mapping.compiler.look_up import START, LookUp, rejection
 from worker.mapping.compiler.places import Places
 from worker.mapping.compiler.records import RecordCode
+from worker.mapping.compiler.rule import Compiled, OnNoCall, OnSlow, RuleCode
 from worker.mapping.compiler.source import Code, Lets
 from worker.mapping.compiler.target import Target
 from worker.mapping.compiler.values import EVENT, KAFKA
-from worker.mapping.decoding import Decoding
-from worker.mapping.expressions.expression import Expression
 from worker.mapping.expressions.interpreter import ENVELOPE
 from worker.mapping.files.rules import CallRule, MappingFile, Rule
-from worker.mapping.kafka_fields import kafka_fields
 from worker.mapping.mappers.loading import Mapper
-from worker.mapping.mappers.mapper_rule import MapperRule
-
-OnSlow = Callable[[str, float], None]
-"""Called when a mapper took over a second, with its name and the seconds."""
-
-OnNoCall = Callable[[str], object]
-"""Called when a record matched a rule that made no call of it, with the rule as `file:line`."""
 
 
 def compile_mapping(  # noqa: PLR0913, PLR0917 - the callbacks are optional
@@ -76,45 +65,37 @@ def compile_mapping(  # noqa: PLR0913, PLR0917 - the callbacks are optional
         on_no_call: see `OnNoCall`.
         on_ignored: see `OnIgnored`.
     """
-    return _ConverterCode(file, target, mappers, on_slow, on_no_call, on_ignored).build()
+    return _ConverterCode(Compiled(file, target, mappers, on_slow, on_no_call, on_ignored)).build()
 
 
 def mapping_source(file: MappingFile, target: Target, mappers: Mapping[str, Mapper]) -> str:
     """Return the Python source that `compile_mapping` compiles."""
-    return _ConverterCode(file, target, mappers).source()
+    return _ConverterCode(Compiled(file, target, mappers)).source()
 
 
 class _ConverterCode:
-    """Writes the function that converts a run of records."""
+    """Writes the function that converts a run of records, and the functions of rules that it looks up."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - as `compile_mapping`
-        self,
-        file: MappingFile,
-        target: Target,
-        mappers: Mapping[str, Mapper],
-        on_slow: OnSlow | None = None,
-        on_no_call: OnNoCall | None = None,
-        on_ignored: OnIgnored | None = None,
-    ) -> None:
+    def __init__(self, of: Compiled) -> None:
         self._code = Code()
-        self._file = file
-        self._target = target
-        self._mappers = mappers
-        self._on_slow = on_slow
-        self._on_no_call = on_no_call
-        self._on_ignored = on_ignored
-        self._decoding = Decoding.of(file)
-        self._record = RecordCode(self._code, target.ids, target.topic)
-        self._repeats = any(call.for_each is not None for rule in file.rules for call in rule.calls)
+        self._of = of
+        self._file = of.file
+        self._record = RecordCode(self._code, of.target.ids, of.target.topic)
+        self._rules = RuleCode(self._code, of, self._record, (("continue",), ("ignored += 1", "continue")))
+        self._places = Places(of.file)
         self._signature = ("convert", "records, calls, rejected")
         # What tracebacks name as the file.
-        self._place = f"<mapping {file.document.file} topic {target.topic}>"
+        self._place = f"<mapping {of.file.document.file} topic {of.target.topic}>"
+        self._looked_up = LookUp.of(of, self._places, self._place)
         self._write()
 
     def source(self) -> str:
-        return self._code.source(*self._signature, file=self._place, bound=True)
+        whole = self._code.source(*self._signature, file=self._place, bound=True)
+        return "\n\n".join([whole, *(self._looked_up.sources() if self._looked_up else ())])
 
     def build(self) -> Converter:
+        if self._looked_up is not None:
+            self._looked_up.build()
         return self._code.build(*self._signature, file=self._place, bound=True)
 
     def _write(self) -> None:
@@ -123,18 +104,19 @@ class _ConverterCode:
         for line in RecordCode.BEGINNING:
             code.line(line)
         with code.block("for record in records:"):
-            code.line("rule = index = place = None" if self._repeats else "rule = index = None")
+            code.line(START)
             code.lets = Lets(code)
             with code.block("try:"):
                 self._decode()
                 self._tombstones_on_request()
                 for index, rule in enumerate(self._file.rules):
-                    self._rule(index, rule)
+                    if self._looked_up is None or not self._looked_up.has(index):
+                        self._rule(index, rule)
+                    else:
+                        self._looked_up.write(index, code, self._rules, self._record)
                 self._unmatched()
-            located = code.constant(Places(self._file).located)
-            verdict = f"{located}(fault, record, rule, index{', place' if self._repeats else ''})"
             with code.block("except Exception as fault:"):
-                code.line(f"rejected.append((record, {verdict}))")
+                code.line(rejection(code, self._places))
         code.line("return ignored")
 
     def _decode(self) -> None:
@@ -144,7 +126,7 @@ class _ConverterCode:
         if self._file.envelope is not None:
             code.line("value = record.value()")
             writer = CODES[type(self._file.envelope)]
-            writer(code, self._file, used, self._on_ignored).write()
+            writer(code, self._file, used, self._of.on_ignored).write()
             return
         struct = struct_type_of(used.event)
         if struct is not None:
@@ -167,8 +149,8 @@ class _ConverterCode:
             self._ignore_tombstone()
 
     def _ignore_tombstone(self) -> None:
-        if self._on_ignored is not None:
-            self._code.line(f"{self._code.constant(self._on_ignored, 'on_ignored')}({TOMBSTONE!r})")
+        if self._of.on_ignored is not None:
+            self._code.line(f"{self._code.constant(self._of.on_ignored, 'on_ignored')}({TOMBSTONE!r})")
         self._code.line("ignored += 1")
         self._code.line("continue")
 
@@ -178,130 +160,20 @@ class _ConverterCode:
         if rule.when is None:
             condition = "value is not None"  # a tombstone needs a rule that asks for it
         else:
-            self._need_kafka([rule.when])
+            self._rules.need_kafka([rule.when])
             condition = rule.when.emit_condition(self._code, EVENT, KAFKA)
         with self._code.block(f"if {condition}:"):
-            if rule.ignores:
-                self._without_call(rule)
-            elif rule.mapper is not None:
-                self._mapped(rule, rule.mapper)
-            elif any(call.for_each is not None for call in rule.calls):
-                self._repeated(rule)
-            else:
-                self._written(rule)
-            self._code.line("continue")
-
-    def _need_kafka(self, expressions: Collection[Expression]) -> None:
-        """Make `_kafka` where an expression is about to read it, since that costs more than most rules.
-
-        A record whose headers are unreadable is rejected only where an expression needs them.
-        """
-        code = self._code
-        if not any(each.uses_kafka for each in expressions):
-            return
-        if code.recall("the record's fields") is None:
-            code.line(f"{KAFKA} = {code.constant(kafka_fields)}(record)")
-            if self._file.envelope is not None:  # which may hold a null
-                code.line(f"{KAFKA}['tombstone'] = value is None")
-            code.remember("the record's fields", KAFKA)
-        if self._file.key_format is not None:
-            self._need_key(expressions)
-        if any(each.uses_headers for each in expressions) and code.recall("readable headers") is None:
-            with code.block(f'if {KAFKA}["headers"] is None:'):
-                code.line(f"{code.constant(refuse_headers)}()")
-            code.remember("readable headers", KAFKA)
-
-    def _need_key(self, expressions: Collection[Expression]) -> None:
-        """Decode the key where an expression is about to read it; a key that cannot be decoded rejects only there."""
-        code = self._code
-        if any(each.uses_key for each in expressions) and code.recall("decoded key") is None:
-            code.line(f"{KAFKA}['key'] = {code.constant(self._decoding.key, 'key_of')}(record)")
-            code.remember("decoded key", KAFKA)
-
-    def _mapped(self, rule: Rule, name: str) -> None:
-        """Write a rule whose calls a Python mapper makes; it may return none."""
-        code = self._code
-        mapper = MapperRule(
-            self._mappers[name],
-            rule.allow,
-            self._file.reject_ids,
-            self._target,
-            self._decoding,
-            self._on_slow,
-            rule.at,
-        )
-        more = "" if self._file.envelope is None else f", {self._about()}, empty=value is None"
-        code.line(f"made = {code.constant(mapper, 'mapper')}.calls(record, {EVENT}{more})")
-        self._refuse_nothing(rule)
-        key = self._record.key()
-        with code.block("for index, (body, context) in enumerate(made):"):
-            code.line(f"calls.append({_queued(key, 'body', 'index', 'context', rule)})")
-
-    def _about(self) -> str:
-        """A Python expression for what the envelope says of the event."""
-        return ABOUT if self._file.envelope and self._file.envelope.root else "None"
-
-    def _without_call(self, rule: Rule) -> None:
-        """Write what happens to a record that a rule handles without a call."""
-        if self._on_no_call:
-            self._code.line(f"{self._code.constant(self._on_no_call, 'on_no_call')}({rule.at!r})")
-        self._code.line("ignored += 1")
-
-    def _refuse_nothing(self, rule: Rule) -> None:
-        """Write the end of a record of which `made` holds no call."""
-        with self._code.block("if not made:"):
-            self._without_call(rule)
-            self._code.line("continue")
-
-    def _repeated(self, rule: Rule) -> None:
-        """Write calls of which some are made for each item of a list. `place` counts all that the record becomes."""
-        code = self._code
-        self._need_kafka([each for call in rule.calls for _, each in call.expressions()])
-        writer = CallCode(code, self._file, rule, self._target, self._record)
-        writer.prepare(rule.calls)
-        key = self._record.key()
-        code.line("made, place = [], 0")
-        for index, call in enumerate(rule.calls):
-            code.line(f"index = {index}")
-            with writer.items(call) if call.for_each is not None else writer.one_more():
-                body, context = writer.call(call, "place")
-                code.line(f"made.append({_queued(key, body, 'place', context, rule)})")
-                code.line("place += 1")
-        self._refuse_nothing(rule)
-        code.line("calls.extend(made)")
-
-    def _written(self, rule: Rule) -> None:
-        """Write the calls that a rule describes. They are queued once all are encoded: all of a record or none."""
-        code = self._code
-        self._need_kafka([each for call in rule.calls for _, each in call.expressions()])
-        writer = CallCode(code, self._file, rule, self._target, self._record)
-        encoded = []
-        for index, call in enumerate(rule.calls):
-            code.line(f"index = {index}")
-            encoded.append(writer.call(call, str(index)))
-        key = self._record.key()
-        queued = [
-            _queued(key, body, str(index), context, rule) for index, (body, context) in enumerate(encoded)
-        ]
-        if len(queued) == 1:
-            code.line(f"calls.append({queued[0]})")  # cheaper than `extend` with a list of one
-        else:
-            code.line(f"calls.extend([{', '.join(queued)}])")
+            self._rules.handle(rule)
 
     def _unmatched(self) -> None:
         if self._file.reject_unmatched:
             self._code.line("rule = None")
             self._code.line(f"{self._code.constant(refuse_unmatched)}()")
             return
-        if self._on_ignored is not None and self._file.envelope is not None:
+        if self._of.on_ignored is not None and self._file.envelope is not None:
             with self._code.block("if value is None:"):
-                self._code.line(f"{self._code.constant(self._on_ignored, 'on_ignored')}({TOMBSTONE!r})")
+                self._code.line(f"{self._code.constant(self._of.on_ignored, 'on_ignored')}({TOMBSTONE!r})")
         self._code.line("ignored += 1")
-
-
-def _queued(key: str, body: str, index: str, context: str, rule: Rule) -> str:
-    """Return the Python for a `QueuedCall`."""
-    return f'({key}, {body} + b",", record, {index}, {context}, {rule.at!r})'
 
 
 def fields_used_by(file: MappingFile) -> Used:
@@ -321,9 +193,7 @@ def fields_used_by(file: MappingFile) -> Used:
 def _used_by_call(call: CallRule, names: NamesUsed) -> FieldsUsed:
     used, names.item = FieldsUsed(), FieldsUsed()
     for path, expression in call.expressions():
-        of_envelope = (
-            path == ("messageId",) and "messageId" in call.of_envelope
-        )  # which the envelope's code makes
+        of_envelope = path == ("messageId",) and "messageId" in call.of_envelope  # its code makes it
         if path != ("for_each",) and not of_envelope:
             used.add(fields_used(expression.value, names=names))
     if call.for_each is not None:

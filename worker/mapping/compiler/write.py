@@ -295,7 +295,7 @@ class _Writer:
     # Names that stand for expressions, and tables
 
     def _let(self, node: ir.Let) -> str:
-        if _is_field(node.value):  # cheaper to read again than to keep
+        if ir.is_field(node.value):  # cheaper to read again than to keep
             return self.value(node.value, self._event)
         lets = self._code.lets
         known = lets.known(node.number)
@@ -407,11 +407,6 @@ class _Writer:
         found = self._named(text, "found")
         with self._code.block(f"if {found} is not None:"):
             self._code.line(f"{result}.append({found})")
-
-
-def _is_field(node: ir.Node) -> bool:
-    """Whether a node is `a` or `a.b`."""
-    return isinstance(node, ir.Field) or (isinstance(node, ir.Path) and all(map(_is_field, node.steps)))
 
 
 def _is_name(text: str) -> bool:

@@ -277,3 +277,8 @@ def operands(node: Node) -> tuple[Node, ...]:
         part = getattr(node, each.name)
         found += [one for one in (part if isinstance(part, tuple) else (part,)) if isinstance(one, Node)]
     return tuple(found)
+
+
+def is_field(node: Node) -> bool:
+    """Whether a node is `a` or `a.b`, which can be read anywhere, and as often as needed."""
+    return isinstance(node, Field) or (isinstance(node, Path) and all(map(is_field, node.steps)))

@@ -56,6 +56,11 @@ def nodes(node: Node) -> Iterator[Node]:
             yield from nodes(child)
 
 
+def names_used(node: Node) -> set[str]:
+    """The `$names` in a tree."""
+    return {each["value"] for each in nodes(node) if each["type"] == "variable"}
+
+
 def lets_used(node: Node) -> list[Any]:
     """The expressions that the names in a bound tree stand for, each once."""
     found = {each["value"]: each.get("let") for each in nodes(node) if each["type"] == "variable"}

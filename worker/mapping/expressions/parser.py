@@ -16,6 +16,7 @@ import warnings
 
 from jmespath import exceptions
 
+from worker.mapping.expressions import functions
 from worker.mapping.expressions.failures import ExpressionError
 from worker.mapping.expressions.grammar import Grammar, Node, PositionedGrammar
 
@@ -133,6 +134,8 @@ def _normal(node: Node, *, on_event: bool, level: int, argument: bool = False) -
         return node
     if kind == "expref" and not argument:
         raise ExpressionError("& belongs before an argument of a function", node["position"])
+    if kind == "function_expression" and not on_event and contains(node, "variable"):
+        node = {**node, "value": functions.counting(node["value"])}
     children, operators = _chain(node) if kind in _CHAINS else (node["children"], {})
     here = len(same_place({**node, "children": children}))
     return {

@@ -45,12 +45,17 @@ _WHOLE: dict[str, Callable[[Node, list[Any]], str]] = {
     "comparator": lambda node, sides: f"{_inner(sides[0])} {_COMPARISONS[node['value']]} {_inner(sides[1])}",
     "not_expression": lambda _, children: f"!{_inner(children[0])}",
     "expref": lambda _, children: f"&{text_of(children[0])}",
-    "function_expression": lambda node, children: f"{node['value']}({', '.join(map(text_of, children))})",
+    "function_expression": lambda node, arguments: f"{_function(node)}({', '.join(map(text_of, arguments))})",
     "multi_select_list": lambda _, children: f"[{', '.join(map(text_of, children))}]",
     "multi_select_dict": lambda _, pairs: (
         "{" + ", ".join(f"{name_of(each['value'])}: {text_of(each['children'][0])}" for each in pairs) + "}"
     ),
 }
+
+
+def _function(node: Node) -> str:
+    name: str = node["value"]
+    return name.partition(" ")[0]  # see functions.texts.COUNTING
 
 
 def _steps(kind: str, children: list[Node]) -> str:
