@@ -133,7 +133,8 @@ def _is_time(value: Any) -> bool:
     return True
 
 
-def _millis(value: Any) -> int:
+def millis_of(value: Any) -> int:
+    """A fixture's `timestamp` as epoch milliseconds."""
     return round(datetime.fromisoformat(rfc3339(value)).timestamp() * 1000)
 
 
@@ -164,7 +165,7 @@ def _fixture(document: Document, given: dict[str, Any], index: int) -> Fixture:
         None if event is None else orjson.dumps(event),
         key_bytes(key),
         [(name, text.encode()) for name, text in given.get("headers", {}).items()],
-        _millis(given.get("timestamp", DEFAULT_TIME)),
+        millis_of(given.get("timestamp", DEFAULT_TIME)),
         made_up_time="timestamp" not in given,
     )
     expected = {outcome: given[outcome] for outcome in _OUTCOMES if outcome in given}
