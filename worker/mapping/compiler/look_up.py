@@ -109,12 +109,16 @@ class LookUp:
             [self.compiled.file.rules[each] for each in self.texts], self.compiled.target
         )
         lets = code.lets.hand_over()
-        arguments = ", ".join(["record", EVENT, "calls", "rejected", *names.values(), *lets.values()])
+        arguments = ", ".join([*self._given(), *names.values(), *lets.values()])
         code.line(f"ignored += handle({arguments})")
         code.line("continue")
         for each in self.texts:
             if each <= index and each not in self.handlers:
                 self._handler(each, code, names, lets, record)
+
+    def _given(self) -> tuple[str, ...]:
+        """The parameters of every rule's function."""
+        return ("record", EVENT, "calls", "rejected", *self.compiled.locals_of_envelope)
 
     def _handler(
         self, index: int, outer: Code, names: dict[str, str], lets: dict[int, str], record: RecordCode
@@ -132,7 +136,7 @@ class LookUp:
         with code.block("except Exception as fault:"):
             code.line(rejection(code, self.places))
             code.line("return 0")
-        parameters = ", ".join(["record", EVENT, "calls", "rejected", *names.values(), *lets.values()])
+        parameters = ", ".join([*self._given(), *names.values(), *lets.values()])
         self.handlers[index] = code, parameters
 
     def build(self) -> None:
