@@ -4,14 +4,15 @@ To add a format, implement `Format` and add it to `FORMATS` (`formats.py`): the 
 Schema, the compiler and `map` read that table. Fixtures, `worker/testing.py` and `dlq show` do not: they assume that
 values are JSON, and encode or decode them with `orjson`.
 
-An envelope (Debezium, CloudEvents, Connect) is not a format: it extracts the inner event from one that a format has
-decoded. It can support both methods below: by working on decoded values, and by translating fields used of the inner
-event to fields used of the outer one.
+An envelope (Debezium, CloudEvents, Connect) is not a format: it finds the event in what a format has decoded, see
+`worker.formats.envelopes`. It uses both methods below: `decode` for whole values, and `emit` with a struct of what the
+rules read of the envelope and of the event in it.
 """
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from enum import Enum, auto
 from typing import Any, Protocol
 
 
@@ -28,6 +29,14 @@ class SourceWriter(Protocol):
         """The name of this object in the generated function."""
 
 
+class Payload(Enum):
+    """Whether a value has a schema beside its payload, as Kafka Connect's JSON converter writes it."""
+
+    NEVER = auto()
+    PERHAPS = auto()
+    ALWAYS = auto()
+
+
 class Format(Protocol):
     """An encoding of events."""
 
@@ -38,7 +47,15 @@ class Format(Protocol):
             Rejected: with stage `decode`.
         """
 
-    def emit(self, code: SourceWriter, event: str, struct_type: type | None) -> None:
+    def emit(
+        self,
+        code: SourceWriter,
+        event: str,
+        struct_type: type | None,
+        *,
+        otherwise: str | None = None,
+        payload: Payload = Payload.NEVER,
+    ) -> None:
         """Write statements that decode the bytes in the local variable `value`, and may assign to it.
 
         The statements raise what `decode` raises.
@@ -48,4 +65,7 @@ class Format(Protocol):
             event: the local variable for the event.
             struct_type: a `msgspec.Struct` with the fields used, so that no others are decoded; None to decode the
                 whole event to a dict.
+            otherwise: a Python expression for what `event` is if the value cannot be decoded so, in place of an
+                exception: the function then treats the record with care.
+            payload: whether only the payload of `{"schema": ..., "payload": ...}` is decoded.
         """

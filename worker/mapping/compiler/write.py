@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any, assert_never
 from worker.mapping.compiler import templates
 from worker.mapping.compiler.concat import write_concat
 from worker.mapping.compiler.lower import NEVER_A_MISMATCH
-from worker.mapping.compiler.objects import Objects
+from worker.mapping.compiler.objects import ABOUT, Objects
 from worker.mapping.expressions import functions, ir
 from worker.mapping.expressions.equality import alike, holds_boolean_or_bit
 from worker.mapping.expressions.failures import ExpressionFailed, Mismatch
-from worker.mapping.expressions.interpreter import Variables, interpret, without_kafka
+from worker.mapping.expressions.interpreter import ENVELOPE, Variables, interpret, without_kafka
 from worker.mapping.expressions.names import lets_used
 from worker.mapping.expressions.parser import contains
 from worker.mapping.expressions.tables import in_table, in_table_or_null, look_up
@@ -84,6 +84,9 @@ class _Writer:
                 return self._current(at)
             case ir.Kafka():
                 return self._kafka
+            case ir.Envelope():
+                self._objects.known(ABOUT)
+                return ABOUT
             case ir.Field():
                 return self._objects.field(node.name, at)
             case ir.Literal():
@@ -292,7 +295,7 @@ class _Writer:
     # Names that stand for expressions, and tables
 
     def _let(self, node: ir.Let) -> str:
-        if _is_field(node.value):  # cheaper to read again than to keep
+        if ir.is_field(node.value):  # cheaper to read again than to keep
             return self.value(node.value, self._event)
         lets = self._code.lets
         known = lets.known(node.number)
@@ -351,6 +354,9 @@ class _Writer:
         return self._code.share(call, "interpreted")
 
     def _interpreted(self, syntax: Syntax, at: str, kafka: str) -> str:
+        if contains(syntax, "envelope"):
+            about = f"{ENVELOPE!r}: {self._objects.plain(ABOUT)}"
+            kafka = f"{{{about}}}" if kafka == "None" else f"{{**{kafka}, {about}}}"
         arguments = f"{self._constant(syntax, 'syntax')}, {self._objects.plain(at)}, {kafka}"
         variables = f", {self._variables(syntax)}" if contains(syntax, "variable") else ""
         return f"{self._constant(interpret)}({arguments}{variables})"
@@ -401,11 +407,6 @@ class _Writer:
         found = self._named(text, "found")
         with self._code.block(f"if {found} is not None:"):
             self._code.line(f"{result}.append({found})")
-
-
-def _is_field(node: ir.Node) -> bool:
-    """Whether a node is `a` or `a.b`."""
-    return isinstance(node, ir.Field) or (isinstance(node, ir.Path) and all(map(_is_field, node.steps)))
 
 
 def _is_name(text: str) -> bool:
