@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from tests.support.kafka_client import SECONDS, KafkaClient
+from tests.support.dlq_command import Dlq
+from tests.support.kafka_client import SECONDS, Headers, KafkaClient
 from tests.support.ledger import PERSON
 from tests.support.worker_process import LOOK_SECONDS, Site
+from worker.core.message_id import MessageIds
 from worker.emulator import Emulator
 
 pytestmark = pytest.mark.kafka
@@ -135,6 +137,50 @@ async def test_a_tables_life_ends_with_exactly_the_people_who_are_left(
     assert people(emulator) == (set(table.rows), deleted)
     assert not deleted & {call["userId"] for call in emulator.received.calls() if call["type"] == "identify"}
     assert site.ledger.dead_letters() == []
+
+
+CLOUD_EVENT = {
+    "specversion": "1.0",
+    "id": "e-1",
+    "source": "/shop",
+    "type": "order",
+    "time": "2026-01-01T10:00:00Z",
+}
+CLOUD_MAPPING = """\
+topics: [{topic}]
+envelope: {envelope}
+rules:
+  - {{call: track, event: Order, userId: who, properties: {{n: n}}}}
+"""
+
+
+async def test_events_of_both_modes_are_replayed_with_their_own_id_and_time(
+    site: Site, emulator: Emulator
+) -> None:
+    """A mapping named another envelope; what it rejected is replayed once it is mended, and means the same."""
+    data = {"who": f"{PERSON}-1", "n": 1}
+    structured = json.dumps({**CLOUD_EVENT, "data": data}).encode()
+    site.kafka.append(
+        site.topic, values=[structured], headers=[("content-type", "application/cloudevents+json")]
+    )
+    attributes: Headers = [(f"ce_{name}", text) for name, text in {**CLOUD_EVENT, "id": "e-2"}.items()]
+    headers: Headers = [*attributes, ("content-type", "application/json")]
+    site.kafka.append(site.topic, 1, [json.dumps(data).encode()], headers=headers)
+    site.mapping = CLOUD_MAPPING.format(topic=site.topic, envelope="debezium")
+    assert await site.run_job() == 0
+    dlq = Dlq(site)
+    assert await dlq.waiting() == {"INVALID_ENVELOPE": 2}
+
+    site.mapping = CLOUD_MAPPING.format(topic=site.topic, envelope="cloudevents")
+    site.configure()
+    shown = await dlq("show", f"{site.topic}:1:0", "--reveal")
+    assert MessageIds.for_event("/shop/e-2", "track", "Order", 0) in shown.out
+    code, _ = await dlq.replayed("--allow-stale")
+    assert code == 0
+    ids = {call["messageId"]: call["timestamp"] for call in emulator.received.calls()}
+    expected = {MessageIds.for_event(f"/shop/{own}", "track", "Order", 0) for own in ("e-1", "e-2")}
+    assert ids == dict.fromkeys(expected, "2026-01-01T10:00:00.000Z")
+    assert await dlq.waiting() == {}
 
 
 def people(emulator: Emulator) -> tuple[set[str], set[str]]:
