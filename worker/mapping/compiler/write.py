@@ -13,12 +13,13 @@ The result is statements, and a Python expression for the value. Three rules kee
 
 from __future__ import annotations
 
-import keyword
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, assert_never
 
-from worker.mapping.compiler import forms, templates
-from worker.mapping.compiler.concat import write_concat
+from worker.mapping.compiler import templates
+from worker.mapping.compiler.function_calls import write_concat, write_lookup
 from worker.mapping.compiler.lower import NEVER_A_MISMATCH
+from worker.mapping.compiler.naming import hint_of, is_name
 from worker.mapping.compiler.objects import ABOUT, Objects
 from worker.mapping.expressions import functions, ir
 from worker.mapping.expressions.equality import alike, holds_boolean_or_bit
@@ -55,14 +56,14 @@ class _Writer:
 
     def __init__(self, code: Code, event: str, kafka: str) -> None:
         self.raises = False
-        self.code = code
-        self.constant = code.constant
-        self.event = event
+        self._code = code
+        self._constant = code.constant
+        self._event = event
         self._kafka = kafka
-        self.objects = Objects(code)
-        self.objects.known(event)
+        self._objects = Objects(code)
+        self._objects.known(event)
         if kafka != "None":
-            self.objects.known(kafka)
+            self._objects.known(kafka)
 
     def value(self, node: ir.Node, at: str) -> str:
         """Write a node that is evaluated on the value that `at` names.
@@ -71,9 +72,9 @@ class _Writer:
             A Python expression, to be evaluated at most once and before the block ends.
         """
         meaning = f"{node} at {at}"
-        text = self.code.recall(meaning) or self._write(node, at)
-        if _is_name(text):
-            self.code.remember(meaning, text)
+        text = self._code.recall(meaning) or self._write(node, at)
+        if is_name(text):
+            self._code.remember(meaning, text)
         return text
 
     def _write(self, node: ir.Node, at: str) -> str:  # noqa: C901, PLR0911, PLR0912 - one line each
@@ -83,10 +84,10 @@ class _Writer:
             case ir.Kafka():
                 return self._kafka
             case ir.Envelope():
-                self.objects.known(ABOUT)
+                self._objects.known(ABOUT)
                 return ABOUT
             case ir.Field():
-                return self.objects.field(node.name, at)
+                return self._objects.field(node.name, at)
             case ir.Literal():
                 return self._literal(node.value)
             case ir.Element():
@@ -112,19 +113,19 @@ class _Writer:
             case ir.Map():
                 return self._map(node, at)
             case ir.Let():
-                return forms.let(self, node)
+                return self._let(node)
             case ir.Variable():
-                return self.code.recall(f"${node.name}") or "None"
+                return self._code.recall(f"${node.name}") or "None"
             case ir.Choice():
-                return forms.choice(self, node, at)
+                return self._choice(node, at)
             case ir.Default():
-                return forms.default(self, node, at)
+                return self._default(node, at)
             case ir.Lookup():
-                return forms.lookup(self, node, at)
+                return self._lookup(node, at)
             case ir.Library():
                 return self._library(node, at)
             case ir.Flatten():
-                return f"{self.constant(templates.flattened)}({self.value(node.value, at)})"
+                return f"{self._constant(templates.flattened)}({self.value(node.value, at)})"
             case ir.Projection():
                 return self._projection(node, at)
         assert_never(node)
@@ -132,58 +133,58 @@ class _Writer:
     def whole(self, node: ir.Node, at: str, *, catches: bool = False) -> str:
         """As `value`, but null where a function is given a wrong type; with `catches`, where anything fails."""
         outer, self.raises = self.raises, False
-        with self.code.aside() as fragment:
+        with self._code.aside() as fragment:
             text = self.value(node, at)
         raises, self.raises = self.raises or (catches and bool(fragment)), outer
         if not raises:
-            self.code.paste(fragment)
+            self._code.paste(fragment)
             return text
-        result = self.code.name("value")
-        with self.code.block("try:"):
-            self.code.paste(fragment)
-            self.code.line(f"{result} = {text}")
-        failures = self.constant(Mismatch)
-        failures = f"({failures}, {self.constant(ExpressionFailed)})" if catches else failures
-        with self.code.block(f"except {failures}:"):
-            self.code.line(f"{result} = None")
+        result = self._code.name("value")
+        with self._code.block("try:"):
+            self._code.paste(fragment)
+            self._code.line(f"{result} = {text}")
+        failures = self._constant(Mismatch)
+        failures = f"({failures}, {self._constant(ExpressionFailed)})" if catches else failures
+        with self._code.block(f"except {failures}:"):
+            self._code.line(f"{result} = None")
         return result
 
     # Names
 
     def _local(self, node: ir.Node, at: str) -> str:
         """A name that holds the node's value."""
-        return self.named(self.value(node, at), _hint(node))
+        return self._named(self.value(node, at), hint_of(node))
 
-    def atom(self, node: ir.Node, at: str) -> str:
+    def _atom(self, node: ir.Node, at: str) -> str:
         """A name or literal text: Python that may be repeated."""
         if isinstance(node, ir.Literal) and type(node.value) is str:
             return self._literal(node.value)
         return self._local(node, at)
 
-    def named(self, text: str, hint: str) -> str:
-        if _is_name(text):
+    def _named(self, text: str, hint: str) -> str:
+        if is_name(text):
             return text
-        name = self.code.share(text, hint)
-        self.objects.same_struct(name, text)
+        name = self._code.share(text, hint)
+        self._objects.same_struct(name, text)
         return name
 
     # Paths
 
     def _current(self, at: str) -> str:
-        if at != self.event or at in self.code.structs:
+        if at != self._event or at in self._code.structs:
             return at
-        visible = self.code.share(
-            f'{at} if "_kafka" not in {at} else {self.constant(without_kafka)}({at})', "whole"
+        visible = self._code.share(
+            f'{at} if "_kafka" not in {at} else {self._constant(without_kafka)}({at})', "whole"
         )
-        self.objects.known(visible)
+        self._objects.known(visible)
         return visible
 
     def _literal(self, value: Any) -> str:
-        return repr(value) if isinstance(value, _PLAIN) else self.constant(value, "literal")
+        return repr(value) if isinstance(value, _PLAIN) else self._constant(value, "literal")
 
     def _element(self, node: ir.Element, at: str) -> str:
         text = templates.element(node.index, at)
-        self.objects.item_of(text, at)
+        self._objects.item_of(text, at)
         return text
 
     def _path(self, node: ir.Path, at: str) -> str:
@@ -194,29 +195,29 @@ class _Writer:
 
     def _select(self, node: ir.Select, at: str) -> str:
         if node.reads_fields:
-            self.objects.name(at)
-        with self.code.aside() as fragment:
+            self._objects.name(at)
+        with self._code.aside() as fragment:
             values = [self.value(item, at) for item in node.items]
         if node.names is None:
             display = f"[{', '.join(values)}]"
         else:
             pairs = zip(node.names, values, strict=True)
             display = f"{{{', '.join(f'{name!r}: {value}' for name, value in pairs)}}}"
-        if self.objects.is_known(at):
-            self.code.paste(fragment)
+        if self._objects.is_known(at):
+            self._code.paste(fragment)
             return display
         if not fragment:
             return f"({display} if {at} is not None else None)"
-        result = self.result("None")
-        with self.code.block(f"if {at} is not None:"):
-            self.code.paste(fragment)
-            self.code.line(f"{result} = {display}")
+        result = self._result("None")
+        with self._code.block(f"if {at} is not None:"):
+            self._code.paste(fragment)
+            self._code.line(f"{result} = {display}")
         return result
 
-    def result(self, text: str, hint: str = "result") -> str:
+    def _result(self, text: str, hint: str = "result") -> str:
         """A name for a value that the following statements may change."""
-        name = self.code.name(hint)
-        self.code.line(f"{name} = {text}")
+        name = self._code.name(hint)
+        self._code.line(f"{name} = {text}")
         return name
 
     # Logic
@@ -234,14 +235,14 @@ class _Writer:
     def _same(self, first: str, second: str, *, negated: bool) -> str:
         """As `equality.same`, and as fast as `==` for unequal values and for text."""
         text = (
-            f"({first} == {second} and (type({first}) is str or {self.constant(alike)}({first}, {second})))"
+            f"({first} == {second} and (type({first}) is str or {self._constant(alike)}({first}, {second})))"
         )
         return f"(not {text})" if negated else text
 
     def _order(self, node: ir.Order, at: str) -> str:
-        first, second = self.atom(node.left, at), self.atom(node.right, at)
+        first, second = self._atom(node.left, at), self._atom(node.right, at)
         checks = templates.both_ordered(
-            node.left, first, node.right, second, self.constant(templates.ordered)
+            node.left, first, node.right, second, self._constant(templates.ordered)
         )
         otherwise = "False" if node.is_condition else "None"
         return templates.guarded(checks, f"{first} {node.operator} {second}", otherwise)
@@ -250,120 +251,149 @@ class _Writer:
         """Every operand but the first is evaluated only if the ones before it do not decide the result."""
         first, *others = node.operands
         text = self.value(first, at)
-        operands = [self.aside(operand, at) for operand in others]
+        operands = [self._aside(operand, at) for operand in others]
         if node.is_condition and not any(fragment for fragment, _ in operands):
             texts = [text, *(operand for _, operand in operands)]
             return f"({(' and ' if node.conjunction else ' or ').join(texts)})"
-        result = self.result(text, "holds" if node.is_condition else "result")
+        result = self._result(text, "holds" if node.is_condition else "result")
         goes_on = result if node.is_condition else templates.truth(result)
         for fragment, operand in operands:
-            with self.code.block(f"if {goes_on}:" if node.conjunction else f"if not {goes_on}:"):
-                self.code.paste(fragment)
-                self.code.line(f"{result} = {operand}")
+            with self._code.block(f"if {goes_on}:" if node.conjunction else f"if not {goes_on}:"):
+                self._code.paste(fragment)
+                self._code.line(f"{result} = {operand}")
         return result
 
-    def aside(self, node: ir.Node, at: str) -> tuple[Fragment, str]:
-        with self.code.aside() as fragment:
+    def _aside(self, node: ir.Node, at: str) -> tuple[Fragment, str]:
+        with self._code.aside() as fragment:
             text = self.value(node, at)
         return fragment, text
+
+    def _choice(self, node: ir.Choice, at: str) -> str:
+        condition = self.whole(node.condition, at)
+        (before, then), (instead, otherwise) = self._aside(node.then, at), self._aside(node.otherwise, at)
+        if not before and not instead:
+            return f"({then} if {condition} else {otherwise})"
+        result = self._code.name("result")
+        for header, fragment, text in ((f"if {condition}:", before, then), ("else:", instead, otherwise)):
+            with self._code.block(header):
+                self._code.paste(fragment)
+                self._code.line(f"{result} = {text}")
+        return result
+
+    def _default(self, node: ir.Default, at: str) -> str:
+        found = self._named(self.whole(node.value, at, catches=node.catches), "found")
+        fragment, otherwise = self._aside(node.otherwise, at)
+        if not fragment:
+            return f"({found} if {found} is not None else {otherwise})"
+        result = self._result(found)
+        with self._code.block(f"if {found} is None:"):
+            self._code.paste(fragment)
+            self._code.line(f"{result} = {otherwise}")
+        return result
+
+    # Names that stand for expressions, and tables
+
+    def _let(self, node: ir.Let) -> str:
+        if ir.is_field(node.value):  # cheaper to read again than to keep
+            return self.value(node.value, self._event)
+        lets = self._code.lets
+        known = lets.known(node.number)
+        if known is not None:
+            return known
+        local, unset = lets.local(node.number, node.name)
+        with self._code.block(f"if {unset}:") if unset else nullcontext():
+            text = self.whole(node.value, self._event)
+            self._code.line(f"{local} = {text}")
+            self._objects.same_struct(local, text)
+        lets.evaluated(node.number, local)
+        return local
+
+    def _lookup(self, node: ir.Lookup, at: str) -> str:
+        name, key = self._atom(node.table, at), self._atom(node.key, at)
+        self.raises |= not node.soft
+        return write_lookup(self._code, node, name, key)
 
     # Functions
 
     def _call(self, node: ir.Call, at: str) -> str:
         if node.name == "not_null":
             return templates.first_found([self._local(argument, at) for argument in node.arguments])
-        arguments = [self.atom(argument, at) for argument in node.arguments]
+        arguments = [self._atom(argument, at) for argument in node.arguments]
         if node.inline:
             return templates.inline(node, arguments)
         self.raises |= node.name not in NEVER_A_MISMATCH
-        call = f"{self.constant(functions.caller(node.name))}({', '.join(arguments)})"
+        call = f"{self._constant(functions.caller(node.name))}({', '.join(arguments)})"
         if node.name == "concat":
-            return write_concat(self.code, node, arguments, call)
-        return self.code.share(templates.of_whole_numbers(node.name, arguments, call), node.name)
+            return write_concat(self._code, node, arguments, call)
+        return self._code.share(templates.of_whole_numbers(node.name, arguments, call), node.name)
 
     def _map(self, node: ir.Map, at: str) -> str:
         source = self._local(node.items, at)
         self.raises = True
-        with self.code.block(f"if type({source}) is not list:"):
-            self.code.line(f"raise {self.constant(Mismatch)}")
-        result = self.result("[]", "mapped")
-        element = self.code.name("element")
-        with self.code.block(f"for {element} in {source}:"):
-            self.code.line(f"{result}.append({self.value(node.each, element)})")
+        with self._code.block(f"if type({source}) is not list:"):
+            self._code.line(f"raise {self._constant(Mismatch)}")
+        result = self._result("[]", "mapped")
+        element = self._code.name("element")
+        with self._code.block(f"for {element} in {source}:"):
+            self._code.line(f"{result}.append({self.value(node.each, element)})")
         return result
 
     def _library(self, node: ir.Library, at: str) -> str:
         self.raises = True
         call = self._interpreted(node.syntax, self._current(at), self._kafka)
-        return self.code.share(call, "interpreted")
+        return self._code.share(call, "interpreted")
 
     def _interpreted(self, syntax: Syntax, at: str, kafka: str) -> str:
         if contains(syntax, "envelope"):
-            about = f"{ENVELOPE!r}: {self.objects.plain(ABOUT)}"
+            about = f"{ENVELOPE!r}: {self._objects.plain(ABOUT)}"
             kafka = f"{{{about}}}" if kafka == "None" else f"{{**{kafka}, {about}}}"
-        arguments = f"{self.constant(syntax, 'syntax')}, {self.objects.plain(at)}, {kafka}"
+        arguments = f"{self._constant(syntax, 'syntax')}, {self._objects.plain(at)}, {kafka}"
         variables = f", {self._variables(syntax)}" if contains(syntax, "variable") else ""
-        return f"{self.constant(interpret)}({arguments}{variables})"
+        return f"{self._constant(interpret)}({arguments}{variables})"
 
     def _variables(self, syntax: Syntax) -> str:
         """`Variables` for the library, with the values of `let`s that are known here."""
-        plain, recall = self.objects.plain, self.code.recall
+        plain, recall = self._objects.plain, self._code.recall
         loop = [plain(recall(name) or "None") for name in ("$item", "$index")]
-        lets = ((let.number, self.code.lets.known(let.number)) for let in lets_used(syntax))
+        lets = ((let.number, self._code.lets.known(let.number)) for let in lets_used(syntax))
         known = ", ".join(f"{number}: {plain(local)}" for number, local in lets if local)
-        return (
-            f"{self.constant(Variables)}({plain(self.event)}, {self._kafka}, {', '.join(loop)}, {{{known}}})"
-        )
+        return f"{self._constant(Variables)}({plain(self._event)}, {self._kafka}, {', '.join(loop)}, {{{known}}})"
 
     # Projections
 
     def _projection(self, node: ir.Projection, at: str) -> str:
         source = self._local(node.source, at)
-        result = self.result("None", "items")
+        result = self._result("None", "items")
         kind, items = ("dict", f"{source}.values()") if node.kind == "values" else ("list", source)
-        with self.code.block(f"if type({source}) is {kind}:"):
-            self.code.line(f"{result} = []")
+        with self._code.block(f"if type({source}) is {kind}:"):
+            self._code.line(f"{result} = []")
             self._loop(node, result, source, items)
         return result
 
     def _loop(self, node: ir.Projection, result: str, source: str, items: str) -> None:
         """Write the loop. If objects are expected and an item is none, the library evaluates the whole list instead."""
-        item = self.code.name("element")
-        self.objects.item_of(item, source)
+        item = self._code.name("element")
+        self._objects.item_of(item, source)
         if node.kind == "flat" and not node.of_objects:
-            items = f"{self.constant(templates.flattened)}({items})"
-        with self.code.block(f"for {item} in {items}:"):
+            items = f"{self._constant(templates.flattened)}({items})"
+        with self._code.block(f"for {item} in {items}:"):
             if node.of_objects:
                 self.raises |= node.again_calls
-                with self.code.block(f"if type({item}) is not {self.objects.type(item)}:"):
-                    self.code.line(f"{result} = {self._interpreted(node.again, source, 'None')}")
-                    self.code.line("break")
-                self.objects.known(item)
+                with self._code.block(f"if type({item}) is not {self._objects.type(item)}:"):
+                    self._code.line(f"{result} = {self._interpreted(node.again, source, 'None')}")
+                    self._code.line("break")
+                self._objects.known(item)
             if node.condition is None:
                 self._append(node.each, result, item)
                 return
-            with self.code.block(f"if {self.value(node.condition, item)}:"):
+            with self._code.block(f"if {self.value(node.condition, item)}:"):
                 self._append(node.each, result, item)
 
     def _append(self, each: ir.Node, result: str, item: str) -> None:
         text = self.value(each, item)
-        if self.objects.is_known(item) and isinstance(each, ir.Select | ir.Current):  # never null
-            self.code.line(f"{result}.append({text})")
+        if self._objects.is_known(item) and isinstance(each, ir.Select | ir.Current):  # never null
+            self._code.line(f"{result}.append({text})")
             return
-        found = self.named(text, "found")
-        with self.code.block(f"if {found} is not None:"):
-            self.code.line(f"{result}.append({found})")
-
-
-def _is_name(text: str) -> bool:
-    return text.isidentifier() and not keyword.iskeyword(text)
-
-
-def _hint(node: ir.Node) -> str:
-    """A readable name for a node's value."""
-    match node:
-        case ir.Field() | ir.Call() | ir.Let() | ir.Variable():
-            return node.name
-        case ir.Path():
-            return _hint(node.steps[-1])
-    return "value"
+        found = self._named(text, "found")
+        with self._code.block(f"if {found} is not None:"):
+            self._code.line(f"{result}.append({found})")
