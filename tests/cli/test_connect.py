@@ -234,3 +234,12 @@ def test_a_refused_property_is_reported_with_its_place_beside_everything_else(cl
     assert "config/worker.yaml:3:23: kafka.properties.securty.protocol: librdkafka has no such" in checked.out
     assert "config/worker.yaml:5:3: batch.lingr: unknown key" in checked.out
     assert "config/mappings/orders.yaml" in checked.out
+
+
+def test_nothing_is_looked_at_with_a_configuration_that_has_problems(cli: Cli, write: Write) -> None:
+    write("config/worker.yaml", "kafka: {group: x}\n")
+    write("config/mappings/orders.yaml", MAPPING)
+    checked = cli("check", "--connect")
+    assert checked.code == 1
+    assert "note: nothing was looked at, because of the problems above" in checked.err
+    assert "note: nothing was looked at" not in cli("check").err

@@ -99,7 +99,7 @@ def change_of(value: dict[str, Any]) -> dict[str, Any] | None:
     change = payload_of(value) if "schema" in value or "payload" in value else value
     if change is None:
         return None
-    if _is_message(change):
+    if is_message(change):
         return MESSAGE
     op = _operation(change)
     source = change.get("source")
@@ -146,7 +146,7 @@ def change_time(of_source: Any, of_connector: Any) -> str | None:
     return None
 
 
-def _is_message(change: dict[str, Any]) -> bool:
+def is_message(change: dict[str, Any]) -> bool:
     """Whether a record is one of the connector's own, and no change."""
     if change.get("op") is not None:
         return bool(change["op"] == "m")
