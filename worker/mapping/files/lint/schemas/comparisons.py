@@ -34,8 +34,8 @@ def mismatch(node: Node, left: Description, right: Description) -> Mismatch | No
     if both:
         return _no_such_word(node, literal, sides) if literal is not None else None
     if literal is None:
-        one, other = words_for(left.kinds), words_for(right.kinds)
-        return Mismatch(node, f"in the schema the left side is {one} and the right side is {other}")
+        one, two = words_for(left.kinds), words_for(right.kinds)
+        return Mismatch(node, f"in the schema the left side is {one} and the right side is {two}")
     value, other = node["children"][literal]["value"], sides[1 - literal]
     message = (
         f"compared with {words_for(sides[literal].kinds)}, but in the schema it is {words_for(other.kinds)}"
