@@ -40,7 +40,7 @@ def mismatch(node: Node, left: Description, right: Description) -> Mismatch | No
     message = (
         f"compared with {words_for(sides[literal].kinds)}, but in the schema it is {words_for(other.kinds)}"
     )
-    hints = (as_type(value, kind) for kind in sorted(other.kinds))
+    hints = [as_type(value, kind) for kind in sorted(other.kinds)] if node["value"] in _EQUALITY else []
     return Mismatch(node, message, next((hint for hint in hints if hint), None))
 
 
