@@ -62,7 +62,7 @@ async def test_a_worker_that_could_start_has_no_problems(cli: Cli, cluster: Embe
         "broker", "cluster", "topic orders", "dead-letter topic customerio.dead-letters",
         "group customerio-pipelines", "schema registry", "API", "key", "clock",
     ]  # fmt: skip
-    assert "topic orders: 4 partitions; no records" in done.out
+    assert "topic orders: 4 partitions; the age of the newest record is not known" in done.out
     assert "key: accepted\n" in done.out
     assert "clock: agrees with the API's\n" in done.out
     assert done.err == "no problems, no warnings; topics: orders\n"
@@ -109,7 +109,7 @@ async def test_a_missing_topic_is_reported_where_the_mapping_names_it(
     cluster.create_topic("orders")
     cluster.create_topic("customer-1")
     done = await asyncio.to_thread(cli, "check", "--connect")
-    assert "topic customer-1: 4 partitions; no records" in done.out
+    assert "topic customer-1: 4 partitions; " in done.out
     assert (
         "config/mappings/orders.yaml:1:27: no such topic, or no right to see it: order (did you mean 'orders'?)"
         in done.out
