@@ -339,3 +339,35 @@ def test_fields_of_the_envelope_are_checked(when: str, expected: str | None) -> 
 def test_an_envelope_that_the_file_does_not_name_is_a_warning() -> None:
     found = warnings("rules:\n  - {when: _change.op == 'create', call: identify, userId: id}\n", {"id": 1})
     assert any("envelope: debezium" in each for each in found)
+
+
+# A schema that does not describe its payload
+
+SCHEMA = {"type": "struct", "fields": [{"type": "string", "field": "id"}, {"type": "int32", "field": "n"}]}
+IDENTIFY = "rules:\n  - {call: identify, userId: id, traits: {n: n}}\n"
+
+
+@pytest.mark.parametrize("traits", ["{n: n}", "'@'"])
+def test_a_field_of_another_type_than_the_schema_says_is_rejected_also_once_the_schema_is_known(
+    traits: str,
+) -> None:
+    mappings, _ = read(f"envelope: connect\nrules:\n  - {{call: identify, userId: id, traits: {traits}}}\n")
+    right, wrong = ({"schema": SCHEMA, "payload": {"id": "u-1", "n": n}} for n in (1, "1"))
+    for _ in range(2):
+        assert map_event(mappings, record(right))["calls"]
+        verdict = map_event(mappings, record(wrong))["rejected"]
+        assert verdict["reason"] == "INVALID_ENVELOPE"
+        assert "a field is text, and it says a number" in verdict["detail"]
+
+
+def test_a_field_that_no_rule_reads_is_not_compared() -> None:
+    value = {"schema": SCHEMA, "payload": {"id": "u-1", "n": "1"}}
+    assert calls("envelope: connect\nrules:\n  - {call: identify, userId: id}\n", value)
+
+
+def test_a_new_schema_replaces_the_one_that_was_known() -> None:
+    mappings, _ = read("envelope: connect\n" + IDENTIFY)
+    texts = {"type": "struct", "fields": [{"type": "string", "field": "n"}]}
+    for schema, n in ((SCHEMA, 1), (texts, "1"), (SCHEMA, 2), (None, [])):
+        (call,) = map_event(mappings, record({"schema": schema, "payload": {"id": "u-1", "n": n}}))["calls"]
+        assert call["traits"] == {"n": n}
