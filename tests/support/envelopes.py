@@ -29,8 +29,23 @@ _changes = st.fixed_dictionaries(
     {"before": _rows, "after": _rows, "source": _sources, "op": st.sampled_from("ccuuddrtmx")},
     optional={"ts_ms": st.sampled_from([1763719200999, "x", None, 10**18])},
 )
+_COLUMNS = [
+    {"field": "id", "type": "string"},
+    {"field": "a", "type": "struct"},
+    {"field": "b", "type": "int32"},
+    {"field": "list", "type": "array"},
+    {"field": "kind", "type": "boolean"},
+]
 _schemas = st.sampled_from(
-    [{"type": "struct", "fields": [{"field": "op", "type": "string"}]}, None, {}, {"type": "string"}, 5]
+    [
+        {"type": "struct", "fields": [{"type": "struct", "field": "after", "fields": _COLUMNS}, *_COLUMNS]},
+        {"type": "struct", "fields": _COLUMNS[:2]},
+        {"type": "struct", "fields": [{"field": "op", "type": "string"}]},
+        None,
+        {},
+        {"type": "string"},
+        5,
+    ]
 )
 _odd_changes = st.sampled_from(
     [

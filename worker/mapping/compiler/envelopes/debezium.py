@@ -6,8 +6,8 @@ from typing import Any, Union
 
 import msgspec
 
-from worker.formats.envelopes.debezium import OPERATIONS, UNAVAILABLE, Debezium, change_time
-from worker.formats.format import Payload
+from worker.formats.envelopes.debezium import OPERATIONS, UNAVAILABLE, Debezium, change_time, row_columns
+from worker.formats.json_payload import Payloads
 from worker.mapping.compiler.decoder import WHOLE, FieldsUsed, StructType, made_of, struct_type_of
 from worker.mapping.compiler.envelopes.code import EnvelopeCode
 from worker.mapping.compiler.objects import ABOUT
@@ -59,20 +59,20 @@ class DebeziumCode(EnvelopeCode):
             self._with_care()
         with code.block("else:"):
             change = self._change_type()
-            self._format.emit(
-                code,
-                "change",
-                change,
-                otherwise=code.constant(change(), "no_change"),
-                payload=Payload.PERHAPS,
-            )
+            payloads = Payloads(self._types_of_rows, required=False)
+            nothing = code.constant(change(), "no_change")
+            self._format.emit(code, "change", change, otherwise=nothing, payloads=payloads)
             self._choose_row()
             kind = self._event_type()
             unusual = f"type({EVENT}) is not {kind} or (other is not None and type(other) is not {kind})"
-            with code.block(f"if {unusual} or {UNAVAILABLE.encode()!r} in value:"):
+            with code.block(f"if {unusual} or {UNAVAILABLE.encode()!r} in value or not ({self._fits()}):"):
                 self._with_care()
             with code.block("else:"):
                 self._unwrap()
+
+    def _types_of_rows(self, schema: Any) -> Any:
+        """The types of the columns; `before` and `after` are rows of one table."""
+        return self._types_of(row_columns(schema, "after"))
 
     def _choose_row(self) -> None:
         code = self._code
