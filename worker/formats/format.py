@@ -11,24 +11,10 @@ rules read of the envelope and of the event in it.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from worker.formats.json_payload import Payloads
-
-
-class SourceWriter(Protocol):
-    """Writes a generated function, for a format's part of it; implemented by `worker.mapping.compiler.source.Code`."""
-
-    def line(self, text: str) -> None:
-        """Write one statement."""
-
-    def block(self, header: str) -> AbstractContextManager[None]:
-        """Write a compound statement; statements written in the context are its body."""
-
-    def constant(self, value: object, hint: str) -> str:
-        """The name of this object in the generated function."""
+from worker.formats.json_payload import Payloads
+from worker.formats.source_writer import SourceWriter
 
 
 class Format(Protocol):

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 
-from worker.formats.format import SourceWriter
 from worker.formats.json_payload import Payloads, emit_payload
 from worker.formats.json_values import (
     MAY_BE_TOO_DEEP,
@@ -16,6 +15,7 @@ from worker.formats.json_values import (
     load_object,
     without_prefix,
 )
+from worker.formats.source_writer import SourceWriter
 
 
 class JsonFormat:

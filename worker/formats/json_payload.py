@@ -14,8 +14,8 @@ import msgspec
 
 from worker.core.reasons import Rejected
 from worker.formats.envelopes.connect import describes_objects
-from worker.formats.format import SourceWriter
 from worker.formats.json_values import INNER_MAY_BE_TOO_DEEP, check_depth
+from worker.formats.source_writer import SourceWriter
 
 _BEGIN = b'{"schema":'
 _NEVER = b"\xff"
