@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 
 from docs.write_chart import COPIES, with_worker_schema
 from tests.support.chart import CHART, EVERYTHING, EXAMPLES, ROOT, chart_with_config, helm, render, template
+from tests.support.connecting import examples
 from tests.support.custom_resources import CUSTOM_RESOURCES
 from worker.settings import Settings
 from worker.version import __version__
@@ -23,15 +24,16 @@ pytestmark = pytest.mark.checkout
 KUBERNETES = ["1.27", "1.33", "1.37"]
 """The oldest that has unhealthyPodEvictionPolicy, one in use, and the newest that has schemas here."""
 
-KINDS_OF_KAFKA = [
-    "aiven",
-    "confluent-cloud",
-    "event-hubs",
-    "msk-iam",
-    "msk-scram",
-    "redpanda",
-    "strimzi-mtls",
-]
+KINDS_OF_KAFKA = {
+    "aiven": "Aiven",
+    "confluent-cloud": "Confluent Cloud",
+    "event-hubs": "Azure Event Hubs",
+    "msk-iam": "Amazon MSK with IAM",
+    "msk-scram": "Amazon MSK with SCRAM",
+    "redpanda": "Redpanda",
+    "strimzi-mtls": "Strimzi with mTLS",
+}
+"""Each example, and its section in docs/connecting.md."""
 
 VALUES: dict[str, dict[str, Any]] = {
     "defaults": {},
@@ -69,7 +71,20 @@ def test_kubernetes_takes_what_the_chart_makes_for_each_kind_of_kafka(example: P
 
 
 def test_there_is_an_example_for_each_kind_of_kafka() -> None:
-    assert [path.stem for path in EXAMPLES] == KINDS_OF_KAFKA
+    assert [path.stem for path in EXAMPLES] == list(KINDS_OF_KAFKA)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_logs_in_as_the_document_says(example: Path) -> None:
+    """docs/connecting.md, whose settings are tried on a real Kafka. Redpanda's here has an authority of its own."""
+    shown = YAML(typ="safe").load(examples()[KINDS_OF_KAFKA[example.stem]])["kafka"]
+    ours = YAML(typ="safe").load(example)["config"]["kafka"]
+    assert ours.get("auth") == shown.get("auth")
+    properties, others = ours.get("properties", {}), shown.get("properties", {})
+    assert properties.keys() - {"ssl.ca.location"} == others.keys() - {"ssl.ca.location"}
+    for name, value in others.items():
+        if "/run/secrets/" not in str(value):
+            assert properties[name] == value
 
 
 def test_the_check_is_strict(tmp_path: Path) -> None:

@@ -293,7 +293,7 @@ def test_the_chart_s_alerts_and_dashboard_are_the_repository_s(tmp_path: Path) -
         anchor = ours["annotations"].pop("runbook_url").partition("#")[2]
         assert theirs["annotations"].pop("runbook_url") == f"https://wiki.example/worker#{anchor}"
         if ours["alert"] == "WorkerIsGone":
-            ours["expr"] = 'absent(pipelines_worker_on_hold{namespace="events"})'
+            ours["expr"] = 'absent({__name__=~"pipelines_worker_.+", namespace="events"})'
         assert ours == theirs
     [board] = [data for name, data in rendered.config_maps.items() if name.endswith("-dashboard")]
     assert board["pipelines-worker.json"] == (ROOT / "deploy/grafana/worker.json").read_text("utf-8")

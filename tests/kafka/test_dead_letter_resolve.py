@@ -84,9 +84,9 @@ async def test_dead_letters_are_resolved_by_hand_and_wait_again_after_an_undo(
     assert {each["example"] for each in listed["groups"]} == {first, third}
     assert {each["resolved"]["note"] for each in listed["groups"]} == {"test data"}
     assert all("@" in each["resolved"]["who"] for each in listed["groups"])
-    assert "resolved by hand" in (await dlq("list", "--resolved")).out
+    assert "resolved: by hand" in (await dlq("list", "--resolved")).out
     shown = (await dlq("show", first)).out
-    assert "resolved by hand" in shown
+    assert "resolved: by hand" in shown
     assert "test data" in shown
     again = await dlq("resolve", first, "--yes")
     assert (again.code, again.out) == (0, "0 selected\n")
@@ -96,7 +96,7 @@ async def test_dead_letters_are_resolved_by_hand_and_wait_again_after_an_undo(
     assert (code, table["delivered"], table["resolved before"]) == (0, 1, 2)
     by_replay = await dlq.listed("--resolved", "--reason", "MISSING_ID")
     assert {each["resolved"]["how"] for each in by_replay["groups"]} == {"by hand", "delivered by a replay"}
-    assert (await dlq("show", second)).out.count("resolved delivered by a replay") == 1
+    assert (await dlq("show", second)).out.count("resolved: delivered by a replay") == 1
 
     done = await dlq("resolve", "--undo", "--reason", "HTTP_400", "--reason", "MISSING_ID", "--yes")
     assert (done.code, done.out) == (0, "3 waiting again\n")
@@ -124,7 +124,7 @@ async def test_a_record_that_failed_again_counts_once_and_its_newest_dead_letter
     assert counts(await dlq.listed()) == (1, 0, 1)
     assert (await dlq("resolve", group["example"], "--yes")).out == "1 resolved\n"
     assert counts(await dlq.listed()) == (0, 1, 0)
-    assert "resolved by hand" in (await dlq("show", old)).out
+    assert "resolved: by hand" in (await dlq("show", old)).out
 
 
 async def test_a_filter_that_selects_nothing_says_what_there_is(site: Site, dlq: Dlq) -> None:

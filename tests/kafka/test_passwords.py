@@ -6,7 +6,9 @@ import pytest
 
 from tests.support.inspection import kafka_problems
 from tests.support.kafka_cluster import KafkaCluster
-from worker.settings import Kafka
+from worker.adapters.kafka.reader import KafkaReader
+from worker.pipeline.ports import SourceFailed
+from worker.settings import Kafka, Settings
 
 pytestmark = pytest.mark.kafka
 
@@ -21,11 +23,23 @@ def test_a_wrong_password_is_reported_with_the_clients_message_and_a_right_one_i
 
 
 def found(cluster: KafkaCluster, password: str) -> list[str]:
+    return [str(each) for each in kafka_problems(login(cluster, password), ["orders"])]
+
+
+def login(cluster: KafkaCluster, password: str) -> Kafka:
     properties = {
         "security.protocol": "SASL_PLAINTEXT",
         "sasl.mechanism": "PLAIN",
         "sasl.username": "worker",
         "sasl.password": password,
     }
-    settings = Kafka(bootstrap_servers=cluster.password_servers, properties=properties)
-    return [str(each) for each in kafka_problems(settings, ["orders"])]
+    return Kafka(bootstrap_servers=cluster.password_servers, properties=properties)
+
+
+@pytest.mark.parametrize("topic", ["orders", None])
+def test_commands_that_read_say_why_they_cannot(own_kafka: KafkaCluster, topic: str | None) -> None:
+    reader = KafkaReader(Settings(kafka=login(own_kafka, "wrong-password")))
+    with pytest.raises(SourceFailed) as raised:
+        reader.topics() if topic is None else reader.bounds(topic)
+    reader.close()
+    assert "Authentication failed: Invalid username or password" in str(raised.value)

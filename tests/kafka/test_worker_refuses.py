@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.kafka_client import KafkaClient
-from tests.support.worker_process import Site, until
+from tests.support.worker_process import API_KEY, Site, until
 
 pytestmark = pytest.mark.kafka
 
@@ -81,3 +81,17 @@ async def test_the_worker_waits_for_an_api_whose_name_does_not_resolve(site: Sit
 async def test_without_a_key_a_worker_does_not_start(site: Site, key: str) -> None:
     assert await site.run_job(PIPELINES_API_KEY=key) == 2
     assert "api_key" in site.workers[0].output
+
+
+async def test_a_key_that_is_replaced_in_its_file_ends_the_hold(site: Site) -> None:
+    key = site.folder / "key"
+    key.write_text("another-key\n")
+    site.change("pipelines", api_key={"file": str(key)})
+    worker = await site.started()
+    site.produce(20)
+    await worker.not_ready_for("UNAUTHORIZED")
+    key.write_text(f"{API_KEY}\n")
+    await site.delivered()
+    await worker.ready()
+    assert worker.told("api_key_read_again")
+    assert await worker.stop() == 0

@@ -131,7 +131,6 @@ class MemorySurvey:
                 if mark is not None:
                     self.resolutions.add(mark)
         self.index.finish()
-        self.resolutions.finish()
 
 
 class MemoryScan:

@@ -74,7 +74,9 @@ _paths = _plain_paths | st.sampled_from(
     ]
 )
 _conditions = st.sampled_from(
-    ["kind == 'x'", "kind == 'y'", "kind == 'order'", "a", "!a", "a > b", "_kafka.key == 'key'", "_kafka.tombstone",
+    ["kind == 'x'", "kind == 'y'", "'order' == kind", "kind == 'x' || kind == 'ios'",
+     "(kind == 'x' || kind == 'order') && divide(a, b) > `1`", "kind == 'y' && a && b", "kind == 'opened'",
+     "a", "!a", "a > b", "_kafka.key == 'key'", "_kafka.tombstone",
      "$first == 'x'", "if($own, a, kind == 'y')", "length(list) > `1`", "divide(a, b) > `1`", "kind == 'x' && b",
      "`true`", "starts_with(kind, 'o')"]
 )  # fmt: skip
@@ -184,6 +186,18 @@ def _repeated(call: dict[str, Any], each: str, value: str, field: str) -> dict[s
 _repeats = st.builds(
     _repeated, calls, _lists, _in_each, st.sampled_from(["userId", "anonymousId", "messageId", "timestamp"])
 )
+_each_alone = st.builds(
+    lambda value, each: {
+        "call": "track",
+        "event": "E",
+        "userId": "id",
+        "for_each": each,
+        "properties": {"p": value, "q": "$item.b"},
+    },
+    st.sampled_from(["$item.id", "$item.a.b", "$item.b[0].id", "c.id"]),
+    st.sampled_from(["list", "a.list", "c.list", "$first"]),
+)
+"""Calls that use only parts of items, so that these are decoded to structs."""
 _lets = st.dictionaries(st.just("own"), _plain_paths | st.just("$first.b"), max_size=1)
 _ignore = st.fixed_dictionaries({"ignore": st.just(value=True), "when": _conditions})
 _nulls = {"nulls": st.sampled_from(["omit", "send"])}
@@ -199,7 +213,8 @@ _several = st.fixed_dictionaries(
 mapping_files = st.fixed_dictionaries(
     {
         "topics": st.just(["orders"]),
-        "rules": st.lists(_one_call | _several | _ignore, min_size=1, max_size=4),
+        "rules": st.lists(_one_call | _several | _ignore, min_size=1, max_size=4)
+        | st.lists(_each_alone, max_size=2, min_size=1),
         "let": st.fixed_dictionaries(
             {"first": _plain_paths, "own": _plain_paths, "last": st.just("$first || kind")}
         ),

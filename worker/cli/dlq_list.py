@@ -73,7 +73,7 @@ def print_list(path: Path, filters: Filters, *, as_json: bool, resolved: bool) -
 
 def _listing(reader: DeadLetterReader, filters: Filters, *, resolved: bool) -> Listing:
     with progress("finding resolved dead letters") as on_progress:
-        survey = reader.survey(on_progress)
+        survey = reader.survey(on_progress, who=resolved)
     found = Listing(
         reader.topic, resolved, survey.index.counts(), survey.index.foreign, Summary(time.time()), Values()
     )
@@ -83,7 +83,8 @@ def _listing(reader: DeadLetterReader, filters: Filters, *, resolved: bool) -> L
             found.values.count(letter)
             if filters.match(letter):
                 place = letter.place
-                by = survey.resolutions.of(place.partition, place.offset) if resolved else None
+                known = survey.resolutions
+                by = None if known is None else known.of(place.partition, place.offset)
                 found.summary.count(letter, by)
     return found
 
@@ -134,6 +135,8 @@ def _print(listing: Listing) -> None:
     ages = ", ".join(f"{n:,} {name}" for name, n in listing.summary.ages.items() if n)
     print_line(f"Age: {ages}.")
     _print_groups(groups)
+    if listing.resolved:
+        return
     for reason in dict.fromkeys(cause.reason for cause, _ in groups):
         entry = entry_for(reason)
         typer.echo()
@@ -182,4 +185,4 @@ def _resolution(by: Resolution, now: float) -> str:
     who = f" ({by.who})" if by.who else ""
     when = f", {ago(now - by.at)}" if by.at else ""
     note = f": {by.note}" if by.note else ""
-    return f"resolved {how_resolved(by.how)}{who}{when}{note}"
+    return f"resolved: {how_resolved(by.how)}{who}{when}{note}"

@@ -87,7 +87,7 @@ def _print_state(letter: DeadLetter, history: History) -> None:
     if mark is not None:
         who = f" ({mark.who})" if mark.who else ""
         note = f": {mark.note}" if mark.note else ""
-        _print_field("state", f"resolved {how_resolved(mark.how)}{who}, {ago(time.time() - mark.at)}{note}")
+        _print_field("state", f"resolved: {how_resolved(mark.how)}{who}, {ago(time.time() - mark.at)}{note}")
     elif newest is letter:
         _print_field("state", "waiting")
     else:

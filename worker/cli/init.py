@@ -1,22 +1,48 @@
-"""`init`: the starter configuration."""
+"""`init`: the starter configuration, or a draft from the records of a real topic."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from worker.cli.lines import print_line
-from worker.cli.options import UnusedConfigOption
+from worker.cli.options import ConfigOption
+from worker.documents.problems import ConfigError
+
+if TYPE_CHECKING:
+    from worker.settings import Settings
 
 
 def init(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write to.")] = Path(),
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
-    config: UnusedConfigOption = None,
+    from_topic: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TOPIC",
+            help="Draft a mapping and fixtures from the newest records of this topic. Joins no group.",
+        ),
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(metavar="N", min=1, help="With --from-topic: how many records to read.")
+    ] = 500,
+    config: ConfigOption = None,
 ) -> None:
-    """Write a commented starter configuration: settings, a mapping, a fixture, a Python mapper."""
+    """Write a commented starter configuration: settings, a mapping, a fixture, a Python mapper.
+
+    With --from-topic: a mapping with a rule for each kind of event in a real topic, and a fixture for each, with values
+    that are made up. Everything uncertain is marked `# check:`. No file is replaced.
+
+    Example: pipelines-worker init --from-topic orders
+    """
+    if from_topic is not None:
+        if force:
+            raise typer.BadParameter("--from-topic replaces no files", param_hint="--force")
+        _draft(directory / "config", from_topic, limit, config)
+        return
     files = _starter()
     there = [name for name in files if (directory / name).exists()]
     if there and not force:
@@ -30,6 +56,48 @@ def init(
         typer.echo(directory / name)
     typer.echo(err=True)
     print_line(f"Next, in {directory}: pipelines-worker check, pipelines-worker test", err=True)
+
+
+def _draft(folder: Path, topic: str, limit: int, config: Path | None) -> None:
+    from worker.pipeline.ports import SourceFailed
+    from worker.programs.drafting import DraftError, read_sample, write_draft
+    from worker.programs.kafka_tokens import use_tokens
+
+    settings = _settings(folder, topic, config)
+    if problems := use_tokens(settings):
+        raise ConfigError(problems)
+    try:
+        records = read_sample(settings, topic, limit)
+        written = write_draft(folder, topic, records)
+    except SourceFailed as error:
+        typer.echo(f"kafka: {error}", err=True)
+        raise typer.Exit(1) from None
+    except DraftError as error:
+        typer.echo(error, err=True)
+        raise typer.Exit(1) from None
+    for path in written:
+        typer.echo(path)
+    typer.echo(f"\nDrafted from {len(records):,} records. Look at each `# check:`, then run", err=True)
+    typer.echo("pipelines-worker check, pipelines-worker test", err=True)
+
+
+def _settings(folder: Path, topic: str, config: Path | None) -> Settings:
+    """Settings with the brokers: of --config, of the folder, or the defaults and `KAFKA_BOOTSTRAP_SERVERS`."""
+    from worker.programs.configuration import load_mappings
+    from worker.programs.starter import starter_folder
+    from worker.settings import load_settings
+
+    existing = folder / "worker.yaml"
+    if config is None and not existing.exists():
+        return load_settings(starter_folder() / "worker.yaml", os.environ, needs_key=False)
+    settings = load_settings(config or existing, os.environ, needs_key=False)
+    if existing.exists() and list(folder.glob("mappings/*.yaml")):
+        own = settings if config is None else load_settings(existing, os.environ, needs_key=False)
+        claimed = load_mappings(own).file_of(topic)
+        if claimed is not None:
+            typer.echo(f"{claimed.document.file} already maps {topic}; nothing was written", err=True)
+            raise typer.Exit(1)
+    return settings
 
 
 def _starter() -> dict[str, bytes]:

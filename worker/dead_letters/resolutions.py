@@ -30,7 +30,8 @@ class Resolutions:
         self._last = {
             number: array("I", [0]) * max(0, end - first) for number, (first, end) in bounds.items()
         }
-        self._numbers = {Resolution("", "", "", 0): 0}
+        self._known = [Resolution("", "", "", 0)]
+        self._numbers = {self._known[0]: 0}
 
     def add(self, mark: Mark) -> None:
         """Add the next mark of the scan."""
@@ -38,16 +39,14 @@ class Resolutions:
         if last is None:
             return
         said = Resolution(mark.who, mark.how, mark.note, int(mark.at))
-        number = self._numbers.setdefault(said, len(self._numbers))
+        number = self._numbers.setdefault(said, len(self._known))
+        if number == len(self._known):
+            self._known.append(said)
         begin = self._firsts[mark.partition]
         for first, end in mark.ranges:
             span = slice(max(first - begin, 0), min(end - begin + 1, len(last)))
             if span.start < span.stop:
                 last[span] = array("I", [number]) * (span.stop - span.start)
-
-    def finish(self) -> None:
-        """End the scan."""
-        self._known = list(self._numbers)
 
     def of(self, partition: int, offset: int) -> Resolution:
         """The last mark that names the dead letter at this position."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 import orjson
 from hypothesis import given, settings
@@ -19,6 +20,7 @@ from worker.core.records import RULE, EncodedCall, QueuedCall, Record
 from worker.documents.document import parse
 from worker.documents.problems import ConfigError, Problem
 from worker.mapping.calls.assembly import checked
+from worker.mapping.compiler import look_up
 from worker.mapping.compiler.loop import compile_mapping
 from worker.mapping.compiler.target import Target
 from worker.mapping.files.reader import read_mapping
@@ -51,6 +53,19 @@ def outcome(convert: Callable[[Record], list[EncodedCall]], of: Record) -> list[
 def test_a_generated_converter_equals_the_plain_interpreter(
     data: Any, drawn: list[Any], key: bytes | None, with_headers: Any, millis: int | None
 ) -> None:
+    agree(data, drawn, key, with_headers, millis)
+
+
+@settings(max_examples=300, deadline=None)
+@given(mapping_files, st.lists(events | st.none(), min_size=1, max_size=6), keys, headers, times)
+def test_so_does_one_that_looks_its_rules_up(
+    data: Any, drawn: list[Any], key: bytes | None, with_headers: Any, millis: int | None
+) -> None:
+    with patch.object(look_up, "LEAST_RULES", 1):
+        agree(data, drawn, key, with_headers, millis)
+
+
+def agree(data: Any, drawn: list[Any], key: bytes | None, with_headers: Any, millis: int | None) -> None:
     try:
         file = read(data)
     except ConfigError:

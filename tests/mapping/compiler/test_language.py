@@ -124,6 +124,21 @@ def test_one_item_that_is_rejected_rejects_the_record_at_its_field(tmp_path: Pat
     assert verdict.at == f"{tmp_path}/orders.yaml:6:44"
 
 
+def test_of_items_only_what_is_used_is_decoded(tmp_path: Path) -> None:
+    """Items are structs then; those that are no objects have no fields."""
+    mappings = load(
+        tmp_path,
+        """
+rules:
+  - {call: track, event: E, userId: default($item.id, id), for_each: a.list, properties: {n: $item.b.n, at: a.at}}
+""".replace("default($item.id, id)", "'default($item.id, id)'"),
+    )
+    items = [{"id": "a", "b": {"n": 1, "x": 2}}, {"b": 5}, 7, None, [{"id": "no"}], {"id": "c"}]
+    made = calls(mappings, {"id": "u", "a": {"list": items, "at": 3}, "rest": [1]})
+    assert [call["userId"] for call in made] == ["a", "u", "u", "u", "u", "c"]
+    assert [call["properties"] for call in made] == [{"n": 1, "at": 3}] + [{"at": 3}] * 5
+
+
 LETS = """
 let:
   order: data.order || payload.order

@@ -249,6 +249,8 @@ EXCESSES = [
     ("{call: identify, userId: id, anonymousId: other}", {"other": "u" * 151}, Notice.ID_LENGTH),
     ("{call: delete_object, objectId: id}", {"id": "\u00e9" * 76}, Notice.ID_LENGTH),
     ("{call: track, event_from: name, userId: id}", {"name": "n" * 101}, Notice.EVENT_NAME_LENGTH),
+    ("{call: track, event: %s, userId: id}" % ("n" * 101), {}, Notice.EVENT_NAME_LENGTH),
+    (IDENTIFY % ("{%s: id}" % ("n" * 151), ""), {}, Notice.TRAIT_NAME_LENGTH),
     (IDENTIFY % ("data", ""), {"data": {"n" * 151: 1}}, Notice.TRAIT_NAME_LENGTH),
     (IDENTIFY % ("{bio: data}", ""), {"data": "x" * 1001}, Notice.TRAIT_VALUE_SIZE),
     (IDENTIFY % ("data", ""), {"data": {f"t{n}": 0 for n in range(301)}}, Notice.TRAIT_COUNT),

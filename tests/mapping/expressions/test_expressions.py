@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from tests.support.expressions import FAILED, by_library, compiled, compiled_condition
 from worker.mapping.compiler.source import Code
 from worker.mapping.expressions.expression import Expression, ExpressionError, ExpressionFailed
+from worker.mapping.expressions.foreign_names import _FUNCTION_OF, function_hint
+from worker.mapping.expressions.functions import NAMES
 
 KAFKA = {"topic": "orders", "headers": {"x-id": "7"}, "tombstone": False}
 
@@ -235,3 +237,32 @@ def test_an_empty_body_and_an_empty_block_are_valid() -> None:
     with code.block("if True:"):
         pass
     assert code.build("nothing", "")() is None
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("len", "did you mean 'length'?"),
+        ("strftime", "did you mean 'format_time'?"),
+        ("strptime", "did you mean 'parse_time'?"),
+        ("regex", "did you mean 'matches'?"),
+        ("regexp_replace", "did you mean 'replace_regex'?"),
+        ("format", "did you mean 'concat'?"),
+        ("coalesce", "did you mean 'default', or 'not_null' for more than two?"),
+        ("lpad", "did you mean 'pad_left'?"),
+        ("fromJson", "did you mean 'parse_json'?"),
+        ("substr", "did you mean 'substring'?"),
+        ("HMAC", "did you mean 'hmac_sha256'?"),
+        ("dateAdd", "did you mean 'add_time'?"),
+        ("replace_regexp", "did you mean 'replace_regex'?"),
+    ],
+)
+def test_functions_of_other_languages_point_to_ours(name: str, hint: str) -> None:
+    with pytest.raises(ExpressionError, match=f"there is no function {name}"):
+        Expression.parse(f"{name}(a)")
+    assert function_hint(name) == hint
+
+
+def test_a_name_of_another_language_is_no_function_and_means_one_that_exists() -> None:
+    assert not set(_FUNCTION_OF) & NAMES
+    assert set(_FUNCTION_OF.values()) <= NAMES

@@ -42,12 +42,12 @@ class Survey:
     Attributes:
         bounds: the offsets that were scanned; later scans read the same ones.
         index: the state of each dead letter.
-        resolutions: who resolved each of them.
+        resolutions: who resolved each of them; None if it was not asked for.
     """
 
     bounds: Bounds
     index: Index
-    resolutions: Resolutions
+    resolutions: Resolutions | None = None
 
 
 class DeadLetterReader:
@@ -63,17 +63,16 @@ class DeadLetterReader:
         self.topic = topic
         self.cluster_id = reader.cluster_id()
 
-    def survey(self, on_progress: OnProgress) -> Survey:
-        """Scan the topic for the state of each dead letter. Raises `SourceFailed`."""
+    def survey(self, on_progress: OnProgress, *, who: bool = False) -> Survey:
+        """Scan the topic for the state of each dead letter, and for who resolved it if asked. Raises `SourceFailed`."""
         bounds = self._reader.bounds(self.topic)
-        survey = Survey(bounds, Index(bounds), Resolutions(bounds))
+        index, resolutions = Index(bounds), Resolutions(bounds) if who else None
         for record in self._records(bounds, on_progress):
-            mark = survey.index.add(record)
-            if mark is not None:
-                survey.resolutions.add(mark)
-        survey.index.finish()
-        survey.resolutions.finish()
-        return survey
+            mark = index.add(record)
+            if mark is not None and resolutions is not None:
+                resolutions.add(mark)
+        index.finish()
+        return Survey(bounds, index, resolutions)
 
     def history(self, letter: DeadLetter, on_progress: OnProgress) -> History:
         """What became of a dead letter. Raises `SourceFailed`."""

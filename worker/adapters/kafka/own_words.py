@@ -49,3 +49,23 @@ def is_refused_login(error: KafkaError) -> bool:
     if error.code() in AUTHENTICATION_FAILED:
         return True
     return error.code() in NOT_CONNECTED and any(word in error.str() for word in _TLS_FAILED)
+
+
+class LastFailure:
+    """Why a client has no connection, as it reported it last. Its methods are callbacks of the client."""
+
+    def __init__(self) -> None:
+        self.is_refused = False
+        self.words: str | None = None
+
+    def on_error(self, error: KafkaError) -> None:
+        """Keep an error. A refused login stays, since what follows from it says less."""
+        if is_refused_login(error):
+            self.is_refused, self.words = True, own_words(error.str())
+        elif error.code() in NOT_CONNECTED and not self.is_refused:
+            self.words = own_words(error.str())
+
+    def on_line(self, facility: str, text: str) -> None:
+        """Keep a line of the client's log: some failures are only there."""
+        if facility == CONNECTION_FAILED and not self.is_refused:
+            self.words = own_words(text)

@@ -17,6 +17,7 @@ from confluent_kafka import (
 from worker.adapters.kafka.client_errors import NO_SUCH_TOPIC
 from worker.adapters.kafka.clients import make_consumer
 from worker.adapters.kafka.error_codes import PARTITION_EOF
+from worker.adapters.kafka.own_words import NOT_CONNECTED, LastFailure
 from worker.adapters.kafka.properties import reader_properties
 from worker.adapters.kafka.scan import KafkaScan
 from worker.adapters.kafka.start_offsets import committed_offsets, offsets_at
@@ -24,9 +25,15 @@ from worker.adapters.kafka.timeouts import RESPONSE_SECONDS
 from worker.pipeline.ports import SourceFailed
 
 if TYPE_CHECKING:
+    from confluent_kafka.admin._metadata import ClusterMetadata
+
     from worker.adapters.kafka.scan import Bounds
     from worker.core.records import Partition, Record
     from worker.settings import Settings
+
+
+METADATA_SECONDS = (1.0, 2.0, RESPONSE_SECONDS - 3.0)
+"""How long requests for metadata may take, one after the other. Between them the client's errors are looked at."""
 
 
 class KafkaReader:
@@ -39,8 +46,12 @@ class KafkaReader:
     def __init__(self, settings: Settings) -> None:
         if missing := settings.kafka.missing_files:
             raise SourceFailed(str(missing[0]))
+        self._failure = LastFailure()
+        properties = reader_properties(settings.kafka, settings.memory)
         try:
-            self._consumer = make_consumer(reader_properties(settings.kafka, settings.memory))
+            self._consumer = make_consumer(
+                properties, on_line=self._failure.on_line, error_cb=self._failure.on_error
+            )
         except KafkaException as error:
             raise SourceFailed(error.args[0].str()) from None
 
@@ -50,12 +61,12 @@ class KafkaReader:
 
     def cluster_id(self) -> str:
         """The cluster's own id. Raises `SourceFailed`."""
-        with _failing():
-            return str(self._consumer.list_topics(timeout=RESPONSE_SECONDS).cluster_id)
+        with self._failing():
+            return str(self._metadata().cluster_id)
 
     def record(self, partition: Partition, offset: int) -> Record | None:
         """The record at an offset; None if there is none. Raises `SourceFailed`."""
-        with _failing():
+        with self._failing():
             self._consumer.assign([TopicPartition(*partition, offset)])
             message = next(self._until_the_end({partition}), None)
         return message if message is not None and message.offset() == offset else None
@@ -86,7 +97,7 @@ class KafkaReader:
     def _between(self, topic: str, number: int, first: int, end: int) -> list[Record]:
         """The records of a partition from one offset up to another."""
         records: list[Record] = []
-        with _failing():
+        with self._failing():
             self._consumer.assign([TopicPartition(topic, number, first)])
             for record in self._until_the_end({(topic, number)}):
                 if record.offset() >= end:
@@ -98,7 +109,7 @@ class KafkaReader:
 
     def bounds(self, topic: str) -> Bounds:
         """Each partition's first offset, and its read_committed end. Raises `SourceFailed`."""
-        with _failing():
+        with self._failing():
             partitions = self._partitions(topic)
             firsts = offsets_at(self._consumer, partitions, OFFSET_BEGINNING)
             ends = offsets_at(self._consumer, partitions, OFFSET_END)
@@ -107,7 +118,7 @@ class KafkaReader:
     def bounds_since(self, topic: str, millis: int) -> Bounds:
         """As `bounds`, but each partition begins at its first record at or after this time. Raises `SourceFailed`."""
         bounds = self.bounds(topic)
-        with _failing():
+        with self._failing():
             starts = offsets_at(self._consumer, [(topic, number) for number in bounds], millis)
         # Where no record is that recent the client returns a negative number.
         found = {number: starts[topic, number] for number in bounds}
@@ -118,23 +129,61 @@ class KafkaReader:
 
     def topics(self) -> list[str]:
         """All topics that exist and may be read. Raises `SourceFailed`."""
-        with _failing():
-            found = self._consumer.list_topics(timeout=RESPONSE_SECONDS).topics
+        with self._failing():
+            found = self._metadata().topics
         return sorted(name for name, metadata in found.items() if metadata.error is None)
 
     def committed(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """The group's committed offsets; a partition without one is left out. Raises `SourceFailed`."""
-        with _failing():
+        with self._failing():
             found = committed_offsets(self._consumer, partitions)
         return {partition: each.offset for partition, each in found.items()}
 
     def scan(self, topic: str, bounds: Bounds, patience: float) -> KafkaScan:
         """Begin a scan of all records within the bounds. Raises `SourceFailed`."""
-        with _failing():
+        with self._failing():
             return KafkaScan(self._consumer, topic, bounds, patience)
 
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Raise the client's errors as `SourceFailed`, with its own words about the connection if there is none."""
+        try:
+            yield
+        except KafkaException as error:
+            is_about_connection = error.args[0].code() in NOT_CONNECTED
+            words = self._failure.words if is_about_connection else None
+            raise SourceFailed(words or error.args[0].str()) from None
+
+    def _metadata(self, topic: str | None = None) -> ClusterMetadata:
+        """The metadata of one topic, or of all. A refused login ends the wait at once.
+
+        Raises:
+            KafkaException: no broker has responded.
+        """
+        *first, last = METADATA_SECONDS
+        for seconds in first:
+            try:
+                return self._list(topic, seconds)
+            except KafkaException:
+                self._consumer.poll(0)  # hands over errors and lines of the log; nothing is assigned yet
+                if self._failure.is_refused:
+                    raise
+        try:
+            return self._list(topic, last)
+        finally:
+            if self._failure.words is None:
+                self._consumer.poll(0)
+
+    def _list(self, topic: str | None, seconds: float) -> ClusterMetadata:
+        metadata: ClusterMetadata = (
+            self._consumer.list_topics(timeout=seconds)
+            if topic is None
+            else self._consumer.list_topics(topic, timeout=seconds)
+        )
+        return metadata
+
     def _partitions(self, topic: str) -> list[Partition]:
-        metadata = self._consumer.list_topics(topic, timeout=RESPONSE_SECONDS).topics[topic]
+        metadata = self._metadata(topic).topics[topic]
         if metadata.error is not None or not metadata.partitions:
             raise SourceFailed(f"{NO_SUCH_TOPIC}: {topic}")
         return [(topic, number) for number in sorted(metadata.partitions)]
@@ -162,12 +211,3 @@ def share_out(limit: int, available: Mapping[int, int]) -> dict[int, int]:
         shares[number] = min(available[number], -(-left // (len(available) - place)))
         left -= shares[number]
     return shares
-
-
-@contextmanager
-def _failing() -> Iterator[None]:
-    """Raise the client's errors as `SourceFailed`."""
-    try:
-        yield
-    except KafkaException as error:
-        raise SourceFailed(error.args[0].str()) from None

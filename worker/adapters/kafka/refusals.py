@@ -133,7 +133,7 @@ def warning(text: str, user: Mapping[str, Any]) -> Refusal | None:
     warned = _WARNED.match(text)
     if warned is None or warned[1] not in user:
         return None
-    return Refusal(warned[1], warned[2].strip().rstrip("."), warning=True)
+    return Refusal(warned[1], warned[2].strip().replace("SHA-..", "SHA-*").removesuffix("."), warning=True)
 
 
 def without_tokens(user: Mapping[str, Any]) -> Iterator[Refusal]:

@@ -7,7 +7,7 @@ places once the rest of the call is there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,7 +36,10 @@ from worker.mapping.compiler.run_time import (
 )
 from worker.mapping.compiler.source import Code
 from worker.mapping.compiler.target import Target
-from worker.mapping.compiler.values import EVENT, KAFKA, Entry, emit_object, emit_value, local
+from worker.mapping.compiler.values import ENVELOPE_ID, EVENT, KAFKA, Entry, emit_object, emit_value, local
+from worker.mapping.expressions.expression import Expression
+from worker.mapping.expressions.ir import is_field
+from worker.mapping.expressions.names import names_used
 from worker.mapping.files.rules import CallRule, MappingFile, Rule
 
 
@@ -60,12 +63,6 @@ class CallCode:
         self._record = record
         self._meaning = MeaningCode(code, rule, target)
 
-    def prepare(self, calls: Sequence[CallRule]) -> None:
-        """Write before a loop what does not depend on the item."""
-        self._record.parts_of_ids()
-        if any("timestamp" not in call.fields for call in calls):
-            self._record.time()
-
     @contextmanager
     def one_more(self) -> Iterator[None]:
         """Write a call beside others that are repeated."""
@@ -78,18 +75,33 @@ class CallCode:
         """Write the loop of a call with `for_each`; what is written inside is its body."""
         assert call.for_each is not None
         code = self._code
-        found = local(code, call.for_each.emit(code, EVENT, KAFKA), "found")
-        items = code.name("items")
+        text = call.for_each.emit(code, EVENT, KAFKA)
+        struct = code.structs.get(text)
+        found, items = local(code, text, "found"), code.name("items")
         plain = f"type({found}) is list and place + len({found}) <= {MAX_CALLS_PER_RECORD}"
         code.line(f"{items} = {found} if {plain} else {self._constant(items_of)}({found}, place)")
         item, index = code.name("item"), code.name("index")
-        with code.block(f"for {index}, {item} in enumerate({items}):"):
-            code.remember("$item", item)
-            code.remember("$index", index)
-            struct = code.structs.get(found)
-            if struct is not None and struct.items is not None:
-                code.structs[item] = struct.items
-            yield
+        with code.block(f"if {items}:"):
+            self._before_items(call)
+            indexed = any("index" in names_used(each.node) for _, each in call.expressions())
+            header = f"for {index}, {item} in enumerate({items}):" if indexed else f"for {item} in {items}:"
+            with code.block(header):
+                code.remember("$item", item)
+                code.remember("$index", index)
+                if struct is not None and struct.items is not None:
+                    code.structs[item] = struct.items
+                yield
+
+    def _before_items(self, call: CallRule) -> None:
+        """Write what is the same for all items: fields of the event, and the time."""
+        for _, expression in call.expressions():
+            if is_field(expression.value):
+                local(self._code, expression.emit(self._code, EVENT, KAFKA), "value")
+        given = call.fields.get("timestamp")
+        if "timestamp" not in call.fields or (isinstance(given, Expression) and is_field(given.value)):
+            self._time(call)
+        if call.event_from is None:
+            self._record.beginning_of_ids(call.spec.type, call.spec.event or call.event or "")
 
     def call(self, call: CallRule, index: str) -> tuple[str, str]:
         """Write one call; returns Python expressions for its bytes and its batch context.
@@ -200,6 +212,8 @@ class CallCode:
 
     def _event_name(self, call: CallRule) -> Entry:
         if call.event_from is None:
+            if call.event is not None:
+                self._meaning.literal_name_limit(call.event)
             return Entry("event", repr(call.event))
         check = f"{self._constant(event_name)}({self._found(call.event_from)})"
         name = local(self._code, check, "event_name")
@@ -257,21 +271,43 @@ class CallCode:
 
     def _message_id(self, call: CallRule, index: str, event: Entry | None) -> str:
         """Return a Python expression for the id: from the event's own id where it has one, or the coordinates."""
-        spec = call.spec
-        if call.event_from is not None and event is not None:
-            name = event.text
-            by_record = self._record.message_id_by_name(spec.type, name, index)
-        else:
-            literal = spec.event or call.event or ""
-            name = repr(literal)
-            by_record = self._record.message_id(spec.type, literal, index)
+        literal = call.spec.event or call.event or ""
+        name = event.text if call.event_from is not None and event is not None else repr(literal)
         if "messageId" not in call.fields:
-            return by_record
-        found = self._found(call.fields["messageId"])
+            return self._message_id_of_record(call, index, name)
+        return self._message_id_of_event(call, index, name)
+
+    def _message_id_of_record(self, call: CallRule, index: str, name: str) -> str:
+        """As `_message_id`, from the coordinates; `name` is a Python expression for the event's name."""
+        if call.event_from is not None:
+            return self._record.message_id_by_name(call.spec.type, name, index)
+        return self._record.message_id(call.spec.type, call.spec.event or call.event or "", index)
+
+    def _message_id_of_event(self, call: CallRule, index: str, name: str) -> str:
+        """As `_message_id`, for a call with an id of its own; `name` is a Python expression for the event's name."""
+        code, type_ = self._code, call.spec.type
+        event_id, message_id = self._event_id(call), code.name("message_id")
+        with code.block(f"if {event_id} is not None:"):
+            make = (
+                MessageIds.for_event
+                if call.of_envelope.isdisjoint(["messageId"])
+                else MessageIds.for_event_bytes
+            )
+            by_event = f"{self._constant(make)}({event_id}, {type_!r}, {name}, {index})"
+            code.line(f"{message_id} = {by_event}")
+        with code.block("else:"):
+            code.line(f"{message_id} = {self._message_id_of_record(call, index, name)}")
+        return message_id
+
+    def _event_id(self, call: CallRule) -> str:
+        """A name for the event's own id; None where it has none."""
+        if "messageId" in call.of_envelope:
+            return ENVELOPE_ID
+        found = local(self._code, self._found(call.fields["messageId"]), "found_id")
+        event_id = self._code.name("event_id")
         check = self._id_check(optional_identity, found, "messageId")
-        event_id = local(self._code, check, "event_id")
-        by_event = f"{self._constant(MessageIds.for_event)}({event_id}, {spec.type!r}, {name}, {index})"
-        return f"{by_event} if {event_id} is not None else {by_record}"
+        write_converted(self._code, Kind.IDENTITY, found, event_id, check, reject_ids=self._reject_ids)
+        return event_id
 
     def _encode(self, call: str) -> str:
         body = self._code.name("body")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from worker.customerio.meaning import check_overrides, check_uninstall, may_override
 from worker.customerio.notices import Notice
 from worker.customerio.profile_limits import (
+    MAX_EVENT_NAME_BYTES,
     MAX_TRAIT_BYTES,
     MAX_TRAIT_NAME_BYTES,
     is_too_long,
@@ -48,6 +49,11 @@ class MeaningCode:
         too_long = f"{self._constant(is_too_long)}({name}, {limit})"
         with self._code.block(f"if {found}len({name}) > {limit // 4} and {too_long}:"):
             self._exceeds(repr(kind.value))
+
+    def literal_name_limit(self, event: str) -> None:
+        """Write the report of a literal event name that is too long, as every call of the rule has it."""
+        if self._target.on_excess is not None and is_too_long(event, MAX_EVENT_NAME_BYTES):
+            self._exceeds(repr(Notice.EVENT_NAME_LENGTH.value))
 
     def traits_limit(self, call: CallRule, body: str, encoded: str) -> None:
         """Write the test of the traits' sizes, which only a call of a certain size can exceed."""

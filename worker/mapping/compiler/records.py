@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from worker.core.message_id import PAIRS, MessageIds, Middles, beginning, ends
 from worker.core.timestamps import LENGTH, SUFFIXES
 from worker.mapping.compiler.source import Code
+from worker.mapping.compiler.target import Target
+from worker.mapping.files.rules import Rule
 from worker.mapping.future_times import BLOCK, FutureTimes
 from worker.mapping.kafka_fields import record_time
+
+_PARTS = ("id_time", "since", "behind", "partition")
+"""Further locals that `message_id` and `message_id_by_name` read."""
 
 
 class RecordCode:
@@ -19,6 +26,7 @@ class RecordCode:
         code: the function under construction.
         ids: makes the message ids.
         topic: whose records they are.
+        middles: the parts of ids that a topic's functions share; new ones if not given.
     """
 
     BEGINNING = (
@@ -27,11 +35,28 @@ class RecordCode:
     )
     """The run's partition, and empty caches: 2^63 is above every timestamp and offset, so no difference is in range."""
 
-    def __init__(self, code: Code, ids: MessageIds, topic: str) -> None:
+    def __init__(self, code: Code, ids: MessageIds, topic: str, middles: Middles | None = None) -> None:
         self._code = code
         self._ids = ids
         self._topic = topic
-        self._middles = Middles(ids, topic)
+        self._middles = middles or Middles(ids, topic)
+
+    def within(self, code: Code) -> RecordCode:
+        """The same for a function that gets what `hand_over` names as parameters."""
+        return RecordCode(code, self._ids, self._topic, self._middles)
+
+    def hand_over(self, rules: Sequence[Rule], target: Target) -> dict[str, str]:
+        """Write what these rules need of the record; returns the names, by what they hold."""
+        self.parts_of_ids()
+        kind, millis = self._kind_and_millis()
+        names = {"kind of time": kind, "millis": millis, "record.offset()": self._offset()}
+        names |= {"the parts of ids": "middles"} | {name: name for name in _PARTS}
+        timed = ["timestamp" in call.fields for rule in rules for call in rule.calls]
+        if not all(timed):
+            names["the record's time"] = self.time()
+        if target.future is not None and any(timed):
+            names["the latest time"] = self.latest(target.future)
+        return names
 
     def key(self) -> str:
         """A name for the key that orders the record's calls; see `records.OrderKey`."""
@@ -73,14 +98,29 @@ class RecordCode:
 
     def message_id(self, type_: str, name: str, index: str) -> str:
         """A Python expression for the id of a call with this type, event name ("" if it has none) and index."""
-        self.parts_of_ids()
+        known = self._code.recall(_beginning_of_ids(type_, name))
         pairs = self._code.constant(PAIRS, "pairs")
-        middle = f"middles[{self._middles.add(type_, name)}]"
+        if known is not None:
+            return f'f"{{{known}}}{{{pairs}[low | {index}]}}"'
+        self.parts_of_ids()
         if index.isdigit():
             end = f"{{{self._code.constant(ends(int(index)), 'ends')}[behind]}}"
         else:  # all of `ends` for each of 256 indexes would take 60 MB
             end = f"{{{pairs}[behind >> 2]}}{{{pairs}[(behind & 3) << 8 | {index}]}}"
-        return f'f"{{id_time}}{{{pairs}[since]}}{{{middle}}}{end}"'
+        return f'f"{self._beginning(type_, name)}{end}"'
+
+    def beginning_of_ids(self, type_: str, name: str) -> None:
+        """Write before a loop what the ids of its calls begin with."""
+        self.parts_of_ids()
+        pairs, local = self._code.constant(PAIRS, "pairs"), self._code.name("id")
+        self._code.line("low = (behind & 3) << 8")
+        self._code.line(f'{local} = f"{self._beginning(type_, name)}{{{pairs}[behind >> 2]}}"')
+        self._code.remember(_beginning_of_ids(type_, name), local)
+
+    def _beginning(self, type_: str, name: str) -> str:
+        """The first 22 characters of an id, for an f-string."""
+        pairs = self._code.constant(PAIRS, "pairs")
+        return f"{{id_time}}{{{pairs}[since]}}{{middles[{self._middles.add(type_, name)}]}}"
 
     def message_id_by_name(self, type_: str, name: str, index: str) -> str:
         """As `message_id`, for an event name that is computed: `name` is a Python expression for it."""
@@ -119,3 +159,7 @@ class RecordCode:
             code.line(f"offset_from, middles = {offset} & -4096, {of}")
             code.line(f"behind = {offset} - offset_from")
         code.remember("the parts of ids", "middles")
+
+
+def _beginning_of_ids(type_: str, name: str) -> str:
+    return f"the beginning of ids of {type_} {name}"

@@ -56,17 +56,19 @@ class Code:
 
     Attributes:
         structs: the struct type of names, and other Python expressions, that hold structs of the fields used.
+        numbers: what names end in; functions that call each other share it, so that parameters are unique too.
         loops: how many loops the next statement is in.
         lets: the locals for `let`s; a new one where records begin.
     """
 
-    def __init__(self) -> None:
-        self.structs: dict[str, StructType] = {}
+    def __init__(self, caller: Code | None = None) -> None:
+        """Begin a function; `caller` is the function that calls it with locals of its own as arguments."""
+        self.structs: dict[str, StructType] = dict(caller.structs) if caller else {}
         self.loops = 0
         self._lines: list[tuple[int, str]] = []
         self._depth = 0
         self._scopes: list[dict[str, str]] = [{}]
-        self._names = itertools.count(1)
+        self.numbers: Iterator[int] = caller.numbers if caller else itertools.count(1)
         self._namespace: dict[str, Any] = {}
         self._constants: dict[int, str] = {}
         self.lets = Lets(self)
@@ -126,7 +128,7 @@ class Code:
         readable = _NOT_IN_A_NAME.sub("_", hint.lower()).strip("_")[:_LONGEST_HINT]
         if not readable or readable[0].isdigit():
             readable = f"v{readable}"
-        return f"{readable}_{next(self._names)}"
+        return f"{readable}_{next(self.numbers)}"
 
     def share(self, expression: str, hint: str) -> str:
         """A local that holds this value; an existing one if it is in scope.
@@ -215,6 +217,7 @@ class Lets:
         self._code = code
         self._locals: dict[int, str] = {}
         self._asked: dict[str, None] = {}
+        self._given: set[str] = set()
         self._start = code.reserve()
         self._loops = code.loops
 
@@ -237,10 +240,26 @@ class Lets:
             local = self._locals[number] = self._code.name(f"let_{name}")
             if self._code.loops == self._loops:
                 return local, None
-        self._asked[local] = None
+        return local, f"{local} is {self._ask(local)}"
+
+    def hand_over(self) -> dict[int, str]:
+        """The locals that have or had a value at some place above, for a function that is called here."""
+        for local in self._locals.values():
+            self._ask(local)
+        return dict(self._locals)
+
+    def inherit(self, locals_: dict[int, str]) -> None:
+        """Begin with these parameters, which may be `UNSET`."""
+        self._locals.update(locals_)
+        self._given.update(locals_.values())
+
+    def _ask(self, local: str) -> str:
+        """Give a local a value at the start of each record; returns the name of that value."""
         unset = self._code.constant(UNSET, "unset")
-        self._code.fill(self._start, f"{' = '.join(self._asked)} = {unset}")
-        return local, f"{local} is {unset}"
+        if local not in self._given:
+            self._asked[local] = None
+            self._code.fill(self._start, f"{' = '.join(self._asked)} = {unset}")
+        return unset
 
 
 def _let(number: int) -> str:

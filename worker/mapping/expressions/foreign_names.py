@@ -15,7 +15,6 @@ _MEANT: dict[str, str] = {
     "contains": "includes in has indexof instr include list_contains",
     "to_string": "str string tostring text char stringify json_stringify json_dumps tojson to_json",
     "to_number": "int integer to_int toint to_float tofloat float number tonumber parseint parsefloat todouble decimal",
-    "not_null": "coalesce ifnull nvl isnull firstnonnull",
     "replace": "sub translate replaceall",
     "replace_regex": "gsub regexreplace regexp_replace regex_replace re_sub",
     "split": "explode tokenize splitstring string_split",
@@ -63,6 +62,10 @@ _NOT_NEEDED = {
     **dict.fromkeys(
         ("exists", "exist", "defined", "isset", "is_set", "isnotnull", "is_not_null", "notnull", "present"),
         "write a != `null`",
+    ),
+    **dict.fromkeys(
+        ("coalesce", "ifnull", "nvl", "isnull", "firstnonnull"),
+        "did you mean 'default', or 'not_null' for more than two?",
     ),
     **dict.fromkeys(("is_null", "missing", "isundefined"), "write a == `null`"),
     **dict.fromkeys(("empty", "isempty", "is_empty", "isblank", "is_blank", "blank"), "write !a"),

@@ -28,6 +28,11 @@ class Kafka:
 
 
 @dataclass(frozen=True, slots=True)
+class Envelope:
+    """`_change` or `_ce`: what the event's envelope says of it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Literal:
     """A constant."""
 
@@ -257,7 +262,7 @@ class Projection:
 
 
 Node = (
-    Current | Kafka | Literal | Field | Element | Slice | Path | Select | Equal | Order
+    Current | Kafka | Envelope | Literal | Field | Element | Slice | Path | Select | Equal | Order
     | Truth | Not | Logic | Call | Map | Let | Variable | Choice | Default | Lookup
     | Library | Flatten | Projection
 )  # fmt: skip
@@ -272,3 +277,8 @@ def operands(node: Node) -> tuple[Node, ...]:
         part = getattr(node, each.name)
         found += [one for one in (part if isinstance(part, tuple) else (part,)) if isinstance(one, Node)]
     return tuple(found)
+
+
+def is_field(node: Node) -> bool:
+    """Whether a node is `a` or `a.b`, which can be read anywhere, and as often as needed."""
+    return isinstance(node, Field) or (isinstance(node, Path) and all(map(is_field, node.steps)))

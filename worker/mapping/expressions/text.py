@@ -20,7 +20,7 @@ PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 _COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 _JOINED = {"or_expression": " || ", "and_expression": " && ", "pipe": " | "}
 _TIGHT = frozenset(
-    {"field", "kafka", "current", "literal", "subexpression", "index_expression", "projection"}
+    {"field", "kafka", "envelope", "current", "literal", "subexpression", "index_expression", "projection"}
 )
 _TIGHT |= {"value_projection", "filter_projection", "flatten", "function_expression", "multi_select_list"}
 _TIGHT |= {"multi_select_dict", "identity", "index", "slice", "variable"}
@@ -45,12 +45,17 @@ _WHOLE: dict[str, Callable[[Node, list[Any]], str]] = {
     "comparator": lambda node, sides: f"{_inner(sides[0])} {_COMPARISONS[node['value']]} {_inner(sides[1])}",
     "not_expression": lambda _, children: f"!{_inner(children[0])}",
     "expref": lambda _, children: f"&{text_of(children[0])}",
-    "function_expression": lambda node, children: f"{node['value']}({', '.join(map(text_of, children))})",
+    "function_expression": lambda node, arguments: f"{_function(node)}({', '.join(map(text_of, arguments))})",
     "multi_select_list": lambda _, children: f"[{', '.join(map(text_of, children))}]",
     "multi_select_dict": lambda _, pairs: (
         "{" + ", ".join(f"{name_of(each['value'])}: {text_of(each['children'][0])}" for each in pairs) + "}"
     ),
 }
+
+
+def _function(node: Node) -> str:
+    name: str = node["value"]
+    return name.partition(" ")[0]  # see functions.texts.COUNTING
 
 
 def _steps(kind: str, children: list[Node]) -> str:
@@ -100,6 +105,7 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "identity": lambda _: "",
     "variable": lambda name: f"${name}",
     "kafka": lambda _: "_kafka",
+    "envelope": name_of,
     "field": name_of,
     "literal": _literal,
     "index": lambda value: f"[{value}]",

@@ -26,6 +26,7 @@ MAKES_TEXT = frozenset(
         "format_time",
         "from_entries",
         "join",
+        "lower of $name",
         "omit",
         "pad_left",
         "parse_json",
@@ -36,6 +37,8 @@ MAKES_TEXT = frozenset(
         "substring",
         "to_entries",
         "to_string",
+        "trim of $name",
+        "upper of $name",
         "url_decode",
     ]
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 from worker.documents.document import Path
 from worker.mapping.expressions.expression import Expression
-from worker.mapping.expressions.names import OF_FOR_EACH, nodes
+from worker.mapping.expressions.names import OF_FOR_EACH, names_used
 from worker.mapping.expressions.parser import UNQUOTED_NAME, ExpressionError, parse
 from worker.mapping.files.value_reader import ValueReader
 
@@ -78,4 +78,4 @@ def _uses(value: Any) -> set[str]:
         tree = parse(value)
     except ExpressionError:
         return set()  # reported where it is read
-    return {node["value"] for node in nodes(tree) if node["type"] == "variable"}
+    return names_used(tree)

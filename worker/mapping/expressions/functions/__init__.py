@@ -11,6 +11,7 @@ from worker.mapping.expressions.functions.registry import (
     arity,
     caller,
     check_literals,
+    counting,
     takes_expression,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "arity",
     "caller",
     "check_literals",
+    "counting",
     "takes_expression",
 ]

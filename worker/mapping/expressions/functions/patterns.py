@@ -11,7 +11,7 @@ import re2
 
 from worker.mapping.expressions import text_length
 from worker.mapping.expressions.failures import ExpressionFailed
-from worker.mapping.expressions.functions.arguments import text_of
+from worker.mapping.expressions.functions.arguments import text_of, utf8_of
 from worker.mapping.expressions.functions.function import COMPUTED, Function, InvalidArgumentError
 
 _MAX_MEMORY = 1 << 20
@@ -44,9 +44,11 @@ def extract(text: object, regex: object) -> str | None:
     found = _search("extract", text, regex)
     if found is None:
         return None
-    part: str | None = found.group(1 if found.re.groups else 0)
-    text_length.count("extract", len(part or ""))
-    return part
+    begin, end = found.span(1 if found.re.groups else 0)
+    if begin < 0:  # the group has no part in the match
+        return None
+    text_length.count("extract", end - begin)
+    return text_of(text)[begin:end]
 
 
 def replace_regex(text: object, regex: object, new: object) -> str:
@@ -57,33 +59,42 @@ def replace_regex(text: object, regex: object, new: object) -> str:
         template = _template(instead, compiled.groups)
     except _InvalidReplacementError as error:
         raise ExpressionFailed(f"replace_regex(): {error}") from None
+    literal = sum(len(part) for part in template if type(part) is str)
+    groups = [part for part in template if type(part) is int]
     parts: list[str] = []
     length = end = 0
-    for found in _guarded("replace_regex", compiled.finditer, whole):
+    for found in compiled.finditer(_subject("replace_regex", whole)):
         begin, after = found.span()
-        added = [
-            whole[end:begin],
-            *(part if type(part) is str else found.group(part) or "" for part in template),
-        ]
-        parts += filter(None, added)
-        length += sum(map(len, added))
-        end = after
+        length += begin - end + literal
+        for group in groups:
+            length += found.end(group) - found.start(group)
         if length > text_length.limit():
             break
-    text_length.check("replace_regex", max(length + len(whole) - end, length))
+        parts += (
+            whole[end:begin],
+            *(_group(whole, found, part) if isinstance(part, int) else part for part in template),
+        )
+        end = after
+    text_length.check("replace_regex", length + len(whole) - end)
     return "".join(parts) + whole[end:]
+
+
+def _group(whole: str, found: Any, number: int) -> str:
+    begin, end = found.span(number)
+    return whole[begin:end] if begin >= 0 else ""
 
 
 def _search(name: str, text: object, regex: object) -> Any:
     whole, pattern = text_of(text), text_of(regex)
-    return _guarded(name, _compiled(name, pattern).search, whole)
+    return _compiled(name, pattern).search(_subject(name, whole))
 
 
-def _guarded(name: str, function: Any, text: str) -> Any:
-    try:
-        return function(text)
-    except UnicodeEncodeError:
-        raise ExpressionFailed(f"{name}(): the text is not valid Unicode") from None
+def _subject(name: str, text: str) -> str | bytes:
+    """What RE2 searches: places in it are those in the text. It takes bytes faster than text."""
+    if text.isascii():
+        return text.encode()
+    utf8_of(name, text)
+    return text
 
 
 def _compiled(name: str, pattern: str) -> Any:

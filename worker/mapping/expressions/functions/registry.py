@@ -42,7 +42,10 @@ TABLE: dict[str, Function] = {row.name: row for row in _ROWS}
 
 NAMES = frozenset(TABLE)
 
-OURS: dict[str, Callable[..., Any]] = {name: row.call for name, row in TABLE.items() if row.call is not None}
+OURS: dict[str, Callable[..., Any]] = {
+    **{name: row.call for name, row in TABLE.items() if row.call is not None},
+    **texts.COUNTING,
+}
 """The functions that are not the library's, by name."""
 
 
@@ -58,6 +61,12 @@ class Functions(Library):
 
 
 REGISTRY = Functions()
+
+
+def counting(name: str) -> str:
+    """The name of the function that counts its text where `name` does not; `name` itself where there is none."""
+    other = f"{name} of $name"
+    return other if other in OURS else name
 
 
 def arity(name: str) -> tuple[int, int | None] | None:

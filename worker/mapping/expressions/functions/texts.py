@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from worker.mapping.expressions import text_length
@@ -24,6 +24,23 @@ def upper(text: object) -> str:
 def trim(text: object) -> str:
     """Without leading and trailing white space."""
     return text_of(text).strip()
+
+
+def _counting(name: str, function: Callable[[object], str]) -> Callable[[object], str]:
+    def call(text: object) -> str:
+        text_length.count(name, len(text_of(text)))
+        return function(text)
+
+    return call
+
+
+COUNTING: dict[str, Callable[..., Any]] = {
+    f"{name} of $name": _counting(name, function)
+    for name, function in (("lower", lower), ("upper", upper), ("trim", trim))
+}
+"""The same for an argument with a `$name` inside of a loop, where a text of the event can be made anew for each item.
+Everywhere else these functions make no more text than the event has, and so are not counted. No expression can write
+these names."""
 
 
 def split(text: object, separator: object) -> list[str]:

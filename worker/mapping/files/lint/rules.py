@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from worker.customerio import catalog
 from worker.documents.problems import Problem
 from worker.mapping.expressions.expression import Expression
-from worker.mapping.expressions.names import nodes
+from worker.mapping.expressions.names import names_used
 from worker.mapping.expressions.parser import Node, contains
 from worker.mapping.files.keys import meant_key
 from worker.mapping.files.lint.meaning import meaning_warnings
@@ -26,23 +27,53 @@ def rule_warnings(file: MappingFile) -> Iterator[Problem]:
             yield from meaning_warnings(file, call)
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a rule asks for.
+
+    Attributes:
+        rule: the rule.
+        terms: the parts of its condition that `&&` joins.
+        enough: the sets of parts each of which makes the condition true.
+        hides: whether it uses a name of its own `let`, which may stand for something else in another rule.
+    """
+
+    rule: Rule
+    terms: frozenset[str]
+    enough: tuple[frozenset[str], ...]
+    hides: bool
+
+
+def _asked(rule: Rule) -> _Asked:
+    if rule.when is None:
+        return _Asked(rule, frozenset(), (), hides=False)
+    hides = not names_used(rule.when.node).isdisjoint(rule.lets)
+    return _Asked(rule, _terms(rule.when.node), tuple(_enough(rule.when.node)), hides)
+
+
+def _terms(node: Node) -> frozenset[str]:
+    return frozenset(map(term_key, _joined(node)))
+
+
+def _enough(node: Node) -> Iterator[frozenset[str]]:
+    """The condition's parts; those of each side of `||` if it has no functions: one that fails makes all of it null."""
+    yield _terms(node)
+    if node["type"] == "or_expression" and not contains(node, "function_expression"):
+        for child in node["children"]:
+            yield from _enough(child)
+
+
 def _never_reached(file: MappingFile) -> Iterator[Problem]:
     """Rules that never match, because an earlier one does."""
-    whole = [rule for rule in file.rules if not _is_broken(file, rule)]
-    for index, rule in enumerate(whole):
-        for earlier in whole[:index]:
-            if _always_first(earlier, rule):
-                line = earlier.at.rpartition(":")[2]
-                message = f"this rule can never match: the one in line {line} always does"
-                same = rule.when is None or (earlier.when is not None and _same(rule.when, earlier.when))
-                hint = "join their calls under one `calls`" if same else "move it above that one"
-                yield _warning(file, rule, message, hint)
-                break
-
-
-def _same(when: Expression, earlier: Expression) -> bool:
-    """Whether two conditions are made of the same parts."""
-    return set(map(term_key, _joined(when.node))) == set(map(term_key, _joined(earlier.node)))
+    every = [_asked(rule) for rule in file.rules if not _is_broken(file, rule)]
+    for index, asked in enumerate(every):
+        earlier = next((each for each in every[:index] if _always_first(each, asked)), None)
+        if earlier is not None:
+            line = earlier.rule.at.rpartition(":")[2]
+            message = f"this rule can never match: the one in line {line} always does"
+            same = asked.rule.when is None or (earlier.rule.when is not None and asked.terms == earlier.terms)
+            hint = "join their calls under one `calls`" if same else "move it above that one"
+            yield _warning(file, asked.rule, message, hint)
 
 
 def _is_broken(file: MappingFile, rule: Rule) -> bool:
@@ -51,31 +82,15 @@ def _is_broken(file: MappingFile, rule: Rule) -> bool:
     return rule.when is None and any("when" in (key, meant_key(key, ("when",))) for key in given)
 
 
-def _always_first(earlier: Rule, rule: Rule) -> bool:
-    if earlier.when is None:
+def _always_first(earlier: _Asked, asked: _Asked) -> bool:
+    """Whether each part that is enough for the earlier condition is asked for by the later one."""
+    when = asked.rule.when
+    if earlier.rule.when is None:
         # What a rule without `when` leaves to others are tombstones, of which only _kafka tells.
-        return rule.when is None or not rule.when.uses_kafka
-    if earlier.when.is_literal:
-        return False  # a finding of its own
-    if rule.when is None or any(each.lets.keys() & _names(each.when) for each in (earlier, rule)):
-        return False  # the same name may stand for two expressions
-    return _implies(rule.when.node, earlier.when.node)
-
-
-def _names(when: Expression | None) -> set[str]:
-    return {node["value"] for node in nodes(when.node) if node["type"] == "variable"} if when else set()
-
-
-def _implies(later: Node, earlier: Node) -> bool:
-    """Whether each condition that `&&` joins in the earlier rule is one of the later rule's.
-
-    An earlier `||` counts only without functions: one that fails makes the whole expression null.
-    """
-    if set(map(term_key, _joined(earlier))) <= set(map(term_key, _joined(later))):
-        return True
-    if earlier["type"] != "or_expression" or contains(earlier, "function_expression"):
-        return False
-    return any(_implies(later, child) for child in earlier["children"])
+        return when is None or not when.uses_kafka
+    if when is None or earlier.rule.when.is_literal or earlier.hides or asked.hides:
+        return False  # a literal is a finding of its own
+    return any(enough <= asked.terms for enough in earlier.enough)
 
 
 def _joined(node: Node) -> Sequence[Node]:

@@ -1,0 +1,1 @@
+"""Drafts a mapping and its fixtures from sample records, for `init --from-topic`. No I/O."""
