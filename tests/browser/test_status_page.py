@@ -10,13 +10,12 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.browser.pages import SHOWN, served
 from tests.support.browser import Tab
 from tests.support.busy_hour import busy_hour
-from worker.adapters.http.server import HttpServer
 from worker.telemetry.metrics import Observation
 from worker.telemetry.telemetry import Telemetry
 
-SHOWN = "document.getElementById('state').textContent !== 'loading'"
 WIDTHS = {"wide": 1280, "tablet": 768, "phone": 390, "small phone": 320}
 
 
@@ -35,26 +34,10 @@ def telemetry() -> Iterator[Telemetry]:
 
 
 @contextlib.asynccontextmanager
-async def served(telemetry: Telemetry, reasons: list[dict[str, Any]] | None = None) -> AsyncIterator[str]:
-    server = HttpServer(
-        "127.0.0.1:0",
-        ready=lambda: reasons or [],
-        status=telemetry.status,
-        metrics=telemetry.prometheus,
-        alive=lambda: True,
-    )
-    await server.start()
-    try:
-        yield server.url
-    finally:
-        await server.close()
-
-
-@contextlib.asynccontextmanager
 async def shown(
     tab: Tab, telemetry: Telemetry, reasons: list[dict[str, Any]] | None = None, **look: Any
 ) -> AsyncIterator[str]:
-    async with served(telemetry, reasons) as url:
+    async with served(telemetry.status, reasons) as url:
         await tab.look(look.pop("width", 1280), 900, **look)
         await tab.go(url)
         await tab.until(SHOWN)

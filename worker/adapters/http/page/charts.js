@@ -21,8 +21,8 @@ function axisTime(seconds) {
   return seconds ? `${+(seconds * 1000).toFixed(1)} ms` : "0";
 }
 function bytes(n) {
-  for (const unit of ["B", "kB", "MB"]) { if (n < 1000) return `${Math.round(n * 10) / 10} ${unit}`; n /= 1000; }
-  return `${n.toFixed(1)} GB`;
+  for (const unit of ["B", "kB", "MB"]) { if (n < 1000) return `${Math.round(n * 10) / 10}\u00a0${unit}`; n /= 1000; }
+  return `${n.toFixed(1)}\u00a0GB`;
 }
 
 const SVG = "http://www.w3.org/2000/svg";

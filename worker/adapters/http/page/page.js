@@ -87,12 +87,18 @@ function flow(totals, inProgress) {
   }));
 }
 
+/* What the totals were one or two intervals ago, for the first rate. */
+function earlier({ history, totals, started_at }) {
+  const from = Math.max(history.at.length - 2, 0), since = (name) => sum(history[name].slice(from));
+  const before = { delivered: totals.delivered - since("delivered"), consumed: totals.consumed - since("consumed") };
+  return { now: Math.max(history.at[from] ?? 0, started_at), totals: before };
+}
 function tiles(status) {
   const totals = status.totals;
   if (seen.length && seen[0].started_at !== status.started_at) seen.length = 0;
   seen.push(status);
   if (seen.length > SMOOTH) seen.shift();
-  const first = seen.length > 1 ? seen[0] : { now: status.started_at, totals: { delivered: 0, consumed: 0 } };
+  const first = seen.length > 1 ? seen[0] : earlier(status);
   const seconds = Math.max(status.now - first.now, 0.001);
   figure("rate", count((totals.delivered - first.totals.delivered) / seconds), "calls/s");
   $("consumed-rate").textContent = `${count((totals.consumed - first.totals.consumed) / seconds)} records/s read`;
