@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from worker.demo.events import TOPICS
 from worker.adapters.http.manual import PAGES
+from worker.demo.events import TOPICS
 from worker.mapping.mappings import Mappings
 from worker.programs.starter import starter_folder
 from worker.settings import Settings, load_settings
