@@ -344,12 +344,18 @@ class _Writer:
         return self._code.share(call, "interpreted")
 
     def _interpreted(self, syntax: Syntax, at: str, kafka: str) -> str:
-        if contains(syntax, "envelope"):
-            about = f"{ENVELOPE!r}: {self._objects.plain(ABOUT)}"
-            kafka = f"{{{about}}}" if kafka == "None" else f"{{**{kafka}, {about}}}"
+        kafka = self._with_about(syntax, kafka)
         arguments = f"{self._constant(syntax, 'syntax')}, {self._objects.plain(at)}, {kafka}"
         variables = f", {self._variables(syntax)}" if contains(syntax, "variable") else ""
         return f"{self._constant(interpret)}({arguments}{variables})"
+
+    def _with_about(self, syntax: Syntax, kafka: str) -> str:
+        """What the library is given for `_kafka`: with `_change` or `_ce` where the syntax or a `let` in it reads that."""
+        lets = (each for let in lets_used(syntax) for each in (let, *let.lets))
+        if not any(contains(node, "envelope") for node in (syntax, *(let.node for let in lets))):
+            return kafka
+        about = f"{ENVELOPE!r}: {self._objects.plain(ABOUT)}"
+        return f"{{{about}}}" if kafka == "None" else f"{{**{kafka}, {about}}}"
 
     def _variables(self, syntax: Syntax) -> str:
         """`Variables` for the library, with the values of `let`s that are known here."""
@@ -357,7 +363,8 @@ class _Writer:
         loop = [plain(recall(name) or "None") for name in ("$item", "$index")]
         lets = ((let.number, self._code.lets.known(let.number)) for let in lets_used(syntax))
         known = ", ".join(f"{number}: {plain(local)}" for number, local in lets if local)
-        return f"{self._constant(Variables)}({plain(self._event)}, {self._kafka}, {', '.join(loop)}, {{{known}}})"
+        kafka = self._with_about(syntax, self._kafka)
+        return f"{self._constant(Variables)}({plain(self._event)}, {kafka}, {', '.join(loop)}, {{{known}}})"
 
     # Projections
 
