@@ -11,30 +11,10 @@ rules read of the envelope and of the event in it.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-from enum import Enum, auto
 from typing import Any, Protocol
 
-
-class SourceWriter(Protocol):
-    """Writes a generated function, for a format's part of it; implemented by `worker.mapping.compiler.source.Code`."""
-
-    def line(self, text: str) -> None:
-        """Write one statement."""
-
-    def block(self, header: str) -> AbstractContextManager[None]:
-        """Write a compound statement; statements written in the context are its body."""
-
-    def constant(self, value: object, hint: str) -> str:
-        """The name of this object in the generated function."""
-
-
-class Payload(Enum):
-    """Whether a value has a schema beside its payload, as Kafka Connect's JSON converter writes it."""
-
-    NEVER = auto()
-    PERHAPS = auto()
-    ALWAYS = auto()
+from worker.formats.json_payload import Payloads
+from worker.formats.source_writer import SourceWriter
 
 
 class Format(Protocol):
@@ -54,7 +34,7 @@ class Format(Protocol):
         struct_type: type | None,
         *,
         otherwise: str | None = None,
-        payload: Payload = Payload.NEVER,
+        payloads: Payloads | None = None,
     ) -> None:
         """Write statements that decode the bytes in the local variable `value`, and may assign to it.
 
@@ -67,5 +47,6 @@ class Format(Protocol):
                 whole event to a dict.
             otherwise: a Python expression for what `event` is if the value cannot be decoded so, in place of an
                 exception: the function then treats the record with care.
-            payload: whether only the payload of `{"schema": ..., "payload": ...}` is decoded.
+            payloads: finds the payload of `{"schema": ..., "payload": ...}`, of which only that is decoded; None where
+                values have no schema beside them. The local variable `types` is then what it found in the schema.
         """

@@ -6,8 +6,7 @@ from typing import Any
 
 import msgspec
 
-from worker.formats.format import Payload, SourceWriter
-from worker.formats.json_payload import emit_payload
+from worker.formats.json_payload import Payloads, emit_payload
 from worker.formats.json_values import (
     MAY_BE_TOO_DEEP,
     UNDECODED,
@@ -16,6 +15,7 @@ from worker.formats.json_values import (
     load_object,
     without_prefix,
 )
+from worker.formats.source_writer import SourceWriter
 
 
 class JsonFormat:
@@ -32,7 +32,7 @@ class JsonFormat:
         struct_type: type | None,
         *,
         otherwise: str | None = None,
-        payload: Payload = Payload.NEVER,
+        payloads: Payloads | None = None,
     ) -> None:
         """See `Format.emit`. If the fast path fails, `decode` decodes the value again and raises the precise error."""
         loads = load_object if struct_type is None else msgspec.json.Decoder(struct_type).decode
@@ -41,11 +41,11 @@ class JsonFormat:
         with code.block("try:"):
             with code.block("if not value[0]:"):
                 code.line(f"value = {code.constant(without_prefix, 'without_prefix')}(value)")
-            if payload is Payload.NEVER:
+            if payloads is None:
                 with code.block(f"if {MAY_BE_TOO_DEEP}:"):
                     code.line(f"{code.constant(check_depth, 'check_depth')}(value)")
             else:
-                emit_payload(code, payload)
+                emit_payload(code, payloads)
             if struct_type is not None:
                 with code.block("if not value.isascii():"):
                     code.line("value.decode()  # msgspec does not check the UTF-8 of fields that it skips")
