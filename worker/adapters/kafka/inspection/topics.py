@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin._listoffsets import OffsetSpec
+from confluent_kafka.admin._listoffsets import ListOffsetsResultInfo, OffsetSpec
 
 from worker.adapters.findings import Finding, count, duration
 from worker.adapters.kafka.client_errors import NO_SUCH_TOPIC, missing_topics
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from worker.documents.problems import Problem
 
 _NEWEST = OffsetSpec.max_timestamp()  # type: ignore[no-untyped-call]  # the client has no types here
+_FIRST, _END = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 TopicProblem = Callable[[str, str, str | None], "Problem"]
 """Makes a problem of a topic from its name, a message and a hint, at the place where a mapping names it."""
@@ -75,12 +76,26 @@ def _found(admin: AdminClient, metadata: ClusterMetadata, name: str) -> Finding:
     return Finding(f"topic {name}", f"{count(len(partitions), 'partition')}; {age}", facts)
 
 
-def _newest(admin: AdminClient, name: str, partitions: Iterable[int]) -> int | None:
+def _newest(admin: AdminClient, name: str, numbers: Iterable[int]) -> int | None:
     """The latest timestamp of a topic's records; -1 without records, None if the brokers do not tell."""
-    asked = {TopicPartition(name, number): _NEWEST for number in partitions}
+    partitions = [TopicPartition(name, number) for number in numbers]
     try:
-        responses = admin.list_offsets(asked, request_timeout=RESPONSE_SECONDS)
-        wait_for(responses.values())
-        return max(int(response.result().timestamp) for response in responses.values())
+        newest = max(each.timestamp for each in _offsets(admin, partitions, _NEWEST))
+        if newest < 0 and _has_records(admin, partitions):
+            return None  # the brokers do not search by time, such as the demo's
     except (KafkaException, ValueError):  # brokers older than 3.0, or a partition without a leader
         return None
+    return int(newest)
+
+
+def _has_records(admin: AdminClient, partitions: list[TopicPartition]) -> bool:
+    firsts, ends = (_offsets(admin, partitions, spec) for spec in (_FIRST, _END))
+    return any(first.offset < end.offset for first, end in zip(firsts, ends, strict=True))
+
+
+def _offsets(
+    admin: AdminClient, partitions: list[TopicPartition], spec: OffsetSpec
+) -> list[ListOffsetsResultInfo]:
+    responses = admin.list_offsets(dict.fromkeys(partitions, spec), request_timeout=RESPONSE_SECONDS)
+    wait_for(responses.values())
+    return [responses[each].result() for each in partitions]
