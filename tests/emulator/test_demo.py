@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hmac
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -42,7 +46,8 @@ def until(stream: IO[str], pattern: str) -> str:
 
 def printed_commands(said: str) -> list[str]:
     """The commands to try in another terminal."""
-    return [line.strip() for line in said.replace("\\\n", " ").splitlines() if " --config " in line]
+    lines = said[said.index("In another terminal") :].splitlines()
+    return [line.strip() for line in lines if "worker" in line and not line.strip().startswith("#")]
 
 
 def paste(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -58,38 +63,80 @@ def paste(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@dataclass
+class Demo:
+    """A demo that goes on until it is interrupted."""
+
+    said: str
+    summary: str = ""
+    code: int | None = None
+
+
+@contextmanager
+def running(folder: Path, *options: str, columns: int | None = None) -> Iterator[Demo]:
+    """A demo that goes on; interrupted at the end, when its summary and exit code are known."""
+    environ = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    environ |= {} if columns is None else {"COLUMNS": str(columns)}
+    with subprocess.Popen(
+        [*DEMO, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        env=environ,
+    ) as process:
+        assert process.stderr is not None
+        demo = Demo("")
+        try:
+            demo.said = until(process.stderr, "until Ctrl-C")
+            yield demo
+        finally:
+            process.send_signal(signal.SIGINT)
+            demo.summary, _ = process.communicate(timeout=60)
+            demo.code = process.returncode
+
+
+def names(commands: list[str]) -> list[str]:
+    found = [re.search(r"pipelines-worker (dlq \w+|\w+)", each) for each in commands]
+    return [each[1] for each in found if each]
+
+
+COMMANDS = ["dlq list", "dlq replay", "map", "trace", "init"]
+
+
 def test_the_demo_adds_up_from_anywhere_and_goes_on_until_interrupted(tmp_path: Path) -> None:
     """One run shows all of it: `--exit` does no more than to interrupt itself."""
-    with subprocess.Popen(
-        DEMO, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
-    ) as demo:
-        assert demo.stderr is not None
-        assert demo.stdout is not None
-        said = until(demo.stderr, "until Ctrl-C")
-        emulator, worker = re.findall(r"(http://\S+)", said)[:2]
-        commands = printed_commands(said)
+    with running(tmp_path) as demo:
+        emulator, worker = re.findall(r"(http://\S+)", demo.said)[:2]
+        commands = printed_commands(demo.said)
         pasted = {command: paste(command, tmp_path) for command in commands}
         goes_on = any(answer(worker + "/status.json")["totals"]["consumed"] > 4_000 for _ in range(10_000))
         totals = answer(worker + "/status.json")["totals"]
         calls = answer(emulator + "/admin/summary")["calls"]
-        demo.send_signal(signal.SIGINT)
-        summary, _ = demo.communicate(timeout=60)
-    assert demo.returncode == 0, summary
-    assert "All totals are as expected" in summary
+    assert demo.code == 0, demo.summary
+    assert "All totals are as expected" in demo.summary
     assert calls["taken"] + calls["duplicates"] >= totals["delivered"]
     assert goes_on
+    assert names(commands) == COMMANDS
     for command, done in pasted.items():
         assert done.returncode == 0, (command, done.stderr)
         assert done.stdout, command
-    assert [re.search(r"pipelines-worker (dlq \w+|\w+)", each)[1] for each in commands] == [  # type: ignore[index]
-        "dlq list",
-        "dlq replay",
-        "map",
-        "trace",
-        "init",
-    ]
-    assert re.search(r"Kafka: 127\.0\.0\.1:\d+", said)
-    assert not Path(re.findall(r"--config (\S+)", said)[0]).exists(), "the demo removes its settings"
+    assert re.search(r"Kafka: 127\.0\.0\.1:\d+", demo.said)
+    [config] = set(re.findall(r"--config (\S+)", demo.said))
+    assert not Path(config).exists(), "the demo removes its settings"
+
+
+@pytest.mark.slow
+def test_the_commands_can_be_pasted_from_a_narrow_terminal(tmp_path: Path) -> None:
+    config = own_project(tmp_path / "project")
+    with running(tmp_path, "--config", str(config), columns=80) as demo:
+        commands = printed_commands(demo.said)
+        pasted = {command: paste(command, tmp_path) for command in commands}
+    assert max(map(len, demo.said.splitlines())) <= 80
+    assert names(commands) == COMMANDS
+    for command, done in pasted.items():
+        # `map` exits with 1 if one of the records that it shows is rejected.
+        assert done.returncode == 0 or re.search(r"[1-3] rejected", done.stderr), (command, done.stderr)
 
 
 MAPPING = """\
@@ -211,21 +258,21 @@ def test_a_demo_of_an_own_mapping_needs_fixtures(tmp_path: Path) -> None:
         [*DEMO, "--config", str(config)], capture_output=True, text=True, check=False, timeout=60
     )
     assert (done.returncode, done.stdout) == (1, "")
-    assert f"no fixtures in {tmp_path / 'tests'}" in done.stderr
+    assert f"no fixtures in {tmp_path / 'tests'}" in " ".join(done.stderr.split())
 
 
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (Sample("t", b"k 1", b"{}", 0, calls=1), ["--topic", "t", "--key", "k 1", "--limit", "1"]),
+        (Sample("t", b"k 1", b"{}", 0, calls=1), ["--topic", "t", "--key", "k 1"]),
         (Sample("t", None, b"{}", 0, calls=1), ["t:2:0"]),
         (Sample("t", b"\xff\n", b"{}", 0, calls=1), ["t:2:0"]),
         (Sample("t", b"k", b"{}", 0, calls=1, record_timestamp=1), ["t:2:0"]),
     ],
     ids=["by key", "no key", "a key that cannot be typed", "older than what is searched"],
 )
-def test_the_command_for_tracing_finds_its_record(given: Sample, words: list[str]) -> None:
-    steps = next_steps("127.0.0.1:1", Path("worker.yaml"), [given], {"t": "t:2:0"})
+def test_the_command_for_tracing_finds_its_record(given: Sample, words: list[str], tmp_path: Path) -> None:
+    steps = next_steps("127.0.0.1:1", tmp_path / "worker.yaml", [given], {"t": "t:2:0"})
     assert ["trace", *words] in [command for _, command in steps.commands]
 
 

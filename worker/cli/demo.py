@@ -79,15 +79,24 @@ def _print_next_steps(steps: NextSteps) -> None:
     typer.echo(err=True)
     print_line(f"Kafka: {steps.bootstrap_servers}. An event comes every half second.", err=True)
     print_line("In another terminal:", err=True)
-    for meaning, words in steps.commands:
+    for (meaning, _), command in zip(steps.commands, _commands(steps), strict=True):
         print_line(f"# {meaning}", 2, err=True)
-        _print_command([*_program(), *words, "--config", str(steps.config)])
+        _print_command(command)
     if overriding := sorted(name for name in os.environ if name.startswith("WORKER__")):
         print_line(
             f"Unset these there, because they override the demo's settings: {', '.join(overriding)}", err=True
         )
     typer.echo(err=True)
     print_line("The pages are served until Ctrl-C.", err=True)
+
+
+def _commands(steps: NextSteps) -> list[list[str]]:
+    """The commands with their settings, or if that is too wide for the terminal with a program that has them."""
+    width = width_of(err=True)
+    whole = [[*_program(), *words, "--config", str(steps.config)] for _, words in steps.commands]
+    if width is None or all(len(shlex.join(words)) + 2 <= width for words in whole):
+        return whole
+    return [[str(steps.program), *words] for _, words in steps.commands]
 
 
 def _program() -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import glob
 import json
+import shlex
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +25,7 @@ _NO_STORM = {"halt_after_consecutive": 1_000_000, "halt_above_ratio": 1.0}
 @contextmanager
 def demo_folder() -> Iterator[Path]:
     """A folder for the time of the demo."""
-    with tempfile.TemporaryDirectory(prefix="pipelines-demo-") as folder:
+    with tempfile.TemporaryDirectory(prefix="demo-") as folder:
         yield Path(folder)
 
 
@@ -67,6 +69,14 @@ def write_configuration(
     }
     path = folder / "worker.yaml"
     path.write_text(json.dumps(content, indent=2) + "\n")  # JSON is YAML
+    return path
+
+
+def write_program(folder: Path, config: Path) -> Path:
+    """Write a program that is this one with these settings, for terminals too narrow for both; returns its path."""
+    path = folder / "pipelines-worker"
+    path.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m worker --config {config} "$@"\n')
+    path.chmod(0o700)
     return path
 
 

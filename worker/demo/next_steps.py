@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from worker.demo.configuration import write_program
 from worker.demo.events import ExpectedOutcome, Sample
 
 
@@ -16,11 +17,13 @@ class NextSteps:
     Attributes:
         bootstrap_servers: the address of the embedded cluster.
         config: the settings that the commands need.
+        program: this program with these settings.
         commands: each with what it shows: the words behind the program's name, without `--config`.
     """
 
     bootstrap_servers: str
     config: Path
+    program: Path
     commands: list[tuple[str, list[str]]]
 
 
@@ -40,6 +43,7 @@ def next_steps(
     return NextSteps(
         bootstrap_servers,
         config,
+        write_program(config.parent, config),
         [
             ("What could not be delivered, and why", ["dlq", "list"]),
             (
@@ -63,5 +67,5 @@ def _traced(example: Sample, places: Mapping[str, str]) -> list[str]:
     """By key where one can be typed, and the record is not older than `trace` searches; otherwise by its place."""
     key = (example.key or b"").decode(errors="replace")
     if key.isprintable() and key and not example.record_timestamp:
-        return ["--topic", example.topic, "--key", key, "--limit", "1"]
+        return ["--topic", example.topic, "--key", key]
     return [places[example.topic]]
