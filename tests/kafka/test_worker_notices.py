@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -24,7 +25,7 @@ rules:
 """
 
 SECRET = "a-person-who-is-never-quoted"
-TIME = 1_795_255_200_000
+TIME = int(time.time() * 1000)  # an old record would be deleted by the topic's retention
 FUTURE = "2099-01-01T00:00:00.000Z"
 
 

@@ -10,6 +10,7 @@ import typer
 
 from worker.cli.lines import print_line
 from worker.cli.options import ConfigOption, named_config
+from worker.documents.problems import ConfigError
 
 if TYPE_CHECKING:
     from worker.settings import Settings
@@ -61,8 +62,11 @@ def init(
 def _draft(folder: Path, topic: str, limit: int, config: Path | None) -> None:
     from worker.pipeline.ports import SourceFailed
     from worker.programs.drafting import DraftError, read_sample, write_draft
+    from worker.programs.kafka_tokens import use_tokens
 
     settings = _settings(folder, topic, config)
+    if problems := use_tokens(settings):
+        raise ConfigError(problems)
     try:
         records = read_sample(settings, topic, limit)
         written = write_draft(folder, topic, records)

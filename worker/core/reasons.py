@@ -8,6 +8,8 @@ REASONS = {
     "EMPTY_VALUE": "The record's value has no content.",
     "INVALID_JSON": "The value is not JSON: bad syntax, bad UTF-8, NaN, half of a surrogate pair.",
     "NOT_AN_OBJECT": "The value is JSON, but not an object.",
+    "INVALID_ENVELOPE": "The value is not in the envelope that the mapping names, or the envelope is wrong.",
+    "INVALID_UTF8": "The key is not UTF-8 text, and the mapping says `key_format: text`.",
     "TOO_DEEP": "Objects and lists are nested too deeply.",
     "UNMATCHED": "No rule matches, and the mapping says `unmatched: dead_letter`.",
     "EXPRESSION_FAILED": "An expression failed on this event.",

@@ -55,6 +55,11 @@ _ENTRIES: dict[str, tuple[Fault, str]] = {
     "EMPTY_VALUE": (Fault.DATA, _FIX_PRODUCER),
     "INVALID_JSON": (Fault.DATA, _FIX_PRODUCER),
     "NOT_AN_OBJECT": (Fault.DATA, _FIX_PRODUCER),
+    "INVALID_ENVELOPE": (
+        Fault.MAPPING,
+        "The detail says what was expected. Fix `envelope:` in the mapping, then replay; or fix the producer.",
+    ),
+    "INVALID_UTF8": (Fault.MAPPING, "Set the `key_format` that the keys have; then replay."),
     "TOO_DEEP": (Fault.DATA, _FIX_PRODUCER),
     "UNMATCHED": (Fault.MAPPING, "Add a rule for the event, or set `unmatched: ignore`; then replay."),
     "EXPRESSION_FAILED": (Fault.MAPPING, _FIX_MAPPING),

@@ -3,6 +3,7 @@
 rules.py         the API's requirements for a call, written independently of the worker's own validation
 request_body.py  splits a request body into calls, and keeps the exact bytes of each
 api.py           decides what is accepted, dropped or refused, and the response
+sizes.py         sizes that the Track API behind Pipelines does not take
 effects.py       what accepted calls did, or did not do, at Customer.io
 received.py      stores calls;  traffic.py counts requests;  rate.py measures their rate
 faults.py        injected faults

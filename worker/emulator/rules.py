@@ -20,6 +20,7 @@ from functools import lru_cache
 from typing import Any
 
 from worker.customerio.event_names import comparable
+from worker.emulator.sizes import size_notices
 
 MAX_CALL_BYTES = 32_000
 """Exact UTF-8 bytes of one call (the smallest number in every reading of "32KB")."""
@@ -304,6 +305,7 @@ def _notices(call: dict[str, Any]) -> Iterator[str]:
             yield f"{name} is set by the server"
     if call["type"] in ("page", "screen") and not present(call.get("name")):
         yield "the page or screen has no name, which one of the API's documents requires"
+    yield from size_notices(call)
     if call["type"] == "track":
         yield from _track_notices(call)
     traits = call.get("traits")

@@ -4,28 +4,17 @@ To add a format, implement `Format` and add it to `FORMATS` (`formats.py`): the 
 Schema, the compiler and `map` read that table. Fixtures, `worker/testing.py` and `dlq show` do not: they assume that
 values are JSON, and encode or decode them with `orjson`.
 
-An envelope (Debezium, CloudEvents, Connect) is not a format: it extracts the inner event from one that a format has
-decoded. It can support both methods below: by working on decoded values, and by translating fields used of the inner
-event to fields used of the outer one.
+An envelope (Debezium, CloudEvents, Connect) is not a format: it finds the event in what a format has decoded, see
+`worker.formats.envelopes`. It uses both methods below: `decode` for whole values, and `emit` with a struct of what the
+rules read of the envelope and of the event in it.
 """
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-
-class SourceWriter(Protocol):
-    """Writes a generated function, for a format's part of it; implemented by `worker.mapping.compiler.source.Code`."""
-
-    def line(self, text: str) -> None:
-        """Write one statement."""
-
-    def block(self, header: str) -> AbstractContextManager[None]:
-        """Write a compound statement; statements written in the context are its body."""
-
-    def constant(self, value: object, hint: str) -> str:
-        """The name of this object in the generated function."""
+from worker.formats.json_payload import Payloads
+from worker.formats.source_writer import SourceWriter
 
 
 class Format(Protocol):
@@ -38,7 +27,15 @@ class Format(Protocol):
             Rejected: with stage `decode`.
         """
 
-    def emit(self, code: SourceWriter, event: str, struct_type: type | None) -> None:
+    def emit(
+        self,
+        code: SourceWriter,
+        event: str,
+        struct_type: type | None,
+        *,
+        otherwise: str | None = None,
+        payloads: Payloads | None = None,
+    ) -> None:
         """Write statements that decode the bytes in the local variable `value`, and may assign to it.
 
         The statements raise what `decode` raises.
@@ -48,4 +45,8 @@ class Format(Protocol):
             event: the local variable for the event.
             struct_type: a `msgspec.Struct` with the fields used, so that no others are decoded; None to decode the
                 whole event to a dict.
+            otherwise: a Python expression for what `event` is if the value cannot be decoded so, in place of an
+                exception: the function then treats the record with care.
+            payloads: finds the payload of `{"schema": ..., "payload": ...}`, of which only that is decoded; None where
+                values have no schema beside them. The local variable `types` is then what it found in the schema.
         """

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from worker.formats.format import SourceWriter
+from worker.formats.json_payload import Payloads, emit_payload
 from worker.formats.json_values import (
     MAY_BE_TOO_DEEP,
     UNDECODED,
@@ -15,6 +15,7 @@ from worker.formats.json_values import (
     load_object,
     without_prefix,
 )
+from worker.formats.source_writer import SourceWriter
 
 
 class JsonFormat:
@@ -24,20 +25,35 @@ class JsonFormat:
         """See `Format.decode`."""
         return decode(value)
 
-    def emit(self, code: SourceWriter, event: str, struct_type: type | None) -> None:
+    def emit(
+        self,
+        code: SourceWriter,
+        event: str,
+        struct_type: type | None,
+        *,
+        otherwise: str | None = None,
+        payloads: Payloads | None = None,
+    ) -> None:
         """See `Format.emit`. If the fast path fails, `decode` decodes the value again and raises the precise error."""
         loads = load_object if struct_type is None else msgspec.json.Decoder(struct_type).decode
-        code.line("encoded = value")
+        if otherwise is None:
+            code.line("encoded = value")
         with code.block("try:"):
             with code.block("if not value[0]:"):
                 code.line(f"value = {code.constant(without_prefix, 'without_prefix')}(value)")
-            with code.block(f"if {MAY_BE_TOO_DEEP}:"):
-                code.line(f"{code.constant(check_depth, 'check_depth')}(value)")
+            if payloads is None:
+                with code.block(f"if {MAY_BE_TOO_DEEP}:"):
+                    code.line(f"{code.constant(check_depth, 'check_depth')}(value)")
+            else:
+                emit_payload(code, payloads)
             if struct_type is not None:
                 with code.block("if not value.isascii():"):
                     code.line("value.decode()  # msgspec does not check the UTF-8 of fields that it skips")
             code.line(f"{event} = {code.constant(loads, 'loads')}(value)")
         with code.block(f"except {code.constant(UNDECODED, 'undecoded')}:"):
+            if otherwise is not None:
+                code.line(f"{event} = {otherwise}")
+                return
             whole = f"{code.constant(decode, 'decode')}(encoded)"
             if struct_type is not None:
                 convert, made = (

@@ -36,6 +36,9 @@ less."""
 MAY_BE_TOO_DEEP = f"len(value.replace(b'[', b'[[[[')) >= {FEWEST_OBJECT_BYTES_TOO_DEEP}"
 """That condition as Python source for generated code: whether `check_depth` has to check `value`."""
 
+INNER_MAY_BE_TOO_DEEP = f"len(value.replace(b'[', b'[[[[')) >= {FEWEST_OBJECT_BYTES_TOO_DEEP - 5}"
+"""The same for a value that stands in one more object."""
+
 FEW_LEVELS = 4
 """How many levels are removed at once before levels are counted byte by byte: most values with many brackets are long
 lists of flat objects."""

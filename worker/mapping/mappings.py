@@ -92,7 +92,7 @@ class Mappings:
         self._batch_contexts = batch_contexts
         self._future = future
         self._profile = profile
-        self._explaining: tuple[tuple[str, MessageIds], tuple[Converter, list[str]]] | None = None
+        self._explaining: tuple[tuple[str, MessageIds], tuple[Converter, list[str], list[str]]] | None = None
         self._noticed: list[Notice] = []
         self._raised: BaseException | None = None
 
@@ -228,10 +228,11 @@ class Mappings:
         file = self.file_of(record.topic())
         if file is None:
             return Explanation(ignored="no mapping file names the topic")
-        converter, no_calls = self._explaining_converter(file, record.topic(), ids)
+        converter, no_calls, words = self._explaining_converter(file, record.topic(), ids)
         calls: list[QueuedCall] = []
         rejected: list[RejectedRecord] = []
         no_calls.clear()
+        words.clear()
         self._noticed.clear()
         self._raised = None
         converter([record], calls, rejected)
@@ -241,23 +242,30 @@ class Mappings:
         if no_calls:
             rule = next(rule for rule in file.rules if rule.at == no_calls[0])
             return Explanation(rule=rule.at, ignored=rule.without_call)
+        if words:
+            return Explanation(ignored=words[0])
         if not calls:
             return Explanation(ignored="tombstone" if record.value() is None else "no rule matched")
         return _explanation(calls, self._noticed)
 
     def _explaining_converter(
         self, file: MappingFile, topic: str, ids: MessageIds
-    ) -> tuple[Converter, list[str]]:
-        """Return the topic's converter, and the list that it appends rules to that made no call of a record.
+    ) -> tuple[Converter, list[str], list[str]]:
+        """Return the topic's converter, and two lists that it appends to.
+
+        The first gets rules that made no call of a record; the second, the words for records that no rule sees.
 
         The last one is kept, since records of one topic are often explained in a row.
         """
         if self._explaining is None or self._explaining[0] != (topic, ids):
             no_calls: list[str] = []
+            words: list[str] = []
             target = self._target(topic, ids, lambda kind, _: self._noticed.append(Notice(kind)))
             mappers = {name: replace(each, on_error=self._keep) for name, each in self._mappers.items()}
-            compiled = compile_mapping(file, target, mappers, on_no_call=no_calls.append)
-            self._explaining = ((topic, ids), (compiled, no_calls))
+            compiled = compile_mapping(
+                file, target, mappers, on_no_call=no_calls.append, on_ignored=words.append
+            )
+            self._explaining = ((topic, ids), (compiled, no_calls, words))
         return self._explaining[1]
 
     def _traceback(self) -> str | None:

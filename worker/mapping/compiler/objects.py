@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from worker.mapping.compiler.decoder import StructType
     from worker.mapping.compiler.source import Code
 
+ABOUT = "about"
+"""The converter's local for what the event's envelope says of it, `_change` or `_ce`."""
+
 EMPTY: dict[str, object] = {}
 """Read in place of a value that is no object and so has no fields. Never changed."""
 

@@ -22,12 +22,14 @@ class Names:
     Attributes:
         lets: the expression that each name of a `let` stands for; None for one that is reported as wrong.
         tables: the mapping file's tables; None for one that is reported as wrong.
+        root: see `parser.parse`.
         in_for_each: whether `$item` and `$index` have a value.
     """
 
     lets: Mapping[str, Any] = field(default_factory=dict)
     tables: Mapping[str, Table | None] = field(default_factory=dict)
     in_for_each: bool = False
+    root: str | None = None
 
 
 def bind(node: Node, names: Names) -> None:

@@ -9,14 +9,18 @@ find more problems.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from worker.documents.document import Document, Path
 from worker.documents.problems import Problem
+from worker.formats.envelopes.envelopes import ENVELOPES, NONE, envelope_of
+from worker.formats.envelopes.unwrapped import Envelope
 from worker.formats.formats import FORMATS
+from worker.formats.keys import KEY_FORMATS, key_format
 from worker.mapping.calls.validation import REJECT_IDS
 from worker.mapping.expressions.names import Names
-from worker.mapping.files.defaults import Defaults, file_defaults
+from worker.mapping.files.defaults import envelope_defaults, file_defaults
 from worker.mapping.files.keys import known_keys, one_of_words
 from worker.mapping.files.lets import read_lets
 from worker.mapping.files.rule_reader import RuleReader
@@ -42,6 +46,8 @@ class _FileReader:
         tables = read_tables(self._data.get("tables", {}), document, problems)
         self._values = ValueReader(document, problems, Names(tables=tables))
         self._report = self._values.report
+        self._envelope = self._read_envelope()
+        self._values.names = replace(self._values.names, root=self._envelope.root if self._envelope else None)
 
     def file(self) -> MappingFile:
         data = self._data
@@ -58,8 +64,22 @@ class _FileReader:
             self._choice("unmatched", ("ignore", "dead_letter")) == "dead_letter",
             self._reject_ids(),
             self._choice("format", tuple(FORMATS)) or "json",
+            self._envelope,
+            self._key_format(),
             {name: let for name, let in lets.items() if let is not None},
         )
+
+    def _read_envelope(self) -> Envelope | None:
+        word = self._choice("envelope", ENVELOPES) or NONE
+        snapshot = self._choice("snapshot", ("ignore", "send"))
+        if "snapshot" in self._data and word != "debezium":
+            hint = "envelope: debezium" if word == NONE else "remove it"
+            self._report("`snapshot` is only for `envelope: debezium`", ("snapshot",), key=True, hint=hint)
+        return envelope_of(word, send_snapshots=snapshot == "send")
+
+    def _key_format(self) -> str | None:
+        given: str | None = self._choice("key_format", tuple(KEY_FORMATS))
+        return key_format(given, str(self._data.get("format", "json")), self._envelope)
 
     def _choice(self, key: str, choices: tuple[str, ...]) -> Any:
         return one_of_words(self._values, self._data, (key,), choices)
@@ -95,7 +115,9 @@ class _FileReader:
 
     def _rules(self, rules: Any, values: ValueReader) -> Iterator[Rule]:
         given = self._data.get("defaults")
-        defaults = file_defaults(given, ("defaults",), values) if "defaults" in self._data else Defaults()
+        defaults = envelope_defaults(self._envelope)
+        if "defaults" in self._data:
+            defaults = file_defaults(given, ("defaults",), values, defaults)
         send_nulls = self._choice("nulls", ("omit", "send")) == "send"
         if not isinstance(rules, list) or (not rules and "rules" in self._data):
             self._report("`rules` must be a list of at least one rule", ("rules",))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from worker.documents.document import Document, Path
+from worker.formats.envelopes.unwrapped import Envelope
 from worker.mapping.calls.specs import CallSpec
 from worker.mapping.calls.validation import REJECT_IDS
 from worker.mapping.expressions.expression import Expression
@@ -17,6 +18,10 @@ Value = Expression | dict[str, Any] | list[Any] | int | float | bool | None
 
 Text in a mapping file is always an expression, so no value is a str.
 """
+
+
+OF_ENVELOPE: Path = ("envelope",)
+"""The place of a field that the file's envelope gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,11 @@ class CallRule:
     def leaves_time_out(self) -> bool:
         """Whether the file says `timestamp: null`."""
         return "timestamp" in self.fields and self.fields["timestamp"] is None
+
+    @property
+    def of_envelope(self) -> frozenset[str]:
+        """The fields that the file does not give and its envelope does."""
+        return frozenset(name for name, at in self.defaults.items() if at == OF_ENVELOPE)
 
     def at(self, path: Path) -> Path:
         """Where a value stands in the file, from its path in the call."""
@@ -132,6 +142,9 @@ class MappingFile:
         reject_unmatched: whether an event that no rule matches is dead-lettered, or ignored.
         reject_ids: casefolded strings that are never real ids.
         format: how values are encoded: a key of `worker.formats.formats.FORMATS`.
+        envelope: what stands around each event; None for nothing.
+        key_format: how keys are encoded, a key of `worker.formats.keys.KEY_FORMATS`; None for text, where a key that
+            is not UTF-8 counts as none.
         lets: the expressions that the file's `let` names.
     """
 
@@ -141,6 +154,8 @@ class MappingFile:
     reject_unmatched: bool = False
     reject_ids: frozenset[str] = REJECT_IDS
     format: str = "json"
+    envelope: Envelope | None = None
+    key_format: str | None = None
     lets: dict[str, Expression] = field(default_factory=dict)
 
 

@@ -6,13 +6,20 @@ from typing import Any
 
 from worker.core.records import MAX_CALLS_PER_RECORD
 from worker.customerio.reference import ALLOW_UNINSTALLED, DESTRUCTIVE_CALLS, RESERVED_PROPERTIES
+from worker.formats.envelopes.envelopes import ENVELOPES
 from worker.formats.formats import FORMATS
+from worker.formats.keys import KEY_FORMATS
 from worker.mapping.calls.specs import CALLS, CallSpec, Field, Kind
 
 FILE_KEYS = {
     "topics": "The topics that these rules apply to: exact names, or patterns ^...$ (both anchors, no "
     "look-around).",
     "format": "How values are encoded. A Schema Registry prefix (0x00 and 4 bytes) is skipped.",
+    "envelope": "What stands around each event: nothing, a change event of Debezium, a CloudEvent (structured or "
+    "binary), or `schema` and `payload` of Kafka Connect's JSON converter.",
+    "snapshot": "With `envelope: debezium`: whether the records of a snapshot are ignored, or sent as all others are.",
+    "key_format": "How keys are encoded, where a rule reads `_kafka.key`. Without it text, or JSON with the envelopes "
+    "`debezium` and `connect`.",
     "unmatched": "What happens to an event that no rule matches.",
     "nulls": "Whether properties and traits whose expressions find nothing are left out or sent as null.",
     "reject_ids": "Strings that are never real ids, such as undefined; case-insensitive.",
@@ -131,6 +138,9 @@ def mapping_schema() -> dict[str, Any]:
         # What a call lacks may be in `defaults`, or beside `calls`.
         "if": {"required": ["defaults"]},
         "else": {"properties": {"rules": {"items": {"$ref": "#/$defs/complete_rule"}}}},
+        "dependentSchemas": {
+            "snapshot": {"required": ["envelope"], "properties": {"envelope": {"const": "debezium"}}}
+        },
     }
 
 
@@ -139,6 +149,9 @@ def _file_key(key: str) -> dict[str, Any]:
     schemas: dict[str, dict[str, Any]] = {
         "topics": texts | {"minItems": 1, "examples": [["orders"], ["^shop\\.[a-z]+$"]]},
         "format": {"enum": [*FORMATS], "default": "json"},
+        "envelope": {"enum": [*ENVELOPES], "default": "none"},
+        "snapshot": {"enum": ["ignore", "send"], "default": "ignore"},
+        "key_format": {"enum": [*KEY_FORMATS]},
         "unmatched": {"enum": ["ignore", "dead_letter"], "default": "ignore"},
         "nulls": _NULLS | {"default": "omit"},
         "reject_ids": texts | {"default": ["null", "undefined", "none", "nan", "[object Object]"]},

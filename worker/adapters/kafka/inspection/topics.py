@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin._listoffsets import ListOffsetsResultInfo, OffsetSpec
+from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from worker.adapters.findings import Finding, count, duration
 from worker.adapters.kafka.client_errors import NO_SUCH_TOPIC, missing_topics
 from worker.adapters.kafka.clients import wait_for
+from worker.adapters.kafka.inspection.rights import READ, lacks
 from worker.adapters.kafka.timeouts import RESPONSE_SECONDS
 from worker.core.near_matches import did_you_mean
 
@@ -20,10 +22,13 @@ if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
     from confluent_kafka.admin._metadata import ClusterMetadata
 
+    from worker.adapters.kafka.inspection.connection import Connection
+    from worker.adapters.kafka.inspection.rights import Rights
     from worker.documents.problems import Problem
 
 _NEWEST = OffsetSpec.max_timestamp()  # type: ignore[no-untyped-call]  # the client has no types here
-_FIRST, _END = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
+
+_ALLOW = "allow READ on it, and DESCRIBE"
 
 TopicProblem = Callable[[str, str, str | None], "Problem"]
 """Makes a problem of a topic from its name, a message and a hint, at the place where a mapping names it."""
@@ -38,10 +43,17 @@ def matching(metadata: ClusterMetadata, subscription: str) -> list[str]:
     )
 
 
+def source_topics(metadata: ClusterMetadata, subscriptions: Iterable[str]) -> set[str]:
+    """All topics that these names and patterns stand for."""
+    return {name for subscription in subscriptions for name in matching(metadata, subscription)}
+
+
 def look_at_topics(
-    admin: AdminClient, metadata: ClusterMetadata, subscriptions: Iterable[str], problem: TopicProblem
+    connection: Connection, subscriptions: Iterable[str], rights: Rights, problem: TopicProblem
 ) -> Iterator[Finding]:
     """Each topic that the mappings name; for a pattern each topic that it matches."""
+    metadata = connection.metadata
+    assert metadata is not None
     seen: set[str] = set()
     for subscription in subscriptions:
         names = matching(metadata, subscription)
@@ -49,7 +61,12 @@ def look_at_topics(
             yield _missing(metadata, subscription, problem)
         for name in names:
             if name not in seen:
-                yield _found(admin, metadata, name)
+                found = _found(connection, name)
+                wrong = lacks(rights.get(name), READ)
+                problems = (
+                    (problem(subscription, f"no right to read the topic {name}", _ALLOW),) if wrong else ()
+                )
+                yield replace(found, problems=problems)
         seen.update(names)
 
 
@@ -61,9 +78,12 @@ def _missing(metadata: ClusterMetadata, subscription: str, problem: TopicProblem
     return Finding(f"topic {subscription}", "does not exist, or is hidden", {"name": subscription}, problems)
 
 
-def _found(admin: AdminClient, metadata: ClusterMetadata, name: str) -> Finding:
+def _found(connection: Connection, name: str) -> Finding:
+    metadata, admin = connection.metadata, connection.admin
+    assert metadata is not None
+    assert admin is not None
     partitions = sorted(metadata.topics[name].partitions)
-    newest = _newest(admin, name, partitions)
+    newest = _newest(admin, name, partitions) if connection.has_controller else None  # the demo's says -1
     facts: dict[str, Any] = {"name": name, "partitions": len(partitions)}
     if newest is None:
         age = "the age of the newest record is not known"
@@ -76,26 +96,12 @@ def _found(admin: AdminClient, metadata: ClusterMetadata, name: str) -> Finding:
     return Finding(f"topic {name}", f"{count(len(partitions), 'partition')}; {age}", facts)
 
 
-def _newest(admin: AdminClient, name: str, numbers: Iterable[int]) -> int | None:
+def _newest(admin: AdminClient, name: str, partitions: Iterable[int]) -> int | None:
     """The latest timestamp of a topic's records; -1 without records, None if the brokers do not tell."""
-    partitions = [TopicPartition(name, number) for number in numbers]
+    asked = {TopicPartition(name, number): _NEWEST for number in partitions}
     try:
-        newest = max(each.timestamp for each in _offsets(admin, partitions, _NEWEST))
-        if newest < 0 and _has_records(admin, partitions):
-            return None  # the brokers do not search by time, such as the demo's
+        responses = admin.list_offsets(asked, request_timeout=RESPONSE_SECONDS)
+        wait_for(responses.values())
+        return max(int(response.result().timestamp) for response in responses.values())
     except (KafkaException, ValueError):  # brokers older than 3.0, or a partition without a leader
         return None
-    return int(newest)
-
-
-def _has_records(admin: AdminClient, partitions: list[TopicPartition]) -> bool:
-    firsts, ends = (_offsets(admin, partitions, spec) for spec in (_FIRST, _END))
-    return any(first.offset < end.offset for first, end in zip(firsts, ends, strict=True))
-
-
-def _offsets(
-    admin: AdminClient, partitions: list[TopicPartition], spec: OffsetSpec
-) -> list[ListOffsetsResultInfo]:
-    responses = admin.list_offsets(dict.fromkeys(partitions, spec), request_timeout=RESPONSE_SECONDS)
-    wait_for(responses.values())
-    return [responses[each].result() for each in partitions]
