@@ -29,8 +29,23 @@ _changes = st.fixed_dictionaries(
     {"before": _rows, "after": _rows, "source": _sources, "op": st.sampled_from("ccuuddrtmx")},
     optional={"ts_ms": st.sampled_from([1763719200999, "x", None, 10**18])},
 )
+_COLUMNS = [
+    {"field": "id", "type": "string"},
+    {"field": "a", "type": "struct"},
+    {"field": "b", "type": "int32"},
+    {"field": "list", "type": "array"},
+    {"field": "kind", "type": "boolean"},
+]
 _schemas = st.sampled_from(
-    [{"type": "struct", "fields": [{"field": "op", "type": "string"}]}, None, {}, {"type": "string"}, 5]
+    [
+        {"type": "struct", "fields": [{"type": "struct", "field": "after", "fields": _COLUMNS}, *_COLUMNS]},
+        {"type": "struct", "fields": _COLUMNS[:2]},
+        {"type": "struct", "fields": [{"field": "op", "type": "string"}]},
+        None,
+        {},
+        {"type": "string"},
+        5,
+    ]
 )
 _odd_changes = st.sampled_from(
     [
@@ -38,6 +53,10 @@ _odd_changes = st.sampled_from(
         {"status": "BEGIN", "id": "1", "event_count": None, "data_collections": None, "ts_ms": 1},
         {"op": "c", "after": '{"id": "1", "a": {"b": 2}}', "source": SOURCE},
         {"op": "u", "after": "no JSON", "source": SOURCE},
+        {"op": "u", "after": '{"id": "u-1"}', "before": '{"a": {"id": 5}}', "source": SOURCE},
+        {"op": "u", "after": '{"id": "u-1"}', "before": "no JSON", "source": SOURCE},
+        {"op": "d", "before": '{"id": "u-1", "a": {"b": [1]}}', "source": SOURCE},
+        {"op": "u", "after": '{"id": "u-1", "a": "__debezium_unavailable_value"}', "source": SOURCE},
         {"op": 5, "after": {}},
         {"op": "c", "after": [1]},
         {"op": "c", "after": {"id": "u-1"}, "source": "text"},

@@ -15,6 +15,8 @@ from worker.core.records import MAX_CALLS_PER_RECORD, EncodedCall, Record
 from worker.mapping.calls.assembly import as_time, checked
 from worker.mapping.calls.encoding import batch_context, encode
 from worker.mapping.calls.validation import optional_identity
+from worker.mapping.compiler.decoder import FieldsUsed, struct_type_of
+from worker.mapping.compiler.loop import fields_used_by
 from worker.mapping.decoding import Decoding
 from worker.mapping.expressions.expression import Expression, ExpressionFailed
 from worker.mapping.expressions.interpreter import Variables
@@ -36,6 +38,16 @@ class ManyRejected(Exception):  # noqa: N818 - what a record is, not a fault of 
         self.stages = {fault.stage for fault in faults}
 
 
+def columns_read(file: MappingFile) -> frozenset[str] | None:
+    """The fields of an event, or of a row, that rules read; None for all."""
+    used = fields_used_by(file)
+    row = FieldsUsed(whole=used.about.whole)
+    row.add(used.event)
+    for name in ("before", "after"):
+        row.add(used.about.fields.get(name, FieldsUsed()))
+    return frozenset(row.fields) if struct_type_of(row) is not None else None
+
+
 class Reference:
     """Converts records by interpreting a mapping file. No mappers."""
 
@@ -43,6 +55,7 @@ class Reference:
         self._file = file
         self._ids = ids
         self._decoding = Decoding.of(file)
+        self._columns = columns_read(file)
         self._key_fault: Rejected | None = None
 
     def outcome(self, record: Record) -> list[EncodedCall] | set[Stage]:
@@ -55,7 +68,7 @@ class Reference:
             return {rejected.stage}
 
     def convert(self, record: Record) -> list[EncodedCall]:
-        decoded = self._decoding.decoded(record)
+        decoded = self._decoding.decoded(record, self._columns)
         if decoded.ignored is not None:
             return []
         seen, self._key_fault = Variables(decoded.event, decoded.kafka), decoded.key_fault

@@ -1,8 +1,8 @@
 """The interface of a format, which decodes the bytes of a record's value into an event.
 
 To add a format, implement `Format` and add it to `FORMATS` (`formats.py`): the keys `format` and `key_format` of
-mapping files, their JSON Schema and the compiler read that table. A format that needs a schema for each record implements only
-`Codec` (`with_schema.py`). Fixtures and `map` take events as JSON, whatever the format.
+mapping files, their JSON Schema and the compiler read that table. A format that needs a schema for each record
+implements only `Codec` (`with_schema.py`). Fixtures and `map` take events as JSON, whatever the format.
 
 An envelope (Debezium, CloudEvents, Connect) is not a format: it finds the event in what a format has decoded, see
 `worker.formats.envelopes`. It uses both methods below: `decode` for whole values, and `emit` with a struct of what the
@@ -12,36 +12,15 @@ rules read of the envelope and of the event in it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from enum import Enum, auto
 from typing import Any, Protocol
 
 import msgspec
 
 from worker.core.record_reading import NO_HEADERS, RecordHeaders
 from worker.core.records import Record
+from worker.formats.json_payload import Payloads
 from worker.formats.schemas import SchemaId
-
-
-class SourceWriter(Protocol):
-    """Writes a generated function, for a format's part of it; implemented by `worker.mapping.compiler.source.Code`."""
-
-    def line(self, text: str) -> None:
-        """Write one statement."""
-
-    def block(self, header: str) -> AbstractContextManager[None]:
-        """Write a compound statement; statements written in the context are its body."""
-
-    def constant(self, value: object, hint: str) -> str:
-        """The name of this object in the generated function."""
-
-
-class Payload(Enum):
-    """Whether a value has a schema beside its payload, as Kafka Connect's JSON converter writes it."""
-
-    NEVER = auto()
-    PERHAPS = auto()
-    ALWAYS = auto()
+from worker.formats.source_writer import SourceWriter
 
 
 class Format(Protocol):
@@ -69,7 +48,7 @@ class Format(Protocol):
         struct_type: type[msgspec.Struct] | None,
         *,
         otherwise: str | None = None,
-        payload: Payload = Payload.NEVER,
+        payloads: Payloads | None = None,
     ) -> None:
         """Write statements that decode the bytes in the local variable `value`, and may assign to it.
 
@@ -82,7 +61,8 @@ class Format(Protocol):
                 whole event to a dict.
             otherwise: a Python expression for what `event` is if the value cannot be decoded so, in place of an
                 exception: the function then treats the record with care.
-            payload: whether only the payload of `{"schema": ..., "payload": ...}` is decoded.
+            payloads: finds the payload of `{"schema": ..., "payload": ...}`, of which only that is decoded; None where
+                values have no schema beside them. The local variable `types` is then what it found in the schema.
         """
 
 

@@ -8,8 +8,7 @@ import msgspec
 
 from worker.core.reasons import Rejected
 from worker.core.record_reading import NO_HEADERS, RecordHeaders
-from worker.formats.format import Payload, SourceWriter
-from worker.formats.json_payload import emit_payload
+from worker.formats.json_payload import Payloads, emit_payload
 from worker.formats.json_values import (
     MAY_BE_TOO_DEEP,
     SCHEMA_REGISTRY_PREFIX_BYTES,
@@ -19,6 +18,7 @@ from worker.formats.json_values import (
     decode_any,
     load_object,
 )
+from worker.formats.source_writer import SourceWriter
 
 
 class JsonFormat:
@@ -56,7 +56,7 @@ class JsonFormat:
         struct_type: type[msgspec.Struct] | None,
         *,
         otherwise: str | None = None,
-        payload: Payload = Payload.NEVER,
+        payloads: Payloads | None = None,
     ) -> None:
         """See `Format.emit`. If the fast path fails, `decode` decodes the value again and raises the precise error."""
         loads = load_object if struct_type is None else msgspec.json.Decoder(struct_type).decode
@@ -65,11 +65,11 @@ class JsonFormat:
         with code.block("try:"):
             with code.block("if not value[0]:"):
                 code.line(f"value = value[{self._prefix}:]  # of a schema registry")
-            if payload is Payload.NEVER:
+            if payloads is None:
                 with code.block(f"if {MAY_BE_TOO_DEEP}:"):
                     code.line(f"{code.constant(check_depth, 'check_depth')}(value)")
             else:
-                emit_payload(code, payload)
+                emit_payload(code, payloads)
             if struct_type is not None:
                 with code.block("if not value.isascii():"):
                     code.line("value.decode()  # msgspec does not check the UTF-8 of fields that it skips")

@@ -8,7 +8,8 @@ import msgspec
 
 from worker.core.reasons import Rejected, Stage
 from worker.core.record_reading import NO_HEADERS, RecordHeaders
-from worker.formats.format import Payload, SourceWriter
+from worker.formats.json_payload import Payloads
+from worker.formats.source_writer import SourceWriter
 
 
 class TextFormat:
@@ -40,13 +41,14 @@ class TextFormat:
         struct_type: type[msgspec.Struct] | None,
         *,
         otherwise: str | None = None,
-        payload: Payload = Payload.NEVER,
+        payloads: Payloads | None = None,
     ) -> None:
         """See `Format.emit`."""
+        if payloads is not None:  # only JSON has them
+            code.line("types = None")
         if otherwise is not None:  # an envelope of text is unusual enough to be treated with care
             code.line(f"{event} = {otherwise}")
             return
-        del payload
         code.line(f"text = {code.constant(self.decode_any, 'text_of')}(value)")
         if struct_type is None:
             code.line(f"{event} = {{'text': text}}")

@@ -1,7 +1,8 @@
 """What rules want of a value, read from the struct types that the compiler makes.
 
 The compiler describes the fields that rules use as a `msgspec.Struct`, whose members may be structs, lists of them, or
-anything. msgspec decodes JSON to it; a decoder of another format makes objects of these types itself, or dicts where nothing narrower is wanted.
+anything. msgspec decodes JSON to it; a decoder of another format makes objects of these types itself, or dicts where
+nothing narrower is wanted.
 """
 
 from __future__ import annotations

@@ -14,9 +14,10 @@ from worker.core.reasons import Rejected, Stage
 from worker.core.record_reading import NO_HEADERS, RecordHeaders, read_headers
 from worker.core.records import Record
 from worker.formats.encoding import Encoding
-from worker.formats.format import Payload, SourceWriter
+from worker.formats.json_payload import Payloads
 from worker.formats.schema_ids import Frame, SchemaIds
 from worker.formats.schemas import MAX_SCHEMAS, NoSchema, Schema, SchemaId, Schemas
+from worker.formats.source_writer import SourceWriter
 from worker.formats.wanted import WHOLE, Wanted, wanted_event
 
 Decoder = Callable[[bytes], Any]
@@ -138,12 +139,14 @@ class SchemaFormat:
         struct_type: type[msgspec.Struct] | None,
         *,
         otherwise: str | None = None,
-        payload: Payload = Payload.NEVER,
+        payloads: Payloads | None = None,
     ) -> None:
         """See `Format.emit`. The decoder of each schema makes the struct itself."""
+        if payloads is not None:  # only JSON has them
+            code.line("types = None")
         if otherwise is None:
             self._emit(code, event, struct_type)
-        elif payload is Payload.ALWAYS:  # which only JSON has
+        elif payloads is not None and payloads.required:
             code.line(f"{event} = {otherwise}")
         else:
             with code.block("try:"):

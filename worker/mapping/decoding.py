@@ -6,6 +6,7 @@ generated code.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,13 +71,13 @@ class Decoding:
         """How the records of a mapping file are decoded."""
         return cls(file.values, file.envelope, file.keys)
 
-    def decoded(self, record: Record) -> Decoded:
-        """Decode a whole record.
+    def decoded(self, record: Record, columns: Collection[str] | None = ()) -> Decoded:
+        """Decode a whole record; see `unwrapped`.
 
         Raises:
             Rejected: with stage `decode`.
         """
-        unwrapped = self.unwrapped(record)
+        unwrapped = self.unwrapped(record, columns)
         kafka = kafka_fields(record) | {"tombstone": unwrapped.tombstone}
         if unwrapped.about is not None:
             kafka[ENVELOPE] = unwrapped.about
@@ -87,8 +88,13 @@ class Decoding:
             kafka["key"], fault = None, rejected
         return Decoded(unwrapped.event, kafka, unwrapped.tombstone, unwrapped.ignored, fault)
 
-    def unwrapped(self, record: Record) -> Unwrapped:
+    def unwrapped(self, record: Record, columns: Collection[str] | None = ()) -> Unwrapped:
         """Decode a record's value, and take its envelope off.
+
+        Args:
+            record: the record.
+            columns: the event's fields that are compared with a schema beside it; a converter compares those that
+                its rules read, and explanations none.
 
         Raises:
             Rejected: with stage `decode`.
@@ -108,7 +114,7 @@ class Decoding:
             if rejected.reason == "NOT_AN_OBJECT":
                 refuse(f"{rejected.detail.rstrip('.')}: {envelope.expected}.")
             raise
-        return envelope.unwrap(decoded, headers)
+        return envelope.unwrap(decoded, headers, columns)
 
     def key(self, record: Record) -> Any:
         """Decode a record's key; None for none.

@@ -55,11 +55,11 @@ def test_an_envelope_is_read_plainly(given: dict[str, Any]) -> None:
     decoding = Decoding(envelope=envelope)
     if "rejected" in given:
         with pytest.raises(Rejected) as raised:
-            decoding.decoded(record_of(given))
+            decoding.decoded(record_of(given), None)
         assert raised.value.reason == "INVALID_ENVELOPE"
         assert given["rejected"] in raised.value.detail
         return
-    found = decoding.decoded(record_of(given))
+    found = decoding.decoded(record_of(given), None)
     assert found.ignored == given.get("ignored")
     if found.ignored is None:
         assert found.tombstone == given.get("tombstone", False)

@@ -114,6 +114,9 @@ class _Reader:
             return AvroType("union", inner=[self._read(each, space) for each in given])
         if not isinstance(given, dict):
             raise InvalidSchemaError("a type is neither a name, a list nor an object")
+        return self._object(given, space)
+
+    def _object(self, given: dict[str, Any], space: str) -> AvroType:
         kind = given.get("type")
         if not isinstance(kind, str):
             return self._read(kind, space)

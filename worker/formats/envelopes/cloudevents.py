@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NoReturn
 
 from worker.core.reasons import Rejected
@@ -47,8 +47,11 @@ class CloudEvents:
         if not _has_structured_type(named) and f"{PREFIX}specversion" in named:
             _check_content_type(named)
 
-    def unwrap(self, value: dict[str, Any], headers: RecordHeaders) -> Unwrapped:
+    def unwrap(
+        self, value: dict[str, Any], headers: RecordHeaders, columns: Collection[str] | None = None
+    ) -> Unwrapped:
         """The data. See `Envelope.unwrap`."""
+        del columns
         named = _by_name(headers)
         if _is_structured(value, named):
             return _structured(value)

@@ -1,13 +1,13 @@
 """Kafka Connect's JSON with schemas: `{"schema": ..., "payload": ...}`, as `JsonConverter` writes values and keys.
 
-The payload is taken as it stands. The schema is used only to see that it describes an object: `JsonConverter` writes
-logical types as it always does (a decimal as base64 or as a number, a timestamp as milliseconds, a date as days), and
-rules read those.
+The payload is taken as it stands. The schema is used only to see whether it is that of the payload: `JsonConverter`
+writes logical types as it always does (a decimal as base64 or as a number, a timestamp as milliseconds, a date as
+days), and rules read those.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from worker.core.record_reading import RecordHeaders
@@ -16,6 +16,21 @@ from worker.formats.envelopes.unwrapped import TYPES, Unwrapped, refuse
 EXPECTED = 'expected {"schema": ..., "payload": {...}}'
 
 _KEYS = ["schema", "payload"]
+
+_NUMBERS = frozenset({int, float})
+_TYPES: dict[str, frozenset[type]] = {
+    "boolean": frozenset({bool}),
+    **dict.fromkeys(["int8", "int16", "int32", "int64", "float", "double"], _NUMBERS),
+    "string": frozenset({str}),
+    "bytes": _NUMBERS | {str},  # a decimal may be a number
+    "array": frozenset({list}),
+    "map": frozenset({dict, list}),  # a list of pairs, where keys are no texts
+    "struct": frozenset({dict}),
+}
+"""The JSON types of each type of a schema (`org.apache.kafka.connect.data.Schema.Type`), besides null."""
+
+Columns = dict[str, frozenset[type]]
+"""The JSON types that the fields of an object may have, besides null, by a schema."""
 
 
 class Connect:
@@ -31,7 +46,9 @@ class Connect:
     def check(self, headers: RecordHeaders) -> None:
         """See `Envelope.check`. Headers say nothing here."""
 
-    def unwrap(self, value: dict[str, Any], headers: RecordHeaders) -> Unwrapped:
+    def unwrap(
+        self, value: dict[str, Any], headers: RecordHeaders, columns: Collection[str] | None = None
+    ) -> Unwrapped:
         """The payload. See `Envelope.unwrap`."""
         del headers
         if "schema" not in value:
@@ -43,6 +60,7 @@ class Connect:
             refuse(
                 "The payload is a second envelope with `schema` and `payload`: the producer converted it twice."
             )
+        check_columns(payload, columns_of(value["schema"]), columns)
         return Unwrapped(payload)
 
     def of_tombstone(self, headers: RecordHeaders) -> Unwrapped:
@@ -85,6 +103,35 @@ def payload_of(value: dict[str, Any]) -> dict[str, Any] | None:
 def describes_objects(schema: dict[str, Any]) -> bool:
     """Whether a schema is one of objects, or says nothing."""
     return schema.get("type", "struct") in ("struct", "map")
+
+
+def columns_of(schema: Any) -> Columns:
+    """The types of an object's fields, as far as a schema tells them."""
+    fields = schema.get("fields") if type(schema) is dict else None
+    return {
+        field["field"]: _TYPES[field["type"]]
+        for field in (fields if type(fields) is list else [])
+        if type(field) is dict and type(field.get("field")) is str and field.get("type") in _TYPES
+    }
+
+
+def check_columns(row: dict[str, Any], types: Columns, columns: Collection[str] | None) -> None:
+    """Refuse an object of which a field has another type than its schema says.
+
+    Args:
+        row: the object.
+        types: of the schema.
+        columns: the fields that are compared; None for all.
+
+    Raises:
+        Rejected: `INVALID_ENVELOPE`.
+    """
+    for name in types if columns is None else [name for name in columns if name in types]:
+        value = row.get(name)
+        if value is not None and type(value) not in types[name]:
+            expected = " or ".join(sorted({TYPES[each] for each in types[name]}))
+            found = TYPES[type(value)]
+            refuse(f"`schema` does not describe its `payload`: a field is {found}, and it says {expected}.")
 
 
 def key_payload(key: Any) -> Any:

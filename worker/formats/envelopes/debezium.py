@@ -10,13 +10,20 @@ heartbeats, the borders of transactions, logical decoding messages (`op` is `m`)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from worker.core.reasons import Rejected
 from worker.core.record_reading import RecordHeaders
 from worker.core.timestamps import from_millis
-from worker.formats.envelopes.connect import is_wrapped, key_payload, payload_of
+from worker.formats.envelopes.connect import (
+    Columns,
+    check_columns,
+    columns_of,
+    is_wrapped,
+    key_payload,
+    payload_of,
+)
 from worker.formats.envelopes.unwrapped import TYPES, Unwrapped, refuse
 from worker.formats.json_values import decode
 
@@ -57,7 +64,9 @@ class Debezium:
     def check(self, headers: RecordHeaders) -> None:
         """See `Envelope.check`. Headers say nothing here."""
 
-    def unwrap(self, value: dict[str, Any], headers: RecordHeaders) -> Unwrapped:
+    def unwrap(
+        self, value: dict[str, Any], headers: RecordHeaders, columns: Collection[str] | None = None
+    ) -> Unwrapped:
         """The row. See `Envelope.unwrap`."""
         del headers
         change = change_of(value)
@@ -68,8 +77,11 @@ class Debezium:
         about = about_change(change)
         if about["snapshot"] and not self.send_snapshots:
             return Unwrapped(ignored="snapshot")
-        row = about["before" if about["op"] == "delete" else "after"]
-        return Unwrapped({} if row is None or about["op"] == "truncate" else row, about)
+        name = "before" if about["op"] == "delete" else "after"
+        if about[name] is None or about["op"] == "truncate":
+            return Unwrapped({}, about)
+        check_columns(about[name], row_columns(value.get("schema"), "after"), columns)
+        return Unwrapped(about[name], about)
 
     def of_tombstone(self, headers: RecordHeaders) -> Unwrapped:
         """See `Envelope.of_tombstone`."""
@@ -99,7 +111,7 @@ def change_of(value: dict[str, Any]) -> dict[str, Any] | None:
     change = payload_of(value) if "schema" in value or "payload" in value else value
     if change is None:
         return None
-    if _is_message(change):
+    if is_message(change):
         return MESSAGE
     op = _operation(change)
     source = change.get("source")
@@ -111,6 +123,13 @@ def change_of(value: dict[str, Any]) -> dict[str, Any] | None:
             f"`op` is '{op}' ({OPERATIONS[op]}), and `after` is null: expected the row as an object.{_hint(change)}"
         )
     return {**change, "before": before, "after": after}
+
+
+def row_columns(schema: Any, name: str) -> Columns:
+    """The types of the columns of `before` or `after`, as far as a change's schema tells them."""
+    fields = schema.get("fields") if type(schema) is dict else None
+    rows = [each for each in (fields if type(fields) is list else []) if type(each) is dict]
+    return next((columns_of(row) for row in rows if row.get("field") == name), {})
 
 
 def about_change(change: dict[str, Any]) -> dict[str, Any]:
@@ -146,7 +165,7 @@ def change_time(of_source: Any, of_connector: Any) -> str | None:
     return None
 
 
-def _is_message(change: dict[str, Any]) -> bool:
+def is_message(change: dict[str, Any]) -> bool:
     """Whether a record is one of the connector's own, and no change."""
     if change.get("op") is not None:
         return bool(change["op"] == "m")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, Protocol
 
@@ -64,12 +64,15 @@ class Envelope(Protocol):
             Rejected: `INVALID_ENVELOPE`.
         """
 
-    def unwrap(self, value: dict[str, Any], headers: RecordHeaders) -> Unwrapped:
+    def unwrap(
+        self, value: dict[str, Any], headers: RecordHeaders, columns: Collection[str] | None = None
+    ) -> Unwrapped:
         """Take the envelope off a decoded value.
 
         Args:
             value: the record's value, as its format decodes it.
             headers: of the record.
+            columns: the event's fields that are compared with a schema beside it, if there is one; None for all.
 
         Raises:
             Rejected: `INVALID_ENVELOPE`, with what was expected.

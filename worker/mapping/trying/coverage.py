@@ -71,7 +71,8 @@ def never_filled(mappings: Mappings, results: Sequence[FixtureResult]) -> list[U
         if result.rule is not None:
             reached.add(result.rule)
             filled |= _filled(mappings, result)
-    return [each for each in _expressions(mappings, reached) if each.at not in filled]
+    # Calls that share a default share its expression.
+    return list(dict.fromkeys(each for each in _expressions(mappings, reached) if each.at not in filled))
 
 
 def gaps(mappings: Mappings, results: Sequence[FixtureResult]) -> list[Problem]:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from worker.core.records import Record
+from worker.formats.envelopes.connect import Columns
 from worker.mapping.compiler.decoder import FieldsUsed, StructType, struct_type_of
 from worker.mapping.compiler.objects import ABOUT
 from worker.mapping.compiler.source import Code
@@ -95,6 +96,32 @@ class EnvelopeCode:
         with code.block("elif word is not None:"):
             self._ignore("word")
 
+    def _columns(self) -> frozenset[str] | None:
+        """The event's fields that are compared with a schema beside it; None for all."""
+        return None if self._event is None else frozenset(self._event.members)
+
+    def _types_of(self, columns: Columns) -> Any:
+        """What a record's event is compared with: the types of each of `_columns`; None where none is told."""
+        if self._event is None or not columns:
+            return columns or None
+        anything = _AnyType()
+        return tuple(
+            columns[name] | {type(None)} | ({inner.made} if inner and dict in columns[name] else set())
+            if name in columns
+            else anything
+            for name, (_, inner) in self._event.members.items()
+        )
+
+    def _fits(self) -> str:
+        """A Python expression for whether the event is what the schema says, in the local variable `types`."""
+        if self._event is None:
+            return f"types is None or {self._constant(fits)}({EVENT}, types)"
+        each = [
+            f"type({EVENT}.{attribute}) in types[{number}]"
+            for number, (attribute, _) in enumerate(self._event.members.values())
+        ]
+        return f"types is None or ({' and '.join(each) or True})"
+
     def _ignore(self, word: str) -> None:
         """Write the end of a record that no rule sees; `word` is a Python expression."""
         if self._on_ignored is not None:
@@ -107,16 +134,28 @@ class EnvelopeCode:
 
         It raises `Rejected`.
         """
-        decoding = Decoding.of(self._file)
+        decoding, columns = Decoding.of(self._file), self._columns()
         event_type = self._event.made if self._event else None
         about_type = self._about.made if self._about else None
 
         def unwrap(record: Record) -> tuple[Any, Any, str | None]:
-            found = decoding.unwrapped(record)
+            found = decoding.unwrapped(record, columns)
             event, about = _as(found.event, event_type), _as(found.about or {}, about_type)
             return event, about, TOMBSTONE if found.tombstone else found.ignored
 
         return unwrap
+
+
+class _AnyType:
+    """Contains every type."""
+
+    def __contains__(self, _: type) -> bool:
+        return True
+
+
+def fits(event: dict[str, Any], types: Columns) -> bool:
+    """Whether each field of an event has a type that its schema gives it."""
+    return all(type(event.get(name)) in {*of, type(None)} for name, of in types.items())
 
 
 def _as(value: dict[str, Any], struct: type[msgspec.Struct] | None) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from worker.formats.format import Payload
+from worker.formats.envelopes.connect import columns_of
+from worker.formats.json_payload import Payloads
 from worker.mapping.compiler.envelopes.code import EnvelopeCode
 from worker.mapping.compiler.values import EVENT
 
@@ -16,6 +17,7 @@ class ConnectCode(EnvelopeCode):
             self._with_care()
         with code.block("else:"):
             struct = self._event.made if self._event else None
-            self._format.emit(code, EVENT, struct, otherwise="None", payload=Payload.ALWAYS)
-            with code.block(f"if {EVENT} is None:"):
+            payloads = Payloads(lambda schema: self._types_of(columns_of(schema)), required=True)
+            self._format.emit(code, EVENT, struct, otherwise="None", payloads=payloads)
+            with code.block(f"if {EVENT} is None or not ({self._fits()}):"):
                 self._with_care()
