@@ -172,8 +172,13 @@ RUNBOOK: dict[str, RunbookEntry] = {
 
 def entry_for(reason: str) -> RunbookEntry:
     """The entry for a reason. Any code has one, because mappers define their own: unknown ones get `UNKNOWN`."""
+    return RUNBOOK.get(section_of(reason), UNKNOWN)
+
+
+def section_of(reason: str) -> str:
+    """The heading in `docs/operations.md` under which a reason stands; for a mapper's own code the runbook's own."""
     if reason in RUNBOOK:
-        return RUNBOOK[reason]
+        return reason
     if re.fullmatch(r"HTTP_5\d\d", reason):
-        return RUNBOOK["HTTP_5xx"]
-    return RUNBOOK["HTTP_xxx"] if re.fullmatch(r"HTTP_\d{3}", reason) else UNKNOWN
+        return "HTTP_5xx"
+    return "HTTP_xxx" if re.fullmatch(r"HTTP_\d{3}", reason) else "Runbook"

@@ -24,7 +24,21 @@ from worker.mapping.files.reader import read_mapping
 
 IDS = MessageIds("cluster")
 
+_LETS = {
+    "debezium": {
+        "op": "_change.op",
+        "either": "sort_by(list, &b)[0].b || _change.before.a",
+        "both": "[$op, $either]",
+    },
+    "cloudevents": {
+        "op": "_ce.type",
+        "either": "sort_by(list, &b)[0].b || _ce.ext",
+        "both": "[$op, $either]",
+    },
+    "connect": {"op": "kind", "either": "sort_by(list, &b)[0].b || a", "both": "[$op, $either]"},
+}
 _COMMON = [
+    "$op", "$either", "$both", "sort_by(list, &b)[0].b || $op", "sort_by(list, &b) || $both", "list[?b == $op]",
     "id",
     "a",
     "a.b",
@@ -36,7 +50,7 @@ _COMMON = [
     "_kafka.tombstone",
     "length(list)",
     "`1`",
-]
+]  # fmt: skip
 _OWN = {
     "debezium": [
         "_change.op", "_change.before.a", "_change.after.c.id", "_change.before", "_change.source.table", "_change",
@@ -93,7 +107,7 @@ def test_a_converter_of_an_envelope_equals_the_reference(envelope: str, data: An
     rules = data.draw(st.lists(_rules(envelope), min_size=1, max_size=3))
     head = data.draw(st.sampled_from(_HEADS[envelope]))
     problems: list[Problem] = []
-    text = f"topics: [orders]\nenvelope: {envelope}\n{head}rules: {as_yaml(rules)}"
+    text = f"topics: [orders]\nenvelope: {envelope}\n{head}let: {as_yaml(_LETS[envelope])}\nrules: {as_yaml(rules)}"
     file = read_mapping(parse(text, "rules.yaml"), problems)
     assert file is not None
     assert not problems, problems

@@ -24,8 +24,8 @@ from worker.mapping.compiler.objects import ABOUT, Objects
 from worker.mapping.expressions import functions, ir
 from worker.mapping.expressions.equality import alike, holds_boolean_or_bit
 from worker.mapping.expressions.failures import ExpressionFailed, Mismatch
-from worker.mapping.expressions.interpreter import ENVELOPE, Variables, interpret, without_kafka
-from worker.mapping.expressions.names import lets_used
+from worker.mapping.expressions.interpreter import Variables, interpret, without_kafka
+from worker.mapping.expressions.names import lets_used, reads_envelope
 from worker.mapping.expressions.parser import contains
 
 if TYPE_CHECKING:
@@ -344,9 +344,7 @@ class _Writer:
         return self._code.share(call, "interpreted")
 
     def _interpreted(self, syntax: Syntax, at: str, kafka: str) -> str:
-        if contains(syntax, "envelope"):
-            about = f"{ENVELOPE!r}: {self._objects.plain(ABOUT)}"
-            kafka = f"{{{about}}}" if kafka == "None" else f"{{**{kafka}, {about}}}"
+        kafka = self._objects.with_about(kafka) if reads_envelope(syntax) else kafka
         arguments = f"{self._constant(syntax, 'syntax')}, {self._objects.plain(at)}, {kafka}"
         variables = f", {self._variables(syntax)}" if contains(syntax, "variable") else ""
         return f"{self._constant(interpret)}({arguments}{variables})"
@@ -357,7 +355,8 @@ class _Writer:
         loop = [plain(recall(name) or "None") for name in ("$item", "$index")]
         lets = ((let.number, self._code.lets.known(let.number)) for let in lets_used(syntax))
         known = ", ".join(f"{number}: {plain(local)}" for number, local in lets if local)
-        return f"{self._constant(Variables)}({plain(self._event)}, {self._kafka}, {', '.join(loop)}, {{{known}}})"
+        kafka = self._objects.with_about(self._kafka) if reads_envelope(syntax) else self._kafka
+        return f"{self._constant(Variables)}({plain(self._event)}, {kafka}, {', '.join(loop)}, {{{known}}})"
 
     # Projections
 

@@ -61,6 +61,12 @@ def names_used(node: Node) -> set[str]:
     return {each["value"] for each in nodes(node) if each["type"] == "variable"}
 
 
+def reads_envelope(node: Node) -> bool:
+    """Whether a bound tree, or an expression that a name in it stands for, reads `_change` or `_ce`."""
+    trees = [node, *(each.node for let in lets_used(node) for each in (let, *let.lets))]
+    return any(each["type"] == "envelope" for tree in trees for each in nodes(tree))
+
+
 def lets_used(node: Node) -> list[Any]:
     """The expressions that the names in a bound tree stand for, each once."""
     found = {each["value"]: each.get("let") for each in nodes(node) if each["type"] == "variable"}

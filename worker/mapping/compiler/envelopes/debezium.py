@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Union
 
 import msgspec
 
+from worker.core.reasons import Rejected
 from worker.formats.envelopes.debezium import OPERATIONS, UNAVAILABLE, Debezium, change_time, row_columns
 from worker.formats.json_payload import Payloads
+from worker.formats.json_values import UNDECODED, check_depth
 from worker.mapping.compiler.decoder import WHOLE, FieldsUsed, StructType, made_of, struct_type_of
 from worker.mapping.compiler.envelopes.code import EnvelopeCode
 from worker.mapping.compiler.objects import ABOUT
@@ -83,6 +86,18 @@ class DebeziumCode(EnvelopeCode):
             code.line(f"{EVENT}, other = change.before, change.after")
         with code.block("else:"):
             code.line(f"{EVENT} = other = None")
+        with code.block(f"if type({EVENT}) is str:"):
+            self._read_documents()
+
+    def _read_documents(self) -> None:
+        """Write the reading of rows that are text: MongoDB's connector writes documents so."""
+        code, read = self._code, self._constant(document_reader(self._event), "read")
+        code.line(f"{EVENT}, other = {read}({EVENT}), {read}(other)")
+        if self._used.reads_about:
+            with code.block("if op == 'd':"):
+                code.line(f"change.before, change.after = {EVENT}, other")
+            with code.block("else:"):
+                code.line(f"change.after, change.before = {EVENT}, other")
 
     def _unwrap(self) -> None:
         """Write the rest for a change with its rows."""
@@ -125,6 +140,22 @@ class DebeziumCode(EnvelopeCode):
             return f"{{{', '.join(f'{name!r}: {text}' for name, text in texts.items())}}}"
         given = ", ".join(texts.get(name, "None") for name in self._about.members)
         return f"{self._constant(self._about.made, 'about')}({given})"
+
+
+def document_reader(row: StructType | None) -> Callable[[Any], Any]:
+    """A function that reads a row from text; it returns a text that it cannot read, which needs care, as it is."""
+    loads = msgspec.json.Decoder(row.made if row else dict).decode
+
+    def read(text: Any) -> Any:
+        if type(text) is not str:
+            return text
+        try:
+            check_depth(text.encode())
+            return loads(text)
+        except (Rejected, *UNDECODED):
+            return text
+
+    return read
 
 
 def name_type(struct: StructType | None, name: str) -> Any:
