@@ -91,9 +91,7 @@ class EncodingReader:
             return read_schema(found, word)
         except ConfigError as error:
             for problem in error.problems:
-                hint = (
-                    problem.hint or f"registry, or a {kinds} file in the current directory or this file's"
-                )
+                hint = problem.hint or f"registry, or a {kinds} file in the current directory or this file's"
                 self._values.report(f"{problem.message}: '{given}'", ("schema",), hint=hint)
         return None
 
