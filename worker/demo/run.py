@@ -21,6 +21,7 @@ from worker.adapters.kafka.clients import make_consumer
 from worker.demo.cluster import EmbeddedCluster
 from worker.demo.events import TOPICS, Sample, sample_events
 from worker.demo.sending import send
+from worker.demo.sources import Sources
 from worker.demo.summary import Expected, Observed, differences, tables
 from worker.emulator import Emulator, Fault
 from worker.mapping.mappings import Mappings
@@ -61,6 +62,7 @@ async def run_demo(*, exit_at_end: bool, events: int = 4_000) -> int:
     with EmbeddedCluster() as cluster:
         async with _emulator() as emulator:
             settings, mappings = _configured(cluster, emulator)
+            emulator.source_of = Sources(settings, mappings, TOPICS).find
             for topic in (*TOPICS, settings.kafka.dead_letter_topic):
                 cluster.create_topic(topic)
             _print_addresses(console, emulator, settings)
