@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker.cli.lines import print_line
-from worker.cli.options import ConfigOption
+from worker.cli.options import ConfigOption, named_config
 from worker.documents.problems import ConfigError
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 def init(
+    context: typer.Context,
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write to.")] = Path(),
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
     from_topic: Annotated[
@@ -41,7 +42,7 @@ def init(
     if from_topic is not None:
         if force:
             raise typer.BadParameter("--from-topic replaces no files", param_hint="--force")
-        _draft(directory / "config", from_topic, limit, config)
+        _draft(directory / "config", from_topic, limit, named_config(context, config, environ=True))
         return
     files = _starter()
     there = [name for name in files if (directory / name).exists()]

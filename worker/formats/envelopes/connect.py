@@ -24,7 +24,7 @@ _TYPES: dict[str, frozenset[type]] = {
     "string": frozenset({str}),
     "bytes": _NUMBERS | {str},  # a decimal may be a number
     "array": frozenset({list}),
-    "map": frozenset({dict, list}),  # a list of pairs, where keys are no texts
+    "map": frozenset({dict, list}),  # a list of pairs, where keys are not texts
     "struct": frozenset({dict}),
 }
 """The JSON types of each type of a schema (`org.apache.kafka.connect.data.Schema.Type`), besides null."""

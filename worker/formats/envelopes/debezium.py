@@ -95,7 +95,7 @@ class Debezium:
 
 
 MESSAGE: dict[str, Any] = {"op": "m"}
-"""Stands for each record that is no change: `change_of` returns it."""
+"""Stands for each record that is not a change: `change_of` returns it."""
 
 
 def change_of(value: dict[str, Any]) -> dict[str, Any] | None:
