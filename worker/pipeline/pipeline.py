@@ -28,10 +28,12 @@ from worker.core.records import Converter, Partition
 from worker.core.retry import CircuitBreaker
 from worker.core.storm import StormBreaker
 from worker.mapping.time_limit import Blocked, TimeLimit
+from worker.pipeline.cancelling import cancel
 from worker.pipeline.caught_up import CaughtUp
 from worker.pipeline.committing import FAILING, Committer
 from worker.pipeline.dead_lettering import STORM, DeadLetterWriter
 from worker.pipeline.delivery import Delivery
+from worker.pipeline.group_limit import make_limit
 from worker.pipeline.intake import Intake
 from worker.pipeline.ports import DeadLetters, Destination, Response, Source, Start
 from worker.pipeline.send_permit import SendPermit
@@ -86,12 +88,14 @@ class Pipeline:
         self._progress = Wakeup()
         self._breaker = CircuitBreaker(settings.delivery.retry_initial, settings.delivery.retry_max)
         self._standstill = StandstillGuard(source, self._permit, clock)
+        self._limit = make_limit(settings, source)
         self._delivery = Delivery(
             destination,
             self._lanes,
             settings,
             telemetry,
             self,
+            limit=self._limit,
             permit=self._permit,
             breaker=self._breaker,
             progress=self._progress,
@@ -154,6 +158,7 @@ class Pipeline:
                 self._dead_lettering.run(),
                 self._commit(),
                 self._standstill.run(),
+                self._limit.run(self._delivery.limit_changed),
             )
         ]
         reasons = [self._stop_asked, *([self._caught_up, self._halted] if until_caught_up else [])]
@@ -166,7 +171,7 @@ class Pipeline:
             drained = not (until_caught_up and self._halted.is_set()) and await self._drain()
         finally:
             # Closing the source revokes all partitions, which waits for requests in flight: these are cancelled first.
-            await _cancel([*waits, *loops, *self._intake.tasks, *self._delivery.in_hand])
+            await cancel([*waits, *loops, *self._intake.tasks, *self._delivery.in_hand])
             await self._source.close()
         return drained and not self._held() and not self._lost_at_the_end
 
@@ -175,11 +180,11 @@ class Pipeline:
         opening = asyncio.create_task(self._source.open(self))
         stopping = asyncio.create_task(self._stop_asked.wait())
         await asyncio.wait([opening, stopping], return_when=asyncio.FIRST_COMPLETED)
-        await _cancel([stopping])
+        await cancel([stopping])
         if opening.done():
             opening.result()
             return True
-        await _cancel([opening])
+        await cancel([opening])
         await self._source.close()
         return False
 
@@ -298,6 +303,7 @@ class Pipeline:
         """See `ports.Assignments`."""
         self._joined = True
         self._committer.succeeded()
+        self._limit.assigned(starts, self._now())
         for partition, start in starts.items():
             self._lanes.assign(partition, start.offset, start.committed)
             self._ends.assigned(partition, start)
@@ -309,6 +315,7 @@ class Pipeline:
         that would have been retried.
         """
         states = self._states(partitions)
+        self._limit.revoked(partitions)
         for state in states:
             self._lanes.revoke(state)
         await self._wait_for_requests(states)
@@ -320,6 +327,8 @@ class Pipeline:
         """See `ports.Assignments`."""
         # Lost during a drain, the finished records could not be committed: the drain has not succeeded.
         self._lost_at_the_end = self._draining
+        self._limit.revoked(partitions)
+        self._delivery.limit_changed()
         self._forget(self._states(partitions))
 
     def _states(self, partitions: Sequence[Partition]) -> list[PartitionState]:
@@ -328,10 +337,13 @@ class Pipeline:
     async def _wait_for_requests(self, states: list[PartitionState]) -> None:
         # A request ends within `pipelines.timeout`. The rebalance must not wait longer, say for a dead-letter write.
         deadline = self._now() + self._settings.pipelines.timeout + 1
-        while not (self._delivery.partitions_on_wire() | self._dead_lettering.writing).isdisjoint(states):
+        while self._delivery.in_excess or not self._sending().isdisjoint(states):
             if (left := deadline - self._now()) <= 0:
                 return
             await self._progress.wait(left)
+
+    def _sending(self) -> set[PartitionState]:
+        return self._delivery.partitions_on_wire() | self._dead_lettering.writing
 
     def _forget(self, states: list[PartitionState]) -> None:
         for state in states:
@@ -354,9 +366,8 @@ class Pipeline:
             reasons.append({"reason": "DEAD_LETTERS_REFUSED", "detail": self._dead_lettering.failure})
         if self._committer.failing_since is not None:
             reasons.append({"reason": FAILING, "detail": "Kafka rejects commits"})
-        if self._standstill.unconfirmed:
-            detail = "the process was suspended, and Kafka has not confirmed its partitions since"
-            reasons.append({"reason": UNCONFIRMED, "detail": detail})
+        if unconfirmed := self._standstill.problem() or self._limit.problem():
+            reasons.append({"reason": UNCONFIRMED, "detail": unconfirmed})
         return reasons
 
     def observation(self) -> Observation:
@@ -369,6 +380,7 @@ class Pipeline:
             in_progress_records=waiting + sum(state.in_progress.records for state in states.values()),
             in_progress_bytes=waiting_size + sum(state.in_progress.size for state in states.values()),
             in_flight_requests=len(self._delivery.on_wire),
+            rate_limit_share=self._limit.requests,
             oldest_undelivered={
                 partition: max(0.0, now - millis / 1000)
                 for partition, record in oldest.items()
@@ -385,9 +397,3 @@ class Pipeline:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
-
-
-async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
