@@ -44,6 +44,12 @@ class Effect(StrEnum):
     DEVICE_DELETED = "Application Uninstalled deleted the device"
 
 
+WITHOUT_EFFECT = frozenset(
+    {Effect.NO_CAMPAIGN, Effect.NOT_MERGED, Effect.AFTER_IDENTIFY, Effect.UPDATE_IGNORED}
+)
+"""Effects that a call did not have, though it was probably meant to."""
+
+
 class Effects:
     """Simulates what Customer.io does with accepted calls, in the order of their arrival.
 

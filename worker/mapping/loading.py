@@ -10,6 +10,7 @@ from pathlib import Path
 from worker.documents.document import Document, UnsupportedYAML, parse
 from worker.documents.files import read_file
 from worker.documents.problems import ConfigError, Problem
+from worker.formats.schemas import Schemas
 from worker.mapping.expressions.habits import ternary_hint
 from worker.mapping.files.lint.claims import claim_problems
 from worker.mapping.files.lint.rules import rule_warnings
@@ -23,6 +24,7 @@ class Loading:
 
     Args:
         mappers: loads the Python mappers that rules name.
+        schemas: those that are fetched from the registry.
 
     Attributes:
         files: those that could be read.
@@ -30,7 +32,8 @@ class Loading:
         problems: of all files, warnings included.
     """
 
-    def __init__(self, mappers: Mappers) -> None:
+    def __init__(self, mappers: Mappers, schemas: Schemas) -> None:
+        self._schemas = schemas
         self.files: list[MappingFile] = []
         self.mappers: dict[str, Mapper] = {}
         self.problems: list[Problem] = list(mappers.clashes.values())
@@ -54,13 +57,13 @@ class Loading:
             self.problems.extend(error.problems)
             lines = {problem.line for problem in error.problems}
             found: list[Problem] = []
-            file = read_mapping(error.document, found)
+            file = read_mapping(error.document, found, self._schemas)
             self.problems.extend(problem for problem in found if problem.line not in lines)
         except ConfigError as error:
             self.problems.extend(_with_habit(problem, path) for problem in error.problems)
             return
         else:
-            file = read_mapping(document, self.problems)
+            file = read_mapping(document, self.problems, self._schemas)
         if file is not None:
             self.files.append(file)
             self._load_mappers(file)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from worker.customerio import catalog
 from worker.customerio.limits import MAX_CALL_BYTES
 from worker.customerio.notices import MEANINGS, Notice, OnNotice
 from worker.documents.problems import ConfigError, Problem
+from worker.formats.schemas import Schemas
 from worker.mapping.compiler.loop import compile_mapping, mapping_source
 from worker.mapping.compiler.rule import OnNoCall, OnSlow
 from worker.mapping.compiler.target import Profile, Target
@@ -34,6 +36,7 @@ from worker.mapping.files.topics import is_pattern, matches, sample
 from worker.mapping.future_times import FutureTimes
 from worker.mapping.loading import Loading
 from worker.mapping.mappers.loading import Mapper, Mappers
+from worker.mapping.schemas_needed import SchemasNeeded, schemas_needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,7 @@ class Mappings:
         secrets: Mapping[str, str | None] | None = None,
         future: float | None = None,
         profile: Profile = "off",
+        schemas: Schemas | None = None,
     ) -> Mappings:
         """Load every mapping file.
 
@@ -118,13 +122,14 @@ class Mappings:
             batch_contexts: False for `batch.context: per_item`, where every batch context is b"".
             future: seconds that a time may be later than its record's (`limits.future`); None for no limit.
             profile: what happens to calls beyond the limits of the Track API (`limits.profile`).
+            schemas: those that are fetched from the registry.
 
         Raises:
             ConfigError: with every problem of every file, warnings included.
         """
         set_limit(text_length)
         set_secrets(secrets or {})
-        loading = Loading(Mappers(mapper_path, base))
+        loading = Loading(Mappers(mapper_path, base), Schemas() if schemas is None else schemas)
         for pattern in patterns:
             loading.read(pattern, base)
         loading.check(dead_letter_topic)
@@ -139,6 +144,13 @@ class Mappings:
             future=future,
             profile=profile,
         )
+
+    def taking_json(self) -> Mappings:
+        """The same mappings for events that people wrote: values are JSON, whatever the topics' formats."""
+        taking = copy(self)
+        taking.files = [file.taking_json() for file in self.files]
+        taking._explaining = None  # noqa: SLF001 - its own
+        return taking
 
     @property
     def subscriptions(self) -> list[str]:
@@ -186,6 +198,21 @@ class Mappings:
         """The topic's rules that have a `when`, as `file:line`."""
         file = self.file_of(topic)
         return [rule.at for rule in file.rules if rule.when is not None] if file else []
+
+    def schemas_needed(self, topic: str) -> SchemasNeeded | None:
+        """What a topic's records need from a schema registry before they can be mapped; None for nothing."""
+        file = self.file_of(topic)
+        return None if file is None else schemas_needed(file)
+
+    @property
+    def needs_registry(self) -> Problem | None:
+        """Where a file first asks for a schema registry; None if none does."""
+        for file in self.files:
+            if file.encodings.needs_registry:
+                key = "format" if "format" in file.document.data else "key_format"
+                hint = "set schema_registry.url in worker.yaml, or name a file in `schema`"
+                return file.document.problem("this format needs a schema registry", (key,), hint=hint)
+        return None
 
     def converter(
         self,
