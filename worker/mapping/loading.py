@@ -1,4 +1,4 @@
-"""Reads the mapping files that worker.yaml names, with their mappers, and checks them against each other."""
+"""Reads all mapping files of a worker, with the Python mappers that they name."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from worker.mapping.mappers.loading import Mapper, MapperProblem, Mappers
 
 
 class Loading:
-    """Reads the files and collects all their problems.
+    """Reads mapping files and collects all their problems.
 
     Args:
-        mappers: loads the Python mappers that rules name.
+        mappers: loads the Python mappers that they name.
         schemas: those that are fetched from the registry.
 
     Attributes:
         files: those that could be read.
-        mappers: the mappers of their rules, by name.
-        problems: of all files, warnings included.
+        mappers: their mappers, by name.
+        problems: what is wrong with them.
     """
 
     def __init__(self, mappers: Mappers, schemas: Schemas) -> None:
@@ -41,7 +41,7 @@ class Loading:
         self._seen: set[Path] = set()
 
     def read(self, pattern: str, base: Path) -> None:
-        """Read the files that a pattern matches, and were not read before."""
+        """Read the files that a pattern matches, relative to the current directory, or else to `base`."""
         found = list(mapping_paths(pattern, base))
         if not found:
             self.problems.append(Problem(f"no mapping file matches '{pattern}'", hint="see `mappings`"))

@@ -9,7 +9,7 @@ Example:
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from worker.customerio import catalog
 from worker.customerio.limits import MAX_CALL_BYTES
 from worker.customerio.notices import MEANINGS, Notice, OnNotice
 from worker.documents.problems import ConfigError, Problem
-from worker.formats.schemas import Schemas
+from worker.formats.schemas import SchemaId, Schemas
 from worker.mapping.compiler.loop import compile_mapping, mapping_source
 from worker.mapping.compiler.rule import OnNoCall, OnSlow
 from worker.mapping.compiler.target import Profile, Target
@@ -37,6 +37,9 @@ from worker.mapping.future_times import FutureTimes
 from worker.mapping.loading import Loading
 from worker.mapping.mappers.loading import Mapper, Mappers
 from worker.mapping.schemas_needed import SchemasNeeded, schemas_needed
+
+FetchSchemas = Callable[[Sequence[SchemaId]], None]
+"""Fetches the schemas with these ids, and puts them to the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ class Mappings:
         self._explaining: tuple[tuple[str, MessageIds], tuple[Converter, list[str], list[str]]] | None = None
         self._noticed: list[Notice] = []
         self._raised: BaseException | None = None
+        self._fetch: FetchSchemas | None = None
 
     @classmethod
     def load(  # noqa: PLR0913 - the settings of worker.yaml about mappings; all but the first by name
@@ -151,6 +155,25 @@ class Mappings:
         taking.files = [file.taking_json() for file in self.files]
         taking._explaining = None  # noqa: SLF001 - its own
         return taking
+
+    def fetch_with(self, fetch: FetchSchemas) -> None:
+        """Fetch schemas that records need, and that are not there, before these are explained.
+
+        Args:
+            fetch: puts the schemas with these ids to the others, or raises an exception.
+        """
+        self._fetch = fetch
+
+    def prepare(self, topic: str, records: Sequence[Record]) -> None:
+        """Fetch the schemas that records of a topic need: before a converter gets them.
+
+        Does nothing where nothing fetches, see `fetch_with`. Raises what that raises.
+        """
+        needed = None if self._fetch is None else self.schemas_needed(topic)
+        if needed is not None and self._fetch is not None:
+            missing = needed.missing(records)
+            if missing:
+                self._fetch(list(dict.fromkeys(id_ for ids in missing.values() for id_ in ids)))
 
     @property
     def subscriptions(self) -> list[str]:
@@ -245,7 +268,8 @@ class Mappings:
         return mapping_source(file, self._target(topic, ids, _ignore_notice), self._mappers) if file else None
 
     def explain(self, record: Record, ids: MessageIds) -> Explanation:
-        """Explain what the mapping makes of one record."""
+        """Explain what the mapping makes of one record. Raises what fetching its schema raises, see `fetch_with`."""
+        self.prepare(record.topic(), [record])
         file = self.file_of(record.topic())
         if file is None:
             return Explanation(ignored="no mapping file names the topic")
