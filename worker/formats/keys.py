@@ -1,35 +1,27 @@
-"""The formats of a record's key (`key_format:`), which is decoded only where a rule or mapper reads it."""
+"""The format of a record's key (`key_format:`), which is decoded only where a rule or mapper reads it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from worker.core.reasons import Rejected, Stage
+from worker.core.reasons import Rejected
+from worker.core.record_reading import NO_HEADERS, RecordHeaders
+from worker.formats.encoding import JSON, WITH_SCHEMA, Encoding
 from worker.formats.envelopes.unwrapped import Envelope
-from worker.formats.json_values import decode_any, without_prefix
+from worker.formats.format import Format
+from worker.formats.formats import format_of
+from worker.formats.json_format import JsonFormat
 
 
-def _json(key: bytes) -> Any:
-    try:
-        return decode_any(without_prefix(key) if key[:1] == b"\x00" else key)
-    except Rejected as rejected:
-        detail = rejected.detail.replace("The value", "The key", 1)
-        raise Rejected(rejected.stage, rejected.reason, detail) from None
+class JsonOrText(JsonFormat):
+    """A key as people write a decoded one: JSON, or else the text itself."""
 
-
-def _text(key: bytes) -> str:
-    try:
-        return key.decode()
-    except UnicodeDecodeError:
-        raise Rejected(Stage.DECODE, "INVALID_UTF8", "The key is not UTF-8 text.") from None
-
-
-KEY_FORMATS: dict[str, Callable[[bytes], Any]] = {"json": _json, "text": _text}
-"""How the bytes of a key are decoded to a JSON value, by the word of `key_format`.
-
-Each raises `Rejected` with stage `decode` for bytes that are not of the format.
-"""
+    def decode_any(self, value: bytes, headers: RecordHeaders = NO_HEADERS) -> Any:
+        """See `Format.decode_any`."""
+        try:
+            return super().decode_any(value, headers)
+        except Rejected:
+            return format_of(Encoding("text", of_key=True)).decode_any(value)
 
 
 def key_format(given: str | None, value_format: str, envelope: Envelope | None) -> str | None:
@@ -40,6 +32,17 @@ def key_format(given: str | None, value_format: str, envelope: Envelope | None) 
         value_format: how values are encoded.
         envelope: what stands around each event.
     """
-    if given is None and envelope is not None and envelope.json_keys and value_format == "json":
-        return "json"
+    if given is None and envelope is not None and envelope.json_keys and value_format == JSON:
+        return JSON
     return given
+
+
+def written_key(word: str | None) -> Format | None:
+    """How a key that a person wrote for a dry run is decoded; None for text.
+
+    Args:
+        word: what `key_format` returns.
+    """
+    if word is None:
+        return None
+    return JsonOrText() if word in WITH_SCHEMA else format_of(Encoding(word, of_key=True))

@@ -14,8 +14,8 @@ from worker.core.reasons import Rejected
 from worker.core.record_reading import read_headers
 from worker.core.records import Record
 from worker.formats.envelopes.unwrapped import Envelope, Unwrapped, refuse
-from worker.formats.formats import FORMATS
-from worker.formats.keys import KEY_FORMATS
+from worker.formats.format import Format
+from worker.formats.json_format import JsonFormat
 from worker.mapping.expressions.expression import Expression
 from worker.mapping.expressions.interpreter import ENVELOPE
 from worker.mapping.expressions.names import Names
@@ -46,9 +46,9 @@ class Decoding:
     """Decodes the records of a mapping file.
 
     Args:
-        value_format: how values are encoded.
+        values: the format of values.
         envelope: what stands around each event.
-        key_format: see `MappingFile.key_format`.
+        keys: see `MappingFile.keys`.
 
     Attributes:
         envelope: as given.
@@ -56,20 +56,20 @@ class Decoding:
     """
 
     def __init__(
-        self, value_format: str = "json", envelope: Envelope | None = None, key_format: str | None = None
+        self, values: Format | None = None, envelope: Envelope | None = None, keys: Format | None = None
     ) -> None:
         self.envelope = envelope
         self.defaults: dict[str, Expression] = {}
         if envelope is not None:
             for name, text in envelope.defaults.items():
                 self.defaults[name] = Expression.parse(text, Names(root=envelope.root))
-        self._value = FORMATS[value_format].decode
-        self._key = KEY_FORMATS[key_format] if key_format is not None else as_text
+        self._value = (values or JsonFormat()).decode
+        self._keys = keys
 
     @classmethod
     def of(cls, file: MappingFile) -> Decoding:
         """How the records of a mapping file are decoded."""
-        return cls(file.format, file.envelope, file.key_format)
+        return cls(file.values, file.envelope, file.keys)
 
     def decoded(self, record: Record, columns: Collection[str] | None = ()) -> Decoded:
         """Decode a whole record; see `unwrapped`.
@@ -101,16 +101,18 @@ class Decoding:
         """
         value, envelope = record.value(), self.envelope
         if envelope is None:
-            return Unwrapped(tombstone=True) if value is None else Unwrapped(self._value(value))
+            if value is None:
+                return Unwrapped(tombstone=True)
+            return Unwrapped(self._value(value, read_headers(record)))
         headers = read_headers(record)
         envelope.check(headers)
         if value is None:
             return envelope.of_tombstone(headers)
         try:
-            decoded = self._value(value)
+            decoded = self._value(value, headers)
         except Rejected as rejected:
             if rejected.reason == "NOT_AN_OBJECT":
-                refuse(f"The value is JSON, but not an object: {envelope.expected}.")
+                refuse(f"{rejected.detail.rstrip('.')}: {envelope.expected}.")
             raise
         return envelope.unwrap(decoded, headers, columns)
 
@@ -123,8 +125,11 @@ class Decoding:
         key = record.key()
         if key is None:
             return None
-        decoded = self._key(key)
+        decoded = self._decoded_key(key, record)
         return decoded if self.envelope is None else self.envelope.key(decoded)
+
+    def _decoded_key(self, key: bytes, record: Record) -> Any:
+        return as_text(key) if self._keys is None else self._keys.decode_any(key, read_headers(record))
 
 
 PLAIN = Decoding()

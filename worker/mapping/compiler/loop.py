@@ -32,7 +32,6 @@ from collections.abc import Mapping
 
 from worker.core.reasons import Rejected, Stage
 from worker.core.records import Converter
-from worker.formats.formats import FORMATS
 from worker.mapping.compiler.decoder import WHOLE, FieldsUsed, NamesUsed, fields_used, struct_type_of
 from worker.mapping.compiler.envelopes.code import TOMBSTONE, OnIgnored, Used
 from worker.mapping.compiler.envelopes.envelopes import CODES
@@ -137,7 +136,7 @@ class _ConverterCode:
             # A new dict for each tombstone: a mapper may change it. A struct is never changed.
             code.line(f"{EVENT} = {code.constant(struct.empty, 'empty') if struct else '{}'}")
         with code.block("else:"):
-            FORMATS[self._file.format].emit(code, EVENT, struct.made if struct else None)
+            self._file.values.emit(code, EVENT, struct.made if struct else None)
 
     def _tombstones_on_request(self) -> None:
         """Write what happens to tombstones where they reach only those rules that ask for them."""

@@ -107,7 +107,7 @@ class RuleCode:
             if self._file.envelope is not None:  # which may hold a null
                 code.line(f"{KAFKA}['tombstone'] = value is None")
             code.remember("the record's fields", KAFKA)
-        if self._file.key_format is not None:
+        if self._file.keys is not None:
             self._need_key(expressions)
         if any(each.uses_headers for each in expressions) and code.recall("readable headers") is None:
             with code.block(f'if {KAFKA}["headers"] is None:'):

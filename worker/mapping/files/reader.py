@@ -16,11 +16,11 @@ from worker.documents.document import Document, Path
 from worker.documents.problems import Problem
 from worker.formats.envelopes.envelopes import ENVELOPES, NONE, envelope_of
 from worker.formats.envelopes.unwrapped import Envelope
-from worker.formats.formats import FORMATS
-from worker.formats.keys import KEY_FORMATS, key_format
+from worker.formats.schemas import Schemas
 from worker.mapping.calls.validation import REJECT_IDS
 from worker.mapping.expressions.names import Names
 from worker.mapping.files.defaults import envelope_defaults, file_defaults
+from worker.mapping.files.encoding_reader import EncodingReader
 from worker.mapping.files.keys import known_keys, one_of_words
 from worker.mapping.files.lets import read_lets
 from worker.mapping.files.rule_reader import RuleReader
@@ -31,22 +31,31 @@ from worker.mapping.files.topics import topic_problem
 from worker.mapping.files.value_reader import ValueReader
 
 
-def read_mapping(document: Document, problems: list[Problem]) -> MappingFile | None:
-    """Read one mapping file; None if it is not a mapping at all."""
+def read_mapping(
+    document: Document, problems: list[Problem], schemas: Schemas | None = None
+) -> MappingFile | None:
+    """Read one mapping file; None if it is not a mapping at all.
+
+    Args:
+        document: the file.
+        problems: where to add the problems found.
+        schemas: those that are fetched from the registry.
+    """
     if not isinstance(document.data, dict):
         problems.append(document.problem("a mapping file holds `topics` and `rules`"))
         return None
-    return _FileReader(document, problems).file()
+    return _FileReader(document, problems, Schemas() if schemas is None else schemas).file()
 
 
 class _FileReader:
-    def __init__(self, document: Document, problems: list[Problem]) -> None:
+    def __init__(self, document: Document, problems: list[Problem], schemas: Schemas) -> None:
         self._document = document
         self._data: dict[str, Any] = document.data
         tables = read_tables(self._data.get("tables", {}), document, problems)
         self._values = ValueReader(document, problems, Names(tables=tables))
         self._report = self._values.report
         self._envelope = self._read_envelope()
+        self._schemas = schemas
         self._values.names = replace(self._values.names, root=self._envelope.root if self._envelope else None)
 
     def file(self) -> MappingFile:
@@ -57,15 +66,15 @@ class _FileReader:
                 self._report(f"`{key}` is missing", ())
         topics = tuple(self._topics(data.get("topics", [])))
         lets = read_lets(data["let"], ("let",), self._values) if "let" in data else {}
+        encodings = EncodingReader(data, self._values, self._schemas).read(self._envelope)
         return MappingFile(
             self._document,
             topics,
             tuple(self._rules(data.get("rules", []), self._values.with_lets(lets))),
             self._choice("unmatched", ("ignore", "dead_letter")) == "dead_letter",
             self._reject_ids(),
-            self._choice("format", tuple(FORMATS)) or "json",
+            encodings,
             self._envelope,
-            self._key_format(),
             {name: let for name, let in lets.items() if let is not None},
         )
 
@@ -76,10 +85,6 @@ class _FileReader:
             hint = "envelope: debezium" if word == NONE else "remove it"
             self._report("`snapshot` is only for `envelope: debezium`", ("snapshot",), key=True, hint=hint)
         return envelope_of(word, send_snapshots=snapshot == "send")
-
-    def _key_format(self) -> str | None:
-        given: str | None = self._choice("key_format", tuple(KEY_FORMATS))
-        return key_format(given, str(self._data.get("format", "json")), self._envelope)
 
     def _choice(self, key: str, choices: tuple[str, ...]) -> Any:
         return one_of_words(self._values, self._data, (key,), choices)

@@ -10,7 +10,6 @@ import msgspec
 
 from worker.core.records import Record
 from worker.formats.envelopes.connect import Columns
-from worker.formats.formats import FORMATS
 from worker.mapping.compiler.decoder import FieldsUsed, StructType, struct_type_of
 from worker.mapping.compiler.objects import ABOUT
 from worker.mapping.compiler.source import Code
@@ -59,7 +58,7 @@ class EnvelopeCode:
         self._code = code
         self._constant = code.constant
         self._file = file
-        self._format = FORMATS[file.format]
+        self._format = file.values
         self._used = used
         self._on_ignored = on_ignored
         self._event: StructType | None = None

@@ -13,7 +13,7 @@ from worker.documents.problems import Problem
 from worker.formats.envelopes.debezium import OPERATIONS
 from worker.formats.envelopes.envelopes import BY_ROOT, ENVELOPES, envelope_of
 from worker.formats.envelopes.unwrapped import Envelope
-from worker.formats.keys import KEY_FORMATS, key_format
+from worker.formats.keys import key_format, written_key
 from worker.mapping.expressions.interpreter import ENVELOPE
 from worker.mapping.expressions.parser import Node
 from worker.mapping.files.lint.misspelt import misspelt
@@ -54,9 +54,9 @@ def unwrapped(document: Document, samples: Sequence[Sample]) -> list[Sample]:
 
     Those that no rule sees are left out.
     """
-    envelope, decode = envelope_in(document), KEY_FORMATS.get(key_format_in(document) or "")
-    if decode is not None:
-        samples = [_with_key(decode, envelope, sample) for sample in samples]
+    envelope, keys = envelope_in(document), written_key(key_format_in(document))
+    if keys is not None:
+        samples = [_with_key(keys.decode_any, envelope, sample) for sample in samples]
     if envelope is None:
         return list(samples)
     return [found for sample in samples if (found := _without(envelope, sample)) is not None]
