@@ -10,8 +10,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, NoReturn
 
-from google.protobuf.descriptor import Descriptor, EnumDescriptor
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FileDescriptor
 from google.protobuf.descriptor import FieldDescriptor as Field
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
@@ -21,7 +22,7 @@ from worker.formats.protobuf import well_known
 from worker.formats.protobuf.refusals import refuse, refuse_depth
 
 FAILURES = (DecodeError, UnicodeDecodeError)
-"""What the library raises for bytes that are no message of the type; the second where proto2 text is read."""
+"""What is raised for bytes that are no message of the type; the second by `text`."""
 
 
 def decode(kind: type[Message], encoded: bytes) -> Any:
@@ -44,8 +45,9 @@ def check_required(message: Message) -> None:
     Raises:
         Rejected: `INVALID_PROTOBUF`.
     """
-    if not message.IsInitialized():
-        refuse(f"The value is no {message.DESCRIPTOR.full_name}: it lacks a required field.")
+    kind = type(message)  # a field of the message may have the name of a method
+    if not kind.IsInitialized(message):
+        refuse(f"The value is no {kind.DESCRIPTOR.full_name}: it lacks a required field.")
 
 
 def refuse_error(error: Exception, kind: type[Message]) -> NoReturn:
@@ -61,6 +63,15 @@ def refuse_error(error: Exception, kind: type[Message]) -> NoReturn:
         "it holds text that is not UTF-8" if "UTF-8" in said or "utf-8" in said else "its bytes are not valid"
     )
     refuse(f"The value is no {kind.DESCRIPTOR.full_name}: {why}.")
+
+
+def refuse_type() -> NoReturn:
+    """Reject a value of a field that has another type than an envelope's field must have.
+
+    Raises:
+        Rejected: `INVALID_PROTOBUF`, always.
+    """
+    refuse("A field has a type that was not expected.")
 
 
 def as_object(found: Any) -> dict[str, Any]:
@@ -88,8 +99,8 @@ def fields_of(message: Message, depth: int) -> dict[str, Any]:
         refuse_depth()
     return {
         field.name: _value_of(message, field, depth)
-        for field in message.DESCRIPTOR.fields
-        if not may_be_absent(field) or message.HasField(field.name)
+        for field in type(message).DESCRIPTOR.fields
+        if not may_be_absent(field) or field.name in message
     }
 
 
@@ -118,8 +129,10 @@ def _map(found: Any, entry: Descriptor, depth: int) -> dict[str, Any]:
     """A map as an object, in the order of its keys: their order in memory is not the same in every process."""
     if depth > MAX_DEPTH:
         refuse_depth()
-    of = entry.fields_by_name["value"]
-    return {key_text(key): value(found[key], of, depth + 1) for key in sorted(found)}
+    of, keys = entry.fields_by_name["value"], found
+    if may_be_bytes(entry.fields_by_name["key"]):
+        keys = [text(key) for key in found]
+    return {key_text(key): value(found[key], of, depth + 1) for key in sorted(keys)}
 
 
 def key_text(key: Any) -> str:
@@ -146,12 +159,31 @@ def value(found: Any, field: Field, depth: int) -> Any:
             return well_known.base64_text(found)
         case Field.TYPE_FLOAT:
             return well_known.short_float(found)
+        case Field.TYPE_STRING if may_be_bytes(field):
+            return text(found)
     return found
+
+
+def may_be_bytes(field: Field) -> bool:
+    """Whether the field is text that the parser does not check: of proto2, or of an edition, which may say so."""
+    return bool(field.type == Field.TYPE_STRING) and not _checks_text(field.file)
+
+
+@lru_cache(1024)
+def _checks_text(file: FileDescriptor) -> bool:
+    proto = FileDescriptorProto()
+    file.CopyToProto(proto)
+    return bool(proto.syntax == "proto3")
+
+
+def text(found: str | bytes) -> str:
+    """Text that the parser has not checked, which the library returns as bytes if it is not UTF-8."""
+    return found if type(found) is str else found.decode()  # type: ignore[union-attr]
 
 
 def message_value(message: Message, depth: int) -> Any:
     """A message as JSON: an object, or what its type stands for."""
-    descriptor = message.DESCRIPTOR
+    descriptor = type(message).DESCRIPTOR
     scalar = well_known.scalar(descriptor)
     if scalar is not None:
         return scalar(message)
@@ -180,7 +212,7 @@ def any_value(message: Any, depth: int) -> dict[str, Any]:
     if depth > MAX_DEPTH:
         refuse_depth()
     url = message.type_url
-    kind = _message_class(message.DESCRIPTOR, url.rpartition("/")[2])
+    kind = _message_class(type(message).DESCRIPTOR, url.rpartition("/")[2])
     if kind is None:
         return {"@type": url, "value": well_known.base64_text(message.value)} if url else {}
     inner = kind.FromString(message.value)
