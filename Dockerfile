@@ -16,6 +16,7 @@ RUN python -m pip wheel --quiet --no-deps --only-binary :all: --require-hashes \
 COPY pyproject.toml README.md LICENSE ./
 COPY worker ./worker
 COPY config ./config
+COPY docs ./docs
 RUN python -m venv /venv \
     && /venv/bin/python -m pip install --quiet --no-index --find-links /wheels '.[all]' \
     && /venv/bin/python -m pip uninstall --quiet --yes pip

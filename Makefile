@@ -10,7 +10,7 @@ HELM := helm.sh/helm/v3/cmd/helm@v3.22.0
 # What a test of the wheel needs beside the wheel.
 BESIDE_THE_WHEEL := $(filter-out worker, $(wildcard * .ci .github .pre-commit-config.yaml .dockerignore))
 
-.PHONY: setup tools demo check check-workflows test test-all test-wheel check-tag build docs lock clean
+.PHONY: setup tools demo check check-workflows test test-all test-wheel check-tag build docs screenshots lock clean
 
 setup: .venv/installed
 
@@ -89,6 +89,11 @@ docs: setup
 	$(BIN)/python docs/write_chart.py
 	$(BIN)/pipelines-worker schema worker > config/schemas/worker.json
 	$(BIN)/pipelines-worker schema mapping > config/schemas/mapping.json
+
+# The README's pictures, of pages that a real browser shows. Needs Chromium or Chrome.
+screenshots: setup
+	mkdir -p docs/images
+	SCREENSHOTS=docs/images $(BIN)/python -m pytest tests/browser/test_screenshots.py
 
 # After a change of the dependencies in pyproject.toml.
 lock: setup

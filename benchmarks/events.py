@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import orjson
 
@@ -114,6 +115,94 @@ def orders(events: int, *, lines: int = 2) -> Iterator[Event]:
     for number in range(events):
         customer = f"cust-{number * 7919 % 50000:06d}"
         yield customer.encode(), order(number, customer, lines=lines)
+
+
+def _field(field: str, kind: str, **more: Any) -> dict[str, Any]:
+    return {"type": kind, "optional": False, "field": field, **more}
+
+
+def _row_schema(name: str) -> dict[str, Any]:
+    """The schema of an order as a row, as Debezium writes it twice into every record."""
+    texts = [_field(each, "string") for each in ("type", "id", "occurred_at", "source")]
+    inner = [
+        _field("customer", "struct", fields=[_field("id", "string"), _field("email", "string")]),
+        _field("order", "struct", fields=[_field("id", "string"), _field("total", "double")]),
+    ]
+    return _field(name, "struct", fields=[*texts, *inner], name="shop.public.orders.Value")
+
+
+SCHEMA = {
+    "type": "struct",
+    "fields": [
+        _row_schema("before"),
+        _row_schema("after"),
+        _field(
+            "source",
+            "struct",
+            fields=[
+                *(
+                    _field(each, "string")
+                    for each in ("version", "connector", "name", "db", "schema", "table")
+                ),
+                *(_field(each, "int64") for each in ("ts_ms", "txId", "lsn")),
+                _field("snapshot", "string", name="io.debezium.data.Enum", default="false"),
+            ],
+            name="io.debezium.connector.postgresql.Source",
+        ),
+        _field("op", "string"),
+        _field("ts_ms", "int64"),
+    ],
+    "optional": False,
+    "name": "shop.public.orders.Envelope",
+}
+"""2 kB of JSON."""
+
+SOURCE = {
+    "version": "3.0.0.Final", "connector": "postgresql", "name": "shop", "ts_ms": 1763719200000, "snapshot": "false",
+    "db": "shop", "schema": "public", "table": "orders", "txId": 556, "lsn": 24023128,
+}  # fmt: skip
+
+
+def changed(value: bytes) -> bytes:
+    """An event as a row that Debezium saw inserted, with its schema."""
+    change = {
+        "before": None,
+        "after": orjson.loads(value),
+        "source": SOURCE,
+        "op": "c",
+        "ts_ms": 1763719200123,
+    }
+    return orjson.dumps({"schema": SCHEMA, "payload": change})
+
+
+def attributes(value: bytes) -> dict[str, str]:
+    """The attributes of an event as a CloudEvent."""
+    event = orjson.loads(value)
+    return {
+        "specversion": "1.0", "id": event["id"], "source": "/shop/orders", "type": event["type"],
+        "time": event["occurred_at"], "datacontenttype": "application/json",
+    }  # fmt: skip
+
+
+def data(value: bytes) -> bytes:
+    """What of an event is data, where its type, id and time are attributes."""
+    event = orjson.loads(value)
+    return orjson.dumps({name: event[name] for name in event if name not in {"type", "id", "occurred_at"}})
+
+
+def structured(value: bytes) -> bytes:
+    """An event as a CloudEvent in structured mode."""
+    return b'%b,"data":%b}' % (orjson.dumps(attributes(value))[:-1], data(value))
+
+
+def binary_headers(value: bytes) -> list[tuple[str, bytes | None]]:
+    """The headers of an event as a CloudEvent in binary mode."""
+    named = attributes(value)
+    content_type = named.pop("datacontenttype")
+    return [
+        *((f"ce_{name}", text.encode()) for name, text in named.items()),
+        ("content-type", content_type.encode()),
+    ]
 
 
 def small(events: int) -> Iterator[Event]:

@@ -12,7 +12,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from confluent_kafka import Message
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks import language
-from benchmarks.events import MAPPING, WHOLE, event
+from benchmarks.events import MAPPING, SCHEMA, WHOLE, binary_headers, changed, data, event, structured
 from tests.support.mapping_reference import Reference
 from worker.core.message_id import PAIRS, MessageIds, Middles, beginning, ends
 from worker.core.records import RULE, Converter, QueuedCall, Record, RejectedRecord
@@ -44,6 +44,9 @@ MAX_CALL_BYTES = 32_000
 
 RUN = 250
 """How many records are converted at a time."""
+
+FRESH = 50
+"""The same for records that are made just before."""
 
 MAPPER_RULE = """
 topics: [orders]
@@ -179,6 +182,33 @@ def seconds(way: Converter, of: list[Record]) -> float:
     return time.process_time() - began
 
 
+def seconds_of_fresh(way: Converter, of: list[Record]) -> float:
+    """As `seconds`, with values and headers in the cache: the client makes them at the moment they are asked for."""
+    spent = 0.0
+    for start in range(0, len(of), FRESH):
+        run = [fresh(each) for each in of[start : start + FRESH]]
+        began = time.process_time()
+        way(run, [], [])
+        spent += time.process_time() - began
+    return spent
+
+
+def fresh(record: Record) -> Record:
+    """A copy of a record."""
+    copied: Any = Message
+    headers = [(f"{name} "[:-1], bytes(bytearray(value or b""))) for name, value in record.headers() or []]
+    message: Record = copied(
+        topic="orders",
+        partition=0,
+        offset=record.offset(),
+        key=record.key(),
+        timestamp=record.timestamp(),
+        value=bytes(bytearray(record.value() or b"")),
+        headers=headers or None,
+    )
+    return message
+
+
 def made(way: Converter, of: list[Record]) -> list[tuple[object, ...]]:
     """What a way makes of records, but for the rule's name."""
     calls: list[QueuedCall] = []
@@ -251,6 +281,83 @@ def language_rows(folder: Path, events: int, rounds: int) -> None:
     )
 
 
+def compare_envelopes(events: int, rounds: int) -> None:
+    """Run the rule on the same orders in each envelope, in turn, and print the cost by that of the plain ones."""
+    of = records(events)
+    with tempfile.TemporaryDirectory() as folder:
+        compared = enveloped(Path(folder), of)
+        runs: dict[str, list[float]] = {name: [] for name in compared}
+        for _ in range(rounds):
+            for name, (way, its) in compared.items():
+                runs[name].append(seconds_of_fresh(way, its) / events * 1e6)
+    print(
+        "\nThe same orders in envelopes; CPU µs an event, and by that of the plain one with the same fields"
+    )
+    for name, plain in BY_PLAIN.items():
+        ratio = statistics.median(one / other for one, other in zip(runs[name], runs[plain], strict=True))
+        least = min(runs[name]) / min(runs[plain])
+        print(
+            f"{name:38} {min(runs[name]):6.2f} {statistics.median(runs[name]):7.2f} {least:7.2f} {ratio:7.2f}"
+        )
+
+
+PLAIN, PLAIN_ID = "plain", "plain, its own messageId"
+
+BY_PLAIN = {
+    PLAIN: PLAIN,
+    "Debezium, with its schema": PLAIN,
+    "Debezium, without": PLAIN,
+    "Connect, with its schema": PLAIN,
+    PLAIN_ID: PLAIN_ID,
+    "CloudEvents, structured": PLAIN_ID,
+    "CloudEvents, binary": PLAIN_ID,
+}
+"""Each envelope, and the plain events that it is measured by: a CloudEvent has an id and a time for every call."""
+
+
+def enveloped(folder: Path, of: list[Record]) -> dict[str, tuple[Converter, list[Record]]]:
+    """The converter and the records of each row of `BY_PLAIN`."""
+    own_id = MAPPING.replace("    properties:\n", "    messageId: id\n    properties:\n")
+    of_event = MAPPING.replace("    timestamp: occurred_at\n", "").replace("when: type", "when: _ce.type")
+    cloudevents = compiled(folder, f"envelope: cloudevents{of_event}")
+    debezium = compiled(
+        folder, f"envelope: debezium{MAPPING}".replace("when: type", "when: _change.op == 'create' && type")
+    )
+    connect = compiled(folder, f"envelope: connect{MAPPING}")
+    schema = orjson.dumps(SCHEMA)
+    return {
+        PLAIN: (compiled(folder, MAPPING), of),
+        "Debezium, with its schema": (debezium, again(of, changed)),
+        "Debezium, without": (
+            debezium,
+            again(of, lambda value: orjson.dumps(orjson.loads(changed(value))["payload"])),
+        ),
+        "Connect, with its schema": (
+            connect,
+            again(of, lambda value: b'{"schema":%b,"payload":%b}' % (schema, value)),
+        ),
+        PLAIN_ID: (compiled(folder, own_id), of),
+        "CloudEvents, structured": (cloudevents, again(of, structured)),
+        "CloudEvents, binary": (cloudevents, again(of, data, binary_headers)),
+    }
+
+
+def again(
+    of: list[Record],
+    wrap: Callable[[bytes], bytes],
+    headers_of: Callable[[bytes], list[tuple[str, bytes | None]]] | None = None,
+) -> list[Record]:
+    """The same records with other values, and with headers."""
+    made: Any = Message
+    return [
+        made(
+            topic="orders", partition=0, offset=each.offset(), key=each.key(), timestamp=each.timestamp(),
+            value=wrap(each.value() or b""), headers=headers_of(each.value() or b"") if headers_of else None,
+        )
+        for each in of
+    ]  # fmt: skip
+
+
 def main() -> None:
     """Compare."""
     arguments = argparse.ArgumentParser(description=__doc__)
@@ -258,7 +365,9 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=100)
     arguments.add_argument("--quick", action="store_true", help="a few seconds: 10 rounds")
     chosen = arguments.parse_args()
-    all_rows(chosen.events, 10 if chosen.quick else chosen.rounds)
+    rounds = 10 if chosen.quick else chosen.rounds
+    all_rows(chosen.events, rounds)
+    compare_envelopes(chosen.events, rounds)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How Hypothesis draws, and a loud line at the end when there was no Kafka to test with."""
+"""How Hypothesis draws, and a loud line at the end when something to test with was missing."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ NO_KAFKA = "no Kafka to test with"
 
 NO_TOOL = "a program is missing"
 """What a test that is skipped for want of helm or promtool begins its reason with."""
+
+NO_BROWSER = "no browser to test with"
+"""What a test that is skipped for want of Chromium begins its reason with."""
 
 # The same examples each time in CI, and no deadline, because a machine may be busy.
 settings.register_profile("here", deadline=None)
@@ -33,3 +36,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if n := sum(NO_TOOL in reason for reason in reasons):
         terminalreporter.section("HELM CHART AND ALERTS NOT TESTED", sep="!", red=True, bold=True)
         terminalreporter.line(f"{n} tests had no helm or no promtool: run `make tools`, or install them.")
+    if n := sum(NO_BROWSER in reason for reason in reasons):
+        terminalreporter.section("PAGES NOT TESTED IN A BROWSER", sep="!", red=True, bold=True)
+        terminalreporter.line(f"{n} tests had no browser: install Chromium (Debian's package `chromium`).")

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from worker.adapters.http.manual import PAGES
 from worker.demo.events import TOPICS
 from worker.mapping.mappings import Mappings
 from worker.programs.starter import starter_folder
@@ -59,7 +60,7 @@ def commands() -> set[str]:
 def test_a_wheel_holds_the_worked_example_as_its_starter_configuration(tmp_path: Path) -> None:
     """Built from a copy, as from a source distribution: without what lies about in a work tree."""
     source = tmp_path / "source"
-    for name in ("worker", "config"):
+    for name in ("worker", "config", "docs"):
         shutil.copytree(ROOT / name, source / name)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
@@ -73,6 +74,8 @@ def test_a_wheel_holds_the_worked_example_as_its_starter_configuration(tmp_path:
     shutil.unpack_archive(wheel, tmp_path / "installed", "zip")
 
     assert files_below(tmp_path / "installed/worker/starter") == files_below(ROOT / "config")
+    manual = {name: (ROOT / "docs" / name).read_bytes() for name in PAGES}
+    assert files_below(tmp_path / "installed/worker/manual") == manual
     found = subprocess.run(
         [sys.executable, "-c", "from worker.programs.starter import starter_folder; print(starter_folder())"],
         cwd=tmp_path / "installed",

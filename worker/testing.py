@@ -47,7 +47,7 @@ class MapEvent(Protocol):
         topic: str,
         event: Mapping[str, Any] | None,
         *,
-        key: str | None = None,
+        key: Any = None,
         headers: Mapping[str, str] | None = None,
         timestamp: int | None = None,
     ) -> dict[str, Any]:
@@ -56,7 +56,7 @@ class MapEvent(Protocol):
         Args:
             topic: its topic.
             event: the decoded event; None for a tombstone.
-            key: the record's key.
+            key: the record's key: text, or what a key in JSON holds.
             headers: the record's headers.
             timestamp: the record's timestamp, epoch milliseconds; by default that of 2026-01-01, to which
                 `limits.future` does not apply.
@@ -91,7 +91,7 @@ def map_event_(mappings: Mappings) -> MapEvent:
         topic: str,
         event: Mapping[str, Any] | None,
         *,
-        key: str | None = None,
+        key: Any = None,
         headers: Mapping[str, str] | None = None,
         timestamp: int | None = None,
     ) -> dict[str, Any]:

@@ -62,7 +62,7 @@ async def test_a_worker_that_could_start_has_no_problems(cli: Cli, cluster: Embe
         "broker", "cluster", "topic orders", "dead-letter topic customerio.dead-letters",
         "group customerio-pipelines", "schema registry", "API", "key", "clock",
     ]  # fmt: skip
-    assert "topic orders: 4 partitions; no records" in done.out
+    assert "topic orders: 4 partitions; the age of the newest record is not known" in done.out
     assert "key: accepted\n" in done.out
     assert "clock: agrees with the API's\n" in done.out
     assert done.err == "no problems, no warnings; topics: orders\n"
@@ -109,7 +109,7 @@ async def test_a_missing_topic_is_reported_where_the_mapping_names_it(
     cluster.create_topic("orders")
     cluster.create_topic("customer-1")
     done = await asyncio.to_thread(cli, "check", "--connect")
-    assert "topic customer-1: 4 partitions; no records" in done.out
+    assert "topic customer-1: 4 partitions; " in done.out
     assert (
         "config/mappings/orders.yaml:1:27: no such topic, or no right to see it: order (did you mean 'orders'?)"
         in done.out
@@ -234,3 +234,12 @@ def test_a_refused_property_is_reported_with_its_place_beside_everything_else(cl
     assert "config/worker.yaml:3:23: kafka.properties.securty.protocol: librdkafka has no such" in checked.out
     assert "config/worker.yaml:5:3: batch.lingr: unknown key" in checked.out
     assert "config/mappings/orders.yaml" in checked.out
+
+
+def test_nothing_is_looked_at_with_a_configuration_that_has_problems(cli: Cli, write: Write) -> None:
+    write("config/worker.yaml", "kafka: {group: x}\n")
+    write("config/mappings/orders.yaml", MAPPING)
+    checked = cli("check", "--connect")
+    assert checked.code == 1
+    assert "note: nothing was looked at, because of the problems above" in checked.err
+    assert "note: nothing was looked at" not in cli("check").err

@@ -175,6 +175,35 @@ def test_a_diff_shows_newly_rejected_events(cli: Cli, write: Write) -> None:
     assert "no mapping names the topic 'orders'; there are: order (did you mean 'order'?)" in wrong.err
 
 
+IGNORING = """\
+  - when: type == 'order.test'
+    ignore: true
+  - {when: list, call: track, event: Received, userId: $item, for_each: "list[?@ != 'x']"}
+"""
+
+
+def test_records_that_a_rule_ignores_are_told_apart(cli: Cli, write: Write) -> None:
+    write("config/mappings/orders.yaml", MAPPING + IGNORING)
+    done = cli("map", stdin=b'{"type": "order.test"}\n{"list": ["x"]}\n{"type": "other"}\nnull\n')
+    assert [json.loads(line) for line in done.out.splitlines()] == [
+        {"ignored": "ignored by config/mappings/orders.yaml:14"},
+        {"ignored": "for_each found no items"},
+        {"ignored": "no rule matched"},
+        {"ignored": "tombstone"},
+    ]
+
+
+def test_a_diff_shows_that_a_rule_ignores_events_and_not_that_it_moved(cli: Cli, write: Write) -> None:
+    write("config/mappings/orders.yaml", MAPPING + IGNORING)
+    events = b'{"type": "order.test"}\n{"list": ["a"]}\n'
+    write("old.yaml", f"# one more line\n{MAPPING}{IGNORING}")
+    assert cli("map", "--diff", "old.yaml", stdin=events).err.startswith("0 of 2 events changed")
+    write("old.yaml", MAPPING)
+    done = cli("map", "--diff", "old.yaml", stdin=events)
+    assert "ignored (ignored by config/mappings/orders.yaml:14); was ignored (no rule matched)" in done.out
+    assert "newly sent; was ignored (no rule matched)" in done.out
+
+
 FIXTURES = """\
 - name: an order that is completed
   topic: orders

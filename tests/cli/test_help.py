@@ -74,7 +74,7 @@ def test_config_is_shown_where_it_means_something_and_taken_everywhere(path: tup
         return
     (config,) = [parameter for parameter in command.params if "--config" in parameter.opts]
     source = inspect.getsource(inspect.unwrap(command.callback))
-    assert config.hidden is not ("chosen_config(" in source)
+    assert config.hidden is not any(each in source for each in ("chosen_config(", "named_config("))
 
 
 def completed(cli: Cli, monkeypatch: pytest.MonkeyPatch, words: str) -> set[str]:

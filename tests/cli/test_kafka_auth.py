@@ -83,14 +83,15 @@ def test_a_missing_extra_is_a_problem_that_names_it(
 ) -> None:
     config(write, "{type: aws_msk_iam, region: eu-west-1}")
     monkeypatch.setitem(sys.modules, "aws_msk_iam_sasl_signer", None)
-    checked, run = cli("check"), cli("run")
-    assert (checked.code, run.code) == (1, 2)
+    checked, run, drafted = cli("check"), cli("run"), cli("init", "--from-topic", "customers")
+    assert (checked.code, run.code, drafted.code) == (1, 2, 2)
     line = (
         "config/worker.yaml:2:16: kafka.auth.type: needs the extra msk-iam "
         "(pip install 'customerio-pipelines-worker[msk-iam]')"
     )
     assert line in checked.out
     assert line in run.err
+    assert line in drafted.err
 
 
 def test_tokens_for_amazon_msk_are_signed_without_a_connection(

@@ -23,9 +23,10 @@ def test_a_rule_is_reported_once_after_enough_records_and_until_it_matches() -> 
 
 def test_a_match_without_calls_is_a_match() -> None:
     use = RuleUse()
-    matched = use.know("orders", ["o.yaml:3"])
+    made_no_call = use.know("orders", ["o.yaml:3"])
     use.topic("orders").consumed = ENOUGH_RECORDS
-    matched("o.yaml:3")
+    made_no_call("o.yaml:3")
+    use.ignored("orders", 1)
     assert use.newly_unmatched("orders") == []
 
 
@@ -44,3 +45,24 @@ def test_the_ignored_share_is_by_topic() -> None:
     use.topic("a").consumed, use.topic("a").ignored = 4, 3
     use.topic("b").consumed = 9
     assert {name: topic.ignored_share for name, topic in use.topics.items()} == {"a": 0.75, "b": 0}
+
+
+def test_ignored_records_are_counted_by_the_rule_that_ignored_them() -> None:
+    use = RuleUse()
+    made_no_call = use.know("orders", ["o.yaml:3"])
+    for rule in ("o.yaml:3", "o.yaml:9", "o.yaml:9"):
+        made_no_call(rule)
+    use.ignored("orders", 5)
+    use.ignored("orders", 1)
+    orders = use.topic("orders")
+    assert (orders.ignored, orders.ignored_by) == (6, {"o.yaml:3": 1, "o.yaml:9": 2})
+
+
+def test_a_slice_that_was_interrupted_counts_once_it_is_mapped_again() -> None:
+    use = RuleUse()
+    made_no_call = use.know("orders", ["o.yaml:3"])
+    made_no_call("o.yaml:3")
+    use.interrupted("orders")
+    made_no_call("o.yaml:3")
+    use.ignored("orders", 1)
+    assert use.topic("orders").ignored_by == {"o.yaml:3": 1}

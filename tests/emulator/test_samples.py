@@ -66,9 +66,8 @@ def test_every_sample_has_its_expected_outcome_and_the_emulator_takes_every_call
             assert parsed.all_errors == []
             assert [notice for item in parsed.items for notice in item.notices] == []
             ids_of = [str(item.call["messageId"]).encode() for item in parsed.items if item.call]
-            assert sample.repeats == all(
-                seen.get(one) == body for one, body in zip(ids_of, calls, strict=True)
-            )
+            repeated = [one for one, body in zip(ids_of, calls, strict=True) if seen.get(one) == body]
+            assert len(repeated) == sample.repeated
             seen.update(zip(ids_of, calls, strict=True))
 
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from tests.support.values import json_objects
 from worker.core.reasons import Rejected
-from worker.formats.formats import FORMATS
 from worker.formats.json_format import JsonFormat
 from worker.mapping.compiler.source import Code
 
@@ -35,7 +34,7 @@ WHOLE, SOME = emitted(None), emitted(Used)
 @given(json_objects, st.sampled_from([b"", b"\x00\x00\x00\x00\x07"]))
 def test_what_is_emitted_decodes_what_decode_decodes(event: dict[str, Any], prefix: bytes) -> None:
     value = prefix + msgspec.json.encode(event)
-    assert WHOLE(value) == FORMATS["json"].decode(value) == event
+    assert WHOLE(value) == JsonFormat().decode(value) == event
     assert SOME(value) == Used(event.get("a"))
 
 
@@ -44,7 +43,7 @@ def test_what_is_emitted_decodes_what_decode_decodes(event: dict[str, Any], pref
 )
 def test_what_is_emitted_refuses_what_decode_refuses(value: bytes) -> None:
     reasons = []
-    for decode in (FORMATS["json"].decode, WHOLE, SOME):
+    for decode in (JsonFormat().decode, WHOLE, SOME):
         with pytest.raises(Rejected) as refused:
             decode(value)
         reasons.append((refused.value.reason, refused.value.detail))

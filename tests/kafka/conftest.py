@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin._acl import AclOperation
 
 from tests.conftest import NO_KAFKA
 from tests.support.kafka_client import KafkaClient
@@ -87,15 +88,18 @@ def guarded(tmp_path: Path, kafka_servers: str) -> Iterator[KafkaCluster]:
 
 @pytest.fixture(scope="module")
 def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
-    """A Kafka that asks who its clients are. The user `worker` has no right to what is called `forbidden`."""
+    """A Kafka that asks who its clients are. The user `worker` has no right to what is called `forbidden`, and not all
+    to `unreadable` and `unwritable`."""
     need_a_broker_of_our_own()
     cluster = SecureKafka(tmp_path_factory.mktemp("secure") / "kafka")
     try:
         cluster.start()
         client = KafkaClient(cluster.bootstrap_servers)
-        for name in ("orders", "forbidden", "customerio.dead-letters"):
+        for name in ("orders", "forbidden", "unreadable", "unwritable", "customerio.dead-letters"):
             client.create_topic(1, name)
         cluster.forbid("forbidden")
+        cluster.forbid("unreadable", AclOperation.READ)
+        cluster.forbid("unwritable", AclOperation.WRITE)
         yield cluster
     finally:
         cluster.kill()

@@ -55,6 +55,10 @@ async def test_processes_share_the_work_and_their_pages_are_one(any_protocol: Si
     await run.consumed(400)
     status = await run.status()
     assert {each["partition"] for each in status["partitions"]} == {0, 1}
+    history = status["history"]
+    assert sum(history["consumed"]) == 400
+    answered = sum(n for each in history["latency"]["counts"] for n in each.values())
+    assert answered == sum(status["totals"]["requests"].values())
     metrics = (await run.get("/metrics"))[1]
     consumed = dict(
         re.findall(

@@ -88,6 +88,7 @@ rules:
     (topic,) = status["topics"]
     assert (topic["consumed"], topic["ignored"]) == (1200, 1199)
     assert topic["ignored_share"] == 1199 / 1200
+    assert topic["ignored_by"] == {"config/mappings/events.yaml:8": 1}
     share = f'pipelines_worker_records_ignored_share{{topic="{site.topic}"}} 0.99'
     async with asyncio.timeout(30):
         while share not in (await worker.get("/metrics"))[1]:

@@ -12,10 +12,19 @@ from pathlib import Path
 import pytest
 
 from tests.support.connecting import Row, rows
-from tests.support.secure_kafka import PASSWORD, SecureKafka
-from tests.support.worker_process import API_KEY, ROOT, WorkerProcess, until
+from tests.support.inspection import kafka_problems
+from tests.support.secure_kafka import PASSWORD, USER, SecureKafka
+from tests.support.worker_process import (
+    API_KEY,
+    LOOK_SECONDS,
+    PATIENCE_SECONDS,
+    ROOT,
+    WorkerProcess,
+    until,
+)
 from tests.support.wrong_configurations import wrong_configurations
 from worker.emulator import Emulator
+from worker.settings import Kafka
 
 pytestmark = pytest.mark.kafka
 
@@ -65,7 +74,7 @@ async def run(folder: Path, row: Row) -> str:
     try:
         if row.code is None:
             await until(lambda: row.reason in reasons(worker) or not worker.is_running)
-            await worker.not_ready_for("JOINING", row.reason)
+            await not_ready_for(row.reason, worker)
         else:
             assert await worker.ended() == row.code
             assert not row.reason or row.reason in reasons(worker)
@@ -78,3 +87,21 @@ async def run(folder: Path, row: Row) -> str:
 def reasons(worker: WorkerProcess) -> list[str]:
     """The reasons of its lines `kafka_failed`. A line that is not JSON fails the test."""
     return [line["reason"] for line in worker.told("kafka_failed")]
+
+
+async def not_ready_for(reason: str, worker: WorkerProcess) -> None:
+    """Wait until `/readyz` says this reason and no other, before the worker has joined its group or after."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while {*(await worker.reasons() or [])} - {"JOINING"} != {reason}:  # noqa: ASYNC110 - in another process
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+def test_the_right_to_write_dead_letters_is_looked_at(secure: SecureKafka) -> None:
+    properties = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.username": USER}
+    kafka = Kafka.model_validate({
+        "bootstrap_servers": secure.servers["PASSWORD"],
+        "properties": {**properties, "sasl.password": PASSWORD},
+        "dead_letter_topic": "unwritable",
+    })  # fmt: skip
+    (problem,) = kafka_problems(kafka, ["orders"])
+    assert problem.message == "kafka.dead_letter_topic: no right to write to the dead-letter topic unwritable"

@@ -51,7 +51,7 @@ class KafkaClient:
             self._producer.produce(topic, value, key, partition, headers=headers or [], **when)
         assert self._producer.flush(SECONDS) == 0
 
-    def enqueue(self, topic: str, partition: int, value: bytes, *, key: bytes) -> None:
+    def enqueue(self, topic: str, partition: int, value: bytes | None, *, key: bytes) -> None:
         """Hand over a record that the next `flush` will have appended."""
         self._producer.produce(topic, value, key, partition)
 

@@ -75,7 +75,8 @@ _paths = _plain_paths | st.sampled_from(
 )
 _conditions = st.sampled_from(
     ["kind == 'x'", "kind == 'y'", "'order' == kind", "kind == 'x' || kind == 'ios'",
-     "kind == 'opened'", "a", "!a", "a > b", "_kafka.key == 'key'", "_kafka.tombstone",
+     "(kind == 'x' || kind == 'order') && divide(a, b) > `1`", "kind == 'y' && a && b", "kind == 'opened'",
+     "a", "!a", "a > b", "_kafka.key == 'key'", "_kafka.tombstone",
      "$first == 'x'", "if($own, a, kind == 'y')", "length(list) > `1`", "divide(a, b) > `1`", "kind == 'x' && b",
      "`true`", "starts_with(kind, 'o')"]
 )  # fmt: skip

@@ -12,14 +12,16 @@ from tests.support.plain_assembly import plainly_assembled
 from worker.core.message_id import MessageIds
 from worker.core.reasons import Rejected, Stage
 from worker.core.records import MAX_CALLS_PER_RECORD, EncodedCall, Record
-from worker.formats.json_values import decode
 from worker.mapping.calls.assembly import as_time, checked
 from worker.mapping.calls.encoding import batch_context, encode
 from worker.mapping.calls.validation import optional_identity
+from worker.mapping.compiler.decoder import FieldsUsed, struct_type_of
+from worker.mapping.compiler.loop import fields_used_by
+from worker.mapping.decoding import Decoding
 from worker.mapping.expressions.expression import Expression, ExpressionFailed
 from worker.mapping.expressions.interpreter import Variables
 from worker.mapping.files.rules import CallRule, MappingFile, Rule, written_keys
-from worker.mapping.kafka_fields import kafka_fields, record_time
+from worker.mapping.kafka_fields import record_time
 
 _ABSENT = object()
 
@@ -36,12 +38,25 @@ class ManyRejected(Exception):  # noqa: N818 - what a record is, not a fault of 
         self.stages = {fault.stage for fault in faults}
 
 
+def columns_read(file: MappingFile) -> frozenset[str] | None:
+    """The fields of an event, or of a row, that rules read; None for all."""
+    used = fields_used_by(file)
+    row = FieldsUsed(whole=used.about.whole)
+    row.add(used.event)
+    for name in ("before", "after"):
+        row.add(used.about.fields.get(name, FieldsUsed()))
+    return frozenset(row.fields) if struct_type_of(row) is not None else None
+
+
 class Reference:
     """Converts records by interpreting a mapping file. No mappers."""
 
     def __init__(self, file: MappingFile, ids: MessageIds) -> None:
         self._file = file
         self._ids = ids
+        self._decoding = Decoding.of(file)
+        self._columns = columns_read(file)
+        self._key_fault: Rejected | None = None
 
     def outcome(self, record: Record) -> list[EncodedCall] | set[Stage]:
         """The calls; or the stages of all that is wrong with the record."""
@@ -53,12 +68,17 @@ class Reference:
             return {rejected.stage}
 
     def convert(self, record: Record) -> list[EncodedCall]:
-        value = record.value()
-        seen = Variables({} if value is None else decode(value), kafka_fields(record))
+        decoded = self._decoding.decoded(record, self._columns)
+        if decoded.ignored is not None:
+            return []
+        seen, self._key_fault = Variables(decoded.event, decoded.kafka), decoded.key_fault
+        on_request = self._file.envelope is not None and self._file.envelope.tombstones_on_request
         for rule in self._file.rules:
+            if decoded.tombstone and on_request and not (rule.when and rule.when.asks_for_tombstones):
+                continue
             if self._matches(rule, seen):
                 return self._calls(rule, record, seen)
-        if self._file.reject_unmatched:
+        if self._file.reject_unmatched and not (decoded.tombstone and on_request):
             raise Rejected(Stage.MAP, "UNMATCHED", "No rule matches the event.")
         return []
 
@@ -164,6 +184,8 @@ class Reference:
         return given
 
     def _search(self, expression: Expression, seen: Variables) -> Any:
+        if expression.uses_key and self._key_fault is not None:
+            raise self._key_fault
         try:
             return expression.evaluate(seen)
         except ExpressionFailed:

@@ -99,15 +99,19 @@ class SecureKafka(KafkaCluster):
         super().__init__(directory)
         self.bootstrap_servers = f"127.0.0.1:{ports['PLAINTEXT']}"
 
-    def forbid(self, name: str) -> None:
-        """Take the rights to the topic and the group of this name from the user `worker`."""
+    def forbid(self, name: str, operation: AclOperation = AclOperation.ALL) -> None:
+        """Take a right, or all, to the topic and the group of this name from the user `worker`."""
         admin = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
-        literal, everything, deny = ResourcePatternType.LITERAL, AclOperation.ALL, AclPermissionType.DENY
-        denied = [
-            AclBinding(kind, name, literal, f"User:{USER}", "*", everything, deny)
+        bindings = [
+            AclBinding(kind, name, ResourcePatternType.LITERAL, user, "*", right, permission)
             for kind in (ResourceType.TOPIC, ResourceType.GROUP)
+            # What has one ACL has no rights but those of its ACLs.
+            for user, right, permission in (
+                ("User:*", AclOperation.ALL, AclPermissionType.ALLOW),
+                (f"User:{USER}", operation, AclPermissionType.DENY),
+            )
         ]
-        for done in admin.create_acls(denied).values():
+        for done in admin.create_acls(bindings).values():
             done.result(BOOT_SECONDS)
 
     def _format(self, *options: str) -> None:

@@ -107,6 +107,10 @@ def wrong_configurations(cluster: SecureKafka) -> dict[str, Wrong]:
         ),
         "a token endpoint that does not respond": Wrong("TOKEN", oidc),
         "no right to read the topic": Wrong("LOGIN", {**scram, **user}, topic="forbidden"),
+        "no right to read the topic, but one to see it": Wrong(
+            "LOGIN", {**scram, **user}, topic="unreadable"
+        ),
+        "no right to join the group": Wrong("LOGIN", {**scram, **user}, {"group_id": "unreadable"}),
         "no right to the group": Wrong("LOGIN", {**scram, **user}, {"group_id": "forbidden"}),
         "a topic that does not exist": Wrong("LOGIN", {**scram, **user}, topic="orderz"),
         "a dead-letter topic that does not exist": Wrong(

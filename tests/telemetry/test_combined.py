@@ -5,6 +5,7 @@ from typing import Any
 
 from worker.core.rule_use import ENOUGH_RECORDS, RuleUse
 from worker.telemetry.combined import combined_metrics, combined_status
+from worker.telemetry.history import History
 from worker.telemetry.metrics import Observation
 from worker.telemetry.status import status_of
 from worker.telemetry.telemetry import Telemetry
@@ -14,7 +15,9 @@ from worker.telemetry.totals import Totals
 def status(
     totals: Totals | None = None, use: RuleUse | None = None, now: Observation | None = None
 ) -> dict[str, Any]:
-    return status_of("1.0", 100.0, totals or Totals(), use or RuleUse(), now or Observation())
+    totals, use, now = totals or Totals(), use or RuleUse(), now or Observation()
+    history = History(totals, clock=lambda: 1_000.0)
+    return {**status_of("1.0", 100.0, totals, use, now), "history": history.view(now)}
 
 
 def used(consumed: int, ignored: int, *rules: str, matched: str | None = None) -> RuleUse:
@@ -23,6 +26,7 @@ def used(consumed: int, ignored: int, *rules: str, matched: str | None = None) -
     use.matched([matched])
     topic = use.topic("orders")
     topic.consumed, topic.ignored = consumed, ignored
+    topic.ignored_by.update(dict.fromkeys(rules, 1))
     return use
 
 
@@ -55,8 +59,10 @@ def test_counts_are_added_and_ages_are_the_largest() -> None:
 
 
 def test_the_ignored_share_is_that_of_all_records() -> None:
-    (topic,) = combined_status([status(use=used(10, 1)), status(use=used(30, 9))])["topics"]
-    assert topic == {"topic": "orders", "consumed": 40, "ignored": 10, "ignored_share": 0.25}
+    one, other = used(10, 1, "m.yaml:1"), used(30, 9, "m.yaml:1", "m.yaml:5")
+    (topic,) = combined_status([status(use=one), status(use=other)])["topics"]
+    counts = {"topic": "orders", "consumed": 40, "ignored": 10, "ignored_share": 0.25}
+    assert topic == counts | {"ignored_by": {"m.yaml:1": 2, "m.yaml:5": 1}}
 
 
 def test_a_rule_that_one_process_has_matched_is_not_shown() -> None:

@@ -50,6 +50,7 @@ def check(
         settings, mappings = load(path, needs_key=False, secrets_by_name=True)
     except ConfigError as error:
         found = error.problems
+        notes = [Problem("nothing was looked at, because of the problems above")] if connect else []
     else:
         lists["topics"] = mappings.subscriptions
         found = [*settings.warnings, *mappings.warnings]

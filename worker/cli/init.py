@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from worker.cli.lines import print_line
-from worker.cli.options import ConfigOption
+from worker.cli.options import ConfigOption, named_config
+from worker.documents.problems import ConfigError
 
 if TYPE_CHECKING:
     from worker.settings import Settings
 
 
 def init(
+    context: typer.Context,
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write to.")] = Path(),
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
     from_topic: Annotated[
@@ -40,7 +42,7 @@ def init(
     if from_topic is not None:
         if force:
             raise typer.BadParameter("--from-topic replaces no files", param_hint="--force")
-        _draft(directory / "config", from_topic, limit, config)
+        _draft(directory / "config", from_topic, limit, named_config(context, config, environ=True))
         return
     files = _starter()
     there = [name for name in files if (directory / name).exists()]
@@ -60,8 +62,11 @@ def init(
 def _draft(folder: Path, topic: str, limit: int, config: Path | None) -> None:
     from worker.pipeline.ports import SourceFailed
     from worker.programs.drafting import DraftError, read_sample, write_draft
+    from worker.programs.kafka_tokens import use_tokens
 
     settings = _settings(folder, topic, config)
+    if problems := use_tokens(settings):
+        raise ConfigError(problems)
     try:
         records = read_sample(settings, topic, limit)
         written = write_draft(folder, topic, records)

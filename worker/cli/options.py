@@ -36,6 +36,23 @@ def chosen_config(context: typer.Context, config: Path | None) -> Path:
     return chosen
 
 
+def named_config(context: typer.Context, config: Path | None, *, environ: bool = False) -> Path | None:
+    """The configuration file that the user named, after the command's name or before it; None if there is none.
+
+    Args:
+        context: of the command.
+        config: the option after its name.
+        environ: whether `$WORKER_CONFIG` names one, too.
+    """
+    if config is not None:
+        return config
+    root = context.find_root()
+    source = root.get_parameter_source("config")
+    names = {"COMMANDLINE", "ENVIRONMENT"} if environ else {"COMMANDLINE"}
+    named: Path | None = root.params["config"] if source is not None and source.name in names else None
+    return named
+
+
 def load(path: Path, *, needs_key: bool, secrets_by_name: bool = False) -> tuple[Settings, Mappings]:
     """Settings and mappings; see `load_configuration`. Raises ConfigError with the problems of both."""
     import os

@@ -16,7 +16,7 @@ Two calls of a partition differ in offset or index, so their ids differ; the has
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 
 from worker.core.records import MAX_CALLS_PER_RECORD
@@ -134,9 +134,15 @@ class MessageIds:
         Raises:
             ValueError: as `for_record`.
         """
+        return MessageIds.for_event_bytes(event_id.encode("utf-8", "surrogatepass"), type_, name, index)
+
+    @staticmethod
+    def for_event_bytes(text: bytes, type_: str, name: str, index: int) -> str:
+        """As `for_event`, for an id in UTF-8."""
         if not 0 <= index < MAX_CALLS_PER_RECORD:
             raise ValueError(f"index must be from 0 to {MAX_CALLS_PER_RECORD - 1}")
-        bits = int.from_bytes(_digest(event_id, type_, name, index)[:16], "big")
+        hashed = sha256(b"%d:%b%b" % (len(text), text, _call_of_event(type_, name, index)))
+        bits = int.from_bytes(hashed.digest()[:16], "big")
         return (
             _ten(bits >> 80) + PAIRS[bits >> 70 & 1023] + PAIRS[bits >> 60 & 1023] + PAIRS[bits >> 50 & 1023]
         ) + _ten(bits & (1 << 50) - 1)
@@ -214,6 +220,19 @@ def _ten(bits: int) -> str:
 
 
 def _digest(*parts: str | int) -> bytes:
-    """SHA-256 of the parts, each prefixed with its length, so that different lists never have the same input."""
+    """SHA-256 of the parts."""
+    return sha256(_joined(*parts)).digest()
+
+
+def _joined(*parts: str | int) -> bytes:
+    """The parts, each prefixed with its length, so that different lists never have the same bytes."""
     texts = [str(part).encode("utf-8", "surrogatepass") for part in parts]
-    return sha256(b"".join(b"%d:%b" % (len(text), text) for text in texts)).digest()
+    return b"".join(b"%d:%b" % (len(text), text) for text in texts)
+
+
+def _call_of_event(type_: str, name: str, index: int) -> bytes:
+    """What is hashed with an event's own id. Names may come from data, so long ones are not kept."""
+    return _kept(type_, name, index) if len(name) <= _MAX_CACHED_CHARS else _joined(type_, name, index)
+
+
+_kept = lru_cache(_MAX_CACHED)(_joined)

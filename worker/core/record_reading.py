@@ -15,6 +15,9 @@ from worker.core.records import Record
 
 RecordHeaders = list[tuple[str, bytes | None]]
 
+NO_HEADERS: RecordHeaders = []
+"""The headers of a record without any. Never changed."""
+
 UNREADABLE: RecordHeaders = []
 """The headers of a record of which one has a name that is not UTF-8. Always empty; compared by identity."""
 

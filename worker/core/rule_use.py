@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -16,12 +17,16 @@ class TopicUse:
 
     Attributes:
         consumed, ignored: records.
+        ignored_by: records that a rule handled without making a call, by rule; no rule matched the rest of `ignored`.
         rules: those whose `when` may match a record of the topic, as `file:line`.
+        without_call: rules that made no call, one entry for each record, since the last call of `RuleUse.ignored`.
     """
 
     consumed: int = 0
     ignored: int = 0
+    ignored_by: Counter[str] = field(default_factory=Counter)
     rules: tuple[str, ...] = ()
+    without_call: list[str] = field(default_factory=list)
 
     @property
     def ignored_share(self) -> float:
@@ -49,12 +54,28 @@ class RuleUse:
         return self.topics.setdefault(name, TopicUse())
 
     def know(self, topic: str, rules: Iterable[str]) -> Callable[[str], None]:
-        """Expect matches of these rules of a topic. Returns what is called with a rule that has matched."""
+        """Expect matches of these rules of a topic. Returns what is called with a rule that made no call of a record.
+
+        That happens while records are mapped, so it only notes the rule; `ignored` counts what was noted.
+        """
         use = self.topic(topic)
         use.rules = tuple(rules)
         self._unmatched.update(set(use.rules) - self._known)
         self._known.update(use.rules)
-        return self._unmatched.discard
+        return use.without_call.append
+
+    def ignored(self, topic: str, n: int) -> None:
+        """The mapping ignored `n` records of the topic."""
+        use = self.topic(topic)
+        use.ignored += n
+        if use.without_call:
+            use.ignored_by.update(use.without_call)
+            self._unmatched.difference_update(use.without_call)
+            use.without_call.clear()
+
+    def interrupted(self, topic: str) -> None:
+        """Mapping records of the topic was interrupted: they are mapped again, and then counted."""
+        self.topic(topic).without_call.clear()
 
     def awaits(self) -> bool:
         """Whether a rule has matched nothing yet: only then need matches be counted."""

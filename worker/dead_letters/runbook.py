@@ -37,6 +37,14 @@ class RunbookEntry(NamedTuple):
 
 
 _FIX_PRODUCER = "Fix the producer; a replay helps only if a mapping can read these records as they are."
+_ASK_REGISTRY = (
+    "Check that `schema_registry.url` is the registry that the producer uses, and that the schema was not deleted; "
+    "once the registry has it, replay."
+)
+_NOT_OF_SCHEMA = (
+    "The detail says what does not fit. If the producer's bytes are right, fix {} in the mapping, "
+    "then replay."
+)
 _FIX_MAPPING = (
     "Fix the rule that `dlq show` names, try it with `dlq show` and `dlq replay --dry-run`, then replay."
 )
@@ -55,6 +63,20 @@ _ENTRIES: dict[str, tuple[Fault, str]] = {
     "EMPTY_VALUE": (Fault.DATA, _FIX_PRODUCER),
     "INVALID_JSON": (Fault.DATA, _FIX_PRODUCER),
     "NOT_AN_OBJECT": (Fault.DATA, _FIX_PRODUCER),
+    "INVALID_ENVELOPE": (
+        Fault.MAPPING,
+        "The detail says what was expected. Fix `envelope:` in the mapping, then replay; or fix the producer.",
+    ),
+    "INVALID_UTF8": (Fault.MAPPING, "Set the `format` or `key_format` that they have; then replay."),
+    "INVALID_AVRO": (Fault.MAPPING, _NOT_OF_SCHEMA.format("`format`, `schema_id` or `schema`")),
+    "INVALID_PROTOBUF": (
+        Fault.MAPPING,
+        _NOT_OF_SCHEMA.format("`format`, `schema_id`, `schema` or `message`"),
+    ),
+    "SCHEMA_NOT_FOUND": (
+        Fault.DATA,
+        _ASK_REGISTRY,
+    ),
     "TOO_DEEP": (Fault.DATA, _FIX_PRODUCER),
     "UNMATCHED": (Fault.MAPPING, "Add a rule for the event, or set `unmatched: ignore`; then replay."),
     "EXPRESSION_FAILED": (Fault.MAPPING, _FIX_MAPPING),
@@ -167,8 +189,13 @@ RUNBOOK: dict[str, RunbookEntry] = {
 
 def entry_for(reason: str) -> RunbookEntry:
     """The entry for a reason. Any code has one, because mappers define their own: unknown ones get `UNKNOWN`."""
+    return RUNBOOK.get(section_of(reason), UNKNOWN)
+
+
+def section_of(reason: str) -> str:
+    """The heading in `docs/operations.md` under which a reason stands; for a mapper's own code the runbook's own."""
     if reason in RUNBOOK:
-        return RUNBOOK[reason]
+        return reason
     if re.fullmatch(r"HTTP_5\d\d", reason):
-        return RUNBOOK["HTTP_5xx"]
-    return RUNBOOK["HTTP_xxx"] if re.fullmatch(r"HTTP_\d{3}", reason) else UNKNOWN
+        return "HTTP_5xx"
+    return "HTTP_xxx" if re.fullmatch(r"HTTP_\d{3}", reason) else "Runbook"

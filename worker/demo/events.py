@@ -44,7 +44,8 @@ class Sample:
         timestamp: of the event, in epoch milliseconds.
         outcome: expected under the example configuration.
         calls: how many calls are made from it, if it is delivered.
-        repeats: whether the same event was produced before. Its calls have the messageIds of the first one.
+        repeated: how many of these have the messageId of an earlier call: the same event was produced before.
+        record_timestamp: the record's, in epoch milliseconds; 0 for the time at which it is produced.
     """
 
     topic: str
@@ -53,8 +54,9 @@ class Sample:
     timestamp: int
     outcome: ExpectedOutcome = ExpectedOutcome.DELIVERED
     calls: int = 1
-    repeats: bool = False
+    repeated: int = 0
     headers: list[tuple[str, str | bytes | None]] = field(default_factory=list)
+    record_timestamp: int = 0
 
 
 def sample_events(
@@ -185,7 +187,7 @@ class _Shop:
 
     def _produced_twice(self, sample: Sample) -> Sample:
         """A producer that missed its acknowledgement produces the same event again."""
-        return Sample(sample.topic, sample.key, sample.value, self._now, repeats=True)
+        return Sample(sample.topic, sample.key, sample.value, self._now, repeated=1)
 
     # --- the storefront ---
 
@@ -304,8 +306,7 @@ class _Shop:
             self._now,
             outcome,
             calls if outcome is ExpectedOutcome.DELIVERED else 0,
-            False,
-            headers,
+            headers=headers,
         )
 
 

@@ -1,4 +1,4 @@
-"""The demo: Kafka, the emulator, sample events and the worker in one process."""
+"""The demo: Kafka, the emulator, events and the worker in one process."""
 
 from __future__ import annotations
 
@@ -6,27 +6,28 @@ import asyncio
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import aiohttp
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaError, Message, Producer, TopicPartition
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from worker.adapters.kafka.clients import make_consumer
 from worker.demo.cluster import EmbeddedCluster
-from worker.demo.events import TOPICS, Sample, sample_events
+from worker.demo.configuration import demo_folder, write_configuration
+from worker.demo.events import Sample
+from worker.demo.next_steps import NextSteps, next_steps
+from worker.demo.scenario import TRICKLE_SECONDS, Scenario
 from worker.demo.sending import send
 from worker.demo.summary import Expected, Observed, differences, tables
 from worker.emulator import Emulator, Fault
-from worker.mapping.mappings import Mappings
 from worker.programs import run as app
-from worker.programs.starter import starter_folder
-from worker.settings import Settings, load_settings
+from worker.programs.configuration import load_configuration
+from worker.settings import Settings
 
 EMULATOR_PORT = 8090
 WORKER_PORT = 8080
@@ -38,49 +39,61 @@ _PORTION_SECONDS = 0.08
 _POLL_SECONDS = 0.15
 _TIMEOUT_SECONDS = 120.0
 
-_FAULTS = (
-    Fault(status=503, every=7, times=4),
-    Fault(status=429, retry_after=1, every=23),
-    Fault(reset=True, after=True, every=13, times=2),
-)
-"""Injected failures: server errors, throttling and lost responses."""
 
-
-async def run_demo(*, exit_at_end: bool, events: int = 4_000) -> int:
-    """Run the demo.
+async def run_demo(scenario: Scenario, *, exit_at_end: bool, on_ready: Callable[[NextSteps], None]) -> int:
+    """Run a demo.
 
     Args:
-        exit_at_end: end after the summary; otherwise serve the pages until SIGINT or SIGTERM.
-        events: number of sample events.
+        scenario: what to run.
+        exit_at_end: end after the summary; otherwise go on with a trickle of events until SIGINT or SIGTERM.
+        on_ready: called after the summary with what to try next, unless the demo ends.
 
     Returns:
         The exit code: 0 if all totals are as expected.
     """
     console = Console(stderr=True)
-    samples = list(sample_events(events, until=datetime.now(UTC)))
-    with EmbeddedCluster() as cluster:
-        async with _emulator() as emulator:
-            settings, mappings = _configured(cluster, emulator)
-            for topic in (*TOPICS, settings.kafka.dead_letter_topic):
+    with EmbeddedCluster() as cluster, demo_folder() as folder:
+        async with _emulator(scenario.faults) as emulator:
+            config = write_configuration(
+                folder,
+                scenario,
+                brokers=cluster.bootstrap_servers,
+                emulator=emulator.address,
+                listen=f"127.0.0.1:{_free_port(WORKER_PORT)}",
+            )
+            settings, mappings = load_configuration(config, {}, needs_key=True)
+            for topic in (*scenario.topics, settings.kafka.dead_letter_topic):
                 cluster.create_topic(topic)
             _print_addresses(console, emulator, settings)
             worker_task = asyncio.create_task(app.run_worker(settings, mappings))
             try:
-                observed = await _watch(console, worker_task, cluster, settings, samples)
+                observed = await _watch(console, worker_task, cluster, settings, scenario.samples)
             except DemoError as failure:
                 console.print(f"[bold red]{failure}[/]")
                 worker_task.cancel()
                 await asyncio.wait([worker_task])
                 return 1
             observed.emulator = emulator.summary
-            expected = Expected.of(samples)
+            expected = Expected.of(scenario.samples, same_bytes=scenario.same_bytes)
             Console().print(tables(expected, observed))
             if exit_at_end:
                 signal.raise_signal(signal.SIGTERM)  # the worker drains, as it does for an operator
+                await worker_task
             else:
-                console.print("\nThe pages are served until Ctrl-C.")
-            await worker_task
+                on_ready(next_steps(cluster.bootstrap_servers, config, scenario.samples, observed.places))
+                await _go_on(worker_task, cluster.producer, scenario.more())
     return 1 if differences(expected, observed) else 0
+
+
+async def _go_on(worker_task: asyncio.Task[int], producer: Producer, more: Iterator[Sample]) -> None:
+    """Produce one event after the other until the worker ends."""
+    for sample in more:
+        send(producer, sample, lambda _error, _message: None)
+        producer.poll(0)
+        await asyncio.wait([worker_task], timeout=TRICKLE_SECONDS)
+        if worker_task.done():
+            break
+    await worker_task
 
 
 class DemoError(Exception):
@@ -88,39 +101,16 @@ class DemoError(Exception):
 
 
 @asynccontextmanager
-async def _emulator() -> AsyncIterator[Emulator]:
+async def _emulator(faults: Sequence[Fault]) -> AsyncIterator[Emulator]:
     """An emulator with the latency of a network, on its default port if that is free."""
     emulator = Emulator(latency=0.02)
     await emulator.start(port=_free_port(EMULATOR_PORT))
-    for fault in _FAULTS:
+    for fault in faults:
         emulator.faults.add(fault)
     try:
         yield emulator
     finally:
         await emulator.stop()
-
-
-def _configured(cluster: EmbeddedCluster, emulator: Emulator) -> tuple[Settings, Mappings]:
-    """The packaged example, configured for the cluster and the emulator; environment variables are ignored."""
-    environment = {
-        "PIPELINES_API_KEY": "demo",
-        "WORKER__KAFKA__BOOTSTRAP_SERVERS": cluster.bootstrap_servers,
-        # The embedded cluster assigns partitions without delay only with this protocol.
-        "WORKER__KAFKA__PROPERTIES": '{"group.protocol": "consumer"}',
-        "WORKER__PIPELINES__URL": emulator.address,
-        "WORKER__HTTP__LISTEN": f"127.0.0.1:{_free_port(WORKER_PORT)}",
-        "WORKER__TELEMETRY__LOG_LEVEL": "error",
-    }
-    settings = load_settings(starter_folder() / "worker.yaml", environment, needs_key=True)
-    mappings = Mappings.load(
-        settings.mappings,
-        mapper_path=settings.mapper_path,
-        base=settings.base,
-        dead_letter_topic=settings.kafka.dead_letter_topic,
-        max_call_bytes=settings.batch.max_call_bytes,
-        batch_contexts=settings.batch.context == "partition",
-    )
-    return settings, mappings
 
 
 def _free_port(wanted: int) -> int:
@@ -162,30 +152,42 @@ async def _watch(
                 status = await _wait_until_finished(
                     worker_task, settings, len(samples), lambda count: update(completed=count)
                 )
-                await producing
+                places = await producing
         except TimeoutError:
             raise DemoError(f"The worker did not finish within {_TIMEOUT_SECONDS:.0f} seconds.") from None
         finally:
             producing.cancel()
     dead_letter_records = await asyncio.to_thread(_count, cluster, settings.kafka.dead_letter_topic)
-    return Observed(status["totals"], dead_letter_records, time.monotonic() - started)
+    return Observed(status["totals"], dead_letter_records, time.monotonic() - started, places=places)
 
 
 async def _produce(
-    cluster: EmbeddedCluster, samples: Sequence[Sample], on_progress: Callable[[int], object]
-) -> None:
-    """Produce the samples in portions."""
+    cluster: EmbeddedCluster,
+    samples: Sequence[Sample],
+    on_progress: Callable[[int], object],
+) -> dict[str, str]:
+    """Produce the samples in portions; returns `Observed.places`."""
     refused: list[str] = []
+    places: dict[str, str] = {}
+
+    def acknowledged(error: KafkaError | None, message: Message) -> None:
+        topic = str(message.topic())
+        if error:
+            refused.append(str(error))
+        else:
+            places.setdefault(topic, f"{topic}:{message.partition()}:{message.offset()}")
+
     size = -(-len(samples) // _PORTIONS)
     for first in range(0, len(samples), size):
         portion = samples[first : first + size]
         for sample in portion:
-            send(cluster.producer, sample, lambda error, _: refused.append(str(error)) if error else None)
+            send(cluster.producer, sample, acknowledged)
         await asyncio.to_thread(cluster.producer.flush)
         if refused:
             raise DemoError(f"The embedded cluster refused a record: {refused[0]}")
         on_progress(len(portion))
         await asyncio.sleep(_PORTION_SECONDS)
+    return places
 
 
 async def _wait_until_finished(

@@ -12,11 +12,12 @@ from worker.demo.events import Sample
 def send(
     producer: Producer, sample: Sample, acknowledged: Callable[[KafkaError | None, Message], None]
 ) -> None:
-    """Produce one sample with the current time as its timestamp; `acknowledged` is called with the result."""
+    """Produce one sample; `acknowledged` is called with the result."""
     producer.produce(
         sample.topic,
         key=sample.key,
         value=sample.value,
         headers=sample.headers,
+        timestamp=sample.record_timestamp,
         on_delivery=acknowledged,
     )

@@ -36,6 +36,9 @@ less."""
 MAY_BE_TOO_DEEP = f"len(value.replace(b'[', b'[[[[')) >= {FEWEST_OBJECT_BYTES_TOO_DEEP}"
 """That condition as Python source for generated code: whether `check_depth` has to check `value`."""
 
+INNER_MAY_BE_TOO_DEEP = f"len(value.replace(b'[', b'[[[[')) >= {FEWEST_OBJECT_BYTES_TOO_DEEP - 5}"
+"""The same for a value that stands in one more object."""
+
 FEW_LEVELS = 4
 """How many levels are removed at once before levels are counted byte by byte: most values with many brackets are long
 lists of flat objects."""
@@ -56,15 +59,20 @@ UNDECODED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, IndexErro
 """Exceptions of the fast path, after which `decode` finds the precise error. IndexError is that of an empty value."""
 
 
-def decode(value: bytes) -> dict[str, Any]:
+def decode(value: bytes, prefix: int = SCHEMA_REGISTRY_PREFIX_BYTES) -> dict[str, Any]:
     """Decode a record's value to an event.
+
+    Args:
+        value: the JSON, perhaps after the prefix of a schema registry: a zero byte, which no JSON begins with, and an
+            id.
+        prefix: the length of such a prefix.
 
     Raises:
         Rejected: with stage `decode`: `EMPTY_VALUE`, `INVALID_JSON`, `NOT_AN_OBJECT` or `TOO_DEEP`.
     """
     whole = len(value)
     if value[:1] == b"\x00":
-        value = without_prefix(value)
+        value = value[prefix:]
     check_depth(value)
     try:
         event = _loads(value)
@@ -86,11 +94,6 @@ def decode_any(value: bytes) -> Any:
         return _loads(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         refuse(value, error)
-
-
-def without_prefix(value: bytes) -> bytes:
-    """The value after a Schema Registry prefix: a zero byte, which no JSON begins with, and four more."""
-    return value[SCHEMA_REGISTRY_PREFIX_BYTES:]
 
 
 def check_depth(value: bytes) -> None:

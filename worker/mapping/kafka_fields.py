@@ -14,7 +14,8 @@ def kafka_fields(record: Record) -> dict[str, Any]:
     """`_kafka`: topic, partition, offset, timestamp (RFC 3339), key and headers as text, and tombstone.
 
     Text that is not UTF-8 is null, as is an invalid timestamp; the last value of a repeated header counts. Headers that
-    cannot be read at all are null instead of an object: expressions that need them must not be evaluated.
+    cannot be read at all are null instead of an object: expressions that need them must not be evaluated. A key of
+    another format than text is decoded by `Decoding.key`.
     """
     headers = read_headers(record)
     return {

@@ -11,6 +11,7 @@ from __future__ import annotations
 import glob
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from worker.customerio.notices import MEANINGS, Notice, OnNotice
 from worker.documents.document import Document, UnsupportedYAML, parse
 from worker.documents.files import read_file
 from worker.documents.problems import ConfigError, Problem
+from worker.formats.schemas import Schemas
 from worker.mapping.compiler.loop import compile_mapping, mapping_source
 from worker.mapping.compiler.rule import OnNoCall, OnSlow
 from worker.mapping.compiler.target import Profile, Target
@@ -40,6 +42,7 @@ from worker.mapping.files.rules import MappingFile
 from worker.mapping.files.topics import is_pattern, matches, sample
 from worker.mapping.future_times import FutureTimes
 from worker.mapping.mappers.loading import Mapper, MapperProblem, Mappers
+from worker.mapping.schemas_needed import SchemasNeeded, schemas_needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ class Mappings:
         self._batch_contexts = batch_contexts
         self._future = future
         self._profile = profile
-        self._explaining: tuple[tuple[str, MessageIds], tuple[Converter, list[str]]] | None = None
+        self._explaining: tuple[tuple[str, MessageIds], tuple[Converter, list[str], list[str]]] | None = None
         self._noticed: list[Notice] = []
         self._raised: BaseException | None = None
 
@@ -110,6 +113,7 @@ class Mappings:
         secrets: Mapping[str, str | None] | None = None,
         future: float | None = None,
         profile: Profile = "off",
+        schemas: Schemas | None = None,
     ) -> Mappings:
         """Load every mapping file.
 
@@ -124,13 +128,14 @@ class Mappings:
             batch_contexts: False for `batch.context: per_item`, where every batch context is b"".
             future: seconds that a time may be later than its record's (`limits.future`); None for no limit.
             profile: what happens to calls beyond the limits of the Track API (`limits.profile`).
+            schemas: those that are fetched from the registry.
 
         Raises:
             ConfigError: with every problem of every file, warnings included.
         """
         set_limit(text_length)
         set_secrets(secrets or {})
-        loading = _Loading(Mappers(mapper_path, base))
+        loading = _Loading(Mappers(mapper_path, base), Schemas() if schemas is None else schemas)
         for pattern in patterns:
             loading.read(pattern, base)
         loading.check(dead_letter_topic)
@@ -145,6 +150,13 @@ class Mappings:
             future=future,
             profile=profile,
         )
+
+    def taking_json(self) -> Mappings:
+        """The same mappings for events that people wrote: values are JSON, whatever the topics' formats."""
+        taking = copy(self)
+        taking.files = [file.taking_json() for file in self.files]
+        taking._explaining = None  # noqa: SLF001 - its own
+        return taking
 
     @property
     def subscriptions(self) -> list[str]:
@@ -193,6 +205,21 @@ class Mappings:
         file = self.file_of(topic)
         return [rule.at for rule in file.rules if rule.when is not None] if file else []
 
+    def schemas_needed(self, topic: str) -> SchemasNeeded | None:
+        """What a topic's records need from a schema registry before they can be mapped; None for nothing."""
+        file = self.file_of(topic)
+        return None if file is None else schemas_needed(file)
+
+    @property
+    def needs_registry(self) -> Problem | None:
+        """Where a file first asks for a schema registry; None if none does."""
+        for file in self.files:
+            if file.encodings.needs_registry:
+                key = "format" if "format" in file.document.data else "key_format"
+                hint = "set schema_registry.url in worker.yaml, or name a file in `schema`"
+                return file.document.problem("this format needs a schema registry", (key,), hint=hint)
+        return None
+
     def converter(
         self,
         topic: str,
@@ -228,10 +255,11 @@ class Mappings:
         file = self.file_of(record.topic())
         if file is None:
             return Explanation(ignored="no mapping file names the topic")
-        converter, no_calls = self._explaining_converter(file, record.topic(), ids)
+        converter, no_calls, words = self._explaining_converter(file, record.topic(), ids)
         calls: list[QueuedCall] = []
         rejected: list[RejectedRecord] = []
         no_calls.clear()
+        words.clear()
         self._noticed.clear()
         self._raised = None
         converter([record], calls, rejected)
@@ -241,23 +269,30 @@ class Mappings:
         if no_calls:
             rule = next(rule for rule in file.rules if rule.at == no_calls[0])
             return Explanation(rule=rule.at, ignored=rule.without_call)
+        if words:
+            return Explanation(ignored=words[0])
         if not calls:
             return Explanation(ignored="tombstone" if record.value() is None else "no rule matched")
         return _explanation(calls, self._noticed)
 
     def _explaining_converter(
         self, file: MappingFile, topic: str, ids: MessageIds
-    ) -> tuple[Converter, list[str]]:
-        """Return the topic's converter, and the list that it appends rules to that made no call of a record.
+    ) -> tuple[Converter, list[str], list[str]]:
+        """Return the topic's converter, and two lists that it appends to.
+
+        The first gets rules that made no call of a record; the second, the words for records that no rule sees.
 
         The last one is kept, since records of one topic are often explained in a row.
         """
         if self._explaining is None or self._explaining[0] != (topic, ids):
             no_calls: list[str] = []
+            words: list[str] = []
             target = self._target(topic, ids, lambda kind, _: self._noticed.append(Notice(kind)))
             mappers = {name: replace(each, on_error=self._keep) for name, each in self._mappers.items()}
-            compiled = compile_mapping(file, target, mappers, on_no_call=no_calls.append)
-            self._explaining = ((topic, ids), (compiled, no_calls))
+            compiled = compile_mapping(
+                file, target, mappers, on_no_call=no_calls.append, on_ignored=words.append
+            )
+            self._explaining = ((topic, ids), (compiled, no_calls, words))
         return self._explaining[1]
 
     def _traceback(self) -> str | None:
@@ -307,7 +342,8 @@ def _explanation(queued: list[QueuedCall], noticed: list[Notice]) -> Explanation
 class _Loading:
     """Reads the files and collects all their problems."""
 
-    def __init__(self, mappers: Mappers) -> None:
+    def __init__(self, mappers: Mappers, schemas: Schemas) -> None:
+        self._schemas = schemas
         self.files: list[MappingFile] = []
         self.mappers: dict[str, Mapper] = {}
         self.problems: list[Problem] = list(mappers.clashes.values())
@@ -330,13 +366,13 @@ class _Loading:
             self.problems.extend(error.problems)
             lines = {problem.line for problem in error.problems}
             found: list[Problem] = []
-            file = read_mapping(error.document, found)
+            file = read_mapping(error.document, found, self._schemas)
             self.problems.extend(problem for problem in found if problem.line not in lines)
         except ConfigError as error:
             self.problems.extend(_with_habit(problem, path) for problem in error.problems)
             return
         else:
-            file = read_mapping(document, self.problems)
+            file = read_mapping(document, self.problems, self._schemas)
         if file is not None:
             self.files.append(file)
             self._load_mappers(file)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from worker.adapters.kafka.reader import KafkaReader
 from worker.core.reasons import Rejected
 from worker.core.record_reading import read_headers
-from worker.formats.formats import FORMATS
+from worker.formats.json_format import JsonFormat
 from worker.mapping.drafting.draft import draft
 from worker.mapping.drafting.fixtures import fixtures
 from worker.mapping.drafting.sample import Sample
@@ -86,7 +86,7 @@ def _samples(topic: str, records: Sequence[Record]) -> list[Sample]:
 
 def _sample(record: Record) -> Sample:
     value = record.value()
-    event = None if value is None else FORMATS["json"].decode(value)
+    event = None if value is None else JsonFormat().decode(value)
     headers = {name: text for name, each in read_headers(record) if (text := as_text(each)) is not None}
     return Sample(event or {}, event, as_text(record.key()), headers)
 

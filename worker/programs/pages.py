@@ -19,7 +19,8 @@ LOOP_TIMEOUT_SECONDS = 1.0
 time out after a second by default: a longer wait would look like no response."""
 
 HEARTBEAT_SECONDS = 0.5
-"""How often the event loop records that it is running; fine enough for limits of seconds, cheap for an idle loop."""
+"""How often the event loop records that it is running and takes a sample for the status page's history. Fine enough for
+limits of seconds, cheap for an idle loop."""
 
 NOT_RESPONDING = {"reason": "NOT_RESPONDING", "detail": "the event loop is busy and does not respond"}
 
@@ -98,4 +99,5 @@ class Pages:
 
     def _beat(self) -> None:
         self._heartbeat_at = time.monotonic()
+        self._worker.telemetry.sample()
         self._heartbeat = self._loop.call_later(HEARTBEAT_SECONDS, self._beat)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from worker.core.rule_use import RuleUse
 from worker.programs.child import Child
 from worker.telemetry.combined import combined_metrics, combined_status
+from worker.telemetry.history import combined_history
 from worker.telemetry.metrics import Observation
 from worker.telemetry.status import status_of
 from worker.telemetry.totals import Totals
@@ -51,7 +52,8 @@ class SupervisorPages:
         self._children = children
         self._max_poll_interval = max_poll_interval
         self._loop = asyncio.get_running_loop()
-        self._status = status_of(__version__, time.time(), Totals(), RuleUse(), Observation())
+        nothing = Totals(), RuleUse(), Observation()
+        self._status = status_of(__version__, time.time(), *nothing) | {"history": combined_history([])}
 
     def alive(self) -> bool:
         """Whether every running process's event loop has run within `max.poll.interval.ms`."""

@@ -121,7 +121,7 @@ class Worker:
         )
 
     async def _converter(self, topic: str) -> Converter:
-        """Compile a topic's mapping in a thread: a thousand rules take seconds."""
+        """Compile a topic's mapping in a thread: a thousand rules take a second."""
         ids, on_slow = self._message_ids(), self._notify_slow
         on_no_call = self.telemetry.rules_known(topic, self._mappings.conditional_rules(topic))
         convert = await asyncio.to_thread(

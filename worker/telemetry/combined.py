@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from worker.core.rule_use import ENOUGH_RECORDS
+from worker.telemetry.history import combined_history
 
 _SERIES = re.compile(rb"^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})?( .*)$")
 
@@ -33,6 +34,7 @@ def combined_status(statuses: Sequence[dict[str, Any]]) -> dict[str, Any]:
             (partition for each in statuses for partition in each["partitions"]),
             key=lambda each: (each["topic"], each["partition"]),
         ),
+        "history": combined_history([each["history"] for each in statuses]),
     }
 
 
@@ -85,12 +87,16 @@ def _sum(values: Sequence[Any]) -> Any:
 def _topics(topics: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for each in topics:
-        known = found.setdefault(each["topic"], {"topic": each["topic"], "consumed": 0, "ignored": 0})
-        known["consumed"] += each["consumed"]
-        known["ignored"] += each["ignored"]
+        counts = {name: each[name] for name in ("consumed", "ignored", "ignored_by")}
+        known = found.get(each["topic"])
+        found[each["topic"]] = _sums([known, counts]) if known else counts
     return [
-        {**each, "ignored_share": each["ignored"] / each["consumed"] if each["consumed"] else 0.0}
-        for _, each in sorted(found.items())
+        {
+            "topic": topic,
+            **counts,
+            "ignored_share": counts["ignored"] / counts["consumed"] if counts["consumed"] else 0.0,
+        }
+        for topic, counts in sorted(found.items())
     ]
 
 

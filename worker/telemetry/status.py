@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def status_of(
     version: str, started_at: float, totals: Totals, rule_use: RuleUse, now: Observation
 ) -> dict[str, Any]:
-    """What the status page shows, as plain JSON values; freshness and ages in seconds."""
+    """What the status page shows apart from its history, as plain JSON values; ages in seconds."""
     partitions = sorted(now.lag.keys() | now.oldest_undelivered.keys())
     return {
         "version": version,
@@ -33,6 +33,7 @@ def status_of(
                 "consumed": use.consumed,
                 "ignored": use.ignored,
                 "ignored_share": use.ignored_share,
+                "ignored_by": dict(use.ignored_by),
             }
             for topic, use in sorted(rule_use.topics.items())
         ],

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from worker.core.rule_use import RuleUse
 from worker.customerio.advice import CAMPAIGN_SECONDS
+from worker.telemetry.history import History
 from worker.telemetry.logs import LogRateLimiter, log
 from worker.telemetry.metrics import Instruments, Observation, register_gauges, register_ignored_share
 from worker.telemetry.notice_log import NoticeLog
@@ -58,6 +59,7 @@ class Telemetry:
         self._clock = clock
         self._started_at = time.time()
         self._totals = Totals()
+        self._history = History(self._totals)
         self._rate_limiter = LogRateLimiter(clock)
         self._bounded = ReasonLabels().of
         self._notice_log = NoticeLog()
@@ -80,7 +82,7 @@ class Telemetry:
     def records_ignored(self, n: int, topic: str) -> None:
         """The mapping ignored `n` records."""
         self._totals.ignored += n
-        self._rule_use.topic(topic).ignored += n
+        self._rule_use.ignored(topic, n)
         self._measure.records_ignored.add(n, topic)
 
     def record_rejected(self, stage: str, reason: str, topic: str, n: int = 1) -> None:
@@ -90,7 +92,7 @@ class Telemetry:
         self._measure.records_rejected.add(n, {"stage": str(stage), "reason": reason, "topic": topic})
 
     def rules_known(self, topic: str, rules: Sequence[str]) -> Callable[[str], None]:
-        """These rules of a topic have a `when`. Returns what is called with one that matched and made no call."""
+        """These rules of a topic have a `when`. Returns what is called with one that made no call of a record."""
         return self._rule_use.know(topic, rules)
 
     def awaits_matches(self) -> bool:
@@ -109,25 +111,16 @@ class Telemetry:
         """`n` offsets after the committed one no longer exist: Kafka deleted them before they were read."""
         self._totals.lost += n
         self._measure.records_lost.add(n, topic)
-        log(
-            logging.ERROR,
-            "records_lost",
-            "Kafka deleted records before they were read: the worker lagged behind for too long",
-            topic=topic,
-            partition=partition,
-            count=n,
-        )
+        message = "Kafka deleted records before they were read: the worker lagged behind for too long"
+        log(logging.ERROR, "records_lost", message, topic=topic, partition=partition, count=n)
 
     def partition_restarted(self, topic: str, partition: int) -> None:
         """The partition's log is not the one whose offset was committed: it is read from its beginning."""
         self._measure.partitions_restarted.add(1, topic)
-        log(
-            logging.ERROR,
-            "partition_restarted",
-            "the topic was recreated, or its log was truncated: reading the partition from its beginning",
-            topic=topic,
-            partition=partition,
+        message = (
+            "the topic was recreated, or its log was truncated: reading the partition from its beginning"
         )
+        log(logging.ERROR, "partition_restarted", message, topic=topic, partition=partition)
 
     def calls_noticed(self, kind: Notice, rule: str, n: int = 1) -> None:
         """`n` calls of a rule may not have the effect that was meant. Logs it once a rule and kind."""
@@ -166,6 +159,7 @@ class Telemetry:
         self, topic: str, partition: int, offset: int, blocked: Blocked | None, times: int
     ) -> None:
         """A mapping took longer than `limits.mapping_timeout`; the second time its record is rejected."""
+        self._rule_use.interrupted(topic)
         log(
             logging.WARNING,
             "mapping_interrupted",
@@ -201,6 +195,8 @@ class Telemetry:
         outcome = str(status) if status else failure or "failed"
         count(self._totals.requests, outcome)
         self._totals.request_bytes += size
+        if status:
+            self._history.request_answered(seconds)
         self._measure.request_duration.record(seconds, {"status": outcome})
         self._measure.request_bytes.add(size, {"status": outcome})
         self._measure.requests_finished.add(1)
@@ -221,6 +217,7 @@ class Telemetry:
     def freshness_measured(self, seconds: float) -> None:
         """A request was accepted this many seconds after the Kafka timestamp of its oldest record."""
         self._totals.freshness_seconds = seconds
+        self._history.delivered_after(seconds)
         self._measure.freshness.record(max(0.0, seconds))
         self._measure.requests_too_late.add(seconds > CAMPAIGN_SECONDS)
 
@@ -361,11 +358,15 @@ class Telemetry:
         """Everything counted since the process started; a copy."""
         return Totals(**asdict(self._totals))
 
+    def sample(self) -> None:
+        """Keep the status page's history; called about once a second in the thread that `observe` was called in."""
+        self._history.sample(self._observer.current)
+
     def status(self) -> dict[str, Any]:
         """What the status page shows, as plain JSON values."""
-        return status_of(
-            self._version, self._started_at, self._totals, self._rule_use, self._observer.current()
-        )
+        now = self._observer.current()
+        status = status_of(self._version, self._started_at, self._totals, self._rule_use, now)
+        return {**status, "history": self._history.view(now)}
 
     def prometheus(self) -> bytes:
         """The metrics in Prometheus' text format 0.0.4."""

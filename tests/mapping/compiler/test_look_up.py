@@ -92,6 +92,41 @@ def test_the_first_rule_that_matches_wins_whatever_is_between(tmp_path: Path) ->
     )
 
 
+MORE = """
+rules:
+  - {when: type == 'a' && vip, call: track, event: A1, userId: id}
+  - {when: "type == 'a' && age > `17` && name", call: track, event: A2, userId: id}
+  - {when: new, call: track, event: New, userId: id}
+  - {when: "(type == 'a' || type == 'b') && divide(`1`, zero) > `0`", call: track, event: AB, userId: id}
+  - {when: "type == 'a' && lower(name) == 'ada'", ignore: true}
+  - {when: type == 'b', call: track, event: B, userId: id}
+"""
+
+
+def test_rules_may_ask_for_more_than_the_text(tmp_path: Path) -> None:
+    mappings = load(tmp_path, MORE + kinds(range(20)))
+    source = mappings.source("orders", IDS)
+    assert source is not None
+    assert source.partition("def handle_0(")[0].count("= handle(record, event") == 2
+    assert "def handle_4(" in source
+    base = {"type": "a", "id": "u"}
+    events = [
+        base | {"vip": True},
+        base | {"age": 18, "name": "Ada"},
+        base | {"age": "old", "name": "Ada", "new": 1},
+        base | {"zero": 2},
+        base | {"name": "ADA"},
+        base | {"name": "Eve"},
+        base | {"zero": 0},
+        {"type": "b", "id": "u"},
+        {"type": "kind.3", "id": "u"},
+        {"type": "kind.3", "id": "u", "new": 1},
+    ]
+    names, reasons, ignored = events_made(mappings, *events)
+    assert names == ["A1", "A2", "New", "AB", "B", "Kind 3", "New"]
+    assert (reasons, ignored) == (["EXPRESSION_FAILED"], 2)
+
+
 def test_explain_names_the_rule_and_the_field(tmp_path: Path) -> None:
     (tmp_path / "mapping.py").write_text("def nothing(event):\n    return None\n")
     mappings = load(tmp_path, RULES)

@@ -45,6 +45,9 @@ ONE = [
 ]
 ONE += ["to_array", "abs", "avg", "ceil", "floor", "max", "min", "sum", "sort", "keys", "values", "reverse"]
 TWO = ["split", "add", "subtract", "multiply", "divide", "round", "starts_with", "ends_with", "contains"]
+ONE += ["concat", "parse_json", "base64_encode", "base64_decode", "url_decode", "md5", "date"]
+ONE += ["to_entries", "from_entries"]
+TWO += ["concat", "format_number", "pick", "omit", "matches", "extract"]
 TWO += ["join", "merge", "not_null"]
 BY = ["sort_by", "max_by", "min_by"]
 

@@ -126,7 +126,7 @@ def test_a_named_text_that_is_made_anew_for_each_item_counts(name: str) -> None:
         ("concat(a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a)", {"a": "x" * 60_000}),
         ("pad_left(a, `1e15`, a)", {"a": "x" * 60_000}),
         ("replace_regex(a, 'x', a)", {"a": "x" * 60_000}),
-        (r"replace_regex(a, '^(x*)$', b)", {"a": "x" * 60_000, "b": r"\1" * 60_000}),
+        (r"replace_regex(a, '^(x*)$', b)", {"a": "x" * 60_000, "b": r"\1" * 10_000}),
         ("base64_encode(a)", {"a": "€" * 900_000}),
         ("format_number(`1`, `1e15`)", {}),
         ("format_number(a, `0`)", {"a": "1e999999999"}),

@@ -8,22 +8,20 @@ default they listen on the loopback address only.
 from __future__ import annotations
 
 import asyncio
-import base64
 import concurrent.futures
-import hashlib
 import math
 import os
-import re
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from importlib import resources
 from typing import Any
 
 import orjson
 from aiohttp import web
 
 from worker.adapters.http.connections import BACKLOG, Connections
+from worker.adapters.http.manual import explained, manual_page
+from worker.adapters.http.page import Page, status_page
 from worker.settings.values import address
 from worker.telemetry.logs import log_exception
 
@@ -74,7 +72,7 @@ class HttpServer:
         self._status = status
         self._metrics = Cached(metrics, METRICS_SECONDS)
         self._alive = alive
-        self._page, self._policy = _page()
+        self._page = status_page()
         self._port: int | None = None
         self._thread: threading.Thread | None = None
         self._connections: Connections
@@ -141,6 +139,7 @@ class HttpServer:
         app.on_response_prepare.append(self._add_headers)
         app.router.add_get("/", self._get_page)
         app.router.add_get("/status.json", self._get_status)
+        app.router.add_get("/docs/{name}", self._get_manual)
         app.router.add_get("/livez", self._get_livez)
         app.router.add_get("/readyz", self._get_readyz)
         app.router.add_get("/metrics", self._get_metrics)
@@ -156,12 +155,20 @@ class HttpServer:
         return [*reasons, OUT_OF_DESCRIPTORS] if self._connections.are_out_of_descriptors else reasons
 
     async def _get_page(self, _: web.Request) -> web.Response:
-        headers = {"Content-Security-Policy": self._policy}
-        return web.Response(body=self._page, content_type="text/html", charset="utf-8", headers=headers)
+        return _html(self._page)
+
+    async def _get_manual(self, request: web.Request) -> web.Response:
+        page = await asyncio.to_thread(manual_page, request.match_info["name"])
+        if page is None:
+            raise web.HTTPNotFound
+        return _html(page)
 
     async def _get_status(self, _: web.Request) -> web.Response:
         status = await asyncio.to_thread(self._status)
-        return _json({**status, "reasons": await self._reasons()})
+        reasons = await self._reasons()
+        codes = {*status["totals"]["dead_letters"], *status["totals"]["holds"], status["hold"]}
+        runbook = explained(codes | {each["reason"] for each in reasons})
+        return _json({**status, "reasons": reasons, "runbook": runbook})
 
     async def _get_livez(self, _: web.Request) -> web.Response:
         alive = self._alive()
@@ -221,6 +228,11 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
         return _json({"error": "internal error, see the log"}, 500)
 
 
+def _html(page: Page) -> web.Response:
+    headers = {"Content-Security-Policy": page.policy}
+    return web.Response(body=page.body, content_type="text/html", charset="utf-8", headers=headers)
+
+
 def _json(value: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
     return web.Response(
         body=orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS),
@@ -228,21 +240,3 @@ def _json(value: object, status: int = 200, headers: dict[str, str] | None = Non
         headers=headers,
         content_type="application/json",
     )
-
-
-def _page() -> tuple[bytes, str]:
-    """The status page and its content security policy, which allows its own style and script and `/status.json`."""
-    page = resources.files("worker.adapters.http").joinpath("status_page.html").read_bytes()
-    style, script = (_hash_of(tag, page) for tag in (b"style", b"script"))
-    policy = (
-        f"default-src 'none'; style-src {style}; script-src {script}; connect-src 'self'; img-src data:; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
-    return page, policy
-
-
-def _hash_of(tag: bytes, page: bytes) -> str:
-    """The policy's source expression for the page's only element with this tag."""
-    found = re.search(rb"<%b>(.*?)</%b>" % (tag, tag), page, re.DOTALL)
-    assert found, "status_page.html has one of each"
-    return f"'sha256-{base64.b64encode(hashlib.sha256(found[1]).digest()).decode()}'"

@@ -22,6 +22,7 @@ from worker.adapters.kafka.properties import reader_properties
 from worker.adapters.kafka.scan import KafkaScan
 from worker.adapters.kafka.start_offsets import committed_offsets, offsets_at
 from worker.adapters.kafka.timeouts import RESPONSE_SECONDS
+from worker.core.record_reading import record_millis
 from worker.pipeline.ports import SourceFailed
 
 if TYPE_CHECKING:
@@ -122,10 +123,18 @@ class KafkaReader:
             starts = offsets_at(self._consumer, [(topic, number) for number in bounds], millis)
         # Where no record is that recent the client returns a negative number.
         found = {number: starts[topic, number] for number in bounds}
+        older = [number for number, (first, end) in bounds.items() if found[number] < 0 and first < end]
+        if older and self._is_recent((topic, older[0]), bounds[older[0]][1] - 1, millis):
+            return bounds  # the brokers do not search by time, such as the demo's
         return {
             number: (max(first, found[number]) if found[number] >= 0 else end, end)
             for number, (first, end) in bounds.items()
         }
+
+    def _is_recent(self, partition: Partition, offset: int, millis: int) -> bool:
+        """Whether the record at an offset is at or after this time."""
+        record = self.record(partition, offset)
+        return record is not None and (record_millis(record) or 0) >= millis
 
     def topics(self) -> list[str]:
         """All topics that exist and may be read. Raises `SourceFailed`."""

@@ -36,7 +36,7 @@ from worker.mapping.compiler.run_time import (
 )
 from worker.mapping.compiler.source import Code
 from worker.mapping.compiler.target import Target
-from worker.mapping.compiler.values import EVENT, KAFKA, Entry, emit_object, emit_value, local
+from worker.mapping.compiler.values import ENVELOPE_ID, EVENT, KAFKA, Entry, emit_object, emit_value, local
 from worker.mapping.expressions.expression import Expression
 from worker.mapping.expressions.ir import is_field
 from worker.mapping.expressions.names import names_used
@@ -271,21 +271,43 @@ class CallCode:
 
     def _message_id(self, call: CallRule, index: str, event: Entry | None) -> str:
         """Return a Python expression for the id: from the event's own id where it has one, or the coordinates."""
-        spec = call.spec
-        if call.event_from is not None and event is not None:
-            name = event.text
-            by_record = self._record.message_id_by_name(spec.type, name, index)
-        else:
-            literal = spec.event or call.event or ""
-            name = repr(literal)
-            by_record = self._record.message_id(spec.type, literal, index)
+        literal = call.spec.event or call.event or ""
+        name = event.text if call.event_from is not None and event is not None else repr(literal)
         if "messageId" not in call.fields:
-            return by_record
-        found = self._found(call.fields["messageId"])
+            return self._message_id_of_record(call, index, name)
+        return self._message_id_of_event(call, index, name)
+
+    def _message_id_of_record(self, call: CallRule, index: str, name: str) -> str:
+        """As `_message_id`, from the coordinates; `name` is a Python expression for the event's name."""
+        if call.event_from is not None:
+            return self._record.message_id_by_name(call.spec.type, name, index)
+        return self._record.message_id(call.spec.type, call.spec.event or call.event or "", index)
+
+    def _message_id_of_event(self, call: CallRule, index: str, name: str) -> str:
+        """As `_message_id`, for a call with an id of its own; `name` is a Python expression for the event's name."""
+        code, type_ = self._code, call.spec.type
+        event_id, message_id = self._event_id(call), code.name("message_id")
+        with code.block(f"if {event_id} is not None:"):
+            make = (
+                MessageIds.for_event
+                if call.of_envelope.isdisjoint(["messageId"])
+                else MessageIds.for_event_bytes
+            )
+            by_event = f"{self._constant(make)}({event_id}, {type_!r}, {name}, {index})"
+            code.line(f"{message_id} = {by_event}")
+        with code.block("else:"):
+            code.line(f"{message_id} = {self._message_id_of_record(call, index, name)}")
+        return message_id
+
+    def _event_id(self, call: CallRule) -> str:
+        """A name for the event's own id; None where it has none."""
+        if "messageId" in call.of_envelope:
+            return ENVELOPE_ID
+        found = local(self._code, self._found(call.fields["messageId"]), "found_id")
+        event_id = self._code.name("event_id")
         check = self._id_check(optional_identity, found, "messageId")
-        event_id = local(self._code, check, "event_id")
-        by_event = f"{self._constant(MessageIds.for_event)}({event_id}, {spec.type!r}, {name}, {index})"
-        return f"{by_event} if {event_id} is not None else {by_record}"
+        write_converted(self._code, Kind.IDENTITY, found, event_id, check, reject_ids=self._reject_ids)
+        return event_id
 
     def _encode(self, call: str) -> str:
         body = self._code.name("body")

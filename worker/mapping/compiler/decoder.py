@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Union
 
 import msgspec
 
 from worker.mapping.expressions import ir
+from worker.mapping.expressions.interpreter import ENVELOPE
 
 
 @dataclass(slots=True)
@@ -78,6 +79,8 @@ def fields_used(  # noqa: C901, PLR0911 - one for each kind of node
 ) -> FieldsUsed:
     """Find what an expression uses of the value it is evaluated on.
 
+    What it uses of the envelope, `_change` or `_ce`, is found under the name `ENVELOPE`.
+
     Args:
         node: the expression, as `lower` made it.
         wanted: what is used of its result.
@@ -91,6 +94,8 @@ def fields_used(  # noqa: C901, PLR0911 - one for each kind of node
             return wanted
         case ir.Literal() | ir.Kafka():
             return FieldsUsed()
+        case ir.Envelope():
+            return FieldsUsed(fields={ENVELOPE: wanted})
         case ir.Let() | ir.Variable():
             names.add(node, wanted)
             return FieldsUsed()
@@ -188,6 +193,26 @@ def _struct_type(used: FieldsUsed) -> StructType | None:
         gc=False,  # decoded JSON has no reference cycles, so the collector need not track it
     )
     return StructType(made, made(), members, None if used.items is None else _struct_type(used.items))
+
+
+def made_of(members: Mapping[str, tuple[Any, StructType | None]]) -> StructType | None:
+    """Make a struct type with members of these types; None if msgspec does not accept a name.
+
+    Args:
+        members: for each name, its type for msgspec and its own struct type; each may be absent.
+    """
+    if any(map(_NEEDS_ESCAPE.search, members)):
+        return None
+    attributes = {name: _attribute(name, n) for n, name in enumerate(members)}
+    made = msgspec.defstruct(
+        "FieldsUsed",
+        [(attributes[name], kind, None) for name, (kind, _) in members.items()],
+        rename={attribute: name for name, attribute in attributes.items()},
+        gc=False,
+    )
+    return StructType(
+        made, made(), {name: (attributes[name], inner) for name, (_, inner) in members.items()}, None
+    )
 
 
 _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")

@@ -3,12 +3,21 @@
 A thousand rules that ask for `type` would be a thousand comparisons for the last of them, and one function too large to
 compile in reasonable time and memory. Instead each of these rules is a function of its own:
 
-    first, handle = rules.get(type_1, none) if type(type_1) is str else none
-    if first < 1000:
-        ignored += handle(record, event, calls, rejected, ...)
+    first, handle, following = rules.get(type_1, none) if type(type_1) is str else none
+    while first < 1000:
+        done = handle(record, event, calls, rejected, ...)
+        if done is not None:
+            break
+        first, handle, following = following
+    else:
+        done = None
+    if done is not None:
+        ignored += done
         continue
 
-Rules with other conditions stay where they are: the rule that was found applies only after those before it.
+The loop is there for rules that ask for more (`type == 'order.paid' && vip`): their functions return None where that
+does not hold, and the next rule for the text follows. Rules with other conditions stay where they are: a rule that was
+found applies only after those before it.
 """
 
 from __future__ import annotations
@@ -25,7 +34,7 @@ from worker.mapping.compiler.values import EVENT, KAFKA, local
 from worker.mapping.compiler.write import write
 from worker.mapping.expressions import ir
 from worker.mapping.expressions.expression import Expression
-from worker.mapping.files.rules import MappingFile
+from worker.mapping.files.rules import Rule
 
 LEAST_RULES = 16
 """With fewer rules, comparisons cost less than a look-up and a call."""
@@ -40,6 +49,25 @@ def rejection(code: Code, places: Places) -> str:
     return f"rejected.append((record, {located}(fault, record, rule, index, place)))"
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a rule asks for.
+
+    Attributes:
+        value: what it compares.
+        texts: what with: one of these.
+        rest: a condition that must hold too; None for nothing more.
+    """
+
+    value: ir.Node
+    texts: frozenset[str]
+    rest: ir.Node | None
+
+
+Entry = tuple[int, Callable[..., int | None] | None, "Entry | None"]
+"""A rule's position, its function, and the next rule for its text; None after a rule that asks for nothing more."""
+
+
 @dataclass(slots=True)
 class LookUp:
     """The rules that are looked up.
@@ -50,7 +78,7 @@ class LookUp:
         place: what tracebacks name as the file.
         when: the first of these rules' conditions.
         value: what they compare.
-        texts: for each of these rules, by its position, the texts that it compares it with.
+        asked: for each of these rules, by its position, what it asks for.
         handlers: the functions' code, by the rules' positions, with their parameters.
     """
 
@@ -59,36 +87,52 @@ class LookUp:
     place: str
     when: Expression
     value: ir.Node
-    texts: dict[int, frozenset[str]]
+    asked: dict[int, Asked]
     handlers: dict[int, tuple[Code, str]] = field(default_factory=dict)
-    _table: dict[str, tuple[int, Callable[..., int] | None]] = field(default_factory=dict)
+    _table: dict[str, Entry] = field(default_factory=dict)
     _found: str = ""
 
     @classmethod
     def of(cls, compiled: Compiled, places: Places, place: str) -> LookUp | None:
         """Find the rules; None if there are too few."""
-        groups: dict[str, list[tuple[int, ir.Node, frozenset[str]]]] = defaultdict(list)
-        for index, value, texts in _comparisons(compiled.file):
-            groups[repr(value)].append((index, value, texts))
-        largest = max(groups.values(), key=len, default=[])
+        groups: dict[str, dict[int, Asked]] = defaultdict(dict)
+        for index, rule in enumerate(compiled.file.rules):
+            asked = _asked(rule)
+            if asked is not None:
+                groups[repr(asked.value)][index] = asked
+        largest = max(groups.values(), key=len, default={})
         if len(largest) < LEAST_RULES:
             return None
-        first, value, _ = largest[0]
+        first = min(largest)
         when = compiled.file.rules[first].when
         assert when is not None
-        return cls(compiled, places, place, when, value, {index: texts for index, _, texts in largest})
+        return cls(compiled, places, place, when, largest[first].value, largest)
 
     def has(self, index: int) -> bool:
         """Whether a rule is looked up."""
-        return index in self.texts
+        return index in self.asked
 
     def write(self, index: int, code: Code, rules: RuleCode, record: RecordCode) -> None:
         """Write what stands in place of the rule in the converter; one statement for neighbours."""
         if not self._found:
             self._write_look_up(index, code, rules)
-        if not self.has(index + 1):
+        if self.has(index + 1):
+            return
+        if all(asked.rest is None for asked in self.asked.values()):
             with code.block(f"if {self._found} < {index + 1}:"):
-                self._write_call(index, code, record)
+                code.line(f"ignored += {self._write_call(index, code, record)}")
+                code.line("continue")
+            return
+        with code.block(f"while {self._found} < {index + 1}:"):
+            code.line(f"done = {self._write_call(index, code, record)}")
+            with code.block("if done is not None:"):
+                code.line("break")
+            code.line(f"{self._found}, handle, following = following")
+        with code.block("else:"):
+            code.line("done = None")
+        with code.block("if done is not None:"):
+            code.line("ignored += done")
+            code.line("continue")
 
     def _write_look_up(self, index: int, code: Code, rules: RuleCode) -> None:
         code.line(f"rule = {index}")
@@ -97,29 +141,33 @@ class LookUp:
             code, write(code, self.value, EVENT, KAFKA if self.when.uses_kafka else "None"), "value"
         )
         self._found = code.name("first")
-        table, none = (
-            code.constant(self._table, "rules"),
-            code.constant((len(self.compiled.file.rules), None), "none"),
-        )
-        code.line(f"{self._found}, handle = {table}.get({value}, {none}) if type({value}) is str else {none}")
+        table, none = code.constant(self._table, "rules"), code.constant(self._none, "none")
+        found = f"{table}.get({value}, {none}) if type({value}) is str else {none}"
+        code.line(f"{self._found}, handle, following = {found}")
 
-    def _write_call(self, index: int, code: Code, record: RecordCode) -> None:
-        """Write the call of the function that was found; then those of the rules up to this one are written."""
+    @property
+    def _none(self) -> Entry:
+        return len(self.compiled.file.rules), None, None
+
+    def _write_call(self, index: int, code: Code, record: RecordCode) -> str:
+        """The call of the function that was found; the functions of the rules up to this one are written with it."""
         names = record.hand_over(
-            [self.compiled.file.rules[each] for each in self.texts], self.compiled.target
+            [self.compiled.file.rules[each] for each in self.asked], self.compiled.target
         )
         lets = code.lets.hand_over()
-        arguments = ", ".join(["record", EVENT, "calls", "rejected", *names.values(), *lets.values()])
-        code.line(f"ignored += handle({arguments})")
-        code.line("continue")
-        for each in self.texts:
+        for each in self.asked:
             if each <= index and each not in self.handlers:
                 self._handler(each, code, names, lets, record)
+        return f"handle({', '.join([*self._given(), *names.values(), *lets.values()])})"
+
+    def _given(self) -> tuple[str, ...]:
+        """The parameters of every rule's function."""
+        return ("record", EVENT, "calls", "rejected", *self.compiled.locals_of_envelope)
 
     def _handler(
         self, index: int, outer: Code, names: dict[str, str], lets: dict[int, str], record: RecordCode
     ) -> None:
-        """Write a rule's function; it returns how many records are ignored."""
+        """Write a rule's function; it returns how many records are ignored, or None if the rule asks for more."""
         code = Code(outer)
         code.lets.inherit(lets)
         for meaning, name in names.items():
@@ -127,25 +175,33 @@ class LookUp:
         rules = RuleCode(code, self.compiled, record.within(code), (("return 0",), ("return 1",)))
         code.line(START)
         code.line(f"rule = {index}")
+        rule, rest = self.compiled.file.rules[index], self.asked[index].rest
         with code.block("try:"):
-            rules.handle(self.compiled.file.rules[index])
+            if rest is not None and rule.when is not None:
+                rules.need_kafka([rule.when])
+                holds = write(code, rest, EVENT, KAFKA if rule.when.uses_kafka else "None")
+                with code.block(f"if not {holds}:"):
+                    code.line("return None")
+            rules.handle(rule)
         with code.block("except Exception as fault:"):
             code.line(rejection(code, self.places))
             code.line("return 0")
-        parameters = ", ".join(["record", EVENT, "calls", "rejected", *names.values(), *lets.values()])
+        parameters = ", ".join([*self._given(), *names.values(), *lets.values()])
         self.handlers[index] = code, parameters
 
     def build(self) -> None:
         """Compile the functions, for the dictionary that the converter reads."""
-        for index, texts in self.texts.items():
+        for index in sorted(self.asked, reverse=True):
             code, parameters = self.handlers[index]
             built = code.build(_name(index), parameters, file=self._file(index))
-            for text in texts:
-                self._table.setdefault(text, (index, built))
+            asked = self.asked[index]
+            for text in asked.texts:
+                following = None if asked.rest is None else self._table.get(text, self._none)
+                self._table[text] = index, built, following
 
     def sources(self) -> Iterator[str]:
         """The functions' source."""
-        for index in self.texts:
+        for index in self.asked:
             code, parameters = self.handlers[index]
             yield code.source(_name(index), parameters, file=self._file(index))
 
@@ -157,19 +213,26 @@ def _name(index: int) -> str:
     return f"handle_{index}"
 
 
-def _comparisons(file: MappingFile) -> Iterator[tuple[int, ir.Node, frozenset[str]]]:
-    """The rules whose condition is `value == 'text'`, or several of them with `||`: position, value and texts."""
-    for index, rule in enumerate(file.rules):
-        if rule.when is None or rule.when.makes_text:
-            continue
-        condition = rule.when.condition
-        either = isinstance(condition, ir.Logic) and not condition.conjunction
-        sides = condition.operands if isinstance(condition, ir.Logic) and either else (condition,)
-        compared = [_compared(side) for side in sides]
-        values = {repr(found[0]) for found in compared if found}
-        first = compared[0]
-        if first is not None and None not in compared and len(values) == 1:
-            yield index, first[0], frozenset(text for _, text in filter(None, compared))
+def _asked(rule: Rule) -> Asked | None:
+    """What a rule asks for, if that is a text, or one of several, and perhaps more."""
+    if rule.when is None or rule.when.makes_text:
+        return None
+    condition, rest = rule.when.condition, None
+    if isinstance(condition, ir.Logic) and condition.conjunction and not rule.when.lets:
+        condition, *others = (
+            condition.operands
+        )  # a `let` in the rest could be evaluated again, after this rule
+        rest = (
+            others[0]
+            if len(others) == 1
+            else ir.Logic(conjunction=True, operands=tuple(others), is_condition=True)
+        )
+    either = isinstance(condition, ir.Logic) and not condition.conjunction
+    sides = condition.operands if isinstance(condition, ir.Logic) and either else (condition,)
+    compared = [found for side in sides if (found := _compared(side))]
+    if len(compared) < len(sides) or len({repr(value) for value, _ in compared}) > 1:
+        return None
+    return Asked(compared[0][0], frozenset(text for _, text in compared), rest)
 
 
 def _compared(node: ir.Node) -> tuple[ir.Node, str] | None:

@@ -31,8 +31,9 @@ from collections.abc import Mapping
 
 from worker.core.reasons import Rejected, Stage
 from worker.core.records import Converter
-from worker.formats.formats import FORMATS
 from worker.mapping.compiler.decoder import WHOLE, FieldsUsed, NamesUsed, fields_used, struct_type_of
+from worker.mapping.compiler.envelopes.code import TOMBSTONE, OnIgnored, Used
+from worker.mapping.compiler.envelopes.envelopes import CODES
 from worker.mapping.compiler.look_up import START, LookUp, rejection
 from worker.mapping.compiler.places import Places
 from worker.mapping.compiler.records import RecordCode
@@ -40,16 +41,18 @@ from worker.mapping.compiler.rule import Compiled, OnNoCall, OnSlow, RuleCode
 from worker.mapping.compiler.source import Code, Lets
 from worker.mapping.compiler.target import Target
 from worker.mapping.compiler.values import EVENT, KAFKA
+from worker.mapping.expressions.interpreter import ENVELOPE
 from worker.mapping.files.rules import CallRule, MappingFile, Rule
 from worker.mapping.mappers.loading import Mapper
 
 
-def compile_mapping(
+def compile_mapping(  # noqa: PLR0913, PLR0917 - the callbacks are optional
     file: MappingFile,
     target: Target,
     mappers: Mapping[str, Mapper],
     on_slow: OnSlow | None = None,
     on_no_call: OnNoCall | None = None,
+    on_ignored: OnIgnored | None = None,
 ) -> Converter:
     """Compile the converter of one topic.
 
@@ -59,8 +62,9 @@ def compile_mapping(
         mappers: the functions that the rules name.
         on_slow: see `OnSlow`.
         on_no_call: see `OnNoCall`.
+        on_ignored: see `OnIgnored`.
     """
-    return _ConverterCode(Compiled(file, target, mappers, on_slow, on_no_call)).build()
+    return _ConverterCode(Compiled(file, target, mappers, on_slow, on_no_call, on_ignored)).build()
 
 
 def mapping_source(file: MappingFile, target: Target, mappers: Mapping[str, Mapper]) -> str:
@@ -103,6 +107,7 @@ class _ConverterCode:
             code.lets = Lets(code)
             with code.block("try:"):
                 self._decode()
+                self._tombstones_on_request()
                 for index, rule in enumerate(self._file.rules):
                     if self._looked_up is None or not self._looked_up.has(index):
                         self._rule(index, rule)
@@ -116,7 +121,13 @@ class _ConverterCode:
     def _decode(self) -> None:
         """To a dict or, where all rules together use only some fields, to a struct. A tombstone has no fields."""
         code = self._code
-        struct = struct_type_of(fields_used_by(self._file))
+        used = fields_used_by(self._file)
+        if self._file.envelope is not None:
+            code.line("value = record.value()")
+            writer = CODES[type(self._file.envelope)]
+            writer(code, self._file, used, self._of.on_ignored).write()
+            return
+        struct = struct_type_of(used.event)
         if struct is not None:
             code.structs[EVENT] = struct
         code.line("value = record.value()")
@@ -124,7 +135,23 @@ class _ConverterCode:
             # A new dict for each tombstone: a mapper may change it. A struct is never changed.
             code.line(f"{EVENT} = {code.constant(struct.empty, 'empty') if struct else '{}'}")
         with code.block("else:"):
-            FORMATS[self._file.format].emit(code, EVENT, struct.made if struct else None)
+            self._file.values.emit(code, EVENT, struct.made if struct else None)
+
+    def _tombstones_on_request(self) -> None:
+        """Write the way of tombstones that only rules see which ask for them."""
+        if self._file.envelope is None or not self._file.envelope.tombstones_on_request:
+            return
+        with self._code.block("if value is None:"):
+            for index, rule in enumerate(self._file.rules):
+                if rule.when is not None and rule.when.asks_for_tombstones:
+                    self._rule(index, rule)
+            self._ignore_tombstone()
+
+    def _ignore_tombstone(self) -> None:
+        if self._of.on_ignored is not None:
+            self._code.line(f"{self._code.constant(self._of.on_ignored, 'on_ignored')}({TOMBSTONE!r})")
+        self._code.line("ignored += 1")
+        self._code.line("continue")
 
     def _rule(self, index: int, rule: Rule) -> None:
         # Before the condition: if that fails, the rejection names this rule.
@@ -141,28 +168,32 @@ class _ConverterCode:
         if self._file.reject_unmatched:
             self._code.line("rule = None")
             self._code.line(f"{self._code.constant(refuse_unmatched)}()")
-        else:
-            self._code.line("ignored += 1")
+            return
+        if self._of.on_ignored is not None and self._file.envelope is not None:
+            with self._code.block("if value is None:"):
+                self._code.line(f"{self._code.constant(self._of.on_ignored, 'on_ignored')}({TOMBSTONE!r})")
+        self._code.line("ignored += 1")
 
 
-def fields_used_by(file: MappingFile) -> FieldsUsed:
-    """Find which parts of an event a file's rules use; all of it if a rule has a mapper."""
+def fields_used_by(file: MappingFile) -> Used:
+    """Find which parts of an event and its envelope a file's rules use; all if a rule has a mapper."""
     used, names = FieldsUsed(), NamesUsed()
     for rule in file.rules:
         if rule.mapper is not None:
-            return WHOLE
+            return Used(WHOLE, WHOLE if file.envelope and file.envelope.root else FieldsUsed())
         if rule.when is not None:
             used.add(fields_used(rule.when.condition, names=names))
         for call in rule.calls:
             used.add(_used_by_call(call, names))
     used.add(names.of_event())
-    return used
+    return Used(used, used.fields.pop(ENVELOPE, FieldsUsed()))
 
 
 def _used_by_call(call: CallRule, names: NamesUsed) -> FieldsUsed:
     used, names.item = FieldsUsed(), FieldsUsed()
     for path, expression in call.expressions():
-        if path != ("for_each",):
+        of_envelope = path == ("messageId",) and "messageId" in call.of_envelope  # its code makes it
+        if path != ("for_each",) and not of_envelope:
             used.add(fields_used(expression.value, names=names))
     if call.for_each is not None:
         used.add(fields_used(call.for_each.value, FieldsUsed(items=names.item), names))

@@ -39,6 +39,8 @@ def _value(node: Syntax, *, soft: bool = False) -> ir.Node:  # noqa: C901, PLR09
             return ir.Current()
         case "kafka":
             return ir.Kafka()
+        case "envelope":
+            return ir.Envelope()
         case "field":
             return ir.Field(node["value"])
         case "literal":

@@ -10,10 +10,14 @@ import re
 from typing import TYPE_CHECKING
 
 from worker.mapping.compiler.decoder import plain
+from worker.mapping.expressions.interpreter import ENVELOPE
 
 if TYPE_CHECKING:
     from worker.mapping.compiler.decoder import StructType
     from worker.mapping.compiler.source import Code
+
+ABOUT = "about"
+"""The converter's local for what the event's envelope says of it, `_change` or `_ce`."""
 
 EMPTY: dict[str, object] = {}
 """Read in place of a value that is no object and so has no fields. Never changed."""
@@ -75,6 +79,11 @@ class Objects:
         """Remember that one name or Python expression is an item of another."""
         struct = self._code.structs.get(items)
         self.has_struct(text, struct.items if struct else None)
+
+    def with_about(self, kafka: str) -> str:
+        """A Python expression for `_kafka`, beside which the library finds what the envelope says."""
+        about = f"{ENVELOPE!r}: {self.plain(ABOUT)}"
+        return f"{{{about}}}" if kafka == "None" else f"{{**{kafka}, {about}}}"
 
     def plain(self, at: str) -> str:
         """A Python expression for `at` as plain JSON values, which the library needs."""

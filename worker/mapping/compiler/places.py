@@ -9,11 +9,10 @@ from worker.core.faults import unexpected
 from worker.core.reasons import Rejected, Stage
 from worker.core.records import Record
 from worker.documents.document import Path
-from worker.formats.formats import FORMATS
+from worker.mapping.decoding import Decoding
 from worker.mapping.expressions.expression import Expression, ExpressionFailed
 from worker.mapping.expressions.interpreter import Variables
 from worker.mapping.files.rules import CallRule, MappingFile, Rule
-from worker.mapping.kafka_fields import kafka_fields
 
 _WORDS = re.compile(r"[A-Za-z_]+(?:\.[A-Za-z_]+)*")
 
@@ -23,6 +22,7 @@ class Places:
 
     def __init__(self, file: MappingFile) -> None:
         self._file = file
+        self._decoding = Decoding.of(file)
 
     def located(
         self, fault: Exception, record: Record, rule: int | None, index: int | None, place: int | None = None
@@ -100,9 +100,8 @@ class Places:
         return next(filter(None, failing), None)
 
     def _values(self, record: Record) -> Variables:
-        value = record.value()
-        event = {} if value is None else FORMATS[self._file.format].decode(value)
-        return Variables(event, kafka_fields(record))
+        decoded = self._decoding.decoded(record)
+        return Variables(decoded.event, decoded.kafka)
 
 
 def _first_failing(call: CallRule, values: Variables) -> Path | None:

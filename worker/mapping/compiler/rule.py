@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 from worker.core.record_reading import refuse_headers
 from worker.mapping.compiler.calls import CallCode
+from worker.mapping.compiler.envelopes.code import OnIgnored
+from worker.mapping.compiler.objects import ABOUT
 from worker.mapping.compiler.records import RecordCode
 from worker.mapping.compiler.source import Code
 from worker.mapping.compiler.target import Target
-from worker.mapping.compiler.values import EVENT, KAFKA
+from worker.mapping.compiler.values import ENVELOPE_ID, EVENT, KAFKA
+from worker.mapping.decoding import Decoding
 from worker.mapping.expressions.expression import Expression
 from worker.mapping.files.rules import MappingFile, Rule
 from worker.mapping.kafka_fields import kafka_fields
@@ -34,6 +37,7 @@ class Compiled:
         mappers: the functions that the rules name.
         on_slow: see `OnSlow`.
         on_no_call: see `OnNoCall`.
+        on_ignored: see `OnIgnored`.
     """
 
     file: MappingFile
@@ -41,6 +45,16 @@ class Compiled:
     mappers: Mapping[str, Mapper]
     on_slow: OnSlow | None = None
     on_no_call: OnNoCall | None = None
+    on_ignored: OnIgnored | None = None
+
+    @property
+    def locals_of_envelope(self) -> tuple[str, ...]:
+        """The converter's locals that rules read beside the event where it has an envelope."""
+        envelope = self.file.envelope
+        if envelope is None:
+            return ()
+        about = (ABOUT,) if envelope.root else ()
+        return ("value", *about, *((ENVELOPE_ID,) if "messageId" in envelope.defaults else ()))
 
 
 class RuleCode:
@@ -61,6 +75,7 @@ class RuleCode:
         self._file = of.file
         self._record = record
         self._sent, self._ignored = done
+        self._decoding = Decoding.of(of.file)
 
     def handle(self, rule: Rule) -> None:
         """Write what happens to a record that matches the rule."""
@@ -89,20 +104,39 @@ class RuleCode:
             return
         if code.recall("the record's fields") is None:
             code.line(f"{KAFKA} = {code.constant(kafka_fields)}(record)")
+            if self._file.envelope is not None:  # which may hold a null
+                code.line(f"{KAFKA}['tombstone'] = value is None")
             code.remember("the record's fields", KAFKA)
+        if self._file.keys is not None:
+            self._need_key(expressions)
         if any(each.uses_headers for each in expressions) and code.recall("readable headers") is None:
             with code.block(f'if {KAFKA}["headers"] is None:'):
                 code.line(f"{code.constant(refuse_headers)}()")
             code.remember("readable headers", KAFKA)
+
+    def _need_key(self, expressions: Collection[Expression]) -> None:
+        """Decode the key where an expression is about to read it; a key that cannot be decoded rejects only there."""
+        code = self._code
+        if any(each.uses_key for each in expressions) and code.recall("decoded key") is None:
+            code.line(f"{KAFKA}['key'] = {code.constant(self._decoding.key, 'key_of')}(record)")
+            code.remember("decoded key", KAFKA)
 
     def _mapped(self, rule: Rule, name: str) -> None:
         """Write a rule whose calls a Python mapper makes; it may return none."""
         code = self._code
         of = self._of
         mapper = MapperRule(
-            of.mappers[name], rule.allow, self._file.reject_ids, of.target, of.on_slow, rule.at
+            of.mappers[name],
+            rule.allow,
+            self._file.reject_ids,
+            of.target,
+            self._decoding,
+            of.on_slow,
+            rule.at,
         )
-        code.line(f"made = {code.constant(mapper, 'mapper')}.calls(record, {EVENT})")
+        about = ABOUT if ABOUT in of.locals_of_envelope else "None"
+        more = "" if self._file.envelope is None else f", {about}, empty=value is None"
+        code.line(f"made = {code.constant(mapper, 'mapper')}.calls(record, {EVENT}{more})")
         self._refuse_nothing(rule)
         key = self._record.key()
         with code.block("for index, (body, context) in enumerate(made):"):

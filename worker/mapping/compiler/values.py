@@ -13,6 +13,11 @@ KAFKA = "kafka"
 """The converter's locals for the event and its `_kafka`."""
 
 
+ENVELOPE_ID = "own_id"
+"""The converter's local for the event's id in its envelope, in UTF-8, for calls that have no other `messageId`; None
+where the envelope has none. Only for envelopes that have a default for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One key of an object under construction.

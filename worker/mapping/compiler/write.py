@@ -13,21 +13,20 @@ The result is statements, and a Python expression for the value. Three rules kee
 
 from __future__ import annotations
 
-import keyword
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, assert_never
 
 from worker.mapping.compiler import templates
-from worker.mapping.compiler.concat import write_concat
+from worker.mapping.compiler.function_calls import write_concat, write_lookup
 from worker.mapping.compiler.lower import NEVER_A_MISMATCH
-from worker.mapping.compiler.objects import Objects
+from worker.mapping.compiler.naming import hint_of, is_name
+from worker.mapping.compiler.objects import ABOUT, Objects
 from worker.mapping.expressions import functions, ir
 from worker.mapping.expressions.equality import alike, holds_boolean_or_bit
 from worker.mapping.expressions.failures import ExpressionFailed, Mismatch
 from worker.mapping.expressions.interpreter import Variables, interpret, without_kafka
-from worker.mapping.expressions.names import lets_used
+from worker.mapping.expressions.names import lets_used, reads_envelope
 from worker.mapping.expressions.parser import contains
-from worker.mapping.expressions.tables import in_table, in_table_or_null, look_up
 
 if TYPE_CHECKING:
     from worker.mapping.compiler.source import Code, Fragment
@@ -74,7 +73,7 @@ class _Writer:
         """
         meaning = f"{node} at {at}"
         text = self._code.recall(meaning) or self._write(node, at)
-        if _is_name(text):
+        if is_name(text):
             self._code.remember(meaning, text)
         return text
 
@@ -84,6 +83,9 @@ class _Writer:
                 return self._current(at)
             case ir.Kafka():
                 return self._kafka
+            case ir.Envelope():
+                self._objects.known(ABOUT)
+                return ABOUT
             case ir.Field():
                 return self._objects.field(node.name, at)
             case ir.Literal():
@@ -151,7 +153,7 @@ class _Writer:
 
     def _local(self, node: ir.Node, at: str) -> str:
         """A name that holds the node's value."""
-        return self._named(self.value(node, at), _hint(node))
+        return self._named(self.value(node, at), hint_of(node))
 
     def _atom(self, node: ir.Node, at: str) -> str:
         """A name or literal text: Python that may be repeated."""
@@ -160,7 +162,7 @@ class _Writer:
         return self._local(node, at)
 
     def _named(self, text: str, hint: str) -> str:
-        if _is_name(text):
+        if is_name(text):
             return text
         name = self._code.share(text, hint)
         self._objects.same_struct(name, text)
@@ -308,17 +310,8 @@ class _Writer:
 
     def _lookup(self, node: ir.Lookup, at: str) -> str:
         name, key = self._atom(node.table, at), self._atom(node.key, at)
-        if not isinstance(node.table, ir.Literal):
-            self.raises = True
-            return self._code.share(
-                f"{self._constant(look_up)}({self._constant(node.tables, 'tables')}, {name}, {key})", "found"
-            )
-        table = self._constant(node.tables[node.table.value], "table")
-        if node.soft:
-            other = f"{self._constant(in_table_or_null)}({table}, {key})"
-            return f"({table}.get({key}) if type({key}) is str else {other})"
-        self.raises = True
-        return self._code.share(f"{self._constant(in_table)}({table}, {key})", "found")
+        self.raises |= not node.soft
+        return write_lookup(self._code, node, name, key)
 
     # Functions
 
@@ -351,6 +344,7 @@ class _Writer:
         return self._code.share(call, "interpreted")
 
     def _interpreted(self, syntax: Syntax, at: str, kafka: str) -> str:
+        kafka = self._objects.with_about(kafka) if reads_envelope(syntax) else kafka
         arguments = f"{self._constant(syntax, 'syntax')}, {self._objects.plain(at)}, {kafka}"
         variables = f", {self._variables(syntax)}" if contains(syntax, "variable") else ""
         return f"{self._constant(interpret)}({arguments}{variables})"
@@ -361,7 +355,8 @@ class _Writer:
         loop = [plain(recall(name) or "None") for name in ("$item", "$index")]
         lets = ((let.number, self._code.lets.known(let.number)) for let in lets_used(syntax))
         known = ", ".join(f"{number}: {plain(local)}" for number, local in lets if local)
-        return f"{self._constant(Variables)}({plain(self._event)}, {self._kafka}, {', '.join(loop)}, {{{known}}})"
+        kafka = self._objects.with_about(self._kafka) if reads_envelope(syntax) else self._kafka
+        return f"{self._constant(Variables)}({plain(self._event)}, {kafka}, {', '.join(loop)}, {{{known}}})"
 
     # Projections
 
@@ -401,17 +396,3 @@ class _Writer:
         found = self._named(text, "found")
         with self._code.block(f"if {found} is not None:"):
             self._code.line(f"{result}.append({found})")
-
-
-def _is_name(text: str) -> bool:
-    return text.isidentifier() and not keyword.iskeyword(text)
-
-
-def _hint(node: ir.Node) -> str:
-    """A readable name for a node's value."""
-    match node:
-        case ir.Field() | ir.Call() | ir.Let() | ir.Variable():
-            return node.name
-        case ir.Path():
-            return _hint(node.steps[-1])
-    return "value"

@@ -31,7 +31,7 @@ from worker.mapping.expressions.parser import (
     fields_read,
     levels,
     parse,
-    reads_headers,
+    reads_kafka,
     reads_whole,
 )
 
@@ -53,6 +53,8 @@ class Expression:
         lets: the expressions that its `$names` stand for, and those that these use.
         uses_kafka: whether it reads `_kafka`.
         uses_headers: whether it reads the record's headers.
+        uses_key: whether it reads the record's key.
+        asks_for_tombstones: whether it reads whether the record is a tombstone.
         fields: the event's top-level fields that it reads itself; None if it may read any.
         is_literal: whether it is a constant.
         makes_text: whether a function in it can make long text.
@@ -66,7 +68,11 @@ class Expression:
         self.text = text
         self.number = next(_numbers)
         self.uses_kafka: bool = contains(node, "kafka") or any(let.uses_kafka for let in lets)
-        self.uses_headers: bool = reads_headers(node) or any(let.uses_headers for let in lets)
+        self.uses_headers: bool = reads_kafka(node, "headers") or any(let.uses_headers for let in lets)
+        self.uses_key: bool = reads_kafka(node, "key") or any(let.uses_key for let in lets)
+        self.asks_for_tombstones: bool = reads_kafka(node, "tombstone") or any(
+            let.asks_for_tombstones for let in lets
+        )
         self.fields = None if reads_whole(node) else frozenset(fields_read(node))
         self.is_literal = node["type"] == "literal"
         self.makes_text: bool = _makes_text(node) or any(let.makes_text for let in lets)
@@ -85,8 +91,9 @@ class Expression:
             ExpressionError: a syntax error, a function or name that does not exist, a wrong number of arguments;
                 with the position in the text.
         """
-        node = parse(text)
-        bind(node, names or Names())
+        names = names or Names()
+        node = parse(text, root=names.root)
+        bind(node, names)
         return cls(text, node)
 
     @cached_property

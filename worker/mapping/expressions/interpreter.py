@@ -83,7 +83,7 @@ def interpret(node: Node, value: Any, kafka: Any, variables: Variables | None = 
     Args:
         node: the tree.
         value: what it is evaluated on; `without_kafka(event)` at the root.
-        kafka: the value of the node `kafka`.
+        kafka: the value of the node `kafka`, with that of the node `envelope` under `ENVELOPE`.
         variables: the values of `$names`; None for a tree without them.
 
     Raises:
@@ -96,6 +96,10 @@ def interpret(node: Node, value: Any, kafka: Any, variables: Variables | None = 
         raise Mismatch from None  # its text quotes the value
     except RecursionError:
         raise ExpressionFailed("the event nests too deeply for this expression") from None
+
+
+ENVELOPE = "\0envelope"
+"""The key of `kafka` under which the value of the node `envelope` is, beside what `_kafka` is for expressions."""
 
 
 class Interpreter(TreeInterpreter):  # type: ignore[misc] # the library has no types
@@ -114,7 +118,13 @@ class Interpreter(TreeInterpreter):  # type: ignore[misc] # the library has no t
 
     def visit_kafka(self, _node: Node, _value: Any) -> Any:
         """What `_kafka` is."""
-        return self._kafka
+        if self._kafka is None or ENVELOPE not in self._kafka:
+            return self._kafka
+        return {name: value for name, value in self._kafka.items() if name != ENVELOPE}
+
+    def visit_envelope(self, _node: Node, _value: Any) -> Any:
+        """What `_change` or `_ce` is."""
+        return (self._kafka or {}).get(ENVELOPE) or {}
 
     def visit_variable(self, node: Node, _value: Any) -> Any:
         """What a `let`, `$item` or `$index` is."""

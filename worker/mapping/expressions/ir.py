@@ -28,6 +28,11 @@ class Kafka:
 
 
 @dataclass(frozen=True, slots=True)
+class Envelope:
+    """`_change` or `_ce`: what the event's envelope says of it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Literal:
     """A constant."""
 
@@ -257,7 +262,7 @@ class Projection:
 
 
 Node = (
-    Current | Kafka | Literal | Field | Element | Slice | Path | Select | Equal | Order
+    Current | Kafka | Envelope | Literal | Field | Element | Slice | Path | Select | Equal | Order
     | Truth | Not | Logic | Call | Map | Let | Variable | Choice | Default | Lookup
     | Library | Flatten | Projection
 )  # fmt: skip

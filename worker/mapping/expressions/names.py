@@ -22,12 +22,14 @@ class Names:
     Attributes:
         lets: the expression that each name of a `let` stands for; None for one that is reported as wrong.
         tables: the mapping file's tables; None for one that is reported as wrong.
+        root: see `parser.parse`.
         in_for_each: whether `$item` and `$index` have a value.
     """
 
     lets: Mapping[str, Any] = field(default_factory=dict)
     tables: Mapping[str, Table | None] = field(default_factory=dict)
     in_for_each: bool = False
+    root: str | None = None
 
 
 def bind(node: Node, names: Names) -> None:
@@ -57,6 +59,12 @@ def nodes(node: Node) -> Iterator[Node]:
 def names_used(node: Node) -> set[str]:
     """The `$names` in a tree."""
     return {each["value"] for each in nodes(node) if each["type"] == "variable"}
+
+
+def reads_envelope(node: Node) -> bool:
+    """Whether a bound tree, or an expression that a name in it stands for, reads `_change` or `_ce`."""
+    trees = [node, *(each.node for let in lets_used(node) for each in (let, *let.lets))]
+    return any(each["type"] == "envelope" for tree in trees for each in nodes(tree))
 
 
 def lets_used(node: Node) -> list[Any]:

@@ -1,8 +1,9 @@
 """Parses expressions with our `grammar`, which is the library's parser and `$name`.
 
-The tree is the library's (`jmespath.ast`), with four changes:
+The tree is the library's (`jmespath.ast`), with five changes:
 
 - `_kafka`, where it is read from the event itself, is a node of its own, `kafka`;
+- so is the envelope's root, `_change` or `_ce`, in a mapping file with such an envelope: `envelope`;
 - `$name` is a node `variable`;
 - `a || b || c` is one node with three children, as is `a && b && c`;
 - a chain of pipes is one node.
@@ -34,11 +35,12 @@ _FIRST_CHILD_ONLY = frozenset(
 )
 
 
-def parse(text: str, *, positions: bool = False) -> Node:
+def parse(text: str, *, positions: bool = False, root: str | None = None) -> Node:
     """Parse an expression that is evaluated on an event.
 
     Args:
         text: the expression.
+        root: the name by which an expression reads the envelope of its event, such as `_change`; None for no envelope.
         positions: whether each node has the key `start`: an index into the text, of the operator where the node has
             one, of the node's first character otherwise. A chain of `||` or `&&` also has `operators`, the index of
             each operator; a field that is written in double quotes has `quoted`; what stands in parentheses has
@@ -53,7 +55,8 @@ def parse(text: str, *, positions: bool = False) -> Node:
                 "ignore", PendingDeprecationWarning
             )  # `bare` text as a literal: still allowed
             tree = (PositionedGrammar() if positions else Grammar()).parse(text)
-        return _normal(tree, on_event=True, level=0)
+        tree = _normal(tree, on_event=True, level=0)
+        return tree if root is None else _with_envelope(tree, root)
     except exceptions.JMESPathError as fault:
         raise _translated(fault, text) from None
     except RecursionError:
@@ -84,6 +87,15 @@ def reads_whole(node: Node) -> bool:
     return any(map(reads_whole, same_place(node)))
 
 
+def _with_envelope(node: Node, root: str) -> Node:
+    """The tree with nodes `envelope` in place of the field `root`, where that is read from the event itself."""
+    if node["type"] == "field":
+        return {**node, "type": "envelope"} if node["value"] == root else node
+    here = len(same_place(node))
+    children: list[Node] = node["children"]
+    return {**node, "children": [*(_with_envelope(each, root) for each in children[:here]), *children[here:]]}
+
+
 def contains(node: Node, kind: str) -> bool:
     """Whether a node of this kind is somewhere in the tree."""
     if node["type"] == kind:
@@ -91,14 +103,14 @@ def contains(node: Node, kind: str) -> bool:
     return node["type"] != "slice" and any(contains(child, kind) for child in node["children"])
 
 
-def reads_headers(node: Node) -> bool:
-    """Whether the node reads `_kafka.headers`, or `_kafka` as a whole."""
+def reads_kafka(node: Node, name: str) -> bool:
+    """Whether the node reads this field of `_kafka`, or `_kafka` as a whole."""
     if node["type"] == "kafka":
         return True
     children: list[Node] = [] if node["type"] == "slice" else node["children"]
     if node["type"] == "subexpression" and children[0]["type"] == "kafka" and children[1]["type"] == "field":
-        return bool(children[1]["value"] == "headers")
-    return any(map(reads_headers, children))
+        return bool(children[1]["value"] == name)
+    return any(reads_kafka(child, name) for child in children)
 
 
 def levels(node: Node) -> int:

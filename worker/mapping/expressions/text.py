@@ -20,7 +20,7 @@ PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 _COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 _JOINED = {"or_expression": " || ", "and_expression": " && ", "pipe": " | "}
 _TIGHT = frozenset(
-    {"field", "kafka", "current", "literal", "subexpression", "index_expression", "projection"}
+    {"field", "kafka", "envelope", "current", "literal", "subexpression", "index_expression", "projection"}
 )
 _TIGHT |= {"value_projection", "filter_projection", "flatten", "function_expression", "multi_select_list"}
 _TIGHT |= {"multi_select_dict", "identity", "index", "slice", "variable"}
@@ -105,6 +105,7 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "identity": lambda _: "",
     "variable": lambda name: f"${name}",
     "kafka": lambda _: "_kafka",
+    "envelope": name_of,
     "field": name_of,
     "literal": _literal,
     "index": lambda value: f"[{value}]",

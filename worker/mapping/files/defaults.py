@@ -1,4 +1,7 @@
-"""Fields that calls have unless they give their own: `defaults` of a file, and the fields beside `calls` of a rule."""
+"""Fields that calls have unless they give their own.
+
+The fields beside `calls` of a rule win over `defaults` of the file, and those over what the file's envelope gives.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,11 @@ from typing import Any
 
 from worker.core.near_matches import did_you_mean
 from worker.documents.document import Path
+from worker.formats.envelopes.unwrapped import Envelope
 from worker.mapping.calls.specs import CALLS, CallSpec, Field
-from worker.mapping.files.rules import Value
+from worker.mapping.expressions.expression import Expression
+from worker.mapping.expressions.names import Names
+from worker.mapping.files.rules import OF_ENVELOPE, Value
 from worker.mapping.files.value_reader import ValueReader
 
 FIELDS: dict[str, Field] = {
@@ -56,18 +62,25 @@ class Defaults:
         return {name: value for name, (_, value) in given.items()}, elsewhere
 
 
-def file_defaults(given: Any, path: Path, values: ValueReader) -> Defaults:
-    """Read `defaults` of a file, and report what has none."""
+def envelope_defaults(envelope: Envelope | None) -> Defaults:
+    """The fields that the file's envelope gives."""
+    given = envelope.defaults.items() if envelope else ()
+    names = Names(root=envelope.root if envelope else None)
+    return Defaults({name: (OF_ENVELOPE, Expression.parse(text, names)) for name, text in given})
+
+
+def file_defaults(given: Any, path: Path, values: ValueReader, beneath: Defaults) -> Defaults:
+    """Read `defaults` of a file, which win over those beneath, and report what has none."""
     if not isinstance(given, dict):
         values.report("`defaults` must be fields of calls", path, hint="{userId: customer.id}")
-        return Defaults()
+        return beneath
     for name in given:
         if name not in FIELDS:
             hint = did_you_mean(name, FIELDS) or f"it takes {', '.join(FIELDS)}"
             said = f"`{name}` has no default" if name in _WITHOUT else f"calls have no field '{name}'"
             hint = "each rule or call has its own" if name in _WITHOUT else hint
             values.report(said, (*path, name), key=True, hint=hint)
-    return Defaults().read({name: value for name, value in given.items() if name in FIELDS}, path, values)
+    return beneath.read({name: value for name, value in given.items() if name in FIELDS}, path, values)
 
 
 _WITHOUT = frozenset(

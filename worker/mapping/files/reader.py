@@ -9,14 +9,18 @@ find more problems.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from worker.documents.document import Document, Path
 from worker.documents.problems import Problem
-from worker.formats.formats import FORMATS
+from worker.formats.envelopes.envelopes import ENVELOPES, NONE, envelope_of
+from worker.formats.envelopes.unwrapped import Envelope
+from worker.formats.schemas import Schemas
 from worker.mapping.calls.validation import REJECT_IDS
 from worker.mapping.expressions.names import Names
-from worker.mapping.files.defaults import Defaults, file_defaults
+from worker.mapping.files.defaults import envelope_defaults, file_defaults
+from worker.mapping.files.encoding_reader import EncodingReader
 from worker.mapping.files.keys import known_keys, one_of_words
 from worker.mapping.files.lets import read_lets
 from worker.mapping.files.rule_reader import RuleReader
@@ -27,21 +31,32 @@ from worker.mapping.files.topics import topic_problem
 from worker.mapping.files.value_reader import ValueReader
 
 
-def read_mapping(document: Document, problems: list[Problem]) -> MappingFile | None:
-    """Read one mapping file; None if it is not a mapping at all."""
+def read_mapping(
+    document: Document, problems: list[Problem], schemas: Schemas | None = None
+) -> MappingFile | None:
+    """Read one mapping file; None if it is not a mapping at all.
+
+    Args:
+        document: the file.
+        problems: where to add the problems found.
+        schemas: those that are fetched from the registry.
+    """
     if not isinstance(document.data, dict):
         problems.append(document.problem("a mapping file holds `topics` and `rules`"))
         return None
-    return _FileReader(document, problems).file()
+    return _FileReader(document, problems, Schemas() if schemas is None else schemas).file()
 
 
 class _FileReader:
-    def __init__(self, document: Document, problems: list[Problem]) -> None:
+    def __init__(self, document: Document, problems: list[Problem], schemas: Schemas) -> None:
         self._document = document
         self._data: dict[str, Any] = document.data
         tables = read_tables(self._data.get("tables", {}), document, problems)
         self._values = ValueReader(document, problems, Names(tables=tables))
         self._report = self._values.report
+        self._envelope = self._read_envelope()
+        self._schemas = schemas
+        self._values.names = replace(self._values.names, root=self._envelope.root if self._envelope else None)
 
     def file(self) -> MappingFile:
         data = self._data
@@ -51,15 +66,25 @@ class _FileReader:
                 self._report(f"`{key}` is missing", ())
         topics = tuple(self._topics(data.get("topics", [])))
         lets = read_lets(data["let"], ("let",), self._values) if "let" in data else {}
+        encodings = EncodingReader(data, self._values, self._schemas).read(self._envelope)
         return MappingFile(
             self._document,
             topics,
             tuple(self._rules(data.get("rules", []), self._values.with_lets(lets))),
             self._choice("unmatched", ("ignore", "dead_letter")) == "dead_letter",
             self._reject_ids(),
-            self._choice("format", tuple(FORMATS)) or "json",
+            encodings,
+            self._envelope,
             {name: let for name, let in lets.items() if let is not None},
         )
+
+    def _read_envelope(self) -> Envelope | None:
+        word = self._choice("envelope", ENVELOPES) or NONE
+        snapshot = self._choice("snapshot", ("ignore", "send"))
+        if "snapshot" in self._data and word != "debezium":
+            hint = "envelope: debezium" if word == NONE else "remove it"
+            self._report("`snapshot` is only for `envelope: debezium`", ("snapshot",), key=True, hint=hint)
+        return envelope_of(word, send_snapshots=snapshot == "send")
 
     def _choice(self, key: str, choices: tuple[str, ...]) -> Any:
         return one_of_words(self._values, self._data, (key,), choices)
@@ -95,7 +120,9 @@ class _FileReader:
 
     def _rules(self, rules: Any, values: ValueReader) -> Iterator[Rule]:
         given = self._data.get("defaults")
-        defaults = file_defaults(given, ("defaults",), values) if "defaults" in self._data else Defaults()
+        defaults = envelope_defaults(self._envelope)
+        if "defaults" in self._data:
+            defaults = file_defaults(given, ("defaults",), values, defaults)
         send_nulls = self._choice("nulls", ("omit", "send")) == "send"
         if not isinstance(rules, list) or (not rules and "rules" in self._data):
             self._report("`rules` must be a list of at least one rule", ("rules",))

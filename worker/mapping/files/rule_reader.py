@@ -125,6 +125,7 @@ class RuleReader:
             return
         if len(calls) > MAX_CALLS_PER_RECORD:
             self._report(f"one record may become at most {MAX_CALLS_PER_RECORD} calls", path)
+        self._check_shared(calls)
         reader = CallReader(self._values, defaults, allow)
         for index, given in enumerate(calls):
             at: Path = (*path, index)
@@ -142,6 +143,19 @@ class RuleReader:
         )
         shared = {name: value for name, value in self._given.items() if name in FIELDS}
         return self._defaults.read(shared, self._path, self._values)
+
+    def _check_shared(self, calls: list[Any]) -> None:
+        """Warn of a field beside `calls` that none of them has."""
+        words = [call.get("call") for call in calls if isinstance(call, dict)]
+        names = [word for word in words if isinstance(word, str) and word in CALLS]
+        known = {name for call in names for name in CALLS[call].fields}
+        for name in self._given:
+            if names and name in FIELDS and name not in known:
+                message = f"none of these `calls` has a field `{name}`"
+                path = (*self._path, name)
+                document = self._values.document
+                problem = document.problem(message, path, key=True, hint="remove it", warning=True)
+                self._values.problems.append(problem)
 
     def _refuse(self, keys: set[str], kind: str, hint: str) -> None:
         """Report keys that cannot stand beside what the rule does."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from worker.documents.document import Document, Path
+from worker.formats.encodings import Encodings
+from worker.formats.envelopes.unwrapped import Envelope
+from worker.formats.format import Format
 from worker.mapping.calls.specs import CallSpec
 from worker.mapping.calls.validation import REJECT_IDS
 from worker.mapping.expressions.expression import Expression
@@ -17,6 +20,10 @@ Value = Expression | dict[str, Any] | list[Any] | int | float | bool | None
 
 Text in a mapping file is always an expression, so no value is a str.
 """
+
+
+OF_ENVELOPE: Path = ("envelope",)
+"""The place of a field that the file's envelope gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,11 @@ class CallRule:
     def leaves_time_out(self) -> bool:
         """Whether the file says `timestamp: null`."""
         return "timestamp" in self.fields and self.fields["timestamp"] is None
+
+    @property
+    def of_envelope(self) -> frozenset[str]:
+        """The fields that the file does not give and its envelope does."""
+        return frozenset(name for name, at in self.defaults.items() if at == OF_ENVELOPE)
 
     def at(self, path: Path) -> Path:
         """Where a value stands in the file, from its path in the call."""
@@ -131,7 +143,8 @@ class MappingFile:
         rules: in order; the first that matches an event handles it.
         reject_unmatched: whether an event that no rule matches is dead-lettered, or ignored.
         reject_ids: casefolded strings that are never real ids.
-        format: how values are encoded: a key of `worker.formats.formats.FORMATS`.
+        encodings: how values and keys are encoded.
+        envelope: what stands around each event; None for nothing.
         lets: the expressions that the file's `let` names.
     """
 
@@ -140,8 +153,23 @@ class MappingFile:
     rules: tuple[Rule, ...]
     reject_unmatched: bool = False
     reject_ids: frozenset[str] = REJECT_IDS
-    format: str = "json"
+    encodings: Encodings = field(default_factory=Encodings)
+    envelope: Envelope | None = None
     lets: dict[str, Expression] = field(default_factory=dict)
+
+    @property
+    def values(self) -> Format:
+        """The format of values."""
+        return self.encodings.values
+
+    @property
+    def keys(self) -> Format | None:
+        """The format of keys; None for text, where a key that is not UTF-8 counts as none."""
+        return self.encodings.keys
+
+    def taking_json(self) -> MappingFile:
+        """The same file for events that people wrote: as JSON, before the envelope."""
+        return replace(self, encodings=self.encodings.written())
 
 
 def json_schema() -> dict[str, Any]:

@@ -6,13 +6,27 @@ from typing import Any
 
 from worker.core.records import MAX_CALLS_PER_RECORD
 from worker.customerio.reference import ALLOW_UNINSTALLED, DESTRUCTIVE_CALLS, RESERVED_PROPERTIES
+from worker.formats.encoding import APICURIO_IDS, SCHEMA_IDS
+from worker.formats.envelopes.envelopes import ENVELOPES
 from worker.formats.formats import FORMATS
 from worker.mapping.calls.specs import CALLS, CallSpec, Field, Kind
 
 FILE_KEYS = {
     "topics": "The topics that these rules apply to: exact names, or patterns ^...$ (both anchors, no "
     "look-around).",
-    "format": "How values are encoded. A Schema Registry prefix (0x00 and 4 bytes) is skipped.",
+    "format": "How values are encoded. In JSON a Schema Registry prefix (0x00 and 4 bytes) is skipped; of text the "
+    "event is {text: ...}.",
+    "schema": "Where schemas are: in the registry of worker.yaml (schema_registry), or in a file.",
+    "schema_id": "Where a record says its schema's id. auto: in a header, else in the prefix of 5 bytes; prefix8: in "
+    "Apicurio's prefix of 9 bytes; none: nowhere, the schema is a file's.",
+    "apicurio_id": "With `schema_id: prefix8`: which of Apicurio's ids it is (the serializer's "
+    "apicurio.registry.use-id).",
+    "message": "With `format: protobuf`: the message's full name, where neither registry nor record says it.",
+    "envelope": "What stands around each event: nothing, a change event of Debezium, a CloudEvent (structured or "
+    "binary), or `schema` and `payload` of Kafka Connect's JSON converter.",
+    "snapshot": "With `envelope: debezium`: whether the records of a snapshot are ignored, or sent as all others are.",
+    "key_format": "How keys are encoded, where a rule reads `_kafka.key`. Without it text, or JSON with the envelopes "
+    "`debezium` and `connect` and `format: json`.",
     "unmatched": "What happens to an event that no rule matches.",
     "nulls": "Whether properties and traits whose expressions find nothing are left out or sent as null.",
     "reject_ids": "Strings that are never real ids, such as undefined; case-insensitive.",
@@ -131,6 +145,10 @@ def mapping_schema() -> dict[str, Any]:
         # What a call lacks may be in `defaults`, or beside `calls`.
         "if": {"required": ["defaults"]},
         "else": {"properties": {"rules": {"items": {"$ref": "#/$defs/complete_rule"}}}},
+        "dependentSchemas": {
+            "snapshot": {"required": ["envelope"], "properties": {"envelope": {"const": "debezium"}}},
+            "apicurio_id": {"required": ["schema_id"], "properties": {"schema_id": {"const": "prefix8"}}},
+        },
     }
 
 
@@ -139,6 +157,13 @@ def _file_key(key: str) -> dict[str, Any]:
     schemas: dict[str, dict[str, Any]] = {
         "topics": texts | {"minItems": 1, "examples": [["orders"], ["^shop\\.[a-z]+$"]]},
         "format": {"enum": [*FORMATS], "default": "json"},
+        "envelope": {"enum": [*ENVELOPES], "default": "none"},
+        "snapshot": {"enum": ["ignore", "send"], "default": "ignore"},
+        "key_format": {"enum": [*FORMATS]},
+        "schema": _TEXT | {"default": "registry", "examples": ["registry", "schemas/order.avsc"]},
+        "schema_id": {"enum": [*SCHEMA_IDS], "default": "auto"},
+        "apicurio_id": {"enum": [*APICURIO_IDS]},
+        "message": _TEXT | {"examples": ["shop.v1.OrderPlaced"]},
         "unmatched": {"enum": ["ignore", "dead_letter"], "default": "ignore"},
         "nulls": _NULLS | {"default": "omit"},
         "reject_ids": texts | {"default": ["null", "undefined", "none", "nan", "[object Object]"]},

@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 from worker.core.record_reading import readable_headers
 from worker.core.records import Record
-from worker.mapping.kafka_fields import record_time
+from worker.mapping.kafka_fields import as_text, record_time
 
 _NO_TIME = "1970-01-01T00:00:00.000Z"
 
 
+def _key(record: Record) -> str | None:
+    return as_text(record.key())
+
+
 class _OfRecord:
-    """Holds the record from which an event's attributes are read when needed."""
+    """Holds the record from which an event's attributes are read when needed, and what decodes its key."""
 
-    __slots__ = ("_record",)
+    __slots__ = ("_key_of", "_record")
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: Record, key_of: Callable[[Record], Any]) -> None:
         self._record = record
+        self._key_of = key_of
 
 
 @dataclass(slots=True)
@@ -27,8 +32,10 @@ class Event(_OfRecord):
     """A decoded record, as a mapper receives it.
 
     Attributes:
-        value: the JSON object in the record's value; empty for a tombstone.
-        key: the record's key; None if it has none, or if it is not UTF-8 text.
+        value: the JSON object in the record's value; empty for a tombstone. In an envelope it is the event as rules
+            see it, with `_change` or `_ce` as one more key.
+        key: the record's key as `_kafka.key` has it: text, or what the mapping's `key_format` decodes it to; None if
+            there is none, or if it is not UTF-8 text and the mapping names no format.
         headers: text by name; the last value of a repeated name; None for a value that is not UTF-8 text.
         topic: the record's topic.
         partition: its partition.
@@ -38,7 +45,7 @@ class Event(_OfRecord):
     """
 
     value: dict[str, Any]
-    key: str | None = None
+    key: Any = None
     headers: dict[str, str | None] = field(default_factory=dict)
     topic: str = ""
     partition: int = 0
@@ -47,20 +54,36 @@ class Event(_OfRecord):
     tombstone: bool = False
 
     @classmethod
-    def of(cls, record: Record, value: dict[str, Any]) -> Event:
-        """The event of a record with a decoded value. All other attributes are read on first access."""
+    def of(
+        cls,
+        record: Record,
+        value: dict[str, Any],
+        key_of: Callable[[Record], Any] = _key,
+        *,
+        empty: bool = False,
+    ) -> Event:
+        """The event of a record with a decoded value. All other attributes are read on first access.
+
+        Args:
+            record: the record.
+            value: its event.
+            key_of: decodes its key.
+            empty: whether its value holds a null, and so counts as a tombstone.
+        """
         event = cls.__new__(cls)
-        _OfRecord.__init__(event, record)
+        _OfRecord.__init__(event, record, key_of)
         event.value = value
+        if empty:
+            event.tombstone = True
         return event
 
     if not TYPE_CHECKING:  # otherwise type checkers would accept any attribute name
 
         def __getattr__(self, name: str) -> Any:
             """Read an attribute on first access: Python calls this for attributes that are not set."""
-            if name not in _READ:
+            if name not in _READ and name != "key":
                 raise AttributeError(f"'Event' object has no attribute {name!r}", name=name, obj=self)
-            found = _READ[name](self._record)
+            found = self._key_of(self._record) if name == "key" else _READ[name](self._record)
             setattr(self, name, found)
             return found
 
@@ -97,12 +120,11 @@ def _time(record: Record) -> str:
 
 
 _READ: dict[str, Callable[[Record], Any]] = {
-    "key": lambda record: _text(record.key()),
     "headers": _headers,
+    "tombstone": lambda record: record.value() is None,
     "topic": lambda record: record.topic(),
     "partition": lambda record: record.partition(),
     "offset": lambda record: record.offset(),
     "timestamp": _time,
-    "tombstone": lambda record: record.value() is None,
 }
-"""How each attribute but `value` is read from a record."""
+"""How each attribute but `value` and `key` is read from a record."""

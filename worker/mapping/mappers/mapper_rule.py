@@ -12,8 +12,12 @@ from worker.core.records import EncodedCall, Record
 from worker.customerio.meaning import has_reserved_traits
 from worker.customerio.notices import Notice
 from worker.customerio.profile_limits import excesses
+from worker.mapping.calls.assembly import as_time
 from worker.mapping.calls.encoding import batch_context, encode
+from worker.mapping.calls.validation import optional_identity
 from worker.mapping.compiler.target import Target
+from worker.mapping.decoding import PLAIN, Decoding
+from worker.mapping.expressions.interpreter import ENVELOPE
 from worker.mapping.kafka_fields import record_time
 from worker.mapping.mappers.event import Event
 from worker.mapping.mappers.loading import Mapper
@@ -28,6 +32,7 @@ class MapperRule:
         allow: what its rule allows, see `customerio.meaning`.
         reject_ids: casefolded strings that are never real ids.
         target: the topic, and what its calls are made for.
+        decoding: decodes keys, and names the envelope.
         on_slow: called when the mapper took over a second, with its name and the seconds.
         at: the rule, as `file:line`.
     """
@@ -36,17 +41,33 @@ class MapperRule:
     allow: frozenset[str]
     reject_ids: frozenset[str]
     target: Target
+    decoding: Decoding = PLAIN
     on_slow: Callable[[str, float], None] | None = None
     at: str = ""
 
-    def calls(self, record: Record, event: dict[str, Any]) -> list[EncodedCall]:
+    def calls(
+        self,
+        record: Record,
+        event: dict[str, Any],
+        about: dict[str, Any] | None = None,
+        *,
+        empty: bool = False,
+    ) -> list[EncodedCall]:
         """The encoded calls of one record.
+
+        Args:
+            record: the record.
+            event: its event.
+            about: what the event's envelope says of it, if it says anything.
+            empty: whether its value holds a null, and so counts as a tombstone.
 
         Raises:
             Rejected: what `Mapper.calls` and `encoding.encode` raise.
         """
+        if about is not None and self.decoding.envelope is not None:
+            event = {**event, str(self.decoding.envelope.root): about}
         made = self.mapper.calls(
-            Event.of(record, event),
+            Event.of(record, event, self.decoding.key, empty=empty),
             allow=self.allow,
             reject_ids=self.reject_ids,
             on_slow=self.on_slow,
@@ -54,9 +75,10 @@ class MapperRule:
         target = self.target
         encoded: list[EncodedCall] = []
         try:
-            for call, event_id in made:
-                self._set_time(record, call)
+            for call, own_id in made:
+                self._set_time(record, call, about)
                 if "messageId" not in call:
+                    event_id = own_id or self._event_id(about)
                     call["messageId"] = self._message_id(record, call, event_id, len(encoded))
                 body = encode(call, max_bytes=target.max_call_bytes)
                 self._notice(call)
@@ -66,8 +88,19 @@ class MapperRule:
             raise
         return encoded
 
-    def _set_time(self, record: Record, call: dict[str, Any]) -> None:
-        """Send the record's time where the call has none, or one that is too far ahead."""
+    def _event_id(self, about: dict[str, Any] | None) -> str | None:
+        """The event's own id in its envelope."""
+        return optional_identity(self._default("messageId", about), "messageId", self.reject_ids)
+
+    def _default(self, field: str, about: dict[str, Any] | None) -> Any:
+        """What the envelope gives for a field of a call."""
+        default = self.decoding.defaults.get(field) if about else None
+        return default.search({}, {ENVELOPE: about}) if default is not None else None
+
+    def _set_time(self, record: Record, call: dict[str, Any], about: dict[str, Any] | None) -> None:
+        """Send the envelope's or record's time where the call has none, or the record's if it is too far ahead."""
+        if "timestamp" not in call and (time_of_event := self._default("timestamp", about)) is not None:
+            call["timestamp"] = as_time(time_of_event)
         if "timestamp" not in call:
             if (time := record_time(record)) is not None:
                 call["timestamp"] = time

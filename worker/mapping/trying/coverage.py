@@ -59,8 +59,8 @@ def unknown_topics(mappings: Mappings, results: Iterable[FixtureResult]) -> list
 
 def events_without_rules(results: Iterable[FixtureResult]) -> list[str]:
     """Where the fixtures are whose events no rule matches, as `file:line`."""
-    unmatched = ({"ignored": True}, {"rejected": "UNMATCHED"})
-    return [result.fixture.at for result in results if result.rule is None and result.actual in unmatched]
+    unmatched = {"ignored (no rule matched)", "ignored (tombstone)", "rejected with UNMATCHED"}
+    return [result.fixture.at for result in results if result.rule is None and result.outcome in unmatched]
 
 
 def never_filled(mappings: Mappings, results: Sequence[FixtureResult]) -> list[Unfilled]:
@@ -71,7 +71,8 @@ def never_filled(mappings: Mappings, results: Sequence[FixtureResult]) -> list[U
         if result.rule is not None:
             reached.add(result.rule)
             filled |= _filled(mappings, result)
-    return [each for each in _expressions(mappings, reached) if each.at not in filled]
+    # Calls that share a default share its expression.
+    return list(dict.fromkeys(each for each in _expressions(mappings, reached) if each.at not in filled))
 
 
 def gaps(mappings: Mappings, results: Sequence[FixtureResult]) -> list[Problem]:
@@ -105,6 +106,8 @@ def _expressions(mappings: Mappings, reached: set[str]) -> Iterable[Unfilled]:
         for rule in file.rules:
             for call in rule.calls if rule.at in reached else ():
                 for path, value in call.values():
+                    if path[0] in call.of_envelope:
+                        continue
                     if isinstance(value, Expression) and not value.is_literal:
                         line, column = document.position(call.at(path))
                         field = ".".join(map(str, path))

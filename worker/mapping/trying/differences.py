@@ -45,10 +45,15 @@ def difference(old: Explanation, new: Explanation) -> Difference | None:
             gone.append(before)
         elif before != after and before is not None and after is not None:
             changed.append((after, _lines(before, after)))
-    if was == now and not (added or gone or changed):
+    if _without_place(was) == _without_place(now) and not (added or gone or changed):
         return None
     kind = now.partition(" ")[0]
     return Difference(kind if kind != was.partition(" ")[0] else None, was, now, added, gone, changed)
+
+
+def _without_place(outcome: str) -> str:
+    """An outcome without the line of the rule that ignores the record, which moves whenever lines are added."""
+    return outcome.partition("(ignored by ")[0]
 
 
 def title(call: dict[str, Any]) -> str:

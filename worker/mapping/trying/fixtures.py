@@ -141,7 +141,7 @@ def millis_of(value: Any) -> int:
 _TYPES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "name": (lambda value: isinstance(value, str), "text"),
     "topic": (lambda value: isinstance(value, str), "text"),
-    "key": (lambda value: value is None or isinstance(value, str), "text"),
+    "key": (lambda _: True, "text, or what a key in JSON holds"),
     "headers": (
         lambda value: isinstance(value, dict) and all(isinstance(text, str) for text in value.values()),
         "names with texts",
@@ -163,7 +163,7 @@ def _fixture(document: Document, given: dict[str, Any], index: int) -> Fixture:
     record = PreviewRecord(
         given["topic"],
         None if event is None else orjson.dumps(event),
-        None if key is None else key.encode(),
+        key_bytes(key),
         [(name, text.encode()) for name, text in given.get("headers", {}).items()],
         millis_of(given.get("timestamp", DEFAULT_TIME)),
         made_up_time="timestamp" not in given,
@@ -172,6 +172,13 @@ def _fixture(document: Document, given: dict[str, Any], index: int) -> Fixture:
     return Fixture(
         given.get("name", f"fixture {index + 1}"), f"{document.file}:{line}", index, record, expected
     )
+
+
+def key_bytes(key: Any) -> bytes | None:
+    """The bytes of a record's key: text as it is, any other value as JSON."""
+    if key is None:
+        return None
+    return key.encode() if isinstance(key, str) else orjson.dumps(key)
 
 
 def run_fixture(mappings: Mappings, fixture: Fixture) -> FixtureResult:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from worker.core.near_matches import closest
 from worker.mapping.expressions.failures import ExpressionFailed, Mismatch
-from worker.mapping.expressions.interpreter import Variables, interpret, without_kafka
+from worker.mapping.expressions.interpreter import ENVELOPE, Variables, interpret, without_kafka
 from worker.mapping.expressions.parser import same_place
 from worker.mapping.expressions.text import name_of
 
@@ -73,6 +73,8 @@ def _beginning(node: Node | None, variables: Variables) -> tuple[Any, str]:
         return without_kafka(variables.event), ""
     if node["type"] == "kafka":
         return variables.kafka, "_kafka"
+    if node["type"] == "envelope":
+        return variables.kafka.get(ENVELOPE), node["value"]
     return variables.value(node), f"${node['value']}"
 
 
@@ -90,7 +92,7 @@ def _path(node: Node) -> tuple[Node | None, list[str]] | None:
     match node["type"]:
         case "field":
             return None, [node["value"]]
-        case "kafka" | "variable":
+        case "kafka" | "envelope" | "variable":
             return node, []
         case "subexpression":
             first, *others = node["children"]

@@ -13,12 +13,11 @@ from typing import Any
 from worker.core.reasons import Rejected
 from worker.core.records import Record
 from worker.documents.document import Path
-from worker.formats.formats import FORMATS
+from worker.mapping.decoding import Decoded, Decoding
 from worker.mapping.expressions.expression import Expression, ExpressionFailed
 from worker.mapping.expressions.interpreter import Variables
 from worker.mapping.expressions.text import text_of
 from worker.mapping.files.rules import CallRule, MappingFile, Rule, Value
-from worker.mapping.kafka_fields import kafka_fields
 from worker.mapping.mappings import Explanation, Mappings
 from worker.mapping.trying.missing import missing_part, type_of
 
@@ -130,11 +129,12 @@ def steps_of(mappings: Mappings, record: Record, explanation: Explanation) -> St
     if file is None:
         return steps
     try:
-        value = record.value()
-        event = {} if value is None else FORMATS[file.format].decode(value)
+        decoded = Decoding.of(file).decoded(record)
     except Rejected:
         return steps
-    seen = _Seen(file, Variables(event, kafka_fields(record)))
+    if decoded.ignored is not None:
+        return steps
+    seen = _Seen(file, decoded)
     for rule in file.rules:
         tried = seen.tried(rule)
         steps.rules.append(tried)
@@ -149,11 +149,16 @@ def steps_of(mappings: Mappings, record: Record, explanation: Explanation) -> St
 class _Seen:
     """One event, as the rules of a file see it."""
 
-    def __init__(self, file: MappingFile, variables: Variables) -> None:
+    def __init__(self, file: MappingFile, decoded: Decoded) -> None:
         self._file = file
-        self._variables = variables
+        self._variables = Variables(decoded.event, decoded.kafka)
+        self._key_fault = decoded.key_fault
+        self._on_request = bool(file.envelope and file.envelope.tombstones_on_request)
 
     def tried(self, rule: Rule) -> TriedRule:
+        asks = rule.when is not None and (rule.when.asks_for_tombstones or not self._on_request)
+        if self._variables.kafka["tombstone"] and not asks:
+            return TriedRule(rule.at, rule.when.text if rule.when else None, matches=False)
         if rule.when is None:
             return TriedRule(rule.at, None, matches=not self._variables.kafka["tombstone"])
         found = self.found(rule.when)
@@ -207,6 +212,8 @@ class _Seen:
             return Found("", value)
         if value.uses_headers and self._variables.kafka["headers"] is None:
             return Found(value.text, failed="the record's headers cannot be read")
+        if value.uses_key and self._key_fault is not None:
+            return Found(value.text, failed="the record's key cannot be decoded")
         try:
             found = value.evaluate(self._variables)
         except ExpressionFailed as error:

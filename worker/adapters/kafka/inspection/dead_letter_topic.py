@@ -9,11 +9,13 @@ from confluent_kafka import KafkaException
 
 from worker.adapters.findings import Finding, count, duration
 from worker.adapters.kafka.client_errors import missing_topics
-from worker.adapters.kafka.inspection.topics import matching
+from worker.adapters.kafka.inspection.rights import WRITE, lacks
+from worker.adapters.kafka.inspection.topics import source_topics
 from worker.adapters.kafka.topic_checks import judge, missing, not_checked, topic_settings
 
 if TYPE_CHECKING:
     from worker.adapters.kafka.inspection.connection import Connection
+    from worker.adapters.kafka.inspection.rights import Rights
     from worker.documents.problems import Problem
     from worker.settings import Settings
 
@@ -21,7 +23,7 @@ _PLACE = ("kafka", "dead_letter_topic")
 
 
 def look_at_dead_letter_topic(
-    settings: Settings, connection: Connection, subscriptions: Iterable[str]
+    settings: Settings, connection: Connection, subscriptions: Iterable[str], rights: Rights
 ) -> Finding:
     """The dead-letter topic, compared with the source topics."""
     admin, metadata = connection.admin, connection.metadata
@@ -35,15 +37,23 @@ def look_at_dead_letter_topic(
     facts = {"name": name, "partitions": len(metadata.topics[name].partitions)}
     if not connection.has_controller:
         return Finding(subject, f"{partitions}; the brokers do not tell its settings", facts)
-    sources = {topic for each in subscriptions for topic in matching(metadata, each)}
+    problems = _no_right_to_write(settings, rights)
     try:
-        found = topic_settings(admin, [name, *sorted(sources)])
+        found = topic_settings(admin, [name, *sorted(source_topics(metadata, subscriptions))])
     except KafkaException as error:
-        problem = _placed(settings, not_checked(name, error.args[0]))
-        return Finding(subject, f"{partitions}; its settings could not be read", facts, (problem,))
+        problems = (*problems, _placed(settings, not_checked(name, error.args[0])))
+        return Finding(subject, f"{partitions}; its settings could not be read", facts, problems)
     own = found.pop(name)
-    problems = tuple(_placed(settings, each) for each in judge(name, own, found, small_is_wrong=True))
+    problems += tuple(_placed(settings, each) for each in judge(name, own, found, small_is_wrong=True))
     return Finding(subject, f"{partitions}; {_kept(own)}", {**facts, **_facts(own)}, problems)
+
+
+def _no_right_to_write(settings: Settings, rights: Rights) -> tuple[Problem, ...]:
+    name = settings.kafka.dead_letter_topic
+    if not lacks(rights.get(name), WRITE):
+        return ()
+    hint = "allow WRITE on it, and DESCRIBE; the commands `dlq` need READ too"
+    return (settings.problem_at(_PLACE, f"no right to write to the dead-letter topic {name}", hint),)
 
 
 def _placed(settings: Settings, problem: Problem) -> Problem:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, KafkaException
@@ -11,17 +11,20 @@ from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, KafkaExcep
 from worker.adapters.findings import Finding, count
 from worker.adapters.kafka.clients import make_consumer, wait_for
 from worker.adapters.kafka.error_codes import UNSUPPORTED_FEATURE
-from worker.adapters.kafka.inspection.topics import matching
+from worker.adapters.kafka.inspection.rights import READ, lacks
+from worker.adapters.kafka.inspection.topics import source_topics
 from worker.adapters.kafka.properties import reader_properties
 from worker.adapters.kafka.start_offsets import committed_offsets, offsets_at
 from worker.adapters.kafka.timeouts import RESPONSE_SECONDS
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
+    from confluent_kafka.admin._acl import AclOperation
     from confluent_kafka.admin._metadata import ClusterMetadata
 
     from worker.adapters.kafka.inspection.connection import Connection
     from worker.core.records import Partition
+    from worker.documents.problems import Problem
     from worker.settings import Settings
 
 _PLACE = ("kafka", "group_id")
@@ -48,7 +51,7 @@ def look_at_group(settings: Settings, connection: Connection, subscriptions: Ite
     subject, facts = f"group {group_id}", {"id": group_id}
     partitions = _partitions(connection.metadata, subscriptions)
     try:
-        members = _members(connection.admin, group_id)
+        members, allowed = _members(connection.admin, group_id)
         lag, committed = _lag(settings, partitions)
     except KafkaException as error:
         why = f"{error.args[0].name()}: {error.args[0].str()}"
@@ -63,30 +66,38 @@ def look_at_group(settings: Settings, connection: Connection, subscriptions: Ite
         if committed
         else f"has committed nothing yet; {count(lag, 'record')} to read"
     )
-    return Finding(subject, f"{joined}; {behind}", known)
+    problems: tuple[Problem, ...] = ()
+    if lacks(allowed, READ):
+        problems = (
+            settings.problem_at(_PLACE, f"no right to join the group {group_id}", "allow READ on it"),
+        )
+    return Finding(subject, f"{joined}; {behind}", known, problems)
 
 
 def _partitions(metadata: ClusterMetadata, subscriptions: Iterable[str]) -> list[Partition]:
-    topics = sorted({topic for each in subscriptions for topic in matching(metadata, each)})
+    topics = sorted(source_topics(metadata, subscriptions))
     return [(topic, number) for topic in topics for number in sorted(metadata.topics[topic].partitions)]
 
 
-def _members(admin: AdminClient, group_id: str) -> int | None:
-    """How many members the group has; None if the brokers do not tell.
+def _members(admin: AdminClient, group_id: str) -> tuple[int | None, Collection[AclOperation]]:
+    """How many members the group has, None if the brokers do not tell; and what they allow to do with it.
 
     Raises:
         KafkaException: there is no right to see the group, or no response.
     """
     deadline = time.monotonic() + RESPONSE_SECONDS
     while True:
-        response = admin.describe_consumer_groups([group_id], request_timeout=RESPONSE_SECONDS)[group_id]
+        response = admin.describe_consumer_groups(
+            [group_id], include_authorized_operations=True, request_timeout=RESPONSE_SECONDS
+        )[group_id]
         wait_for([response])
         try:
-            return len(response.result().members)
+            group = response.result()
+            return len(group.members), group.authorized_operations or ()
         except KafkaException as error:
             code = error.args[0].code()
             if code in _NOT_TOLD:
-                return None if code == UNSUPPORTED_FEATURE else 0
+                return (None if code == UNSUPPORTED_FEATURE else 0), ()
             if code not in _NOT_READY or time.monotonic() > deadline:
                 raise
             time.sleep(RETRY_SECONDS)

@@ -9,7 +9,8 @@ from worker.adapters.findings import Finding
 from worker.adapters.kafka.inspection.connection import connect, look_at_brokers
 from worker.adapters.kafka.inspection.dead_letter_topic import look_at_dead_letter_topic
 from worker.adapters.kafka.inspection.group import look_at_group
-from worker.adapters.kafka.inspection.topics import look_at_topics
+from worker.adapters.kafka.inspection.rights import topic_rights
+from worker.adapters.kafka.inspection.topics import look_at_topics, source_topics
 
 if TYPE_CHECKING:
     from worker.adapters.kafka.inspection.topics import TopicProblem
@@ -38,6 +39,8 @@ def look_at_kafka(
         ]
         yield from (Finding(subject, _NOT_LOOKED_AT) for subject in subjects)
         return
-    yield from look_at_topics(connection.admin, connection.metadata, subscriptions, problem)
-    yield look_at_dead_letter_topic(settings, connection, subscriptions)
+    topics = source_topics(connection.metadata, subscriptions)
+    rights = topic_rights(connection, {*topics, settings.kafka.dead_letter_topic})
+    yield from look_at_topics(connection, subscriptions, rights, problem)
+    yield look_at_dead_letter_topic(settings, connection, subscriptions, rights)
     yield look_at_group(settings, connection, subscriptions)

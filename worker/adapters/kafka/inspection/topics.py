@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaException, TopicPartition
@@ -13,6 +14,7 @@ from confluent_kafka.admin._listoffsets import OffsetSpec
 from worker.adapters.findings import Finding, count, duration
 from worker.adapters.kafka.client_errors import NO_SUCH_TOPIC, missing_topics
 from worker.adapters.kafka.clients import wait_for
+from worker.adapters.kafka.inspection.rights import READ, lacks
 from worker.adapters.kafka.timeouts import RESPONSE_SECONDS
 from worker.core.near_matches import did_you_mean
 
@@ -20,9 +22,13 @@ if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
     from confluent_kafka.admin._metadata import ClusterMetadata
 
+    from worker.adapters.kafka.inspection.connection import Connection
+    from worker.adapters.kafka.inspection.rights import Rights
     from worker.documents.problems import Problem
 
 _NEWEST = OffsetSpec.max_timestamp()  # type: ignore[no-untyped-call]  # the client has no types here
+
+_ALLOW = "allow READ on it, and DESCRIBE"
 
 TopicProblem = Callable[[str, str, str | None], "Problem"]
 """Makes a problem of a topic from its name, a message and a hint, at the place where a mapping names it."""
@@ -37,10 +43,17 @@ def matching(metadata: ClusterMetadata, subscription: str) -> list[str]:
     )
 
 
+def source_topics(metadata: ClusterMetadata, subscriptions: Iterable[str]) -> set[str]:
+    """All topics that these names and patterns stand for."""
+    return {name for subscription in subscriptions for name in matching(metadata, subscription)}
+
+
 def look_at_topics(
-    admin: AdminClient, metadata: ClusterMetadata, subscriptions: Iterable[str], problem: TopicProblem
+    connection: Connection, subscriptions: Iterable[str], rights: Rights, problem: TopicProblem
 ) -> Iterator[Finding]:
     """Each topic that the mappings name; for a pattern each topic that it matches."""
+    metadata = connection.metadata
+    assert metadata is not None
     seen: set[str] = set()
     for subscription in subscriptions:
         names = matching(metadata, subscription)
@@ -48,7 +61,12 @@ def look_at_topics(
             yield _missing(metadata, subscription, problem)
         for name in names:
             if name not in seen:
-                yield _found(admin, metadata, name)
+                found = _found(connection, name)
+                wrong = lacks(rights.get(name), READ)
+                problems = (
+                    (problem(subscription, f"no right to read the topic {name}", _ALLOW),) if wrong else ()
+                )
+                yield replace(found, problems=problems)
         seen.update(names)
 
 
@@ -60,9 +78,12 @@ def _missing(metadata: ClusterMetadata, subscription: str, problem: TopicProblem
     return Finding(f"topic {subscription}", "does not exist, or is hidden", {"name": subscription}, problems)
 
 
-def _found(admin: AdminClient, metadata: ClusterMetadata, name: str) -> Finding:
+def _found(connection: Connection, name: str) -> Finding:
+    metadata, admin = connection.metadata, connection.admin
+    assert metadata is not None
+    assert admin is not None
     partitions = sorted(metadata.topics[name].partitions)
-    newest = _newest(admin, name, partitions)
+    newest = _newest(admin, name, partitions) if connection.has_controller else None  # the demo's says -1
     facts: dict[str, Any] = {"name": name, "partitions": len(partitions)}
     if newest is None:
         age = "the age of the newest record is not known"

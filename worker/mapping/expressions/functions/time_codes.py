@@ -62,6 +62,8 @@ _PATTERNS = {
 """What each code matches when a time is read: Python's patterns."""
 
 _LONGEST_FORMAT = 1000
+"""Characters. Each code takes about a microsecond, and a format can come from an event."""
+
 _CODE = re.compile(r"%(-?.?)", re.DOTALL)
 
 
@@ -79,6 +81,8 @@ def check_output_format(form: str) -> None:
 
 def written(moment: datetime, form: str) -> list[str]:
     """The texts that together are the moment in this format. Raises `InvalidFormatError`."""
+    if len(form) > _LONGEST_FORMAT:
+        raise InvalidFormatError("it is too long")
     texts = []
     end = 0
     for found in _CODE.finditer(form):

@@ -126,7 +126,7 @@ def _never_that_type(spot: Spot, node: Node, sides: list[tuple[Any, Any]]) -> It
         return  # the mapping expects either type
     value = literal["value"]
     message = f"compared with {TYPE_NAMES[type(value)]}, but in the fixtures it is {' or '.join(found)}"
-    hint = _as_type(value, found[0]) or _in_a_list(node, position, found)
+    hint = as_type(value, found[0]) or _in_a_list(node, position, found)
     yield spot.warning(message, node["start"], hint)
 
 
@@ -145,7 +145,7 @@ _BOOLEANS = {"true": ("true", "yes", "on", "1"), "false": ("false", "no", "off",
 """Booleans, and what they are called elsewhere."""
 
 
-def _as_type(value: Any, kind: str) -> str | None:
+def as_type(value: Any, kind: str) -> str | None:
     """How the literal is written as a value of the type that the field has."""
     if kind == "a string" and type(value) in (int, float, bool):
         return f"write '{str(value).lower() if type(value) is bool else value}'"

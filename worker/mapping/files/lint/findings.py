@@ -7,7 +7,17 @@ from typing import Any
 
 from worker.documents.document import Document
 from worker.documents.problems import Problem
-from worker.mapping.files.lint import conditions, constants, evidence, ids, literals, names, operators, starts
+from worker.mapping.files.lint import (
+    conditions,
+    constants,
+    envelopes,
+    evidence,
+    ids,
+    literals,
+    names,
+    operators,
+    starts,
+)
 from worker.mapping.files.lint.samples import Sample
 from worker.mapping.files.lint.spots import Spot, spots, topics_of
 from worker.mapping.files.lint.watching import Watched, watch
@@ -28,6 +38,7 @@ def findings(documents: Sequence[Document], samples: Sequence[Sample]) -> list[P
 def _of_file(document: Document, samples: Sequence[Sample]) -> Iterator[Problem]:
     topics = topics_of(document)
     own = [sample for sample in samples if any(_is_of(sample.topic, topic) for topic in topics)]
+    own = envelopes.unwrapped(document, own)
     known = frozenset(name for sample in own for name in _names(sample.event))
     every = spots(document)
     yield from literals.event_names(document, every, own)
@@ -55,6 +66,7 @@ def _of_spot(
         *operators.either_findings(spot),
         *operators.list_findings(spot),
         *starts.start_findings(spot, known, events),
+        *envelopes.envelope_findings(spot, known),
         *constants.constant_findings(spot, events),
     ]
     plain = plain or list(conditions.condition_findings(spot, topics))

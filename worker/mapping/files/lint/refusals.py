@@ -21,7 +21,7 @@ def refused_findings(spot: Spot, results: Sequence[Any]) -> Iterator[Problem]:
         spot: the expression.
         results: its values in the fixtures that reach its rule and expect no rejection.
     """
-    field = _field(spot)
+    field = field_of(spot)
     found = [value for value in results if value is not None]
     if field is None or not found:
         return
@@ -35,7 +35,7 @@ def refused_findings(spot: Spot, results: Sequence[Any]) -> Iterator[Problem]:
         yield spot.warning(f"{field.name} is a whole JSON object as text in the fixtures", start, hint)
 
 
-def _field(spot: Spot) -> Field | None:
+def field_of(spot: Spot) -> Field | None:
     """The call's field that this expression is the whole value of."""
     if not spot.is_field or spot.node["type"] == "literal":  # the reader checks literals
         return None

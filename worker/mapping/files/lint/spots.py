@@ -12,6 +12,7 @@ from typing import Any
 
 from worker.documents.document import Document, Path
 from worker.documents.problems import Problem
+from worker.formats.envelopes.envelopes import BY_ROOT
 from worker.mapping.calls.specs import CALLS
 from worker.mapping.expressions.parser import UNQUOTED_NAME, ExpressionError, Node, parse
 from worker.mapping.files.defaults import FIELDS
@@ -91,6 +92,12 @@ def topics_of(document: Document) -> list[str]:
     return [topic for topic in topics if isinstance(topic, str)] if isinstance(topics, list) else []
 
 
+def _root_in(document: Document) -> str | None:
+    """The name by which the file's expressions read the envelope."""
+    word = document.data.get("envelope") if isinstance(document.data, dict) else None
+    return next((root for root, envelope in BY_ROOT.items() if envelope == word), None)
+
+
 def spots(document: Document) -> list[Spot]:
     """Every expression of a file that can be parsed."""
     if not isinstance(document.data, dict):
@@ -127,7 +134,8 @@ def _in_value(document: Document, path: Path, value: Any, rule: int) -> Iterator
             yield from _in_value(document, (*path, index), item, rule)
     elif isinstance(value, str) and not (document.is_quoted(path) and UNQUOTED_NAME.fullmatch(value)):
         try:
-            yield Spot(document, path, value, parse(value, positions=True), rule)
+            node = parse(value, positions=True, root=_root_in(document))
+            yield Spot(document, path, value, node, rule)
         except ExpressionError:
             return  # the reader reports it
 

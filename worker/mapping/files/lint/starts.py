@@ -10,6 +10,7 @@ from typing import Any
 from worker.documents.problems import Problem
 from worker.mapping.expressions.parser import Node
 from worker.mapping.expressions.text import text_of
+from worker.mapping.files.lint.envelopes import key_format_in
 from worker.mapping.files.lint.spots import Spot, walk
 
 _KAFKA = {
@@ -84,6 +85,8 @@ def _of_kafka(spot: Spot, names: Sequence[Node]) -> Iterator[Problem]:
         if name in ("value", "payload"):
             hint = f"the event's fields stand for themselves: write {_path(names[1:]) or '@'}"
         yield spot.warning(f"_kafka has no '{name}'", names[0]["start"], hint)
+    elif name == "key" and key_format_in(spot.document) not in {None, "text"}:
+        return
     elif _KAFKA[name] and len(names) > 1 and names[1]["type"] == "field":
         parsed = f"if it is JSON, write parse_json(_kafka.{name}).{_path(names[1:])}"
         meant = parsed if name == "key" else None

@@ -159,9 +159,12 @@ def watch(document: Document, spots: Sequence[Spot], samples: Sequence[Sample]) 
     """
     every = (node["value"] for spot in spots for node in walk(spot.node) if node["type"] == "literal")
     watched = Watched(texts=frozenset(value for value in every if isinstance(value, str)))
+    of_rule: defaultdict[int, list[Spot]] = defaultdict(list)
+    for spot in spots:
+        of_rule[spot.rule].append(spot)
     for sample in samples:
         for index, rule in rules_of(document):
-            own = [spot for spot in spots if spot.rule in (-1, index)]
+            own = [*of_rule[-1], *of_rule[index]]
             watching = _Watching(sample, watched, [spot for spot in own if spot.is_let])
             when = [spot for spot in own if spot.is_condition]
             if _matches(rule, when, sample.event, watching):
