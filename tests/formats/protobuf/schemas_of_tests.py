@@ -24,7 +24,7 @@ IMPORTS = "".join(
 def schema(text: str, *, proto2: bool = False) -> ProtobufSchema:
     """A schema with messages of the package `p`; everything that tests use is imported."""
     syntax = "proto2" if proto2 else "proto3"
-    return ProtobufSchema(*compile_text(f'syntax = "{syntax}"; package p;\n{IMPORTS}{text}', {}))
+    return ProtobufSchema(compile_text(f'syntax = "{syntax}"; package p;\n{IMPORTS}{text}', {}))
 
 
 def message_class(text: str, *, proto2: bool = False) -> Any:

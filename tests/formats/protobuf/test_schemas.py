@@ -22,7 +22,7 @@ MONEY = 'syntax = "proto3"; package shop.v1; message Money { int64 units = 1; }'
 
 
 def orders() -> ProtobufSchema:
-    return ProtobufSchema(*compile_text(ORDERS, {"shop/money.proto": MONEY}))
+    return ProtobufSchema(compile_text(ORDERS, {"shop/money.proto": MONEY}))
 
 
 def test_messages_are_found_by_their_place_in_the_main_file() -> None:
@@ -55,7 +55,7 @@ def test_a_name_that_is_not_there_is_refused_with_those_that_are() -> None:
 
 
 def test_the_only_message_needs_no_name_and_one_of_several_does() -> None:
-    assert ProtobufSchema(*compile_text(MONEY, {})).only().full_name == "shop.v1.Money"
+    assert ProtobufSchema(compile_text(MONEY, {})).only().full_name == "shop.v1.Money"
     with pytest.raises(
         InvalidSchemaError, match=r"name one of .* with `message:` \(shop.v1.First, shop.v1.Order\)"
     ):
@@ -96,7 +96,7 @@ def test_a_schema_may_import_what_registries_have_without_a_reference() -> None:
     imports = "".join(f'import "{name}.proto";' for name in names)
     text = f"""syntax = "proto3"; {imports}
         message A {{ confluent.type.Decimal d = 1 [(confluent.field_meta).doc = "price"]; google.type.Money m = 2; }}"""
-    assert ProtobufSchema(*compile_text(text, {})).only().full_name == "A"
+    assert ProtobufSchema(compile_text(text, {})).only().full_name == "A"
 
 
 def test_a_file_is_compiled_with_imports_beside_it_and_in_folders_above(
@@ -110,18 +110,19 @@ def test_a_file_is_compiled_with_imports_beside_it_and_in_folders_above(
     (folder / "order.proto").write_text(
         ORDERS.replace('";\nmessage', '"; import "beside.proto";\nmessage', 1)
     )
-    assert ProtobufSchema(*compile_file(folder / "order.proto")).at((1,)).full_name == "shop.v1.Order"
+    assert ProtobufSchema(compile_file(folder / "order.proto")).at((1,)).full_name == "shop.v1.Order"
 
 
 def test_a_descriptor_set_may_have_its_files_in_any_order() -> None:
-    encoded, main = compile_text(ORDERS, {"shop/money.proto": MONEY})
+    encoded = compile_text(ORDERS, {"shop/money.proto": MONEY})
     files = FileDescriptorSet.FromString(encoded)
-    turned = FileDescriptorSet(file=reversed(files.file))
-    assert ProtobufSchema(turned.SerializeToString(), main).at((1,)).full_name == "shop.v1.Order"
+    *imports, main = files.file
+    turned = FileDescriptorSet(file=[*reversed(imports), main])
+    assert ProtobufSchema(turned.SerializeToString()).at((1,)).full_name == "shop.v1.Order"
 
 
 def test_a_descriptor_set_that_is_not_complete_or_none_is_refused() -> None:
-    encoded, _ = compile_text(ORDERS, {"shop/money.proto": MONEY})
+    encoded = compile_text(ORDERS, {"shop/money.proto": MONEY})
     alone = FileDescriptorSet(file=FileDescriptorSet.FromString(encoded).file[-1:]).SerializeToString()
     with pytest.raises(InvalidSchemaError, match="not complete"):
         ProtobufSchema(alone)

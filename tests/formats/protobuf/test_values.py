@@ -310,7 +310,7 @@ def test_a_message_that_only_has_the_name_of_a_known_type_is_an_object() -> None
     text = (
         'syntax = "proto3"; package google.type; message Date { string text = 1; } message M { Date d = 1; }'
     )
-    kind = GetMessageClass(ProtobufSchema(*compile_text(text, {})).named("google.type.M"))
+    kind = GetMessageClass(ProtobufSchema(compile_text(text, {})).named("google.type.M"))
     assert decoded(kind, kind(d={"text": "today"}).SerializeToString()) == {"d": {"text": "today"}}
 
 
@@ -382,7 +382,10 @@ def test_bytes_that_are_no_message_are_rejected(value: bytes, why: str, *, proto
 
 def test_keys_of_maps_that_are_not_utf8_are_rejected() -> None:
     kind = message_class("message M { map<string, int32> f = 1; }", proto2=True)
-    assert rejection(kind, b"\x0a\x03\x0a\x01\xff").detail == "The value is no p.M: it holds text that is not UTF-8."
+    assert (
+        rejection(kind, b"\x0a\x03\x0a\x01\xff").detail
+        == "The value is no p.M: it holds text that is not UTF-8."
+    )
 
 
 def test_a_map_with_many_keys_is_decoded_only_where_it_is_read() -> None:

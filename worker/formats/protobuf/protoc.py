@@ -34,7 +34,7 @@ _IMPORTS = (Path(__file__).parent / "imports", *(Path(path).parents[1] for path 
 """What any schema may import: `confluent/`, `google/type/`; the compiler itself has `google/protobuf/`."""
 
 
-def compile_text(text: str, imports: Mapping[str, str]) -> tuple[bytes, str]:
+def compile_text(text: str, imports: Mapping[str, str]) -> bytes:
     """Compile a schema of a registry.
 
     Args:
@@ -42,7 +42,7 @@ def compile_text(text: str, imports: Mapping[str, str]) -> tuple[bytes, str]:
         imports: the text of each file that it imports, directly or not, by the name it is imported by.
 
     Returns:
-        A serialized `FileDescriptorSet` with all imports, and the name of the schema's own file in it.
+        A serialized `FileDescriptorSet` with all imports; the schema's own file is the last one.
 
     Raises:
         InvalidSchemaError: it does not compile, with the compiler's first message.
@@ -51,7 +51,7 @@ def compile_text(text: str, imports: Mapping[str, str]) -> tuple[bytes, str]:
 
 
 @lru_cache(_KEPT)
-def _compile_text(text: str, imports: tuple[tuple[str, str], ...]) -> tuple[bytes, str]:
+def _compile_text(text: str, imports: tuple[tuple[str, str], ...]) -> bytes:
     if len(text) + sum(len(each) for _, each in imports) > LARGEST:
         raise InvalidSchemaError(f"the schema has more than {LARGEST:,} characters")
     main = "schema.proto"
@@ -63,14 +63,14 @@ def _compile_text(text: str, imports: tuple[tuple[str, str], ...]) -> tuple[byte
             path = root / _safe(name)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(each, encoding="utf-8")
-        return _run(main, [root]), main
+        return _run(main, [root])
 
 
-def compile_file(path: Path) -> tuple[bytes, str]:
+def compile_file(path: Path) -> bytes:
     """Compile a `.proto` file. Imports are looked up beside it, then in each folder above, up to the current one.
 
     Returns:
-        A serialized `FileDescriptorSet` with all imports, and the name of the file in it.
+        A serialized `FileDescriptorSet` with all imports; the file itself is the last one.
 
     Raises:
         InvalidSchemaError: it does not compile, with the compiler's first message.
@@ -78,7 +78,7 @@ def compile_file(path: Path) -> tuple[bytes, str]:
     file = path.resolve()
     here = Path.cwd()
     above = [folder for folder in file.parents if folder.is_relative_to(here)]
-    return _run(file.name, above or [file.parent]), file.name
+    return _run(file.name, above or [file.parent])
 
 
 def _safe(name: str) -> PurePosixPath:

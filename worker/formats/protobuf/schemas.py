@@ -16,13 +16,12 @@ from worker.formats.protobuf.refusals import InvalidSchemaError
 class ProtobufSchema:
     """The messages of one schema, apart from those of any other: two versions may define the same name."""
 
-    def __init__(self, descriptor_set: bytes, main: str | None = None) -> None:
+    def __init__(self, descriptor_set: bytes) -> None:
         """Load a schema.
 
         Args:
-            descriptor_set: a serialized `FileDescriptorSet` in which each file comes after those that it imports, or
-                in any other order.
-            main: the file that a message index counts in; the last one of the set if not given.
+            descriptor_set: a serialized `FileDescriptorSet`. A message index counts in its last file, which is the
+                one that `protoc` was called for.
 
         Raises:
             InvalidSchemaError: it is no such set, or lacks an imported file.
@@ -32,7 +31,7 @@ class ProtobufSchema:
         self._names = list(files)
         try:
             _add_all(self._pool, files)
-            self._main = self._pool.FindFileByName(main or self._names[-1])
+            self._main = self._pool.FindFileByName(self._names[-1])
         except (TypeError, KeyError, IndexError) as error:
             raise InvalidSchemaError(f"the descriptor set is not complete: {_words(error)}") from None
 
