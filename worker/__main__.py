@@ -33,9 +33,8 @@ def _end(number: int, _frame: object) -> None:
         os._exit(0)
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
-    os._exit(
-        128 + number
-    )  # reached only as PID 1, which Linux does not kill; the shell's exit code for a signal
+    # Reached only as PID 1, which Linux does not kill. This is the shell's exit code for a signal.
+    os._exit(128 + number)
 
 
 if __name__ == "__main__":

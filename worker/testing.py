@@ -30,7 +30,7 @@ import pytest
 
 from worker.documents.files import read_file
 from worker.mapping.mappings import Mappings
-from worker.mapping.trying.fixtures import Fixture, read_fixtures, run_fixture
+from worker.mapping.trying.fixtures import Fixture, key_bytes, read_fixtures, run_fixture
 from worker.mapping.trying.preview import PreviewRecord, map_event
 from worker.programs.configuration import load_mappings
 from worker.settings import load_settings
@@ -102,7 +102,7 @@ def map_event_(mappings: Mappings) -> MapEvent:
         record = PreviewRecord(
             topic,
             value,
-            None if key is None else key.encode(),
+            key_bytes(key),
             named,
             _EPOCH_2026 if timestamp is None else timestamp,
             made_up_time=timestamp is None,

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
+import re
+import signal
 import struct
+import sys
+from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +22,9 @@ from tests.support.busy_hour import busy_hour
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 MOST_BYTES = 200_000
 SIZE = 1280, 1000
+ORDER = "[...document.querySelectorAll('.call')].find((each) => each.innerText.includes('Order Completed'))"
+"""The newest completed order on the emulator's page, in JavaScript."""
+
 COLOURS = pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 
 
@@ -47,8 +57,43 @@ async def test_the_status_page(tab: Tab, *, dark: bool) -> None:
         keep(await tab.picture(), "status", dark=dark)
 
 
+@pytest.mark.slow
+async def test_the_emulator_s_page_in_the_demo(tab: Tab, tmp_path: Path) -> None:
+    async with demo(tmp_path) as url:
+        await tab.look(*SIZE)
+        await tab.go(url)
+        await tab.until("document.querySelectorAll('.call').length > 100")
+        await tab.value(f"window.opened = {ORDER}, opened.firstElementChild.click()")
+        await tab.until("opened.querySelector('.facts') !== null")
+        source = await tab.value("opened.querySelector('.source').innerText")
+        assert "orders:" in source
+        assert '"order.completed"' in source
+        for dark in (False, True):
+            await tab.look(*SIZE, dark=dark)
+            await tab.value("opened.scrollIntoView()")
+            keep(await tab.picture(), "emulator", dark=dark)
+        await tab.go("about:blank")  # or the page would look for an emulator that is gone
+
+
+@contextlib.asynccontextmanager
+async def demo(folder: Path) -> AsyncIterator[str]:
+    """A demo that has delivered its events; yields the URL of its emulator."""
+    command = [sys.executable, "-m", "worker", "demo"]
+    process = await asyncio.create_subprocess_exec(*command, cwd=folder, stderr=PIPE, stdout=DEVNULL)
+    assert process.stderr is not None
+    try:
+        said = await process.stderr.readuntil(b"until Ctrl-C")
+        found = re.search(rb"http://\S+", said)
+        assert found
+        yield found[0].decode()
+    finally:
+        process.send_signal(signal.SIGINT)
+        await process.stderr.read()
+        await process.wait()
+
+
 @COLOURS
-@pytest.mark.parametrize("page", ["status"])
+@pytest.mark.parametrize("page", ["status", "emulator"])
 def test_the_readme_s_pictures_are_there_and_small(page: str, *, dark: bool) -> None:
     picture = (IMAGES / name_of(page, dark=dark)).read_bytes()
     assert size_of(picture) == SIZE

@@ -127,7 +127,7 @@ def test_pytest_collects_fixtures_and_gives_tests_the_mapping(write: Write, tmp_
         "def test_an_order(map_event):\n"
         "    answer = map_event('orders', {'type': 'order.completed', 'customer': 'a'}, key='k')\n"
         "    assert answer['calls'][0]['userId'] == 'a'\n"
-        "    assert map_event('orders', None) == {'ignored': 'tombstone'}\n",
+        "    assert map_event('orders', None, key={'id': 1}) == {'ignored': 'tombstone'}\n",
     )
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "--rootdir", tmp_path, tmp_path],

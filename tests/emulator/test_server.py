@@ -236,3 +236,18 @@ async def test_an_emulator_that_cannot_listen_says_so_and_leaves_nothing_open(em
     port = int(emulator.address.rpartition(":")[2])
     with pytest.raises(OSError, match="address"):
         await Emulator().start(port=port)
+
+
+async def test_a_call_s_source_is_what_somebody_knows_of_it(client: Any, emulator: Emulator) -> None:
+    assert await client.get("/admin/source?messageId=m1") == {"source": None}
+    emulator.source_of = {"m1": {"topic": "orders", "offset": 7}}.get
+    assert await client.get("/admin/source?messageId=m1") == {"source": {"topic": "orders", "offset": 7}}
+    assert await client.get("/admin/source") == {"source": None}
+
+
+async def test_accepted_calls_that_do_less_than_meant_are_marked_and_counted(client: Any) -> None:
+    old = GOOD | {"timestamp": "2020-01-01T00:00:00.000Z"}
+    new = {name: value for name, value in GOOD.items() if name != "timestamp"} | {"messageId": "m2"}
+    await client.send("/v1/batch", {"batch": [old, new]})
+    assert [entry["without_effect"] for entry in await client.get("/admin/calls")] == [True, False]
+    assert client.emulator.summary["calls"]["without_effect"] == 1

@@ -47,9 +47,8 @@ async def test_a_topic_and_a_partition_that_are_created_later_are_read_from_thei
     world.append(later, 0, 3, timestamp=1)
     world.append(later, 0, 4)
     add_partition(world.client, topic)
-    KafkaClient(world.client.servers).append(
-        topic, 1, [b"{}"] * 5
-    )  # the other client's producer knows only one partition
+    # A new client, because the other one's producer knows only one partition.
+    KafkaClient(world.client.servers).append(topic, 1, [b"{}"] * 5)
     await until(lambda: len(member.records) == 9, member)
     assert member.offsets((later, 0)) == [3, 4, 5, 6]
     assert member.offsets((topic, 1)) == [0, 1, 2, 3, 4]

@@ -1,4 +1,4 @@
-"""What a look at another system found, for `check --connect`."""
+"""The findings of `check --connect` about another system."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What several `dlq` commands say in the same words."""
+"""Texts and prompts that several `dlq` commands share."""
 
 from __future__ import annotations
 

@@ -24,8 +24,8 @@ def map_events(
         str | None,
         typer.Argument(
             metavar="FILE",
-            help="JSON events: one a line, one document, or an array. `-` is standard input, as is no FILE. "
-            "A name TOPIC:PARTITION:OFFSET that is no file is a record.",
+            help="JSON events: one a line, one document, or an array. `-`, or no FILE, is standard input. "
+            "If there is no file TOPIC:PARTITION:OFFSET, that record is read from Kafka.",
             show_default=False,
         ),
     ] = None,

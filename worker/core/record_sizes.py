@@ -38,13 +38,13 @@ class RecordSizes:
         self.is_known = True
 
     def expected(self, records: int, value_bytes: int) -> int:
-        """What records will take that are not mapped yet: their calls, which are about as large, come on top."""
+        """The bytes that records will take once they are mapped: their calls are about as large as their values."""
         known = int(records * self.estimate) if self.is_known else 0
         return max(2 * value_bytes, known)
 
     def fitting(self, room: int) -> int:
         """How many further records may be fetched into `room` bytes: as many as fit, and one that fills it up.
 
-        None where there is no room; otherwise at least one, or a record larger than the limit would never be read.
+        0 if there is no room; otherwise at least 1, or a record larger than the limit would never be read.
         """
         return 0 if room <= 0 else math.ceil(room / max(1.0, self.estimate))

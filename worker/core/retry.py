@@ -163,9 +163,8 @@ def backoff(failures: int, jitter: float, initial: float, maximum: float) -> flo
         initial: seconds.
         maximum: seconds.
     """
-    doublings = min(
-        failures - 1, 62
-    )  # a float overflows at 1,024 doublings, which months of failing would reach
+    # A float overflows at 1,024 doublings, which months of failing would reach.
+    doublings = min(failures - 1, 62)
     return jitter * min(maximum, initial * 2.0**doublings)
 
 
@@ -178,7 +177,7 @@ class CircuitBreaker:
     All requests share one back-off: those that were in flight when the breaker opened count as the same failure.
 
     Attributes:
-        is_open: the API failed, and no request has passed since (open or half-open).
+        is_open: the API failed, and no request has passed since. True also while half-open.
         probe_at: when the next probe may go out.
         not_before: no request at all goes out before this (`Retry-After`).
         last_success: when the latest request that passed was *sent*.

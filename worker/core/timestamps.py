@@ -64,9 +64,7 @@ def rfc3339(value: object) -> str:
     if type(value) is int or (type(value) is float and value.is_integer()):
         return from_millis(_millis(int(value)))
     if type(value) is float:
-        raise ValueError(
-            "a number with a fraction is no time: multiply by 1000 and round seconds that have one"
-        )
+        raise ValueError("a time is a whole number: multiply seconds with a fraction by 1000, and round")
     raise ValueError("a time is RFC 3339 text or a whole number")
 
 
@@ -153,7 +151,7 @@ def _from_text(value: str) -> str:
 
 
 def _what_it_looks_like(text: str) -> str:
-    """Why a text is no time, without quoting it."""
+    """Why a text is not a time, without quoting it."""
     if _LOCAL_TIME.fullmatch(text):
         return "the text is a time without an offset: parse_time() takes a time zone"
     if _DATE.fullmatch(text):

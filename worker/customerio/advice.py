@@ -1,4 +1,4 @@
-"""What a call that the API accepts may not do, or may do now: remarks, and never a reason to reject.
+"""Remarks about accepted calls whose effect depends on their age. They never reject a call.
 
 The API answers 200 to all of these calls. Sources:
 

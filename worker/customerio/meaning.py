@@ -1,4 +1,4 @@
-"""Fields by which the API does something else than store a value: such a call is rejected unless its rule allows it.
+"""Fields by which the API does more than store a value: such a call is rejected unless its rule allows it.
 
 `allow` holds what a rule allows, by name: destructive calls, `application_uninstalled`, and reserved properties.
 """
@@ -44,7 +44,7 @@ def check_overrides(call: Mapping[str, Any], allow: Collection[str]) -> None:
 
 
 def may_override(event: str, name: str) -> bool:
-    """Whether an event may have a reserved property without being asked."""
+    """Whether an event may have a reserved property without `allow_overrides`."""
     return event in _SEMANTIC or name in DOCUMENTED_OVERRIDES.get(event.strip(), ())
 
 

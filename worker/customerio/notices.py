@@ -1,4 +1,7 @@
-"""What is sent although it may not have the effect that was meant: counted by kind, and logged once a rule and kind."""
+"""Notices about calls that are sent but may not have the intended effect.
+
+They are counted by kind, and logged once for each rule and kind.
+"""
 
 from __future__ import annotations
 

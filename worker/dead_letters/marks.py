@@ -88,7 +88,7 @@ def read_mark(record: Record) -> Mark | None:
         return None
     written, _, ranges = headers.raw(name).partition(b":")
     partition = bounded_number(written)
-    # At most `RANGES_PER_MARK` splits: the rest of an oversized mark is no valid range, and makes all of it invalid.
+    # At most `RANGES_PER_MARK` splits: the rest of a larger mark is not a valid range, and so the mark is invalid.
     parsed = [_range(each) for each in ranges.split(b",", RANGES_PER_MARK)]
     valid = [each for each in parsed if each is not None]
     if partition is None or len(valid) < len(parsed):

@@ -23,6 +23,7 @@ from worker.demo.events import Sample
 from worker.demo.next_steps import NextSteps, next_steps
 from worker.demo.scenario import TRICKLE_SECONDS, Scenario
 from worker.demo.sending import send
+from worker.demo.sources import Sources
 from worker.demo.summary import Expected, Observed, differences, tables
 from worker.emulator import Emulator, Fault
 from worker.programs import run as app
@@ -62,6 +63,7 @@ async def run_demo(scenario: Scenario, *, exit_at_end: bool, on_ready: Callable[
                 listen=f"127.0.0.1:{_free_port(WORKER_PORT)}",
             )
             settings, mappings = load_configuration(config, {}, needs_key=True)
+            emulator.source_of = Sources(settings, mappings, scenario.topics).find
             for topic in (*scenario.topics, settings.kafka.dead_letter_topic):
                 cluster.create_topic(topic)
             _print_addresses(console, emulator, settings)

@@ -263,7 +263,7 @@ class _Reader:
             mark.line + 1,
             mark.column,
         ):
-            hint = "{{...}} is no template here: an expression is written without braces"
+            hint = "{{...}} is not a template here: write the expression without braces"
             at = outer.line, outer.column
             self.problems.append(Problem("a key must be text", self.file, *at, hint=hint))
         else:
@@ -293,7 +293,7 @@ class _Reader:
         try:
             return str(event.value).encode("utf-16", "surrogatepass").decode("utf-16")
         except UnicodeDecodeError:
-            self.report("half of a surrogate pair is no character", event)
+            self.report("half of a surrogate pair is not a character", event)
             return ""
 
     def report(self, message: str, event: Event, hint: str | None = None) -> None:
@@ -313,9 +313,8 @@ class _Reader:
         elif tag := getattr(event, "tag", None):
             expression = isinstance(event, ScalarEvent) and not tag.startswith("tag:") and not event.style
             line, start = self.lines[event.start_mark.line], event.start_mark.column
-            column = (
-                max(line.rfind(tag, 0, start + len(tag)), 0) if expression else start
-            )  # an anchor moves it
+            # An anchor before the tag moves it to the right.
+            column = max(line.rfind(tag, 0, start + len(tag)), 0) if expression else start
             hint = quotes_hint(line) if expression else "remove it; quotes make a value text"
             at = event.start_mark.line + 1, column + 1
             self.problems.append(Problem(f"tags ({tag}) are not supported", self.file, *at, hint=hint))

@@ -18,7 +18,7 @@ def read_file(path: str | Path, *, missing: str | None = None, limit: int = MAX_
         limit: the most bytes that it may have; one more is read, so that the reader can tell.
 
     Raises:
-        ConfigError: it does not exist, is no regular file, or cannot be read.
+        ConfigError: it does not exist, is not a regular file, or cannot be read.
     """
     try:
         if not stat.S_ISREG(Path(path).stat().st_mode):

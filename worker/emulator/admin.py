@@ -70,6 +70,7 @@ class Admin:
             "refused",
             "refused_with_a_bad_neighbour",
             "timestamps_backwards",
+            "without_effect",
         )
         return {
             **{name: counts[name] for name in names},

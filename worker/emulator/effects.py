@@ -1,4 +1,4 @@
-"""What became of accepted calls: Customer.io answers 200 to calls that change nothing, too.
+"""The effects of accepted calls: Customer.io also answers 200 to calls that change nothing.
 
 Written from Customer.io's documents only, apart from the worker's own remarks (`customerio.advice`), so that tests can
 hold the two against each other. Sources:
@@ -44,8 +44,14 @@ class Effect(StrEnum):
     DEVICE_DELETED = "Application Uninstalled deleted the device"
 
 
+WITHOUT_EFFECT = frozenset(
+    {Effect.NO_CAMPAIGN, Effect.NOT_MERGED, Effect.AFTER_IDENTIFY, Effect.UPDATE_IGNORED}
+)
+"""Effects that a call did not have, though it was probably meant to."""
+
+
 class Effects:
-    """Plays Customer.io's rules on accepted calls, in the order of their arrival.
+    """Simulates what Customer.io does with accepted calls, in the order of their arrival.
 
     Attributes:
         calls: how many calls had each effect.
@@ -58,7 +64,7 @@ class Effects:
         self._identified: OrderedDict[str, float] = OrderedDict()
 
     def of(self, call: dict[str, Any], person: str | None, at: float) -> list[Effect]:
-        """Play one accepted call.
+        """Determine the effects of one accepted call.
 
         Args:
             call: valid under `rules`.

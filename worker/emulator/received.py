@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 from worker.emulator import rules
-from worker.emulator.effects import Effect, Effects
+from worker.emulator.effects import WITHOUT_EFFECT, Effect, Effects
 from worker.emulator.request_body import Item
 
 MAX_PEOPLE = 10_000
@@ -68,6 +68,11 @@ class Entry:
     identical: bool = True
     touched: int = 0
 
+    @property
+    def is_without_effect(self) -> bool:
+        """Whether Customer.io would do less with the call than it was probably meant to."""
+        return not WITHOUT_EFFECT.isdisjoint(self.effects)
+
     def view(self) -> dict[str, Any]:
         """The entry as `/admin/calls` shows it."""
         return {
@@ -84,6 +89,7 @@ class Entry:
             "errors": self.errors,
             "notices": self.notices,
             "effects": list(self.effects),
+            "without_effect": self.is_without_effect,
             "deliveries": self.deliveries,
             "identical": self.identical,
             "touched": self.touched,
@@ -161,6 +167,7 @@ class Received:
             return
         entry = self._append(item, Outcome.TAKEN, at, request)
         entry.effects = self.effects.of(item.call, entry.person, at)
+        self.counts["without_effect"] += entry.is_without_effect
         if entry.message_id is not None:
             self._remember_id(entry.message_id, entry)
         self.counts["taken"] += 1

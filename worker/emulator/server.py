@@ -21,6 +21,7 @@ from worker.emulator.faults import Fault, Faults, fault_of_header
 from worker.emulator.rate import RateWindow
 from worker.emulator.received import Received
 from worker.emulator.request_body import ENDPOINTS, parse_body
+from worker.emulator.sources import SourceOf, coordinates
 from worker.emulator.traffic import Traffic
 
 _MAX_READ_BYTES = 16_000_000
@@ -38,6 +39,9 @@ class Emulator:
         keep_calls: how many of the latest calls are stored in full.
         keep_bytes: how many bytes of calls are stored at most.
         remember: how many message ids are stored to recognise duplicates.
+
+    Attributes:
+        source_of: finds the record of a call for the page; at first from the messageId alone.
     """
 
     def __init__(  # noqa: PLR0913 - each is an option of the command
@@ -55,6 +59,7 @@ class Emulator:
         self.faults = Faults()
         self.traffic = Traffic()
         self.rate = RateWindow()
+        self.source_of: SourceOf = coordinates
         self._api = Api(key=key, strict_batches=StrictBatches(strict_batches), received=self.received)
         self._admin = Admin(self.received, self.traffic, self.faults, self.rate, self._api)
         self._enforce_rate_limit = enforce_rate_limit
@@ -84,6 +89,7 @@ class Emulator:
         for endpoint in ENDPOINTS:
             app.router.add_post(f"/v1/{endpoint}", self._receive)
         app.router.add_get("/", self._page)
+        app.router.add_get("/admin/source", self._source)
         self._admin.add_routes(app)
         # Without handler_cancellation a stalled request would go on after its client disconnects.
         runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
@@ -150,11 +156,19 @@ class Emulator:
             return None
         return _respond(_fault_response(fault))
 
+    async def _source(self, request: web.Request) -> web.Response:
+        """The record of the call with this `messageId`."""
+        source = await asyncio.to_thread(self.source_of, request.query.get("messageId", ""))
+        headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+        body = orjson.dumps({"source": source})
+        return web.Response(body=body, content_type="application/json", headers=headers)
+
     async def _page(self, _: web.Request) -> web.Response:
         nonce = secrets.token_urlsafe(16)
         page = (resources.files("worker.emulator") / "page.html").read_text("utf-8")
         policy = (
-            f"default-src 'none'; connect-src 'self'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'"
+            "default-src 'none'; connect-src 'self'; img-src data:; "
+            f"style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'"
         )
         return web.Response(
             text=page.replace("{{nonce}}", nonce),

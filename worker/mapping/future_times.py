@@ -50,9 +50,8 @@ class FutureTimes:
         millis = record_millis(record)
         if millis is None:
             return time
-        if (
-            self._bound[0] != millis & -BLOCK
-        ):  # the last bound is kept, because making one costs a microsecond
+        # The last bound is kept, because computing one takes a microsecond.
+        if self._bound[0] != millis & -BLOCK:
             self._bound = self.bound(record)
         if time <= self._bound[1]:
             return time

@@ -396,9 +396,8 @@ class _Loading:
         self.problems.extend(claim_problems(self.files, dead_letter_topic))
         for file in self.files:
             self.problems.extend(rule_warnings(file))
-        self.problems = [
-            *dict.fromkeys(self.problems)
-        ]  # calls that share a default share what is wrong with it
+        # Calls that share a default share its problems.
+        self.problems = [*dict.fromkeys(self.problems)]
         self.problems.sort(key=lambda problem: (problem.file or "", problem.line or 0, problem.column or 0))
 
 

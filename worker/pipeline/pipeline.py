@@ -2,15 +2,16 @@
 
 Records are fetched and accepted, each becomes calls by its topic's mapping, the calls wait in lanes, a batch of them is
 taken when a request may be sent, and a partition's offset is committed once everything below it is delivered,
-dead-lettered or ignored. Four loops do that, each at its own pace:
+dead-lettered or ignored. Five loops do that, each at its own pace:
 
 - `_consume`: fetch → map → lanes, in slices, without an await for each record;
 - `_dispatch`: lanes → a batch → `Delivery`;
 - `DeadLetterWriter.run`: rejected records → the dead-letter topic;
-- `_commit`: finished offsets → Kafka.
+- `_commit`: finished offsets → Kafka;
+- `StandstillGuard.run`: after the process was suspended, sends nothing until Kafka confirms the partitions.
 
-Each stops when the next one is full: too much in progress stops fetching (polling goes on), enough requests in flight
-stop taking batches. Nothing is ever dropped.
+Back-pressure: with too much in progress nothing is fetched (polling goes on), and with enough requests in flight no
+batch is taken. Nothing is ever dropped.
 """
 
 from __future__ import annotations
@@ -161,7 +162,7 @@ class Pipeline:
             ends: list[asyncio.Future[Any]] = [*loops, *waits, self._fault]
             done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             for ended in done:
-                ended.result()  # the loops never return, so this raises a loop's exception
+                ended.result()  # loops never return: for a loop this raises its exception
             drained = not (until_caught_up and self._halted.is_set()) and await self._drain()
         finally:
             # Closing the source revokes all partitions, which waits for requests in flight: these are cancelled first.

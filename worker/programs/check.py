@@ -1,4 +1,4 @@
-"""The look of `check --connect` at everything that a worker needs. It changes nothing and joins no group."""
+"""`check --connect`: looks at each system that a worker needs. It changes nothing and joins no group."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 async def look_around(settings: Settings, mappings: Mappings) -> list[Finding]:
-    """Everything that was looked at, with what would keep a worker with these settings from delivering.
+    """Look at every system: each finding says what was found, and what would keep a worker from delivering.
 
-    One thing that cannot be reached keeps nothing else from being looked at.
+    A system that cannot be reached does not keep the others from being looked at.
     """
 
     def kafka() -> list[Finding]:

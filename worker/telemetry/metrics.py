@@ -120,7 +120,7 @@ class Instruments:
             meter,
             "calls.noticed",
             "{call}",
-            "Calls that may not have the effect that was meant, by kind: a future time, a long id, ...",
+            "Calls that may not have the intended effect, by kind: a future time, a long id, ...",
         )
         self.requests_too_late = Tally(
             meter,

@@ -184,9 +184,8 @@ def test_an_email_is_text(email: object) -> None:
     assert reason_of({"type": "identify", "userId": "u1", "traits": {"email": email}}) == "INVALID_TYPE"
     for good in ("cool.person@example.com", "", None):
         validate({"type": "identify", "userId": "u1", "traits": {"email": good}})
-    validate(
-        {"type": "group", "groupId": "g", "traits": {"email": email}}
-    )  # any JSON: it identifies no person
+    # The email of a group identifies no person, so it can be any JSON.
+    validate({"type": "group", "groupId": "g", "traits": {"email": email}})
 
 
 @pytest.mark.parametrize("field", ["object_type_id", "objectTypeId"])

@@ -1,4 +1,4 @@
-"""Reads the waiting dead letters from the topic, in order, up to the end offsets at the beginning.
+"""Reads the waiting dead letters from the topic, in order, up to the end offsets at the time of the first scan.
 
 This takes two scans: the first finds which dead letters wait (see `dead_letters.index` for its memory), the second
 returns them. Neither joins a consumer group or commits offsets.

@@ -50,9 +50,8 @@ def look_for_dead_letter_problems(
         metadata = admin.list_topics(timeout=RESPONSE_SECONDS)
         if missing_topics(metadata, [name]):
             return [missing(name)]
-        if (
-            metadata.controller_id not in metadata.brokers
-        ):  # the demo's cluster, whose topics have no settings
+        # Only the demo's cluster has no controller, and its topics have no settings.
+        if metadata.controller_id not in metadata.brokers:
             return []
         sources = [
             topic

@@ -1,4 +1,4 @@
-"""The Customer.io Pipelines API over HTTP: one POST of a batch, one `Response`, whatever happens.
+"""The Customer.io Pipelines API over HTTP: one POST for a batch, and one `Response`, also for a network error.
 
 - Only the Batch endpoint is used, with HTTP Basic authentication (the key as user, no password) and
   `X-Strict-Mode: 1` (Customer.io Pipelines API reference, Authentication, Batch, Strict mode).
@@ -114,7 +114,7 @@ class PipelinesApi:
             log(
                 logging.INFO,
                 "api_key_read_again",
-                "the API key has changed in its file; it is used from now on",
+                "the file of the API key has changed: the new key is used from now on",
             )
 
     def _use_key(self, key: str) -> None:

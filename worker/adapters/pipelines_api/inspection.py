@@ -79,7 +79,7 @@ def _key(settings: Settings, response: Response) -> Finding:
 def _clock(settings: Settings, ahead: float | None) -> Finding:
     if ahead is None:
         return Finding(
-            "clock", "not compared, because the API did not tell its time", {"ahead_seconds": None}
+            "clock", "not compared, because the API did not report its time", {"ahead_seconds": None}
         )
     facts = {"ahead_seconds": round(ahead, 1)}
     if abs(ahead) <= CLOCK_SECONDS:

@@ -24,7 +24,7 @@ VERSIONS = frozenset({"1.0", "0.3"})
 """The values of `specversion` whose attributes are those above (0.3 has the same names for them)."""
 
 DATA = frozenset({"data", "data_base64"})
-"""The members of a structured event that are no attributes."""
+"""The members of a structured event that are not attributes."""
 
 STRUCTURED = "application/cloudevents+json"
 CONTENT_TYPE = "content-type"

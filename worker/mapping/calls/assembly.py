@@ -202,9 +202,8 @@ def checked_call(
     for field in ID_FIELDS:
         if field in body and body[field].strip().casefold() in reject_ids:
             return checked(body, allow=allow, reject_ids=reject_ids)
-    if (
-        spec.name_or_url and "name" not in body
-    ):  # then properties.url is needed, which the mapper may have changed
+    # Without a name, properties.url is required, and the mapper may have changed that.
+    if spec.name_or_url and "name" not in body:
         return checked(body, allow=allow, reject_ids=reject_ids)
     body = body.copy()  # a mapper may return the same call object again
     if "context" in body or "integrations" in body:

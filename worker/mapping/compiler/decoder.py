@@ -123,7 +123,7 @@ def _operands_used(operands: Iterable[ir.Node], names: NamesUsed) -> FieldsUsed:
 
 def _projected(node: ir.Projection, names: NamesUsed) -> FieldsUsed:
     """Find what a projection uses of its source."""
-    # The result for an item is decoded whole: where an item is no object, the library evaluates it on plain JSON.
+    # The result for an item is decoded whole: where an item is not an object, the library evaluates it on plain JSON.
     item = _operands_used(ir.operands(node)[1:], names)
     if not node.of_objects and (node.kind == "flat" or isinstance(node.source, ir.Flatten)):
         # Items of nested lists and items of the list end up in one list, and could have different struct types.

@@ -218,10 +218,9 @@ def _asked(rule: Rule) -> Asked | None:
     if rule.when is None or rule.when.makes_text:
         return None
     condition, rest = rule.when.condition, None
+    # With a `let`, the rest could evaluate it a second time, after this rule.
     if isinstance(condition, ir.Logic) and condition.conjunction and not rule.when.lets:
-        condition, *others = (
-            condition.operands
-        )  # a `let` in the rest could be evaluated again, after this rule
+        condition, *others = condition.operands
         rest = (
             others[0]
             if len(others) == 1

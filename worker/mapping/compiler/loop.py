@@ -1,6 +1,6 @@
 """A mapping file as one Python function: a run of records in, encoded calls out.
 
-The generated code looks like a function written by hand:
+The generated code looks like a function written by hand (shortened):
 
     def convert(records, calls, rejected):
         ignored = 0
@@ -21,8 +21,9 @@ The generated code looks like a function written by hand:
                 rejected.append((record, located(fault, record, rule, index)))
         return ignored
 
-It creates no object per record or call, runs no closures, interprets nothing, and calls no function per record. That is
-why the worker is fast (docs/decisions/0010-rules-compiled-to-python.md).
+Conditions, fields, checks and encoding are inline. What it calls for a usual record are methods of the client's record
+and decoders and encoders written in C, and what it creates is the event and each call's body and tuple. That is why the
+worker is fast (docs/decisions/0010-rules-compiled-to-python.md).
 """
 
 from __future__ import annotations
@@ -138,7 +139,7 @@ class _ConverterCode:
             self._file.values.emit(code, EVENT, struct.made if struct else None)
 
     def _tombstones_on_request(self) -> None:
-        """Write the way of tombstones that only rules see which ask for them."""
+        """Write what happens to tombstones where they reach only those rules that ask for them."""
         if self._file.envelope is None or not self._file.envelope.tombstones_on_request:
             return
         with self._code.block("if value is None:"):

@@ -20,7 +20,7 @@ ABOUT = "about"
 """The converter's local for what the event's envelope says of it, `_change` or `_ce`."""
 
 EMPTY: dict[str, object] = {}
-"""Read in place of a value that is no object and so has no fields. Never changed."""
+"""Read in place of a value that is not an object and so has no fields. Never changed."""
 
 _NUMBERED = re.compile(r"_\d+$")
 

@@ -72,7 +72,7 @@ def draft(topic: str, samples: Sequence[Sample], head: Sequence[str] = ()) -> Dr
 
     Args:
         topic: that the samples are from.
-        samples: at least one that is no tombstone.
+        samples: at least one that is not a tombstone.
         head: lines for the file's own keys, such as its envelope.
     """
     events = [sample for sample in samples if sample.event]
@@ -261,7 +261,7 @@ def _title(name: str) -> str:
 
 
 def _equals(path: FieldPath, kind: str | None) -> str:
-    """The condition of a kind; kinds hold no quotes."""
+    """The condition of a kind; kinds contain no quotes."""
     return f"{expression(path)} == '{kind}'"
 
 

@@ -32,7 +32,7 @@ _NAMES = [
 
 _WORD = re.compile(r"[A-Za-z0-9._/-]{1,64}")
 _ID = re.compile(r"[0-9._/-]*|[0-9A-HJKMNP-TV-Z]{26}|(?=.*[0-9])[0-9a-fA-F]{12,}|.*[0-9]{5,}.*")
-"""Numbers, ULIDs, hexadecimal digits, and whatever holds a long number."""
+"""Numbers, ULIDs, hexadecimal digits, and anything that contains a long number."""
 
 _MAX_LEVELS = 3
 
@@ -40,7 +40,7 @@ _MAX_LEVELS = 3
 def kind_field(samples: Sequence[Sample]) -> FieldPath | None:
     """The field whose value is the kind of each event; None if no field tells kinds apart.
 
-    It has at most `MAX_KINDS` values, each seen at least twice, and each one word and no id.
+    It has at most `MAX_KINDS` values, each seen at least twice, and each one word that is not an id.
     """
     headers = {("_kafka", "headers", name) for sample in samples for name in sample.headers}
     paths = [path for path in scalar_paths(samples) if len(path) <= _MAX_LEVELS]

@@ -1,4 +1,4 @@
-"""JMESPath expressions over an event (contract.md section 3): parsed once, compiled to Python source.
+"""JMESPath expressions over an event (docs/mapping.md): parsed once, compiled to Python source.
 
 `search` evaluates an expression with the `jmespath` library and is the reference; `emit` compiles it. Both follow the
 same rules:

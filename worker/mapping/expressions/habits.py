@@ -253,7 +253,7 @@ def habit(text: str, position: int) -> tuple[int, str] | None:
     """The syntax of another language that makes a text invalid.
 
     Args:
-        text: what is no expression.
+        text: the invalid expression.
         position: where the parser stopped.
 
     Returns:

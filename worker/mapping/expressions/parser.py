@@ -51,9 +51,8 @@ def parse(text: str, *, positions: bool = False, root: str | None = None) -> Nod
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", PendingDeprecationWarning
-            )  # `bare` text as a literal: still allowed
+            # JMESPath still allows `bare` text as a literal, and warns of it.
+            warnings.simplefilter("ignore", PendingDeprecationWarning)
             tree = (PositionedGrammar() if positions else Grammar()).parse(text)
         tree = _normal(tree, on_event=True, level=0)
         return tree if root is None else _with_envelope(tree, root)

@@ -15,7 +15,7 @@ def look_up(tables: Mapping[str, Table], name: Any, key: Any) -> Any:
     """The value of a key in a table that is named by the data.
 
     Raises:
-        Mismatch: the name is no text, or the key neither text nor a whole number.
+        Mismatch: the name is not text, or the key neither text nor a whole number.
         ExpressionFailed: there is no such table.
     """
     if type(name) is not str:

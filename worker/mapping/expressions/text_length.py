@@ -79,7 +79,7 @@ def check(function: str, length: int) -> None:
 
 
 def count(function: str, length: int) -> None:
-    """Count text that a function takes out of another, and that so is no longer than it.
+    """Count a text that is a part of another, and therefore not longer.
 
     Raises:
         ExpressionFailed: it exceeds the limit for all texts of the expression.

@@ -83,7 +83,7 @@ class EncodingReader:
             return None
         kinds = " or ".join(SCHEMA_FILES[word])
         if not isinstance(given, str) or not given:
-            self._values.report("`schema` must be text", ("schema",), hint=f"registry, or a file ({kinds})")
+            self._values.report("`schema` must be text", ("schema",), hint=f"registry, or a {kinds} file")
             return None
         document = self._values.document
         found = FilePath(given) if FilePath(given).exists() else FilePath(document.file).parent / given
@@ -91,9 +91,7 @@ class EncodingReader:
             return read_schema(found, word)
         except ConfigError as error:
             for problem in error.problems:
-                hint = (
-                    problem.hint or f"registry, or a file ({kinds}) in the current directory or this file's"
-                )
+                hint = problem.hint or f"registry, or a {kinds} file in the current directory or this file's"
                 self._values.report(f"{problem.message}: '{given}'", ("schema",), hint=hint)
         return None
 

@@ -66,7 +66,7 @@ class CallRule:
         return (*self.defaults.get(str(name), (*self.path, name)), *rest)
 
     def values(self) -> Iterator[tuple[Path, Value]]:
-        """Everything that is no object or list, however deep, with its path in the call: `("properties", "total")`."""
+        """Every value but objects and lists, at any depth, with its path in the call: `("properties", "total")`."""
         if self.for_each is not None:
             yield ("for_each",), self.for_each
         if self.event_from is not None:

@@ -35,7 +35,7 @@ class Difference:
 
 
 def difference(old: Explanation, new: Explanation) -> Difference | None:
-    """What changes; None if nothing does. Another rule that makes the same calls is no change."""
+    """What changes; None if nothing does. The same calls by another rule are not a change."""
     was, now = outcome_of(old), outcome_of(new)
     added, gone, changed = [], [], []
     for before, after in _pairs(old.calls, new.calls):

@@ -27,10 +27,10 @@ PREVIEW_IDS = MessageIds(PREVIEW_CLUSTER)
 
 @dataclass(frozen=True, slots=True)
 class PreviewRecord:
-    """A record that was never in Kafka; a `model.Record`.
+    """A record that was never in Kafka; a `records.Record`.
 
     Attributes:
-        of_topic: the topic it claims to be from.
+        of_topic: its topic.
         bytes_: its value; None for a tombstone.
         of_key: its key.
         of_headers: its headers, in order.

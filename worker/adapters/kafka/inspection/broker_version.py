@@ -1,4 +1,4 @@
-"""The release of a broker, which Kafka's protocol does not tell: it is read from the requests that the broker takes."""
+"""The release of a broker. Kafka's protocol does not report it, so it is inferred from the requests that it accepts."""
 
 from __future__ import annotations
 

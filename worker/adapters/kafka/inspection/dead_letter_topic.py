@@ -36,7 +36,7 @@ def look_at_dead_letter_topic(
     partitions = count(len(metadata.topics[name].partitions), "partition")
     facts = {"name": name, "partitions": len(metadata.topics[name].partitions)}
     if not connection.has_controller:
-        return Finding(subject, f"{partitions}; the brokers do not tell its settings", facts)
+        return Finding(subject, f"{partitions}; the brokers do not report its settings", facts)
     problems = _no_right_to_write(settings, rights)
     try:
         found = topic_settings(admin, [name, *sorted(source_topics(metadata, subscriptions))])

@@ -80,7 +80,7 @@ def _partitions(metadata: ClusterMetadata, subscriptions: Iterable[str]) -> list
 
 
 def _members(admin: AdminClient, group_id: str) -> tuple[int | None, Collection[AclOperation]]:
-    """How many members the group has, None if the brokers do not tell; and what they allow to do with it.
+    """How many members the group has, None if the brokers do not report it; and which operations they allow on it.
 
     Raises:
         KafkaException: there is no right to see the group, or no response.

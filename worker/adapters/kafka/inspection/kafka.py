@@ -1,4 +1,4 @@
-"""Everything of Kafka that a worker needs, in the order in which it needs it."""
+"""What `check --connect` looks at in Kafka, in the order in which a worker needs it."""
 
 from __future__ import annotations
 

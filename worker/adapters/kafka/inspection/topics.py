@@ -97,7 +97,7 @@ def _found(connection: Connection, name: str) -> Finding:
 
 
 def _newest(admin: AdminClient, name: str, partitions: Iterable[int]) -> int | None:
-    """The latest timestamp of a topic's records; -1 without records, None if the brokers do not tell."""
+    """The latest timestamp of a topic's records; -1 without records, None if the brokers do not report it."""
     asked = {TopicPartition(name, number): _NEWEST for number in partitions}
     try:
         responses = admin.list_offsets(asked, request_timeout=RESPONSE_SECONDS)

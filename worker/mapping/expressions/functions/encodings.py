@@ -66,7 +66,7 @@ FUNCTIONS = (
         """parse_json('{"plan": "pro", "seats": 3}').seats""",
         "3",
         parse_json,
-        fails="Text that is no JSON, nests deeper than 128 levels, or has a number beyond a float.",
+        fails="Text that is not JSON, nests deeper than 128 levels, or has a number beyond a float.",
     ),
     Function(
         "base64_encode(s)",
@@ -82,7 +82,7 @@ FUNCTIONS = (
         "base64_decode('R3LDvMOfZQ')",
         '"Grüße"',
         base64_decode,
-        fails="Text that is no base64, or bytes that are no UTF-8.",
+        fails="Text that is not base64, or bytes that are not UTF-8.",
     ),
     Function(
         "url_decode(s)",
@@ -90,6 +90,6 @@ FUNCTIONS = (
         "url_decode('Gr%C3%BCne+Teeliste')",
         '"Grüne Teeliste"',
         url_decode,
-        fails="Bytes that are no UTF-8.",
+        fails="Bytes that are not UTF-8.",
     ),
 )

@@ -1,4 +1,4 @@
-"""What is written as a function and is evaluated by the interpreter and the compiler themselves.
+"""Functions that the interpreter and the compiler evaluate themselves.
 
 `if`, `default` and `try` evaluate an argument only when it is needed, and `lookup` reads the mapping file's tables.
 """

@@ -1,4 +1,4 @@
-"""What the expression language knows of a function: one row of its table."""
+"""A function of the expression language, as a row of the table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NULL_OTHERWISE = "Null, and any other type: null."
 
 
 class Computed:
-    """Stands for an argument that is no literal."""
+    """Stands for an argument that is not a literal."""
 
 
 COMPUTED: Final = Computed()

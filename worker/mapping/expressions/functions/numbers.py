@@ -80,9 +80,8 @@ def round_(number: object, digits: object) -> float:
     if abs(places) > MOST_DIGITS:
         raise ExpressionFailed(f"round(): digits are a whole number from -{MOST_DIGITS} to {MOST_DIGITS}")
     exact = _decimal("round", number)
-    if (
-        exact.adjusted() >= _SIGNIFICANT - 2 * MOST_DIGITS
-    ):  # far beyond what a float or an integer has digits for
+    # Far beyond the digits that a float or an integer of 64 bits has, there is nothing to round.
+    if exact.adjusted() >= _SIGNIFICANT - 2 * MOST_DIGITS:
         return _json_number("round", exact) if type(number) is str else number_of(number)
     rounded = exact.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, context=_DECIMAL)
     if type(number) is float and places > 0:
@@ -91,7 +90,7 @@ def round_(number: object, digits: object) -> float:
 
 
 def format_number(number: object, digits: object) -> str:
-    """As text with exactly so many digits after the point, halves away from zero; no grouping."""
+    """As text with exactly this many digits after the point, halves away from zero; no grouping."""
     _accepted(number)
     places = whole_of("format_number", digits)
     if places < 0:
@@ -154,9 +153,9 @@ def _json_number(name: str, value: Decimal) -> float:
 
 
 _ARITHMETIC = (
-    "Null, and any other type: null. Text is a number where JSON would write it so, such as `'12.50'`."
+    "Null, and any other type: null. Text counts as a number if it is one in JSON, such as `'12.50'`."
 )
-_NOT_A_NUMBER = "Text that is no number, such as `'12,50'`; a result beyond the largest float."
+_NOT_A_NUMBER = "Text that is not a number, such as `'12,50'`; a result beyond the largest float."
 
 FUNCTIONS = (
     Function(
@@ -193,24 +192,24 @@ FUNCTIONS = (
         "19.99",
         divide,
         wrong_type=_ARITHMETIC,
-        fails="A division by zero; text that is no number.",
+        fails="A division by zero; text that is not a number.",
     ),
     Function(
         "round(n, digits)",
-        "To so many decimal digits, halves away from zero; a negative number of digits rounds to tens, hundreds, ...",
+        "The number with this many decimals, halves away from zero; negative `digits` round to tens, hundreds, ...",
         "round('2.675', `2`)",
         "2.68",
         round_,
         wrong_type=_ARITHMETIC,
-        fails="Text that is no number; digits that are not a whole number from -15 to 15.",
+        fails="Text that is not a number; digits that are not a whole number from -15 to 15.",
     ),
     Function(
         "format_number(n, digits)",
-        "The number as text with exactly so many digits after the point; halves away from zero, no grouping.",
+        "The number as text with exactly this many digits after the point; halves away from zero, no grouping.",
         "format_number(`9.5`, `2`)",
         '"9.50"',
         format_number,
         wrong_type=_ARITHMETIC,
-        fails="Text that is no number; negative or fractional digits; a text over `limits.text_length`.",
+        fails="Text that is not a number; negative or fractional digits; a text over `limits.text_length`.",
     ),
 )

@@ -11,7 +11,7 @@ from worker.mapping.expressions.functions.function import Function
 
 
 def pick(value: object, names: object) -> dict[str, Any]:
-    """The object with only these keys, as far as it has them."""
+    """The object with only those of these keys that it has."""
     whole, wanted = object_of(value), texts_of(names)
     text_length.count("pick", len(wanted))
     return {name: whole[name] for name in wanted if name in whole}
@@ -32,7 +32,7 @@ def to_entries(value: object) -> list[dict[str, Any]]:
 
 
 def from_entries(entries: object) -> dict[str, Any]:
-    """An object of the keys and values that a list names; of a key that comes twice the last."""
+    """The object that a list of keys and values describes; if a key occurs twice, the last one wins."""
     if type(entries) is not list:
         raise Mismatch
     text_length.count("from_entries", len(entries))
@@ -51,7 +51,7 @@ def _key(entry: object) -> str:
 FUNCTIONS = (
     Function(
         "pick(object, names)",
-        "The object with only these keys, as far as it has them.",
+        "The object with only those of these keys that it has.",
         """pick(`{"a": 1, "b": 2}`, ['a', 'c'])""",
         '{"a": 1}',
         pick,
@@ -72,7 +72,7 @@ FUNCTIONS = (
     ),
     Function(
         "from_entries(list)",
-        "An object of a list of `{key: ..., value: ...}`; of a key that comes twice the last.",
+        "The object that a list of `{key: ..., value: ...}` describes; if a key occurs twice, the last one wins.",
         """from_entries(`[{"key": "plan", "value": "pro"}]`)""",
         '{"plan": "pro"}',
         from_entries,

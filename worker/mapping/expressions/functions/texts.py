@@ -87,7 +87,7 @@ def _as_text(value: object) -> str:
 
 
 def substring(text: object, start: object, length: object) -> str:
-    """So many characters from a place on, counted from 0."""
+    """`length` characters from `start` on, counted from 0."""
     whole = text_of(text)
     begin, characters = whole_of("substring", start), whole_of("substring", length)
     if begin < 0 or characters < 0:
@@ -97,7 +97,7 @@ def substring(text: object, start: object, length: object) -> str:
 
 
 def pad_left(text: object, length: object, fill: object) -> str:
-    """At least so many characters long: `fill` is repeated in front of it."""
+    """The text, with `fill` repeated in front of it until it has `length` characters."""
     whole, characters, filling = text_of(text), whole_of("pad_left", length), text_of(fill)
     if not filling:
         raise ExpressionFailed("pad_left(): the text to fill with is empty")

@@ -84,7 +84,7 @@ def format_time(timestamp: object, form: object, zone: object = "UTC") -> str:
 
 
 def add_time(timestamp: object, duration: object) -> str:
-    """A time so much later; earlier with a leading `-`."""
+    """A time plus a duration; minus it with a leading `-`."""
     moment, written = _moment("add_time", timestamp), text_of(duration)
     found = _DURATION.fullmatch(written)
     if found is None:
@@ -135,11 +135,8 @@ def _find_zone(zone: str) -> tzinfo | None:
         return None
     try:
         return zoneinfo.ZoneInfo(zone)
-    except (
-        zoneinfo.ZoneInfoNotFoundError,
-        ValueError,
-        OSError,
-    ):  # a path, a folder such as `Europe`, a long name
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        # The latter two for a path, a folder such as `Europe`, and a long name.
         return None
 
 
@@ -182,7 +179,7 @@ def _check_duration(arguments: Sequence[Any]) -> None:
 
 _FORMAT_HINT = "Python's codes, such as '%Y-%m-%d %H:%M:%S'"
 _TIMES = "Null, and any other type: null. A time is RFC 3339 text or a whole number, as for `timestamp`."
-_NO_TIME = "Text and numbers that are no time"
+_NO_TIME = "Text and numbers that are not times"
 
 FUNCTIONS = (
     Function(
@@ -204,11 +201,11 @@ FUNCTIONS = (
     ),
     Function(
         "parse_time(s, format[, zone])",
-        "The time in a text, as RFC 3339; `zone` counts where the text has none, the first of a time that comes twice.",
+        "The time in a text, as RFC 3339, in `zone` if the text has none. Of a time that occurs twice, the first.",
         "parse_time('21.11.2026 11:00', '%d.%m.%Y %H:%M', 'Europe/Berlin')",
         '"2026-11-21T10:00:00.000Z"',
         parse_time,
-        fails="Text that is no time in this format; no zone in text and call; a computed zone that does not exist.",
+        fails="Text that does not have this format; no zone in either; a computed zone that does not exist.",
         check=_check_parse,
     ),
     Function(
@@ -223,12 +220,12 @@ FUNCTIONS = (
     ),
     Function(
         "add_time(timestamp, duration)",
-        "The time so much later, as RFC 3339: `ms`, `s`, `m`, `h` or `d`; a leading `-` goes back.",
+        "The time plus a duration in `ms`, `s`, `m`, `h` or `d`, as RFC 3339; a leading `-` subtracts it.",
         "add_time('2026-11-21T10:00:00Z', '-3d')",
         '"2026-11-18T10:00:00.000Z"',
         add_time,
         wrong_type=_TIMES,
-        fails=f"{_NO_TIME}; text that is no duration.",
+        fails=f"{_NO_TIME}; text that is not a duration.",
         check=_check_duration,
     ),
     Function(

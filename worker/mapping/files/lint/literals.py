@@ -43,7 +43,7 @@ _QUOTED = re.compile(r"""(['"])(.*)\1""", re.DOTALL)
 
 
 def literal_words(spot: Spot, known: frozenset[str]) -> Iterator[Problem]:
-    """A currency's code, `yes`, `no`, `on` and `off` that stand for themselves and are no field of a fixture."""
+    """A currency's code, `yes`, `no`, `on` and `off` that stand for themselves and are not fields of any fixture."""
     for node, parent in operands(spot.node):
         if node["type"] != "field" or node.get("quoted") or node["value"] in known:
             continue

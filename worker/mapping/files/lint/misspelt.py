@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 SHORTEST = 3
-"""Characters of a name from which on another letter is a misspelling: `ip` is no misspelt `id`."""
+"""Names shorter than this are not misspelt by one other letter: `ip` was not meant as `id`."""
 
 
 def misspelt(written: str, meant: str) -> bool:
     """Whether the names differ by case, by how words are parted, or by one letter.
 
     One letter: added, left out, replaced by another letter, or swapped with its neighbour. Digits do not count:
-    `line2` is no misspelt `line1`.
+    `line2` is not a misspelt `line1`.
     """
     if written == meant:
         return False

@@ -107,7 +107,7 @@ def _catalogue(file: MappingFile, call: CallRule, event: str) -> Iterator[Proble
     """An event name that is nearly a known one; literal properties of another type than the known event's."""
     if near := catalog.suggest(event):
         yield file.document.problem(
-            f"'{event}' is no event that Customer.io documents",
+            f"'{event}' is not an event that Customer.io documents",
             (*call.path, "event"),
             hint=f"did you mean '{near}'?",
             warning=True,

@@ -18,7 +18,7 @@ ABORT = object()
 """In a domain: a function was given what it cannot take, which makes the whole expression null."""
 
 OTHER, ANOTHER = "\x001", "\x002"
-"""In a domain: texts that are no literal of the mapping; without letters, so that no function changes them."""
+"""In a domain: texts that are not literals of the mapping; without letters, so that no function changes them."""
 
 _LOGICAL = frozenset({"or_expression", "and_expression", "not_expression", "comparator", "literal"})
 _ORDERING = frozenset({"lt", "lte", "gt", "gte"})

@@ -37,7 +37,7 @@ def field_of_a_text(spot: Spot, node: Node, others: Sequence[Any]) -> Iterator[P
 
 
 def part_of_a_text(spot: Spot, node: Node, values: Sequence[Any]) -> Iterator[Problem]:
-    """`iban[0:2]` and `lines[].title[0]`, where that is no list in any fixture that has it."""
+    """`iban[0:2]` and `lines[].title[0]`, where no fixture has a list there."""
     if values and not any(isinstance(value, list) for value in values):
         kind = "text" if isinstance(values[0], str) else kind_of(values[0])
         message = f"[...] selects from lists, and this is {kind} in the fixtures"
