@@ -65,7 +65,7 @@ def write_draft(folder: Path, topic: str, records: Sequence[Record]) -> list[Pat
         base=folder,
         dead_letter_topic="",
     )
-    fixture_file.write_text(fixtures(drafted, topic, mappings))
+    fixture_file.write_text(fixtures(drafted, topic, mappings.taking_json()))
     return [*written, mapping_file, fixture_file]
 
 
