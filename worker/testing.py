@@ -147,5 +147,5 @@ def _mappings(config: pytest.Config) -> Mappings:
     """Load the mappings once. Raises `ConfigError` with all problems."""
     if _MAPPINGS not in config.stash:
         settings = load_settings(_config_file(config), os.environ, needs_key=False)
-        config.stash[_MAPPINGS] = load_mappings(settings, secrets_by_name=True)
+        config.stash[_MAPPINGS] = load_mappings(settings, secrets_by_name=True).taking_json()
     return config.stash[_MAPPINGS]

@@ -109,7 +109,7 @@ async def test_ignored_records_are_shown_by_topic_and_rule(tab: Tab, busy: Telem
         orders = next(each for each in (await status_of(url))["topics"] if each["topic"] == "orders")
         text = await tab.text("#topics")
         assert f"{int(orders['ignored_share'] * 1000) / 10} %" in text
-        assert "config/mappings/orders.yaml:14" in text
+        assert "mappings/orders.yaml:14" in text
         assert "no rule matched" in text
 
 

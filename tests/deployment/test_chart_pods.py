@@ -152,6 +152,23 @@ def test_a_limit_of_the_group_is_not_divided(tmp_path: Path) -> None:
     assert render(tmp_path, chart=chart).settings["rate_limit"] == {"scope": "group", "requests": 3000}
 
 
+@pytest.mark.parametrize("workload", ["Deployment", "StatefulSet"])
+@pytest.mark.parametrize(
+    ("values", "options"),
+    [
+        ({}, []),
+        ({"processes": 3}, ["--processes", "3"]),
+        ({"processes": "auto", "resources": {"limits": {"cpu": 4}}}, ["--processes", "auto"]),
+    ],
+    ids=["one", "three", "auto"],
+)
+def test_a_pod_runs_as_many_processes_as_the_values_say(
+    values: dict[str, Any], options: list[str], workload: str, tmp_path: Path
+) -> None:
+    rendered = render(tmp_path, values={**values, "workload": workload})
+    assert rendered.container["args"] == ["run", *options]
+
+
 def test_a_roll_out_adds_no_pod_and_waits_for_the_one_that_drains(tmp_path: Path) -> None:
     deployment = render(tmp_path).workload["spec"]
     assert deployment["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}

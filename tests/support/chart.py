@@ -20,6 +20,7 @@ EXAMPLES = sorted((CHART / "examples").glob("*.yaml"))
 EVERYTHING: dict[str, Any] = {
     "config": {"kafka": {"bootstrap_servers": "kafka:9092"}},
     "workload": "StatefulSet",
+    "processes": 2,
     "networkPolicy": {"restrictEgress": True, "ports": [8081], "from": [{"namespaceSelector": {}}]},
     "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
     "prometheusRule": {"enabled": True, "runbookUrl": "https://wiki.example/worker"},

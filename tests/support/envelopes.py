@@ -40,6 +40,7 @@ _schemas = st.sampled_from(
     [
         {"type": "struct", "fields": [{"type": "struct", "field": "after", "fields": _COLUMNS}, *_COLUMNS]},
         {"type": "struct", "fields": _COLUMNS[:2]},
+        {"type": "struct", "fields": [5, {"field": "id", "type": {"a": 1}}, {"field": "after", "fields": 7}]},
         {"type": "struct", "fields": [{"field": "op", "type": "string"}]},
         None,
         {},

@@ -38,6 +38,15 @@ def check(
             help="Also report rules, expressions, topics and events that the fixtures do not cover, as problems.",
         ),
     ] = False,
+    schema: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--schema",
+            metavar="FILE",
+            help="Also compare fields and types with a schema: a file .avsc, .proto or .desc. With TOPIC=FILE only in "
+            "the rules of that topic; repeatable.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     config: ConfigOption = None,
 ) -> None:
@@ -66,6 +75,7 @@ def check(
                 notes = missing
         except ConfigError as error:
             found += error.problems
+        found += _compared(mappings, schema or [])
         looked_at = _look_around(settings, mappings) if connect else []
         found = _joined(found, [problem for finding in looked_at for problem in finding.problems])
     found = _by_place(found, _lint(path))
@@ -78,6 +88,16 @@ def check(
             print_line(str(finding))
         _print(found, lists, notes)
     raise typer.Exit(1 if any(not problem.warning for problem in found) else 0)
+
+
+def _compared(mappings: Mappings, schema_files: Sequence[str]) -> list[Problem]:
+    """What the schemas contradict; what is wrong with them."""
+    from worker.programs.schema_files import compared_with_files
+
+    try:
+        return compared_with_files(mappings, schema_files)
+    except ConfigError as error:
+        return error.problems
 
 
 def _lint(config_file: Path) -> list[Problem]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from worker.cli.map_headers import headers_of
 from worker.cli.map_input import STANDARD_INPUT, read_values, records_of
 from worker.cli.options import ConfigOption, chosen_config, coordinates, is_coordinates, load
 
@@ -24,8 +25,8 @@ def map_events(
         str | None,
         typer.Argument(
             metavar="FILE",
-            help="JSON events: one a line, one document, or an array. `-`, or no FILE, is standard input. "
-            "If there is no file TOPIC:PARTITION:OFFSET, that record is read from Kafka.",
+            help="JSON events, whatever the topic's format: one a line, one document, or an array. `-`, or no FILE, "
+            "is standard input. If there is no file TOPIC:PARTITION:OFFSET, that record is read from Kafka.",
             show_default=False,
         ),
     ] = None,
@@ -36,10 +37,18 @@ def map_events(
     key: Annotated[str | None, typer.Option(metavar="KEY", help="The key for every record.")] = None,
     header: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="A header for every record; repeatable."),
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="A header for every record; repeatable. In the headers of schema ids (__value_schema_id, "
+            "apicurio.value.contentId, ...) a number, a GUID, or 0x and bytes.",
+        ),
     ] = None,
     raw: Annotated[
-        bool, typer.Option("--raw", help="FILE, or standard input, holds the bytes of one record's value.")
+        bool,
+        typer.Option(
+            "--raw",
+            help="FILE, or standard input, holds the bytes of one record's value, in the topic's format.",
+        ),
     ] = False,
     from_topic: Annotated[
         str | None,
@@ -88,13 +97,16 @@ def map_events(
             _print_source(mappings, topic)
             return
         records, ids = _from_input(file, topic, key, header or [], raw=raw)
+    written = not (raw or at or from_topic)
     from worker.cli.verdicts import MappedRecords, print_verdicts
 
-    mapped = MappedRecords(mappings, records, ids, of_kafka=bool(at or from_topic))
+    mapped = MappedRecords(
+        mappings.taking_json() if written else mappings, records, ids, of_kafka=bool(at or from_topic)
+    )
     if diff is not None:
         from worker.cli.map_diff import old_mappings, print_differences
 
-        rejected = print_differences(mapped, old_mappings(settings, diff, topic))
+        rejected = print_differences(mapped, old_mappings(settings, diff, topic, taking_json=written))
     elif explain:
         from worker.cli.explaining import print_all_steps
 
@@ -138,22 +150,12 @@ def _check_topic(mappings: Mappings, topic: str) -> None:
         raise typer.BadParameter(said)
 
 
-def _headers(options: Iterable[str]) -> list[tuple[str, bytes | None]]:
-    headers: list[tuple[str, bytes | None]] = []
-    for option in options:
-        name, equals, value = option.partition("=")
-        if not name or not equals:
-            raise typer.BadParameter("a header is NAME=VALUE", param_hint="--header")
-        headers.append((name, value.encode()))
-    return headers
-
-
 def _from_input(
     file: str | None, topic: str, key: str | None, header: Iterable[str], *, raw: bool
 ) -> tuple[Iterable[Record], MessageIds]:
     from worker.mapping.trying.preview import PREVIEW_IDS
 
-    return records_of(read_values(file, raw=raw), topic, key, _headers(header), raw=raw), PREVIEW_IDS
+    return records_of(read_values(file, raw=raw), topic, key, headers_of(header), raw=raw), PREVIEW_IDS
 
 
 def _from_kafka(

@@ -23,13 +23,20 @@ if TYPE_CHECKING:
 _COLORS = {"-": "red", "+": "green", "@": "cyan"}
 
 
-def old_mappings(settings: Settings, path: Path, topic: str) -> Mappings:
-    """The older version: one file, or all of a folder. It must name the topic."""
+def old_mappings(settings: Settings, path: Path, topic: str, *, taking_json: bool) -> Mappings:
+    """The older version: one file, or all of a folder. It must name the topic.
+
+    Args:
+        settings: the current ones.
+        path: the file or folder.
+        topic: of the records.
+        taking_json: whether the records' values are JSON, whatever the topic's format.
+    """
     pattern = str(path / "*.yaml") if path.is_dir() else str(path)
     old = load_mappings(settings.model_copy(update={"mappings": [pattern]}))
     if said := old.unknown_topic(topic):
         raise typer.BadParameter(f"{path}: {said}", param_hint="--diff")
-    return old
+    return old.taking_json() if taking_json else old
 
 
 def print_differences(mapped: MappedRecords, old: Mappings) -> int:

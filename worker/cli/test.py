@@ -91,7 +91,8 @@ def run_all(mappings: Mappings, paths: Sequence[Path]) -> list[FixtureResult]:
     """The results of all fixtures in these files and folders. Raises ConfigError with the problems of all files."""
     from worker.mapping.trying.fixtures import run_fixture
 
-    return [run_fixture(mappings, fixture) for fixture in _read(list(_files(paths)))]
+    written = mappings.taking_json()
+    return [run_fixture(written, fixture) for fixture in _read(list(_files(paths)))]
 
 
 def _read(files: Sequence[Path]) -> list[Fixture]:

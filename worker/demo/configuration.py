@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from worker.demo.scenario import Scenario
-from worker.mapping.mappings import mapping_paths
+from worker.mapping.loading import mapping_paths
 
 _TAKEN_OVER = {"batch", "rate_limit", "delivery", "memory", "limits"}
 """The sections of the settings that lead to no other machine. All their floats are durations."""

@@ -24,6 +24,7 @@ def own_mapping(settings: Settings, mappings: Mappings, fixtures: Sequence[Fixtu
         fixtures: at least one.
     """
     seen: set[str] = set()
+    mappings = mappings.taking_json()
     samples = [
         _sample(fixture, mappings.explain(replace(fixture.record, at=(0, offset)), PREVIEW_IDS), seen)
         for offset, fixture in enumerate(fixtures)

@@ -31,6 +31,13 @@ _with_schema = msgspec.json.Decoder(_WithSchema).decode
 _any = msgspec.json.Decoder().decode
 
 
+MOST_SCHEMAS = 64
+"""How many schemas of a topic are kept in mind; a topic of several tables has one for each."""
+
+Known = tuple[bytes, int, Any]
+"""The bytes before a payload, their number, and what is kept of the schema in them."""
+
+
 class Payloads:
     """Finds the payload in a value.
 
@@ -40,22 +47,19 @@ class Payloads:
 
     Attributes:
         required: as given.
-        types: what `types_of` returned for the last schema.
-        prefix: the bytes before the payload in the last value that was read whole.
-        length: their number.
+        known: of the last value that was read whole. Replaced at once, since an interruption may come at any point.
     """
 
-    __slots__ = ("_types_of", "length", "prefix", "required", "types")
+    __slots__ = ("_schemas", "_types_of", "known", "required")
 
     def __init__(self, types_of: Callable[[Any], Any], *, required: bool) -> None:
         self._types_of = types_of
+        self._schemas: dict[bytes, Any] = {}
         self.required = required
-        self.types: Any = None
-        self.prefix = _NEVER
-        self.length = len(_NEVER)
+        self.known: Known = _NEVER, len(_NEVER), None
 
-    def find(self, value: bytes) -> bytes:
-        """The payload of a value with another schema than the last one.
+    def find(self, value: bytes) -> tuple[bytes, Any]:
+        """The payload of a value with another schema than the last one, and what is kept of the schema.
 
         Raises:
             msgspec.MsgspecError, UnicodeDecodeError, RecursionError: the value is of another form, or is no JSON.
@@ -66,14 +70,24 @@ class Payloads:
             value.decode()
         found = _with_schema(value)
         schema, payload = bytes(found.schema), bytes(found.payload)
-        described = _any(schema) if schema else 0
-        if not payload or not _is_of_objects(described):
+        if not schema or not payload:
             raise msgspec.ValidationError
-        self.types = self._types_of(described)
+        types = self._types(schema)
         prefix = b'%b%b,"payload":' % (_BEGIN, schema)
-        is_usual = value == b"%b%b}" % (prefix, payload)
-        self.prefix, self.length = (prefix, len(prefix)) if is_usual else (_NEVER, len(_NEVER))
-        return payload
+        if value == b"%b%b}" % (prefix, payload):
+            self.known = prefix, len(prefix), types
+        return payload, types
+
+    def _types(self, schema: bytes) -> Any:
+        if schema in self._schemas:
+            return self._schemas[schema]
+        described = _any(schema)
+        if not _is_of_objects(described):
+            raise msgspec.ValidationError
+        if len(self._schemas) >= MOST_SCHEMAS:
+            self._schemas.clear()
+        types = self._schemas[schema] = self._types_of(described)
+        return types
 
 
 def _is_of_objects(schema: Any) -> bool:
@@ -104,11 +118,11 @@ def refuse_wrapped() -> None:
 def emit_payload(code: SourceWriter, payloads: Payloads) -> None:
     """Write statements that leave only the payload in the local variable `value`, or raise a `msgspec.MsgspecError`."""
     finder = code.constant(payloads, "payloads")
-    with code.block(f"if value.startswith({finder}.prefix):"):
-        code.line(f"value, types = value[{finder}.length:-1], {finder}.types")
+    code.line(f"prefix, length, types = {finder}.known")
+    with code.block("if value.startswith(prefix):"):
+        code.line("value = value[length:-1]")
     with code.block("else:" if payloads.required else f"elif value.startswith({_BEGIN!r}):"):
-        code.line(f"value = {finder}.find(value)")
-        code.line(f"types = {finder}.types")
+        code.line(f"value, types = {finder}.find(value)")
     if payloads.required:  # then the payload has no form of its own by which a second envelope would show
         with code.block("if value[1:2] != b'\"' or value.startswith(b'{\"schema\"'):"):
             code.line(f"{code.constant(refuse_wrapped, 'refuse_wrapped')}()")

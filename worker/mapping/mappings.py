@@ -8,9 +8,8 @@ Example:
 
 from __future__ import annotations
 
-import glob
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,24 +24,22 @@ from worker.core.records import BODY, RULE, Converter, QueuedCall, Record, Rejec
 from worker.customerio import catalog
 from worker.customerio.limits import MAX_CALL_BYTES
 from worker.customerio.notices import MEANINGS, Notice, OnNotice
-from worker.documents.document import Document, UnsupportedYAML, parse
-from worker.documents.files import read_file
 from worker.documents.problems import ConfigError, Problem
-from worker.formats.schemas import Schemas
+from worker.formats.schemas import SchemaId, Schemas
 from worker.mapping.compiler.loop import compile_mapping, mapping_source
 from worker.mapping.compiler.rule import OnNoCall, OnSlow
 from worker.mapping.compiler.target import Profile, Target
 from worker.mapping.expressions.functions.hashes import set_secrets
-from worker.mapping.expressions.habits import ternary_hint
 from worker.mapping.expressions.text_length import MAX_LENGTH, set_limit
-from worker.mapping.files.lint.claims import claim_problems
-from worker.mapping.files.lint.rules import rule_warnings
-from worker.mapping.files.reader import read_mapping
 from worker.mapping.files.rules import MappingFile
 from worker.mapping.files.topics import is_pattern, matches, sample
 from worker.mapping.future_times import FutureTimes
-from worker.mapping.mappers.loading import Mapper, MapperProblem, Mappers
+from worker.mapping.loading import Loading
+from worker.mapping.mappers.loading import Mapper, Mappers
 from worker.mapping.schemas_needed import SchemasNeeded, schemas_needed
+
+FetchSchemas = Callable[[Sequence[SchemaId]], None]
+"""Fetches the schemas with these ids, and puts them to the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +99,7 @@ class Mappings:
         self._explaining: tuple[tuple[str, MessageIds], tuple[Converter, list[str], list[str]]] | None = None
         self._noticed: list[Notice] = []
         self._raised: BaseException | None = None
+        self._fetch: FetchSchemas | None = None
 
     @classmethod
     def load(  # noqa: PLR0913 - the settings of worker.yaml about mappings; all but the first by name
@@ -140,7 +138,7 @@ class Mappings:
         schemas = Schemas() if schemas is None else schemas
         set_limit(text_length)
         set_secrets(secrets or {})
-        loading = _Loading(Mappers(mapper_path, base), schemas)
+        loading = Loading(Mappers(mapper_path, base), schemas)
         for pattern in patterns:
             loading.read(pattern, base)
         loading.check(dead_letter_topic)
@@ -163,6 +161,25 @@ class Mappings:
         taking.files = [file.taking_json() for file in self.files]
         taking._explaining = None  # noqa: SLF001 - its own
         return taking
+
+    def fetch_with(self, fetch: FetchSchemas) -> None:
+        """Fetch schemas that records need, and that are not there, before these are explained.
+
+        Args:
+            fetch: puts the schemas with these ids to the others, or raises an exception.
+        """
+        self._fetch = fetch
+
+    def prepare(self, topic: str, records: Sequence[Record]) -> None:
+        """Fetch the schemas that records of a topic need: before a converter gets them.
+
+        Does nothing where nothing fetches, see `fetch_with`. Raises what that raises.
+        """
+        needed = None if self._fetch is None else self.schemas_needed(topic)
+        if needed is not None and self._fetch is not None:
+            missing = needed.missing(records)
+            if missing:
+                self._fetch(list(dict.fromkeys(id_ for ids in missing.values() for id_ in ids)))
 
     @property
     def subscriptions(self) -> list[str]:
@@ -243,7 +260,7 @@ class Mappings:
             ids: of the cluster that the topic is in.
             on_slow: called when a mapper took over a second, with its name and the seconds.
             on_no_call: called when a rule made no call of a record, with the rule as `file:line`.
-            on_notice: called for what is sent although it may not have the effect that was meant.
+            on_notice: called for calls that are sent but may not have the intended effect.
 
         Returns:
             See `records.Converter`; None if no mapping file covers the topic.
@@ -256,10 +273,11 @@ class Mappings:
     def source(self, topic: str, ids: MessageIds) -> str | None:
         """The Python source that `converter` compiles; None if no mapping file covers the topic."""
         file = self.file_of(topic)
-        return mapping_source(file, self._target(topic, ids, _unheard), self._mappers) if file else None
+        return mapping_source(file, self._target(topic, ids, _ignore_notice), self._mappers) if file else None
 
     def explain(self, record: Record, ids: MessageIds) -> Explanation:
-        """Explain what the mapping makes of one record."""
+        """Explain what the mapping makes of one record. Raises what fetching its schema raises, see `fetch_with`."""
+        self.prepare(record.topic(), [record])
         file = self.file_of(record.topic())
         if file is None:
             return Explanation(ignored="no mapping file names the topic")
@@ -289,8 +307,7 @@ class Mappings:
         """Return the topic's converter, and two lists that it appends to.
 
         The first gets rules that made no call of a record; the second, the words for records that no rule sees.
-
-        The last one is kept, since records of one topic are often explained in a row.
+        The converter is kept for the next record, which is usually of the same topic.
         """
         if self._explaining is None or self._explaining[0] != (topic, ids):
             no_calls: list[str] = []
@@ -325,8 +342,8 @@ _OF_NO_CALL_ALONE = (Notice.FUTURE_TIME, Notice.RESERVED_TRAIT)
 """Notices that `catalog.warnings` does not repeat: it sees only the call that is sent."""
 
 
-def _unheard(_kind: Notice, _rule: str) -> None:
-    """Stands for a worker's `on_notice`, so that the printed source is the one that a worker runs."""
+def _ignore_notice(_kind: Notice, _rule: str) -> None:
+    """In place of a worker's `on_notice`, so that the printed source is the one that a worker runs."""
 
 
 def _explanation(queued: list[QueuedCall], noticed: list[Notice]) -> Explanation:
@@ -345,88 +362,3 @@ def _explanation(queued: list[QueuedCall], noticed: list[Notice]) -> Explanation
             ),
         ],
     )
-
-
-class _Loading:
-    """Reads the files and collects all their problems."""
-
-    def __init__(self, mappers: Mappers, schemas: Schemas) -> None:
-        self._schemas = schemas
-        self.files: list[MappingFile] = []
-        self.mappers: dict[str, Mapper] = {}
-        self.problems: list[Problem] = list(mappers.clashes.values())
-        self._loader = mappers
-        self._seen: set[Path] = set()
-
-    def read(self, pattern: str, base: Path) -> None:
-        found = list(mapping_paths(pattern, base))
-        if not found:
-            self.problems.append(Problem(f"no mapping file matches '{pattern}'", hint="see `mappings`"))
-        for path in found:
-            if path.resolve() not in self._seen:
-                self._seen.add(path.resolve())
-                self._file(path)
-
-    def _file(self, path: Path) -> None:
-        try:
-            document = parse(read_file(path), str(path))
-        except UnsupportedYAML as error:
-            self.problems.extend(error.problems)
-            lines = {problem.line for problem in error.problems}
-            found: list[Problem] = []
-            file = read_mapping(error.document, found, self._schemas)
-            self.problems.extend(problem for problem in found if problem.line not in lines)
-        except ConfigError as error:
-            self.problems.extend(_with_habit(problem, path) for problem in error.problems)
-            return
-        else:
-            file = read_mapping(document, self.problems, self._schemas)
-        if file is not None:
-            self.files.append(file)
-            self._load_mappers(file)
-
-    def _load_mappers(self, file: MappingFile) -> None:
-        for rule in file.rules:
-            if rule.mapper is None or rule.mapper in self.mappers or self._clashes(rule.mapper):
-                continue
-            try:
-                self.mappers[rule.mapper] = self._loader.load(rule.mapper)
-            except MapperProblem as problem:
-                self.problems.append(_mapper_problem(file.document, (*rule.path, "mapper"), problem))
-
-    def _clashes(self, mapper: str) -> bool:
-        """Whether its module cannot be imported because of its name, which is a problem already."""
-        module, colon, _ = mapper.partition(":")
-        return bool(colon) and module.partition(".")[0] in self._loader.clashes
-
-    def check(self, dead_letter_topic: str) -> None:
-        """Make the checks that need all files."""
-        self.problems.extend(claim_problems(self.files, dead_letter_topic))
-        for file in self.files:
-            self.problems.extend(rule_warnings(file))
-        # Calls that share a default share its problems.
-        self.problems = [*dict.fromkeys(self.problems)]
-        self.problems.sort(key=lambda problem: (problem.file or "", problem.line or 0, problem.column or 0))
-
-
-def _with_habit(problem: Problem, path: Path) -> Problem:
-    """A problem of the YAML, with what to write for `a ? b : c` where that is what YAML cannot read."""
-    if problem.line is None or problem.hint is None or "': '" not in problem.hint:
-        return problem
-    line = read_file(path).decode(errors="replace").splitlines()[problem.line - 1]
-    hint = ternary_hint(line)
-    return replace(problem, hint=hint) if hint else problem
-
-
-def _mapper_problem(document: Document, path: tuple[str | int, ...], problem: MapperProblem) -> Problem:
-    """Report at the rule that names the mapper; the message has the place in the mapper's own file."""
-    where = f" ({problem.file}:{problem.line})" if problem.file else ""
-    return document.problem(f"{problem.message}{where}", path, hint=problem.hint)
-
-
-def mapping_paths(pattern: str, base: Path) -> Iterator[Path]:
-    """The files that a pattern matches, relative to the current directory, or else to `base`."""
-    found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - keeps the name as the user wrote it
-    if not found:
-        found = sorted(glob.glob(str(base / pattern), recursive=True))  # noqa: PTH207 - the same
-    return (path for path in map(Path, found) if not path.is_dir())

@@ -12,7 +12,7 @@ from worker.documents.files import read_file
 from worker.documents.problems import ConfigError, Problem
 from worker.mapping.files.lint import Sample, findings
 from worker.mapping.kafka_fields import kafka_fields
-from worker.mapping.mappings import mapping_paths
+from worker.mapping.loading import mapping_paths
 from worker.mapping.trying.fixtures import read_fixtures
 from worker.settings import SettingsError, load_settings
 

@@ -10,6 +10,14 @@ capabilities: {drop: [ALL]}
 seccompProfile: {type: RuntimeDefault}
 {{- end }}
 
+{{/* `auto` counts cores by the CPU limit; without one it would start a process for each core of the node. */}}
+{{- define "worker.args" -}}
+{{- $processes := .Values.processes -}}
+{{- if and (eq (toString $processes) "auto") (not (dig "limits" "cpu" "" .Values.resources)) }}{{ fail "processes: auto needs resources.limits.cpu, which says how many cores a pod has" }}{{ end -}}
+{{- if gt (int $processes) (include "worker.share" . | int) }}{{ fail (printf "processes: %d processes cannot share the %s requests of a pod (rateLimit.requests)" (int $processes) (include "worker.share" .)) }}{{ end -}}
+{{- if eq (toString $processes) "1" }}{{ toJson (list "run") }}{{ else }}{{ toJson (list "run" "--processes" (toString $processes)) }}{{ end -}}
+{{- end }}
+
 {{- define "worker.env" -}}
 - {name: WORKER_CONFIG, value: /config/worker.yaml}
 - name: POD_NAME

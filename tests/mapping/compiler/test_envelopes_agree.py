@@ -100,7 +100,7 @@ _HEADS = {
 _KEYS = [b"key", None, b'{"id": 5}', b'{"schema": null, "payload": {"id": "k"}}', b"\xff", b"17"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.data())
 @pytest.mark.parametrize("envelope", wrapped)
 def test_a_converter_of_an_envelope_equals_the_reference(envelope: str, data: Any) -> None:

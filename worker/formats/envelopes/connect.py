@@ -107,12 +107,17 @@ def describes_objects(schema: dict[str, Any]) -> bool:
 
 def columns_of(schema: Any) -> Columns:
     """The types of an object's fields, as far as a schema tells them."""
-    fields = schema.get("fields") if type(schema) is dict else None
     return {
         field["field"]: _TYPES[field["type"]]
-        for field in (fields if type(fields) is list else [])
-        if type(field) is dict and type(field.get("field")) is str and field.get("type") in _TYPES
+        for field in fields_of(schema)
+        if type(field.get("field")) is str and type(field.get("type")) is str and field["type"] in _TYPES
     }
+
+
+def fields_of(schema: Any) -> list[dict[str, Any]]:
+    """The fields that a schema describes; none for what is no schema of an object."""
+    fields = schema.get("fields") if type(schema) is dict else None
+    return [field for field in fields if type(field) is dict] if type(fields) is list else []
 
 
 def check_columns(row: dict[str, Any], types: Columns, columns: Collection[str] | None) -> None:

@@ -20,6 +20,7 @@ from worker.formats.envelopes.connect import (
     Columns,
     check_columns,
     columns_of,
+    fields_of,
     is_wrapped,
     key_payload,
     payload_of,
@@ -127,9 +128,7 @@ def change_of(value: dict[str, Any]) -> dict[str, Any] | None:
 
 def row_columns(schema: Any, name: str) -> Columns:
     """The types of the columns of `before` or `after`, as far as a change's schema tells them."""
-    fields = schema.get("fields") if type(schema) is dict else None
-    rows = [each for each in (fields if type(fields) is list else []) if type(each) is dict]
-    return next((columns_of(row) for row in rows if row.get("field") == name), {})
+    return next((columns_of(row) for row in fields_of(schema) if row.get("field") == name), {})
 
 
 def about_change(change: dict[str, Any]) -> dict[str, Any]:

@@ -67,10 +67,11 @@ def never_filled(mappings: Mappings, results: Sequence[FixtureResult]) -> list[U
     """The expressions that find nothing in any fixture, of the rules that fixtures reach."""
     filled: set[str] = set()
     reached: set[str] = set()
+    written = mappings.taking_json()
     for result in results:
         if result.rule is not None:
             reached.add(result.rule)
-            filled |= _filled(mappings, result)
+            filled |= _filled(written, result)
     # Calls that share a default share its expression.
     return list(dict.fromkeys(each for each in _expressions(mappings, reached) if each.at not in filled))
 
