@@ -17,9 +17,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from worker.adapters.kafka.client_errors import NO_SUCH_TOPIC, ClientErrors, missing_topics
 from worker.adapters.kafka.clients import make_consumer
+from worker.adapters.kafka.elapsed import elapsed
 from worker.adapters.kafka.error_codes import OUT_OF_RANGE, PARTITION_EOF
 from worker.adapters.kafka.fatal_errors import can_heal, describe, is_fatal, renewal_backoff
-from worker.adapters.kafka.elapsed import elapsed
 from worker.adapters.kafka.group_settings import DEFAULT_SESSION_SECONDS, read_session
 from worker.adapters.kafka.log_changes import LogChanges, partition_of
 from worker.adapters.kafka.membership import Membership

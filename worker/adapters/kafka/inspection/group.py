@@ -16,8 +16,8 @@ from worker.adapters.kafka.inspection.rights import READ, lacks
 from worker.adapters.kafka.inspection.topics import source_topics
 from worker.adapters.kafka.properties import reader_properties
 from worker.adapters.kafka.start_offsets import committed_offsets, offsets_at
-from worker.pipeline.ports import SourceFailed
 from worker.adapters.kafka.timeouts import RESPONSE_SECONDS
+from worker.pipeline.ports import SourceFailed
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
