@@ -301,6 +301,39 @@ class Group(RuleBasedStateMachine):
     def create(self, partition: Partition) -> None:
         self.existing.add(partition)
 
+    @rule(partition=st.sampled_from(PARTITIONS), quarters=st.integers(10, 50), newcomer=st.booleans())
+    def grow_unseen(self, partition: Partition, quarters: int, newcomer: bool) -> None:  # noqa: FBT001 - drawn
+        """A partition is created and assigned while one member does not hear of it for a while."""
+        for each in self.members:
+            self.hear(each)
+        if partition in self.existing:
+            return
+        self.create(partition)
+        if newcomer and len(self.members) < 4:
+            self.join()
+        self.hear(self.members[-1])
+        self.own(partition, self.members[-1])
+        self.pass_by(quarters, unseen=0)
+        self.slow_down(0)
+        self.hear(self.members[0])
+
+    @rule(number=st.integers(0, 1), quarters=st.integers(10, 40))
+    def cut_off(self, number: int, quarters: int) -> None:
+        """A member has no contact until its session is over; another gets its partitions."""
+        self.pass_by(quarters, unseen=number)
+        self.expire(number)
+        self.pass_by(16, unseen=number)
+
+    @rule(partition=st.sampled_from(PARTITIONS), quarters=st.integers(1, 40))
+    def delete_unseen(self, partition: Partition, quarters: int) -> None:
+        """A partition is deleted while its owner does not hear of it for a while."""
+        for each in self.members:
+            self.hear(each)
+        owner = self.owners.get(partition)
+        self.delete(partition)
+        if owner is not None:
+            self.pass_by(quarters, unseen=self.members.index(owner))
+
     @rule(partition=st.sampled_from(PARTITIONS))
     def delete(self, partition: Partition) -> None:
         """The owner hears of it with its next contact."""
@@ -334,7 +367,7 @@ class Group(RuleBasedStateMachine):
             self.end_excess(each)
             if each.quick:
                 self.end(each, each.in_flight)
-            while each.window.wait(self.now) == 0:
+            while each.window.wait(self.now) == 0 and each.in_flight <= REQUESTS:
                 each.window.enter()
                 each.in_flight += 1
                 if each.quick:
@@ -355,5 +388,5 @@ class Group(RuleBasedStateMachine):
             assert later - first >= PER, f"{REQUESTS + 1} requests from {first} to {later}"
 
 
-Group.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+Group.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
 TestGroup = Group.TestCase
