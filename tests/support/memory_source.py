@@ -94,7 +94,7 @@ class MemoryBroker:
             self.create_topic(topic, partitions)
 
     def create_topic(self, topic: str, partitions: int) -> None:
-        self.logs |= {(topic, number): Log() for number in range(partitions)}
+        self.logs = {(topic, number): Log() for number in range(partitions)} | self.logs
         self.wake()
 
     def append(  # a record's own parts

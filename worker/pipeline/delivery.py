@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 HOLD_REASONS = {401: "UNAUTHORIZED", 403: "FORBIDDEN", 404: "NOT_FOUND"}
 """The reason of a hold, by the status that caused it; a redirect is REDIRECTED, anything else UNEXPECTED_ANSWER."""
 
+LEAST_WAIT_SECONDS = 0.0001
+"""The least wait for the rate limit: sums of times are inexact, and a wait of nothing would be repeated many times."""
+
 
 class Outcomes(Protocol):
     """Receives the outcome of each batch, or of each part that it was split into."""
@@ -249,7 +252,7 @@ class Delivery:
     async def _wait_for_window(self) -> None:
         began = self._now()
         while (wait := self._limit.wait(self._now())) > 0:
-            await self._progress.wait(wait if math.isfinite(wait) else None)
+            await self._progress.wait(max(wait, LEAST_WAIT_SECONDS) if math.isfinite(wait) else None)
         if (waited := self._now() - began) > 0:
             self._telemetry.tokens_awaited(waited)
 

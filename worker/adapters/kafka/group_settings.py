@@ -38,7 +38,9 @@ _REFUSED = {
 }
 """There is no right to read the setting, or the brokers do not know it. Everything else may pass."""
 
-_NOT_READ = "rate_limit.scope is group, but the session timeout of the KIP-848 group cannot be read from the brokers"
+_NOT_READ = (
+    "rate_limit.scope is group, but the session timeout of the KIP-848 group cannot be read from the brokers"
+)
 """Without it a member that has lost its brokers does not know when others may own its partitions."""
 
 _HINT = "allow DESCRIBE_CONFIGS on the group, which brokers have since Kafka 4.0, or set scope: process"
