@@ -92,7 +92,7 @@ class SchemaFormat:
             Rejected: no value can be decoded with it.
         """
         assert self._encoding.schema is not None, "there is a file"
-        self._codec.decoder(self._encoding.schema, Frame(None, 0), wanted_event(None))
+        self._codec.decoder(self._encoding.schema, Frame(None, self._ids.prefix), wanted_event(None))
 
     def missing(self, records: Sequence[Record]) -> dict[int, SchemaId]:
         """The records that cannot be decoded yet, by their index, and the id of the schema that is not there.
