@@ -53,6 +53,7 @@ class Explanation:
         rejected: why the record can never be delivered; None if it can be.
         sizes: the exact bytes of each call.
         warnings: what the API accepts but is probably a mistake.
+        unknown: why nothing of this is known: the record's schema could not be fetched; None if it is.
         traceback: of the exception that a Python mapper raised, with its message, which may quote the record; None if
             none did.
     """
@@ -64,6 +65,7 @@ class Explanation:
     sizes: list[int] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     traceback: str | None = None
+    unknown: str | None = None
 
 
 class Mappings:
@@ -72,6 +74,7 @@ class Mappings:
     Attributes:
         files: the mapping files.
         warnings: what is valid but probably a mistake.
+        schemas: those that were fetched from the registry.
     """
 
     def __init__(  # noqa: PLR0913 - see `load`
@@ -84,9 +87,11 @@ class Mappings:
         batch_contexts: bool = True,
         future: float | None = None,
         profile: Profile = "off",
+        schemas: Schemas | None = None,
     ) -> None:
         self.files = list(files)
         self.warnings = warnings
+        self.schemas = Schemas() if schemas is None else schemas
         self._mappers = mappers
         self._max_call_bytes = max_call_bytes
         self._batch_contexts = batch_contexts
@@ -133,7 +138,8 @@ class Mappings:
         """
         set_limit(text_length)
         set_secrets(secrets or {})
-        loading = Loading(Mappers(mapper_path, base), Schemas() if schemas is None else schemas)
+        schemas = Schemas() if schemas is None else schemas
+        loading = Loading(Mappers(mapper_path, base), schemas)
         for pattern in patterns:
             loading.read(pattern, base)
         loading.check(dead_letter_topic)
@@ -147,6 +153,7 @@ class Mappings:
             batch_contexts=batch_contexts,
             future=future,
             profile=profile,
+            schemas=schemas,
         )
 
     def taking_json(self) -> Mappings:
