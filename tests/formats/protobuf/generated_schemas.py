@@ -82,7 +82,8 @@ def schemas(draw: Draw) -> bytes:
     for each in IMPORTED:
         each.DESCRIPTOR.CopyToProto(every.file.add())
     every.file.add().CopyFrom(file)
-    return every.SerializeToString()
+    encoded: bytes = every.SerializeToString()
+    return encoded
 
 
 def _add_field(

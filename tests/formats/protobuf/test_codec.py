@@ -20,12 +20,13 @@ from worker.formats.protobuf.protoc import compile_text
 from worker.formats.protobuf.schemas import ProtobufSchema
 from worker.formats.schemas import IdKind, NoSchema, Reference, Schema, SchemaId, Schemas
 
-MONEY = Schema("PROTOBUF", 'syntax = "proto3"; package shop; message Money { int64 units = 1; }')
+MONEY_TEXT = 'syntax = "proto3"; package shop; message Money { int64 units = 1; }'
+MONEY = Schema("PROTOBUF", MONEY_TEXT)
 TEXT = """syntax = "proto3"; package shop; import "shop/money.proto"; import "google/type/date.proto";
 message Ignored { message Inner { string id = 1; } }
 message Order { string id = 1; Money total = 2; google.type.Date day = 3; }"""
 ORDERS = Schema("PROTOBUF", TEXT, (Reference("shop/money.proto", MONEY),))
-ORDER = GetMessageClass(ProtobufSchema(compile_text(TEXT, {"shop/money.proto": MONEY.text})).named("Order"))
+ORDER = GetMessageClass(ProtobufSchema(compile_text(TEXT, {"shop/money.proto": MONEY_TEXT})).named("Order"))
 VALUE = ORDER(id="o-1", total={"units": 5}).SerializeToString()
 EVENT = {"id": "o-1", "total": {"units": 5}}
 ID = b"\x00\x00\x00\x00\x07"
@@ -80,6 +81,8 @@ def test_apicurio_writes_the_name_of_the_message() -> None:
 def test_apicurio_names_the_message_in_a_header() -> None:
     id_ = ("apicurio.value.contentId", bytes(7) + b"\x07")
     assert decode(VALUE, [id_, ("apicurio.protobuf.type", b"Order")]) == EVENT
+    unknown = rejection(VALUE, [id_, ("apicurio.protobuf.type", b"Ordr")])
+    assert unknown == ("INVALID_PROTOBUF", "The schema has no such message as the value says that it holds.")
     assert decode(VALUE, [id_], message="shop.Order") == EVENT
     reason, detail = rejection(VALUE, [id_])
     assert reason == "INVALID_PROTOBUF"

@@ -18,7 +18,7 @@ from worker.formats.protobuf.schemas import ProtobufSchema
 from worker.formats.wanted import WHOLE, wanted_event
 from worker.mapping.compiler.decoder import FieldsUsed, struct_type_of
 
-_SLOW = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+_SLOW = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def outcome(decode: Any, value: bytes) -> str:

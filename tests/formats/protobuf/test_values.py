@@ -256,7 +256,8 @@ def test_wrappers_are_bare() -> None:
     names = ("String", "Int64", "UInt64", "Int32", "UInt32", "Bool", "Bytes", "Float", "Double")
     fields = " ".join(f"google.protobuf.{name}Value f{n} = {n};" for n, name in enumerate(names, 1))
     values_ = ("x", -(2**63), 2**64 - 1, -1, 1, True, b"\xff", 0.1, 0.1)
-    found = json_of(f"message M {{ {fields} }}", **{f"f{n}": {"value": v} for n, v in enumerate(values_, 1)})
+    given: dict[str, Any] = {f"f{n}": {"value": v} for n, v in enumerate(values_, 1)}
+    found = json_of(f"message M {{ {fields} }}", **given)
     assert list(found.values()) == ["x", -(2**63), 2**64 - 1, -1, 1, True, "/w==", 0.1, 0.1]
     assert json_of(f"message M {{ {fields} }}", f1={}) == {"f1": ""}
 

@@ -64,9 +64,9 @@ class ProtobufCodec:
     def _of_frame(self, found: ProtobufSchema, frame: Frame) -> Descriptor:
         """The message of values whose header tells it, or nothing does."""
         if frame.rest and frame.id is not None and frame.id.kind in {IdKind.CONFLUENT, IdKind.GUID}:
-            return found.at(read_index(frame.rest, 0)[0])
+            return _found(found.at, read_index(frame.rest, 0)[0])
         if frame.rest:
-            return found.named(frame.rest.decode("utf-8", "replace"))
+            return _found(found.named, frame.rest.decode("utf-8", "replace"))
         return found.only() if self._message is None else found.named(self._message)
 
 

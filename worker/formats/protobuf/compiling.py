@@ -87,4 +87,5 @@ def _of_descriptors(own: FileDescriptorProto, imports: dict[str, str]) -> bytes:
     needed = sorted({name for file in files for name in file.dependency} - known)
     others = "".join(f"import {json.dumps(name)};" for name in needed)
     compiled_others = FileDescriptorSet.FromString(compile_text(f'syntax = "proto3"; {others}', texts))
-    return FileDescriptorSet(file=[*compiled_others.file[:-1], *files]).SerializeToString()
+    encoded: bytes = FileDescriptorSet(file=[*compiled_others.file[:-1], *files]).SerializeToString()
+    return encoded

@@ -32,14 +32,6 @@ _CONVERSIONS: dict[int, Callable[[Any], Any]] = {
     Field.TYPE_BYTES: well_known.base64_text,
     Field.TYPE_FLOAT: well_known.short_float,
 }
-_JSON_TYPES: dict[int, type] = {
-    **dict.fromkeys(
-        (Field.CPPTYPE_INT32, Field.CPPTYPE_INT64, Field.CPPTYPE_UINT32, Field.CPPTYPE_UINT64), int
-    ),
-    **dict.fromkeys((Field.CPPTYPE_DOUBLE, Field.CPPTYPE_FLOAT), float),
-    Field.CPPTYPE_BOOL: bool,
-}
-"""By the type that the library has for a value; all others become text."""
 
 
 def decoder(
@@ -271,7 +263,7 @@ def _json_type(field: Field) -> type | None:
         return dict if values.is_map(field) else list
     inside = field.message_type
     if inside is None:
-        return _JSON_TYPES.get(field.cpp_type, str)
+        return values.JSON_TYPES.get(field.cpp_type, str)
     return dict if values.is_object(inside) else well_known.json_type(inside)
 
 

@@ -21,6 +21,15 @@ from worker.formats.json_values import MAX_DEPTH
 from worker.formats.protobuf import well_known
 from worker.formats.protobuf.refusals import refuse, refuse_depth
 
+JSON_TYPES: dict[int, type] = {
+    **dict.fromkeys(
+        (Field.CPPTYPE_INT32, Field.CPPTYPE_INT64, Field.CPPTYPE_UINT32, Field.CPPTYPE_UINT64), int
+    ),
+    **dict.fromkeys((Field.CPPTYPE_DOUBLE, Field.CPPTYPE_FLOAT), float),
+    Field.CPPTYPE_BOOL: bool,
+}
+"""By the type that the library has for a value; all others become text."""
+
 FAILURES = (DecodeError, UnicodeDecodeError)
 """What is raised for bytes that are no message of the type; the second by `text`."""
 
