@@ -81,6 +81,10 @@ class ProtobufSchema:
         names = ", ".join(each.full_name for each in declared[:20]) or "none"
         raise InvalidSchemaError(f"name one of the schema's messages with `message:` ({names})")
 
+    def declared(self) -> list[Descriptor]:
+        """The messages that the main file declares at its top."""
+        return list(self._main.message_types_by_name.values())
+
     def messages(self) -> list[Descriptor]:
         """Every message of every file, in order of declaration, with those declared in messages."""
         found: list[Descriptor] = []
