@@ -163,8 +163,8 @@ def test_without_a_registry_the_format_is_a_problem_of_the_configuration(
     assert done.code == 2
     assert "orders.yaml:2:9: this format needs a schema registry" in done.err
     done = cli("check")
-    assert done.code == 0
-    assert "warning: this format needs a schema registry" in done.out
+    assert done.code == 1
+    assert "orders.yaml:2:9: this format needs a schema registry" in done.out
 
 
 # Comparing rules with a schema

@@ -63,6 +63,8 @@ def check(
     else:
         lists["topics"] = mappings.subscriptions
         found = [*settings.warnings, *mappings.warnings]
+        if settings.schema_registry.url is None and mappings.needs_registry is not None:
+            found.append(mappings.needs_registry)
         try:
             uncovered, missing, misplaced = _coverage(mappings, path)
             lists |= uncovered
@@ -74,8 +76,6 @@ def check(
         except ConfigError as error:
             found += error.problems
         found += _compared(mappings, schema or [])
-        if settings.schema_registry.url is None and (problem := mappings.needs_registry):
-            found.append(replace(problem, warning=True))
         looked_at = _look_around(settings, mappings) if connect else []
         found = _joined(found, [problem for finding in looked_at for problem in finding.problems])
     found = _by_place(found, _lint(path))
