@@ -91,7 +91,6 @@ class Mappings:
     ) -> None:
         self.files = list(files)
         self.warnings = warnings
-        self.schemas = Schemas() if schemas is None else schemas
         self._mappers = mappers
         self._max_call_bytes = max_call_bytes
         self._batch_contexts = batch_contexts
@@ -162,7 +161,7 @@ class Mappings:
         """The same mappings for events that people wrote: values are JSON, whatever the topics' formats."""
         taking = copy(self)
         taking.files = [file.taking_json() for file in self.files]
-        taking._explaining = None  # noqa: SLF001 - its own
+        taking._explaining, taking._needed = None, {}  # noqa: SLF001 - its own
         return taking
 
     def fetch_with(self, fetch: FetchSchemas) -> None:

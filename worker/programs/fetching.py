@@ -30,7 +30,7 @@ def fetch_schemas(settings: Settings, mappings: Mappings) -> Mappings:
         if settings.schema_registry.url is None:
             problem = mappings.needs_registry
             raise ConfigError([] if problem is None else [problem])
-        for id_, found in asyncio.run(_fetched(settings, ids)):
+        for id_, found in fetched_now(settings, ids):
             mappings.schemas.put(id_, found)
 
     mappings.fetch_with(fetch)
@@ -45,6 +45,11 @@ def explained(mappings: Mappings, record: Record, ids: MessageIds) -> Explanatio
         return Explanation(unknown=f"schema registry: {error}")
     except ConfigError as error:
         return Explanation(unknown="; ".join(map(str, error.problems)))
+
+
+def fetched_now(settings: Settings, ids: Sequence[SchemaId]) -> list[tuple[SchemaId, Schema | NoSchema]]:
+    """The schemas with these ids, from the registry of the settings. Raises `SchemaUnavailable`."""
+    return asyncio.run(_fetched(settings, ids)) if ids else []
 
 
 async def _fetched(settings: Settings, ids: Sequence[SchemaId]) -> list[tuple[SchemaId, Schema | NoSchema]]:
