@@ -70,7 +70,7 @@ class Chart {
     this.render();
   }
 
-  point(x) { this.cursor = x; this.render(); }
+  point(x) { this.cursor = this.at.length ? x : null; this.render(); }
 
   render() {
     const width = this.plot.clientWidth, height = this.plot.clientHeight;
