@@ -31,7 +31,7 @@ JSON_TYPES: dict[int, type] = {
 """By the type that the library has for a value; all others become text."""
 
 FAILURES = (DecodeError, UnicodeDecodeError)
-"""What is raised for bytes that are no message of the type; the second by `text`."""
+"""What is raised for bytes that are not a message of the type; the second by `text`."""
 
 
 def decode(kind: type[Message], encoded: bytes) -> Any:
