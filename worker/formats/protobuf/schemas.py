@@ -63,7 +63,7 @@ class ProtobufSchema:
         Raises:
             InvalidSchemaError: there is none.
         """
-        declared = list(self._main.message_types_by_name.values())
+        declared = self.declared()
         found = _walk(declared, index, _nested) or _walk(declared, index, _written)
         if found is None:
             raise InvalidSchemaError("the schema has no message at this message index")
@@ -75,11 +75,15 @@ class ProtobufSchema:
         Raises:
             InvalidSchemaError: it declares none or several, with their names.
         """
-        declared = list(self._main.message_types_by_name.values())
+        declared = self.declared()
         if len(declared) == 1:
             return declared[0]
         names = ", ".join(each.full_name for each in declared[:20]) or "none"
         raise InvalidSchemaError(f"name one of the schema's messages with `message:` ({names})")
+
+    def declared(self) -> list[Descriptor]:
+        """The messages at the top of the main file, in order of declaration."""
+        return list(self._main.message_types_by_name.values())
 
     def messages(self) -> list[Descriptor]:
         """Every message of every file, in order of declaration, with those declared in messages."""
