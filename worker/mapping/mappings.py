@@ -252,7 +252,7 @@ class Mappings:
             ids: of the cluster that the topic is in.
             on_slow: called when a mapper took over a second, with its name and the seconds.
             on_no_call: called when a rule made no call of a record, with the rule as `file:line`.
-            on_notice: called for what is sent although it may not have the effect that was meant.
+            on_notice: called for calls that are sent but may not have the intended effect.
 
         Returns:
             See `records.Converter`; None if no mapping file covers the topic.
@@ -265,7 +265,7 @@ class Mappings:
     def source(self, topic: str, ids: MessageIds) -> str | None:
         """The Python source that `converter` compiles; None if no mapping file covers the topic."""
         file = self.file_of(topic)
-        return mapping_source(file, self._target(topic, ids, _unheard), self._mappers) if file else None
+        return mapping_source(file, self._target(topic, ids, _ignore_notice), self._mappers) if file else None
 
     def explain(self, record: Record, ids: MessageIds) -> Explanation:
         """Explain what the mapping makes of one record. Raises what fetching its schema raises, see `fetch_with`."""
@@ -299,8 +299,7 @@ class Mappings:
         """Return the topic's converter, and two lists that it appends to.
 
         The first gets rules that made no call of a record; the second, the words for records that no rule sees.
-
-        The last one is kept, since records of one topic are often explained in a row.
+        The converter is kept for the next record, which is usually of the same topic.
         """
         if self._explaining is None or self._explaining[0] != (topic, ids):
             no_calls: list[str] = []
@@ -335,8 +334,8 @@ _OF_NO_CALL_ALONE = (Notice.FUTURE_TIME, Notice.RESERVED_TRAIT)
 """Notices that `catalog.warnings` does not repeat: it sees only the call that is sent."""
 
 
-def _unheard(_kind: Notice, _rule: str) -> None:
-    """Stands for a worker's `on_notice`, so that the printed source is the one that a worker runs."""
+def _ignore_notice(_kind: Notice, _rule: str) -> None:
+    """In place of a worker's `on_notice`, so that the printed source is the one that a worker runs."""
 
 
 def _explanation(queued: list[QueuedCall], noticed: list[Notice]) -> Explanation:

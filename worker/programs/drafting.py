@@ -13,8 +13,7 @@ from worker.core.record_reading import read_headers
 from worker.formats.json_format import JsonFormat
 from worker.mapping.drafting.draft import draft
 from worker.mapping.drafting.fixtures import fixtures
-from worker.mapping.drafting.sample import Sample
-from worker.mapping.kafka_fields import as_text
+from worker.mapping.drafting.wrapping import Decoded, unwrapped
 from worker.mapping.mappings import Mappings
 from worker.programs.starter import starter_folder
 
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from worker.core.records import Record
+    from worker.mapping.drafting.sample import Sample
+    from worker.mapping.drafting.wrapping import Wrapping
     from worker.settings import Settings
 
 
@@ -53,7 +54,7 @@ def write_draft(folder: Path, topic: str, records: Sequence[Record]) -> list[Pat
     for path in (mapping_file, fixture_file):
         if path.exists():
             raise DraftError(f"{path} already exists; nothing was written")
-    drafted = draft(topic, _samples(topic, records))
+    drafted = draft(topic, *_samples(topic, records))
     written = _settings_if_missing(folder)
     for path in (mapping_file, fixture_file):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,27 +69,27 @@ def write_draft(folder: Path, topic: str, records: Sequence[Record]) -> list[Pat
     return [*written, mapping_file, fixture_file]
 
 
-def _samples(topic: str, records: Sequence[Record]) -> list[Sample]:
+def _samples(topic: str, records: Sequence[Record]) -> tuple[list[Sample], Wrapping]:
     if not records:
         raise DraftError(f"{topic} has no records to begin from")
-    samples: list[Sample] = []
-    rejected: list[str] = []
+    decoded: list[Decoded] = []
+    rejected: list[Rejected] = []
     for record in records:
         try:
-            samples.append(_sample(record))
+            decoded.append(_decoded(record))
         except Rejected as rejection:
-            rejected.append(f"{rejection.reason}: {rejection.detail}")
-    if not any(sample.value for sample in samples):
-        why = rejected[0] if rejected else "all values are null"
+            rejected.append(rejection)
+    samples, wrapping, others = unwrapped(decoded)
+    rejected += others
+    if not any(sample.event for sample in samples):
+        why = f"{rejected[0].reason}: {rejected[0].detail}" if rejected else "all values are null"
         raise DraftError(f"none of the {len(records):,} newest records of {topic} is an event: {why}")
-    return samples
+    return samples, wrapping
 
 
-def _sample(record: Record) -> Sample:
+def _decoded(record: Record) -> Decoded:
     value = record.value()
-    event = None if value is None else JsonFormat().decode(value)
-    headers = {name: text for name, each in read_headers(record) if (text := as_text(each)) is not None}
-    return Sample(event or {}, event, as_text(record.key()), headers)
+    return Decoded(None if value is None else JsonFormat().decode(value), record.key(), read_headers(record))
 
 
 def _settings_if_missing(folder: Path) -> list[Path]:
