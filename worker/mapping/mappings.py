@@ -72,6 +72,7 @@ class Mappings:
     Attributes:
         files: the mapping files.
         warnings: what is valid but probably a mistake.
+        schemas: those that were fetched from the registry.
     """
 
     def __init__(  # noqa: PLR0913 - see `load`
@@ -84,6 +85,7 @@ class Mappings:
         batch_contexts: bool = True,
         future: float | None = None,
         profile: Profile = "off",
+        schemas: Schemas | None = None,
     ) -> None:
         self.files = list(files)
         self.warnings = warnings
@@ -92,6 +94,8 @@ class Mappings:
         self._batch_contexts = batch_contexts
         self._future = future
         self._profile = profile
+        self.schemas = Schemas() if schemas is None else schemas
+        self._needed: dict[str, SchemasNeeded | None] = {}
         self._explaining: tuple[tuple[str, MessageIds], tuple[Converter, list[str], list[str]]] | None = None
         self._noticed: list[Notice] = []
         self._raised: BaseException | None = None
@@ -131,9 +135,10 @@ class Mappings:
         Raises:
             ConfigError: with every problem of every file, warnings included.
         """
+        schemas = Schemas() if schemas is None else schemas
         set_limit(text_length)
         set_secrets(secrets or {})
-        loading = Loading(Mappers(mapper_path, base), Schemas() if schemas is None else schemas)
+        loading = Loading(Mappers(mapper_path, base), schemas)
         for pattern in patterns:
             loading.read(pattern, base)
         loading.check(dead_letter_topic)
@@ -147,6 +152,7 @@ class Mappings:
             batch_contexts=batch_contexts,
             future=future,
             profile=profile,
+            schemas=schemas,
         )
 
     def taking_json(self) -> Mappings:
@@ -224,8 +230,10 @@ class Mappings:
 
     def schemas_needed(self, topic: str) -> SchemasNeeded | None:
         """What a topic's records need from a schema registry before they can be mapped; None for nothing."""
-        file = self.file_of(topic)
-        return None if file is None else schemas_needed(file)
+        if topic not in self._needed:  # each slice of records asks
+            file = self.file_of(topic)
+            self._needed[topic] = None if file is None else schemas_needed(file)
+        return self._needed[topic]
 
     @property
     def needs_registry(self) -> Problem | None:

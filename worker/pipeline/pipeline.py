@@ -35,8 +35,10 @@ from worker.pipeline.delivery import Delivery
 from worker.pipeline.intake import Intake
 from worker.pipeline.ports import DeadLetters, Destination, Response, Source
 from worker.pipeline.rebalances import Rebalances
+from worker.pipeline.schema_fetching import SchemaFetcher
 from worker.pipeline.send_permit import SendPermit
 from worker.pipeline.standstill import UNCONFIRMED, StandstillGuard
+from worker.pipeline.waiting_records import WaitingRecords
 from worker.pipeline.wakeup import Wakeup
 from worker.telemetry.telemetry import Observation
 
@@ -55,6 +57,7 @@ class Pipeline:
         converter: compiles a topic's mapping, without blocking the loop.
         settings: worker.yaml.
         telemetry: notified of everything that happens.
+        schemas: fetches the schemas that records need; None where no mapping needs a registry.
         rng: draws from [0, 1), for jitter.
         clock: epoch seconds, for ages and the time of dead letters.
         stopwatch: seconds, for what mapping costs.
@@ -69,6 +72,7 @@ class Pipeline:
         settings: Settings,
         telemetry: Telemetry,
         *,
+        schemas: SchemaFetcher | None = None,
         rng: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.time,
         stopwatch: Callable[[], float] = time.perf_counter,
@@ -114,6 +118,7 @@ class Pipeline:
             clock=clock,
         )
         self._time_limit = TimeLimit(settings.limits.mapping_timeout, telemetry.mapping_blocked)
+        self._schemas = schemas
         self._intake = Intake(
             self._lanes,
             self._dead_lettering,
@@ -122,6 +127,7 @@ class Pipeline:
             converter,
             self._time_limit,
             queued=self._notify_lanes,
+            waiting=None if schemas is None else WaitingRecords(schemas),
             stopwatch=stopwatch,
         )
         self._committer = Committer(source, self._lanes, self._permit)
@@ -162,6 +168,7 @@ class Pipeline:
                 self._dead_lettering.run(),
                 self._commit(),
                 self._standstill.run(),
+                *([self._schemas.run()] if self._schemas is not None else []),
             )
         ]
         reasons = [self._stop_asked, *([self._caught_up, self._halted] if until_caught_up else [])]
@@ -297,7 +304,8 @@ class Pipeline:
 
     def _notice_the_end(self) -> None:
         """For `--until-caught-up`: notice that the worker has caught up, or that it cannot."""
-        if self._breaker.hold or (self._storm.broken and self._dead_lettering.is_idle):
+        refused = self._schemas is not None and self._schemas.is_unauthorized
+        if refused or self._breaker.hold or (self._storm.broken and self._dead_lettering.is_idle):
             self._halted.set()
         if (
             self._rebalances.joined
@@ -318,6 +326,7 @@ class Pipeline:
             reasons.append({"reason": held, "detail": "nothing is delivered until this is repaired"})
         if self._dead_lettering.failure:
             reasons.append({"reason": "DEAD_LETTERS_REFUSED", "detail": self._dead_lettering.failure})
+        reasons += self._schemas.problems() if self._schemas is not None else []
         if self._committer.failing_since is not None:
             reasons.append({"reason": FAILING, "detail": "Kafka rejects commits"})
         if self._standstill.unconfirmed:
@@ -330,7 +339,7 @@ class Pipeline:
         states = self._lanes.partitions
         now = self._clock()
         waiting, waiting_size = self._intake.waiting()
-        oldest = {partition: state.offsets.oldest_unfinished() for partition, state in states.items()}
+        oldest = {partition: state.offsets.oldest_undelivered() for partition, state in states.items()}
         return Observation(
             in_progress_records=waiting + sum(state.in_progress.records for state in states.values()),
             in_progress_bytes=waiting_size + sum(state.in_progress.size for state in states.values()),

@@ -24,7 +24,7 @@ from worker.formats.wanted import Wanted
 from worker.formats.with_schema import Decoder
 
 _BAD_BYTES = (EOFError, IndexError, KeyError, ValueError, OverflowError, TypeError, MemoryError)
-"""What fastavro raises for bytes that are no value of the schema; a text that is not UTF-8 is a ValueError."""
+"""What fastavro raises for bytes that are not a value of the schema; a text that is not UTF-8 is a ValueError."""
 
 _MOST_PARSED = 100
 """How many schemas are kept as trees while decoders are made of them."""

@@ -84,7 +84,7 @@ class Walk:
 
         Raises:
             Rejected: `TOO_DEEP`, or `INVALID_AVRO` for too many items.
-            IndexError: the bytes are no value of the type.
+            IndexError: the bytes are not a value of the type.
         """
         kind = type_.kind
         if kind in _CONTAINERS:
