@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from worker.adapters.schema_registry.answers import (
     is_unknown,
     references_of,
 )
+from worker.formats.preparing import prepared
 from worker.formats.schemas import IdKind, NoSchema, Reference, Schema, SchemaId
 from worker.pipeline.ports import SchemaUnavailable
 from worker.settings import SchemaRegistry as Settings
@@ -71,9 +73,10 @@ class SchemaRegistryClient:
             SchemaUnavailable: the registry does not answer, or refuses the login.
         """
         try:
-            return await _Fetch(self).schema(id_)
+            schema = await _Fetch(self).schema(id_)
         except _UnusableError as error:
             return error.answer
+        return await asyncio.to_thread(prepared, schema)
 
     async def fetch_version(self, subject: str, version: int) -> Schema | NoSchema:
         """One version of a subject. See `fetch`."""
