@@ -78,7 +78,7 @@ def format_(request: pytest.FixtureRequest, site: Site, registry: Registry) -> s
     return word
 
 
-async def test_map_and_trace_decode_records(site: Site, format_: str) -> None:
+def test_map_and_trace_decode_records(site: Site, format_: str) -> None:
     del format_
     dlq = Dlq(site)
     mapped = dlq.look("map", "--from-topic", site.topic)
@@ -86,7 +86,7 @@ async def test_map_and_trace_decode_records(site: Site, format_: str) -> None:
     sent, rejected, other = mapped.lines
     (call,) = sent["calls"]
     assert (call["userId"], call["properties"]) == ("c-1", {"total": 9.5})
-    assert rejected["rejected"]["reason"] == "MISSING_ID"
+    assert rejected["rejected"]["reason"] == "FORBIDDEN_ID"
     assert other["ignored"] == "no rule matched"
     assert 'customer is "c-1"' in dlq.look("map", "--explain", f"{site.topic}:0:0").out
 
@@ -96,7 +96,7 @@ async def test_map_and_trace_decode_records(site: Site, format_: str) -> None:
     assert [line["record"] for line in by_id.lines] == [f"{site.topic}:0:0"]
 
 
-async def test_check_connect_compares_every_version(site: Site, registry: Registry, format_: str) -> None:
+def test_check_connect_compares_every_version(site: Site, registry: Registry, format_: str) -> None:
     look = Dlq(site).look
     found = look("check", "--connect")
     assert f"schema {site.topic}-value: 1 version, compared with" in found.out.replace("\n", " ")
@@ -117,7 +117,7 @@ async def test_check_connect_compares_every_version(site: Site, registry: Regist
 async def test_dead_letters_are_shown_and_replayed(site: Site, registry: Registry, format_: str) -> None:
     assert await site.run_job() == 0
     dlq = Dlq(site)
-    assert "MISSING_ID" in (await dlq("list")).out
+    assert "FORBIDDEN_ID" in (await dlq("list")).out
     shown = (await dlq("show", f"{site.topic}:0:1", "--reveal")).out
     assert f"({format_}, schema id " in shown
     assert '"customer": "undefined"' in shown
