@@ -15,6 +15,7 @@ from worker.core.reasons import Rejected
 from worker.core.record_reading import NO_HEADERS, RecordHeaders
 from worker.formats.encoding import PROTOBUF, Encoding
 from worker.formats.formats import format_of
+from worker.formats.preparing import prepared
 from worker.formats.protobuf.compiling import compiled
 from worker.formats.protobuf.protoc import compile_text
 from worker.formats.protobuf.schemas import ProtobufSchema
@@ -181,3 +182,26 @@ def test_what_the_serializer_of_confluent_kafka_writes_and_registers() -> None:
     id_ = int.from_bytes(value[1:5])
     schemas.put(SchemaId(IdKind.CONFLUENT, id_), fetched(client.get_schema(id_)))
     assert format_of(Encoding(PROTOBUF), schemas).decode(value) == EVENT
+
+
+def test_a_fetched_schema_is_compiled_before_records_are_decoded() -> None:
+    for type_ in ("PROTOBUF", ""):  # Apicurio's own API does not say the type
+        ready = prepared(Schema(type_, TEXT, ORDERS.references))
+        assert isinstance(ready, Schema)
+        assert isinstance(ready.text, bytes)
+        assert decode(ID + b"\x02\x02" + VALUE, schema=ready) == EVENT
+
+
+def test_a_fetched_schema_of_no_use_rejects_its_records() -> None:
+    wrong = prepared(Schema("PROTOBUF", 'syntax = "proto3"; message A { B b = 1; }'))
+    assert rejection(ID + b"\x00", schema=wrong) == (
+        "INVALID_PROTOBUF",
+        'The schema of the registry is of no use: schema.proto:1:32: "B" is not defined.',
+    )
+
+
+@pytest.mark.parametrize(
+    "schema", [Schema("AVRO", '"string"'), Schema("", ' {"type": "record"}'), NoSchema("Gone.")]
+)
+def test_other_schemas_are_left_as_they_are(schema: Schema | NoSchema) -> None:
+    assert prepared(schema) is schema

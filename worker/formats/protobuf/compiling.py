@@ -41,7 +41,7 @@ def descriptor_set(schema: Schema) -> bytes:
     Raises:
         InvalidSchemaError: it does not compile, or is no Protobuf schema.
     """
-    if schema.type != TYPE:
+    if schema.type not in {TYPE, ""}:  # Apicurio's own API does not say the type
         raise InvalidSchemaError(f"it is of the type {schema.type}, not {TYPE}")
     if isinstance(schema.text, bytes):
         return schema.text

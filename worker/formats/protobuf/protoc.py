@@ -110,4 +110,4 @@ def _first_error(said: str) -> str:
     lines = [line for line in said.splitlines() if not _LOG_LINE.match(line) and ": warning:" not in line]
     if not lines:
         return "the compiler failed without a message"
-    return re.sub(r"^/\S*/(?=[^/\s]+:\d+:\d+: )", "", lines[0])
+    return re.sub(r"^/\S*/(?=[^/\s]+:\d+:\d+: )", "", lines[0]).rstrip(".")

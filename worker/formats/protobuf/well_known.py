@@ -185,7 +185,7 @@ def json_value(message: Descriptor) -> Callable[[Any, int], Any] | None:
 
 
 def json_type(message: Descriptor) -> type | None:
-    """The JSON type of such messages, which are no objects of their fields; None if they may have any."""
+    """The JSON type of such messages, which are not objects of their fields; None if they may have any."""
     if message.full_name.endswith(".Value"):
         return None
     if message.full_name in _VALUES or is_any(message):
