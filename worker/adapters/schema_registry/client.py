@@ -76,7 +76,10 @@ class SchemaRegistryClient:
             schema = await _Fetch(self).schema(id_)
         except _UnusableError as error:
             return error.answer
-        return await asyncio.to_thread(prepared, schema)
+        try:
+            return await asyncio.to_thread(prepared, schema)
+        except OSError as error:  # no temporary folder, no memory
+            raise SchemaUnavailable(f"the schema cannot be compiled: {failure_kind(error)}") from None
 
     async def close(self) -> None:
         """Close the connections."""
