@@ -79,7 +79,8 @@ class SchemaRegistryClient:
         try:
             return await asyncio.to_thread(prepared, schema)
         except OSError as error:  # no temporary folder, no memory
-            raise SchemaUnavailable(f"the schema cannot be compiled: {failure_kind(error)}") from None
+            why = error.strerror or type(error).__name__
+            raise SchemaUnavailable(f"the schema cannot be compiled: {why}") from None
 
     async def close(self) -> None:
         """Close the connections."""

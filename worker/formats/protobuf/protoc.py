@@ -95,7 +95,7 @@ def _write(folder: Path, files: Mapping[str, str]) -> Path:
 def _decoded(text: str) -> FileDescriptorProto | None:
     """A file's descriptor in base64; None for a `.proto` file, which has a blank, a quote or a brace."""
     try:
-        return FileDescriptorProto.FromString(b64decode(text, validate=True))
+        return FileDescriptorProto.FromString(b64decode(text, validate=True)) if text else None
     except (ValueError, DecodeError):
         return None
 
