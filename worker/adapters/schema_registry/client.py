@@ -82,6 +82,13 @@ class SchemaRegistryClient:
             why = error.strerror or type(error).__name__
             raise SchemaUnavailable(f"the schema cannot be compiled: {why}") from None
 
+    async def fetch_version(self, subject: str, version: int) -> Schema | NoSchema:
+        """One version of a subject. See `fetch`."""
+        try:
+            return await _Fetch(self).version(subject, version)
+        except _UnusableError as error:
+            return error.answer
+
     async def close(self) -> None:
         """Close the connections."""
         await self._session.close()
@@ -150,6 +157,11 @@ class _Fetch:
         url, apicurio = self._client.url_of(id_), id_.kind in {IdKind.CONTENT, IdKind.GLOBAL}
         missing = f"The schema registry does not know the schema with the {id_}."
         return await self._schema(url, (url,), missing, apicurio=apicurio)
+
+    async def version(self, subject: str, version: int) -> Schema:
+        url = self._client.url_of_reference({"subject": subject, "version": version}, apicurio=False)
+        missing = "The schema registry does not know this version."
+        return await self._schema(url, (url,), missing, apicurio=False)
 
     async def _schema(self, url: str, path: tuple[str, ...], missing: str, *, apicurio: bool) -> Schema:
         if url in self._known:
