@@ -13,10 +13,13 @@ from typing import Any
 
 import fastavro
 import msgspec
+from google.protobuf.message_factory import GetMessageClass
 
 from worker.formats.encoding import Encoding
 from worker.formats.format import Format
 from worker.formats.formats import format_of
+from worker.formats.protobuf.protoc import compile_text
+from worker.formats.protobuf.schemas import ProtobufSchema
 from worker.formats.schemas import IdKind, Schema, SchemaId, Schemas
 
 EVENT: dict[str, Any] = {
@@ -151,4 +154,59 @@ AVRO = FormatUnderTest(
     },
 )
 
-UNDER_TEST = (JSON, AVRO)
+# Protobuf
+
+PROTOBUF_TEXT = """syntax = "proto2";
+package shop;
+message Customer { required string id = 1; repeated string tags = 2; }
+message Line { required string sku = 1; required int32 qty = 2; }
+message Order {
+  optional string text = 2; required int64 largest = 3; required sint64 least = 4; required int32 small = 5;
+  required double total = 6; required bool gift = 7; required Customer customer = 8; repeated Line lines = 9;
+  map<string, string> labels = 10;
+  required string type = 100; // the last one, so that a value that is cut short lacks it
+}
+message Node { repeated Node next = 1; }
+"""
+_KINDS = ProtobufSchema(compile_text(PROTOBUF_TEXT, {}))
+
+
+def protobuf_bytes(event: dict[str, Any]) -> bytes:
+    """A value in Confluent's wire format, whose message is the third of the file."""
+    message = GetMessageClass(_KINDS.named("Order"))(**event)
+    return with_prefix(1, b"\x02\x04" + message.SerializeToString(deterministic=True))
+
+
+def _nested_protobuf(depth: int) -> bytes:
+    """Each message is an object with a list. The last message may have no list, but has an empty one."""
+    value = b""
+    for _ in range((depth - 1) // 2):
+        value = b"\x0a" + _varint(len(value)) + value
+    return with_prefix(1, b"\x02\x06" + value)
+
+
+def _varint(number: int) -> bytes:
+    low = bytes([number & 127 | (128 if number > 127 else 0)])
+    return low + _varint(number >> 7) if number > 127 else low
+
+
+def _protobuf_schemas() -> Schemas:
+    found = Schemas()
+    found.put(SchemaId(IdKind.CONFLUENT, 1), Schema("PROTOBUF", PROTOBUF_TEXT))
+    return found
+
+
+PROTOBUF = FormatUnderTest(
+    "protobuf",
+    format_of(Encoding("protobuf"), _protobuf_schemas()),
+    protobuf_bytes,
+    _nested_protobuf,
+    "INVALID_PROTOBUF",
+    {
+        "text without end": with_prefix(1, b"\x02\x04\x12\xff\xff\xff\xff\x07"),
+        "numbers without end": with_prefix(1, b"\x02\x06" + b"\x0a\xff\xff\xff\xff\x07"),
+        "a message index without end": with_prefix(1, b"\xfe\xff\xff\xff\x0f"),
+    },
+)
+
+UNDER_TEST = (JSON, AVRO, PROTOBUF)
