@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -152,6 +153,22 @@ def test_references_that_lead_back_are_rejected() -> None:
 
 def test_a_message_that_the_mapping_names_must_be_there() -> None:
     assert "there is no message Ordr; messages: " in rejection(ID + b"\x00", message="Ordr")[1]
+
+
+def encoded(text: str, imports: dict[str, str]) -> str:
+    """A file's descriptor in base64, as the serializers for Python and Go register it."""
+    return b64encode(
+        FileDescriptorSet.FromString(compile_text(text, imports)).file[-1].SerializeToString()
+    ).decode()
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("reference", [True, False])
+def test_descriptors_and_text_may_refer_to_each_other(*, own: bool, reference: bool) -> None:
+    money = Schema("PROTOBUF", encoded(MONEY_TEXT, {}) if reference else MONEY_TEXT)
+    text = encoded(TEXT, {"shop/money.proto": MONEY_TEXT}) if own else TEXT
+    schema = Schema("PROTOBUF", text, (Reference("shop/money.proto", money),))
+    assert decode(ID + b"\x02\x02" + VALUE, schema=schema) == EVENT
 
 
 def test_any_json_value_is_a_key() -> None:

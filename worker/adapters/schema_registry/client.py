@@ -76,7 +76,11 @@ class SchemaRegistryClient:
             schema = await _Fetch(self).schema(id_)
         except _UnusableError as error:
             return error.answer
-        return await asyncio.to_thread(prepared, schema)
+        try:
+            return await asyncio.to_thread(prepared, schema)
+        except OSError as error:  # no temporary folder, no memory
+            why = error.strerror or type(error).__name__
+            raise SchemaUnavailable(f"the schema cannot be compiled: {why}") from None
 
     async def fetch_version(self, subject: str, version: int) -> Schema | NoSchema:
         """One version of a subject. See `fetch`."""
