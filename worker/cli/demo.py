@@ -34,7 +34,10 @@ def demo(
         bool, typer.Option("--exit", help="End after the summary, without going on and serving the pages.")
     ] = False,
     format_: Annotated[
-        EventFormat, typer.Option("--format", help="Produce the events in Avro, with a schema registry.")
+        EventFormat,
+        typer.Option(
+            "--format", metavar="json|avro", help="Produce the events in Avro, with a schema registry."
+        ),
     ] = EventFormat.JSON,
     config: Annotated[
         Path | None,
