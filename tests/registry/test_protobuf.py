@@ -64,7 +64,7 @@ class Producer:
     def key(self, kind: Any, **fields: Any) -> bytes:
         return self._bytes(kind, MessageField.KEY, fields)
 
-    def _bytes(self, kind: Any, field: str, fields: dict[str, Any]) -> bytes:
+    def _bytes(self, kind: Any, field: MessageField, fields: dict[str, Any]) -> bytes:
         serialize = self._serializers.setdefault(kind, ProtobufSerializer(kind, self._client, FRAMED))
         encoded = serialize(kind(**fields), SerializationContext(self._topic, field))
         assert encoded is not None
@@ -109,5 +109,5 @@ async def test_a_schema_that_was_registered_as_text_with_references(site: Site, 
     assert await site.run_job() == 0
     (call,) = site.emulator.received.calls()
     assert call["properties"]["key"] == "text"
-    reasons = [dict(letter.headers())["dlq.reason"] for letter in site.kafka.read(site.dead_letters, 4)]
+    reasons = [dict(letter.headers() or [])["dlq.reason"] for letter in site.kafka.read(site.dead_letters, 4)]
     assert reasons == [b"INVALID_PROTOBUF", b"SCHEMA_NOT_FOUND", b"INVALID_PROTOBUF", b"INVALID_PROTOBUF"]
