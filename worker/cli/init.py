@@ -69,7 +69,7 @@ def _draft(folder: Path, topic: str, limit: int, config: Path | None) -> None:
         raise ConfigError(problems)
     try:
         records = read_sample(settings, topic, limit)
-        written = write_draft(folder, topic, records)
+        written = write_draft(folder, topic, records, settings)
     except SourceFailed as error:
         typer.echo(f"kafka: {error}", err=True)
         raise typer.Exit(1) from None

@@ -53,6 +53,7 @@ class Explanation:
         rejected: why the record can never be delivered; None if it can be.
         sizes: the exact bytes of each call.
         warnings: what the API accepts but is probably a mistake.
+        unknown: why nothing of this is known: the record's schema could not be fetched; None if it is.
         traceback: of the exception that a Python mapper raised, with its message, which may quote the record; None if
             none did.
     """
@@ -64,6 +65,7 @@ class Explanation:
     sizes: list[int] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     traceback: str | None = None
+    unknown: str | None = None
 
 
 class Mappings:
@@ -159,7 +161,7 @@ class Mappings:
         """The same mappings for events that people wrote: values are JSON, whatever the topics' formats."""
         taking = copy(self)
         taking.files = [file.taking_json() for file in self.files]
-        taking._explaining = None  # noqa: SLF001 - its own
+        taking._explaining, taking._needed = None, {}  # noqa: SLF001 - its own
         return taking
 
     def fetch_with(self, fetch: FetchSchemas) -> None:

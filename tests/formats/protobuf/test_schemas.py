@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,8 @@ def test_the_only_message_needs_no_name_and_one_of_several_does() -> None:
         ),
         ('syntax = "proto3";', {"../a.proto": ""}, "not a relative path"),
         ('syntax = "proto3";', {"/etc/a.proto": ""}, "not a relative path"),
+        ('syntax = "proto3";', {"a" * 300: ""}, "not a relative path"),
+        ('syntax = "proto3";', {"a": "", "a/b.proto": ""}, "the name of a folder"),
         (" " * (protoc.LARGEST + 1), {}, "characters"),
     ],
 )
@@ -89,6 +92,14 @@ def test_a_schema_that_takes_too_long_to_compile_is_refused(monkeypatch: pytest.
     monkeypatch.setattr(protoc, "TIME_LIMIT", 0.0)
     with pytest.raises(InvalidSchemaError, match="took longer"):
         compile_text('syntax = "proto3"; message Slow {}', {})
+
+
+def test_no_temporary_folder_is_no_fault_of_the_schema(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "lost"))
+    with pytest.raises(OSError, match="lost"):
+        compile_text('syntax = "proto3"; message NotCompiledBefore {}', {})
 
 
 def test_a_schema_may_import_what_registries_have_without_a_reference() -> None:

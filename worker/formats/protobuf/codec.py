@@ -73,9 +73,17 @@ class ProtobufCodec:
 def _by_index(found: ProtobufSchema, start: int, wanted: Wanted) -> Decoder:
     """The decoder of values with a message index: that of the first message, with a way out to the others."""
     others: dict[tuple[int, ...], Decoder] = {}
+    usual: dict[bytes, Decoder] = {}  # by the two bytes of an index that most of the others have
+    after = start + 2
 
     def other(value: bytes) -> Any:
+        decode = usual.get(value[start:after])
+        if decode is not None:
+            return decode(value)
         index, begins = read_index(value, start)
+        if begins == after:
+            made = usual[value[start:after]] = decoder(_found(found.at, index), wanted, start=after)
+            return made(value)
         decode = others.get(index)
         if decode is None:
             decode = others[index] = decoder(_found(found.at, index), wanted)

@@ -52,15 +52,34 @@ class Levels:
 
 
 @lru_cache(1024)
-def may_lack_required(message: Descriptor) -> bool:
-    """Whether a message of the type, or one that may be inside it, has a required field."""
-    seen, waiting = {message.full_name}, [message]
+def may_exceed(message: Descriptor) -> bool:
+    """Whether messages of a type that the parser accepts may nest deeper than `MAX_DEPTH`.
+
+    It stops at 100 messages. Only a list adds two levels for each, so it takes a type that contains itself in a list.
+    """
+    return any(
+        field.is_repeated
+        and not field.message_type.GetOptions().map_entry
+        and each in _inside(field.message_type)
+        for each in _inside(message)
+        for field in each.fields
+        if field.message_type is not None
+    )
+
+
+def _inside(message: Descriptor) -> list[Descriptor]:
+    """The type, and each that messages of it may contain."""
+    found, waiting = {message.full_name: message}, [message]
     while waiting:
         for field in waiting.pop().fields:
-            if field.is_required:
-                return True
             inside = field.message_type
-            if inside is not None and inside.full_name not in seen:
-                seen.add(inside.full_name)
+            if inside is not None and inside.full_name not in found:
+                found[inside.full_name] = inside
                 waiting.append(inside)
-    return False
+    return list(found.values())
+
+
+@lru_cache(1024)
+def may_lack_required(message: Descriptor) -> bool:
+    """Whether a message of the type, or one that may be inside it, has a required field."""
+    return any(field.is_required for each in _inside(message) for field in each.fields)

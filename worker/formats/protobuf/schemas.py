@@ -12,6 +12,9 @@ from google.protobuf.message import DecodeError
 
 from worker.formats.protobuf.refusals import InvalidSchemaError
 
+_MOST_NAMES = 20
+"""How many messages an error names."""
+
 
 class ProtobufSchema:
     """The messages of one schema, apart from those of any other: two versions may define the same name."""
@@ -47,12 +50,10 @@ class ProtobufSchema:
                 return self._pool.FindMessageTypeByName(full)
             except KeyError:
                 continue
-        every = self.messages()
-        found = [each for each in every if each.full_name.endswith(f".{name}")]
+        found = [each for each in self.messages() if each.full_name.endswith(f".{name}")]
         if len(found) == 1:
             return found[0]
-        known = ", ".join(each.full_name for each in every[:20]) or "none"
-        raise InvalidSchemaError(f"there is no message {name}; messages: {known}")
+        raise InvalidSchemaError(f"there is no message {name}; messages: {self._known()}")
 
     def at(self, index: tuple[int, ...]) -> Descriptor:
         """The message at this place: its place among the file's messages, then in that message, and so on.
@@ -63,7 +64,7 @@ class ProtobufSchema:
         Raises:
             InvalidSchemaError: there is none.
         """
-        declared = list(self._main.message_types_by_name.values())
+        declared = self.declared()
         found = _walk(declared, index, _nested) or _walk(declared, index, _written)
         if found is None:
             raise InvalidSchemaError("the schema has no message at this message index")
@@ -75,11 +76,17 @@ class ProtobufSchema:
         Raises:
             InvalidSchemaError: it declares none or several, with their names.
         """
-        declared = list(self._main.message_types_by_name.values())
+        declared = self.declared()
         if len(declared) == 1:
             return declared[0]
-        names = ", ".join(each.full_name for each in declared[:20]) or "none"
-        raise InvalidSchemaError(f"name one of the schema's messages with `message:` ({names})")
+        raise InvalidSchemaError(f"name one of the schema's messages with `message:` ({self._known()})")
+
+    def declared(self) -> list[Descriptor]:
+        """The messages at the top of the main file, in order of declaration."""
+        return list(self._main.message_types_by_name.values())
+
+    def _known(self) -> str:
+        return ", ".join(each.full_name for each in self.declared()[:_MOST_NAMES]) or "none"
 
     def messages(self) -> list[Descriptor]:
         """Every message of every file, in order of declaration, with those declared in messages."""

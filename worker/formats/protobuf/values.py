@@ -30,8 +30,8 @@ JSON_TYPES: dict[int, type] = {
 }
 """By the type that the library has for a value; all others become text."""
 
-FAILURES = (DecodeError, UnicodeDecodeError)
-"""What is raised for bytes that are not a message of the type; the second by `text`."""
+FAILURES = (DecodeError, UnicodeDecodeError, IndexError)
+"""What is raised for bytes that are not a message of the type. The second by `text`, the third for too few bytes."""
 
 
 def decode(kind: type[Message], encoded: bytes) -> Any:
@@ -57,6 +57,34 @@ def check_required(message: Message) -> None:
     kind = type(message)  # a field of the message may have the name of a method
     if not kind.IsInitialized(message):
         refuse(f"The value is no {kind.DESCRIPTOR.full_name}: it lacks a required field.")
+
+
+def check_depth(message: Message, depth: int = 1) -> None:
+    """Refuse a message that nests too deeply, also in fields that are not read.
+
+    Raises:
+        Rejected: `TOO_DEEP`.
+    """
+    for field, found in type(message).ListFields(message):
+        if is_map(field):
+            if _holds_objects(field.message_type.fields_by_name["value"]):
+                for key in found:
+                    _check_inside(found[key], depth + 2)
+        elif _holds_objects(field):
+            for each in found if field.is_repeated else (found,):
+                _check_inside(each, depth + 1 + field.is_repeated)
+
+
+def _holds_objects(field: Field) -> bool:
+    """Whether a field holds messages that are objects of their fields. Others cannot nest as deep as the limit."""
+    return field.message_type is not None and is_object(field.message_type)
+
+
+def _check_inside(message: Message, depth: int) -> None:
+    if depth >= MAX_DEPTH:
+        fields_of(message, depth)  # which refuses it precisely
+    else:
+        check_depth(message, depth)
 
 
 def refuse_error(error: Exception, kind: type[Message]) -> NoReturn:
