@@ -126,11 +126,13 @@ async def test_people_can_be_chosen_on_a_phone(tab: Tab, emulator: Emulator) -> 
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 768, 390, 320])
+@pytest.mark.parametrize("width", [1280, 900, 768, 390, 320])
 async def test_nothing_is_cut_at_any_width(tab: Tab, emulator: Emulator, width: int, *, dark: bool) -> None:
     emulator.source_of = {"m3": RECORD}.get
     await opened(tab, emulator, width, dark=dark)
     await open_call(tab, "User Deleted")
     assert await tab.overflow() == 0
+    edges = "[...document.querySelectorAll('.tag')].map((each) => each.getBoundingClientRect().right)"
+    assert max(await tab.value(edges)) <= width
     ground = await tab.value("getComputedStyle(document.body).backgroundColor")
     assert (ground == "rgb(20, 21, 23)") is dark

@@ -58,10 +58,10 @@ async def test_the_status_page(tab: Tab, *, dark: bool) -> None:
 
 
 @pytest.mark.slow
-async def test_the_emulator_s_page_in_the_demo(tab: Tab, tmp_path: Path) -> None:
-    async with demo(tmp_path) as url:
+async def test_the_pages_of_the_demo(tab: Tab, tmp_path: Path) -> None:
+    async with demo(tmp_path) as (emulator, worker):
         await tab.look(*SIZE)
-        await tab.go(url)
+        await tab.go(emulator)
         await tab.until("document.querySelectorAll('.call').length > 100")
         await tab.value(f"window.opened = {ORDER}, opened.firstElementChild.click()")
         await tab.until("opened.querySelector('.facts') !== null")
@@ -72,20 +72,22 @@ async def test_the_emulator_s_page_in_the_demo(tab: Tab, tmp_path: Path) -> None
             await tab.look(*SIZE, dark=dark)
             await tab.value("opened.scrollIntoView()")
             keep(await tab.picture(), "emulator", dark=dark)
-        await tab.go("about:blank")  # or the page would look for an emulator that is gone
+        await tab.go(worker)
+        await tab.until("document.querySelectorAll('#rate-chart path.line').length === 2")
+        assert "INVALID_JSON" in await tab.text("#dead")
+        assert "no rule matched" in await tab.text("#topics")
+        await tab.go("about:blank")  # or the page would look for a worker that is gone
 
 
 @contextlib.asynccontextmanager
-async def demo(folder: Path) -> AsyncIterator[str]:
-    """A demo that has delivered its events; yields the URL of its emulator."""
+async def demo(folder: Path) -> AsyncIterator[list[str]]:
+    """A demo that has delivered its events; yields the URLs of its emulator and its worker."""
     command = [sys.executable, "-m", "worker", "demo"]
     process = await asyncio.create_subprocess_exec(*command, cwd=folder, stderr=PIPE, stdout=DEVNULL)
     assert process.stderr is not None
     try:
         said = await process.stderr.readuntil(b"until Ctrl-C")
-        found = re.search(rb"http://\S+", said)
-        assert found
-        yield found[0].decode()
+        yield [url.decode() for url in re.findall(rb"http://\S+", said)[:2]]
     finally:
         process.send_signal(signal.SIGINT)
         await process.stderr.read()

@@ -13,6 +13,7 @@ import pytest
 from tests.browser.pages import SHOWN, served
 from tests.support.browser import Tab
 from tests.support.busy_hour import busy_hour
+from worker.programs.supervisor_pages import Children, SupervisorPages
 from worker.telemetry.metrics import Observation
 from worker.telemetry.telemetry import Telemetry
 
@@ -109,7 +110,7 @@ async def test_ignored_records_are_shown_by_topic_and_rule(tab: Tab, busy: Telem
         orders = next(each for each in (await status_of(url))["topics"] if each["topic"] == "orders")
         text = await tab.text("#topics")
         assert f"{int(orders['ignored_share'] * 1000) / 10} %" in text
-        assert "config/mappings/orders.yaml:14" in text
+        assert "mappings/orders.yaml:14" in text
         assert "no rule matched" in text
 
 
@@ -139,6 +140,17 @@ async def test_a_new_worker_has_a_page_too(tab: Tab, telemetry: Telemetry) -> No
         assert await tab.text("#state") == "ready, no partitions"
         assert await tab.text("#latency-note") == "no requests for 5 min"
         assert await tab.value("document.getElementById('idle').hidden")
+
+
+async def test_a_supervisor_without_an_answer_of_its_processes_has_a_page_too(tab: Tab) -> None:
+    status = SupervisorPages(Children(), max_poll_interval=300)._status
+    async with served(lambda: status) as url:
+        await tab.look(1280, 900)
+        await tab.go(url)
+        await tab.until(SHOWN)
+        place = await tab.value("document.querySelector('#lag-chart .plot').getBoundingClientRect().toJSON()")
+        await tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=place["x"] + 200, y=place["y"] + 50)
+        assert await tab.text("#lag-chart b") == "\u2013"
 
 
 async def test_a_hold_is_shown_with_its_reason(tab: Tab, telemetry: Telemetry) -> None:

@@ -392,3 +392,16 @@ def test_the_next_offset_never_moves_back() -> None:
     state.offsets.advance(3)
     assert state.offsets.next_offset == 5
     assert state.offsets.committable() == 5
+
+
+def test_calls_of_an_older_record_hold_the_commit_back_although_younger_ones_were_queued_before(
+    lanes: Lanes, state: PartitionState
+) -> None:
+    older = MemoryRecord(state.partition, 2, b"a")
+    state.offsets.set_aside(older)
+    add(lanes, state, 5, b"b")
+    lanes.add(state, queued_calls(older, [(b"x", b"")]), 0.0, late=True)
+    state.accept_late([2], 1)
+    assert state.offsets.committable() == 2
+    lanes.finish(taken(lanes))
+    assert state.offsets.committable() == 6

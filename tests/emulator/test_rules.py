@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.support.values import DISGUISED
 from worker.core.reasons import Rejected
-from worker.emulator import rules
+from worker.emulator import names, rules
 from worker.emulator.request_body import RequestBody, parse_body
 from worker.mapping.calls.assembly import checked
 
@@ -166,8 +166,8 @@ def test_a_name_that_looks_destructive_and_is_not_is_noticed(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["User Deleted", " User Deleted ", *DISGUISED])
 def test_a_name_that_may_be_taken_for_a_destructive_one_counts_as_destructive(name: str) -> None:
-    assert rules.is_destructive({"type": "track", "userId": "u1", "event": name})
-    assert not rules.is_destructive({"type": "track", "userId": "u1", "event": f"{name} Photo"})
+    assert names.is_destructive({"type": "track", "userId": "u1", "event": name})
+    assert not names.is_destructive({"type": "track", "userId": "u1", "event": f"{name} Photo"})
 
 
 @pytest.mark.parametrize(

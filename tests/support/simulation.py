@@ -23,6 +23,7 @@ from worker.core.records import Converter, EncodedCall, Partition, QueuedCall, R
 from worker.dead_letters.failed_record import FailedRecord
 from worker.pipeline.pipeline import Pipeline
 from worker.pipeline.ports import Fetched
+from worker.pipeline.schema_fetching import SchemaFetcher
 from worker.settings import Settings
 
 TOPIC = "orders"
@@ -81,6 +82,7 @@ class Member:
             self._converter,
             settings,
             self.telemetry,  # type: ignore[arg-type] # takes every verb
+            schemas=world.schemas_of(self),
             rng=random.Random(seed).random,
             clock=lambda: EARLIEST_MS / 1000 + loop.time(),
             stopwatch=loop.time,
@@ -176,6 +178,10 @@ class World:
         self.members.append(member)
         member.start(until_caught_up=until_caught_up)
         return member
+
+    def schemas_of(self, _member: Member) -> SchemaFetcher | None:
+        """What fetches schemas for a member's records; None where they need none."""
+        return None
 
     def convert(
         self, records: Sequence[Record], calls: list[QueuedCall], rejected: list[tuple[Record, Rejected]]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.telemetry.durations import STEPS, class_of, percentiles, total
-from worker.telemetry.history import INTERVAL_SECONDS, INTERVALS, History, combined_history
+from worker.telemetry.history import FIRST_INTERVALS, INTERVAL_SECONDS, INTERVALS, History, combined_history
 from worker.telemetry.metrics import Observation
 from worker.telemetry.totals import Totals
 
@@ -17,12 +17,14 @@ IDLE = Observation()
 
 
 class Worker:
-    """Totals that grow, and a clock."""
+    """Totals that grow, and a clock. It has run for long enough that its intervals are the longer ones."""
 
-    def __init__(self, now: float = 1_000_000.0) -> None:
+    def __init__(self, now: float = 1_000_000.0, *, is_young: bool = False) -> None:
         self.now = now
         self.totals = Totals()
         self.history = History(self.totals, clock=lambda: self.now)
+        if not is_young:
+            self.history._lengthen()
 
     def works(self, intervals: int, consumed: int = 0, observation: Observation = IDLE) -> None:
         """`consumed` records in each interval, sampled twice a second."""
@@ -91,6 +93,39 @@ def test_after_a_blocked_loop_time_is_missing_but_no_count() -> None:
     view = worker.view()
     assert view["at"] == [1_000_000, 1_000_090, 1_000_100]
     assert sum(view["consumed"]) == 5
+
+
+def test_a_young_process_has_an_interval_for_each_second() -> None:
+    worker = Worker(is_young=True)
+    worker.works(1, consumed=7)
+    view = worker.view()
+    assert view["interval_seconds"] == 1
+    assert view["at"] == list(range(1_000_000, 1_000_011))
+    assert view["consumed"] == [7, *[0] * 10]
+
+
+def test_after_some_minutes_ten_intervals_become_one_and_nothing_is_lost() -> None:
+    worker = Worker(1_000_005.0, is_young=True)
+    worker.history.request_answered(0.05)
+    worker.works(
+        FIRST_INTERVALS // INTERVAL_SECONDS + 2, consumed=3, observation=Observation(lag={("a", 0): 9})
+    )
+    view = worker.view()
+    assert view["interval_seconds"] == INTERVAL_SECONDS
+    assert view["at"] == list(range(1_000_000, 1_000_330, 10))
+    assert sum(view["consumed"]) == 3 * (FIRST_INTERVALS // INTERVAL_SECONDS + 2)
+    assert view["lag"] == [9] * 32 + [0]
+    assert view["latency"]["counts"][0] == {class_of(0.05): 1}
+
+
+def test_a_process_that_was_started_again_is_added_to_older_ones() -> None:
+    old, young = Worker(), Worker(1_000_000.0, is_young=True)
+    old.works(2, consumed=5)
+    young.works(1, consumed=2, observation=Observation(lag={("a", 0): 4}))
+    both = combined_history([old.view(), young.view()])
+    assert both["interval_seconds"] == INTERVAL_SECONDS
+    assert both["consumed"] == [7, 5, 0]
+    assert both["lag"] == [4, 0, 0]
 
 
 def test_one_process_is_shown_as_it_is_and_none_as_nothing() -> None:

@@ -63,6 +63,8 @@ def check(
     else:
         lists["topics"] = mappings.subscriptions
         found = [*settings.warnings, *mappings.warnings]
+        if settings.schema_registry.url is None and mappings.needs_registry is not None:
+            found.append(mappings.needs_registry)
         try:
             uncovered, missing, misplaced = _coverage(mappings, path)
             lists |= uncovered

@@ -72,7 +72,7 @@ def _own(config: Path) -> Scenario:
             "what the mapping does.",
             err=True,
         )
-    return own_mapping(settings, mappings, used)
+    return own_mapping(settings, mappings.taking_json(), used)
 
 
 def _print_next_steps(steps: NextSteps) -> None:

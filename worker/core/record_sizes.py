@@ -9,7 +9,7 @@ FIRST_RECORD_BYTES = 1_048_588
 Kafka's brokers)."""
 
 HALF_LIFE_RECORDS = 5_000
-"""After so many smaller records the difference to larger ones before them counts half: about 20 full slices of the
+"""After this many smaller records the difference to larger ones before them counts half: about 20 full slices of the
 intake. Records of one kind often come in runs, and an estimate that is too large costs only smaller fetches."""
 
 

@@ -167,7 +167,8 @@ def parse(source: bytes | str, file: str) -> Document:
         UnsupportedYAML: with everything that configuration does not have.
         ConfigError: it is not YAML; with the line and column.
     """
-    text = _text(source, file)
+    content = source.encode(errors="surrogatepass") if isinstance(source, str) else source
+    text = utf8_text(content, file)
     lines = text.splitlines() or [""]
     reader = _Reader(file, lines)
     try:
@@ -188,14 +189,18 @@ def parse(source: bytes | str, file: str) -> Document:
     return document
 
 
-def _text(source: bytes | str, file: str) -> str:
-    encoded = source.encode(errors="surrogatepass") if isinstance(source, str) else source
-    if len(encoded) > MAX_FILE_BYTES:
-        raise ConfigError([Problem(f"larger than {MAX_FILE_BYTES:,} bytes", file)])
+def utf8_text(content: bytes, file: str, limit: int = MAX_FILE_BYTES) -> str:
+    """The text of a file, without a byte order mark.
+
+    Raises:
+        ConfigError: it has more than `limit` bytes, or is not UTF-8.
+    """
+    if len(content) > limit:
+        raise ConfigError([Problem(f"larger than {limit:,} bytes", file)])
     try:
-        return encoded.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = encoded.count(b"\n", 0, error.start) + 1
+        line = content.count(b"\n", 0, error.start) + 1
         raise ConfigError([Problem("not UTF-8", file, line, hint="save the file as UTF-8")]) from None
 
 

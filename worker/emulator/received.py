@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 
-from worker.emulator import rules
+from worker.emulator import names
 from worker.emulator.effects import WITHOUT_EFFECT, Effect, Effects
 from worker.emulator.request_body import Item
 
@@ -209,10 +209,10 @@ class Received:
             outcome=outcome,
             person=person_of(call),
             type=_text(call.get("type")),
-            event=rules.trimmed_event(call) or _text(call.get("name")),
+            event=names.trimmed_event(call) or _text(call.get("name")),
             message_id=_text(call.get("messageId")),
             raw=item.raw,
-            destructive=rules.is_destructive(call),
+            destructive=names.is_destructive(call),
             errors=item.errors,
             notices=item.notices,
             touched=self.last_sequence,
@@ -274,7 +274,7 @@ class Received:
 def person_of(call: dict[str, Any]) -> str | None:
     """Who the call is about: the person's id, else the anonymous id, else the group or object."""
     for name in ("userId", "anonymousId", "groupId"):
-        if rules.present(call.get(name)):
+        if names.present(call.get(name)):
             return str(call[name])
     return None
 

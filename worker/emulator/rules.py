@@ -1,10 +1,10 @@
 """The API's requirements for a call, written from its reference only.
 
-This module deliberately shares only the comparison of event names with the worker's own validation. Tests check the
-two against each other, so a rule that is wrong in one of them is found. Where the API's documents disagree, the
-strictest reading applies.
+This module, `names` and `call_notices` deliberately share only the comparison of event names with the worker's own
+validation. Tests check the two against each other, so a rule that is wrong in one of them is found. Where the API's
+documents disagree, the strictest reading applies.
 
-Rules of this module:
+Rules of these modules:
     1. An *error* makes strict mode refuse the call with 400, and permissive mode drop it with 200.
     2. A *notice* is a probable mistake that the API accepts, such as an event name that looks like a deletion.
     3. Neither contains a value of the call, only field names, limits and documented words.
@@ -16,11 +16,10 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
-from worker.customerio.event_names import comparable
-from worker.emulator.sizes import size_notices
+from worker.emulator.call_notices import notices
+from worker.emulator.names import RESERVED_EVENTS, present, trimmed_event
 
 MAX_CALL_BYTES = 32_000
 """Exact UTF-8 bytes of one call (the smallest number in every reading of "32KB")."""
@@ -33,28 +32,9 @@ MAX_MESSAGE_ID = 100
 
 TYPES = ("identify", "track", "page", "screen", "group", "alias")
 
-DESTRUCTIVE_EVENTS = frozenset(
-    {
-        "User Deleted",
-        "User Suppressed",
-        "User Unsuppressed",
-        "Device Deleted",
-        "Relationship Deleted",
-        "Object Deleted",
-    }
-)
-"""Track events that delete data or block a person (API reference, Semantic events). An `alias` is destructive, too."""
-
 _STRINGS = ("userId", "anonymousId", "groupId", "previousId", "event", "name", "messageId", "category")
 _OBJECTS = ("traits", "properties", "context", "integrations")
 _TIMES = ("timestamp", "originalTimestamp", "sentAt")
-_BY_SERVER = ("receivedAt", "version")
-_RESERVED = DESTRUCTIVE_EVENTS | {
-    "Device Created or Updated",
-    "Report Delivery Event",
-    "Report Content Event",
-}
-_DESTRUCTIVE_NAMES = frozenset(map(comparable, DESTRUCTIVE_EVENTS))
 _METRICS = frozenset(
     {"delivered", "opened", "clicked", "converted", "spammed", "bounced", "dropped", "deferred"}
 )
@@ -82,13 +62,8 @@ def examine(call: object, *, strict: bool) -> Findings:
         # Identified by its email only, which strict mode refuses.
         findings.errors.append("userId or anonymousId is required")
     findings.errors.extend(_semantic(call))
-    findings.notices.extend(_notices(call))
+    findings.notices.extend(notices(call))
     return findings
-
-
-def present(value: object) -> bool:
-    """Whether an id, a name or a token is given: text that is not blank (as in the SDKs)."""
-    return isinstance(value, str) and bool(value.strip())
 
 
 def is_date_time(value: object) -> bool:
@@ -100,19 +75,6 @@ def is_date_time(value: object) -> bool:
     except ValueError:
         return False
     return True
-
-
-def trimmed_event(call: dict[str, Any]) -> str:
-    """The event's name as the API stores it, trimmed (API reference, Track); "" if there is none."""
-    event = call.get("event")
-    return event.strip() if isinstance(event, str) else ""
-
-
-def is_destructive(call: dict[str, Any]) -> bool:
-    """Whether the call deletes data or blocks a person, however its event name is written."""
-    return call.get("type") == "alias" or (
-        call.get("type") == "track" and comparable(trimmed_event(call)) in _DESTRUCTIVE_NAMES
-    )
 
 
 # --- common fields of all calls (API reference) ---
@@ -242,7 +204,7 @@ def _person(call: dict[str, Any]) -> bool:
 
 def _semantic(call: dict[str, Any]) -> Iterator[str]:
     event = trimmed_event(call)
-    if call["type"] != "track" or event not in _RESERVED:
+    if call["type"] != "track" or event not in RESERVED_EVENTS:
         return
     if event.startswith(("User ", "Device ", "Relationship ")) and not present(call.get("userId")):
         yield f"{event} requires userId"
@@ -290,89 +252,3 @@ def _delivery(properties: dict[str, Any]) -> Iterator[str]:
         yield "Report Delivery Event requires properties.deliveryId"
     if properties.get("metric") not in _METRICS:
         yield f"Report Delivery Event requires properties.metric: {', '.join(sorted(_METRICS))}"
-
-
-# --- accepted, but worth a notice ---
-
-
-def _notices(call: dict[str, Any]) -> Iterator[str]:
-    if "timestamp" not in call:
-        yield "without a timestamp the API uses the time of arrival"
-    if "messageId" not in call:
-        yield "without a messageId the API cannot recognise duplicates"
-    for name in _BY_SERVER:
-        if name in call:
-            yield f"{name} is set by the server"
-    if call["type"] in ("page", "screen") and not present(call.get("name")):
-        yield "the page or screen has no name, which one of the API's documents requires"
-    yield from size_notices(call)
-    if call["type"] == "track":
-        yield from _track_notices(call)
-    traits = call.get("traits")
-    if isinstance(traits, dict):
-        yield from _trait_notices(call["type"], traits)
-
-
-def _track_notices(call: dict[str, Any]) -> Iterator[str]:
-    event = trimmed_event(call)
-    if event not in _RESERVED and _looks_reserved(event):
-        yield "the event's name looks like a semantic event's but differs from it: the API stores an ordinary event"
-    properties = call.get("properties")
-    if event not in _RESERVED and isinstance(properties, dict):
-        yield from _overrides(event, properties)
-    if event.startswith("Device ") and event in _RESERVED and isinstance(properties, dict):
-        context = call.get("context")
-        if not isinstance(context, dict) or not isinstance(context.get("device"), dict):
-            yield "the destination reads the device from context.device, which is missing"
-
-
-_OVERRIDES = ("recipient", "from_address", "reply_to")
-
-
-def _overrides(event: str, properties: dict[str, Any]) -> Iterator[str]:
-    """Properties that redirect the mail of campaigns (Track API reference, Reserved Properties)."""
-    documented = event in ("Product Shared", "Cart Shared")
-    for name in _OVERRIDES:
-        if properties.get(name) is not None and not (documented and name == "recipient"):
-            yield f"properties.{name} overrides the settings of the campaigns that the event triggers"
-
-
-_TRAITS: dict[str, type] = {"cio_subscription_preferences": dict}
-
-
-def _trait_notices(kind: str, traits: dict[str, Any]) -> Iterator[str]:
-    # The reference documents these types, but the API is not known to refuse others: it accepts any JSON in traits.
-    for name, wanted in _TRAITS.items():
-        if traits.get(name) is not None and not isinstance(traits[name], wanted):
-            yield f"traits.{name} should be {_WORD[wanted]}"
-    if kind == "identify" and not _is_plain(traits.get("unsubscribed")):
-        yield "traits.unsubscribed should be a boolean: anything but true, 1 and their text means subscribed"
-    if kind == "identify" and not {"id", "cio_id"}.isdisjoint(traits):
-        yield "traits.id and traits.cio_id are identifiers of the person"
-    if kind == "identify" and "objectId" in traits:
-        yield "an identify with traits.objectId creates a relationship"
-    if "createdAt" in traits and "created_at" in traits and traits["createdAt"] != traits["created_at"]:
-        yield "traits.createdAt and traits.created_at differ"
-
-
-def _is_plain(value: object) -> bool:
-    """Whether an opt-out is true or false in one of the usual forms, or absent."""
-    return value is None or value in ("true", "false") or (isinstance(value, int) and value in (0, 1))
-
-
-def _stems(name: str) -> frozenset[str]:
-    """The words of a name in lower case, as a set, without the endings of create, update, delete and suppress."""
-    stems = (re.sub(r"(ed|e)$", "", word) for word in re.findall(r"[a-z]+", comparable(name)))
-    return frozenset(stem for stem in stems if stem not in ("or", "the", "a"))
-
-
-_RESERVED_STEMS = frozenset(
-    {_stems(name) for name in _RESERVED}
-    | {_stems(f"Person {word}") for word in ("Deleted", "Suppressed", "Unsuppressed")}
-    | {_stems("Device Created"), _stems("Device Updated")}
-)
-
-
-@lru_cache(maxsize=1024)  # a topic has few distinct event names
-def _looks_reserved(event: str) -> bool:
-    return _stems(event) in _RESERVED_STEMS

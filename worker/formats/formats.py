@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from worker.formats.encoding import AVRO, JSON, PREFIX8, TEXT, Encoding
+from worker.formats import protobuf
+from worker.formats.encoding import AVRO, JSON, PREFIX8, PROTOBUF, TEXT, Encoding
 from worker.formats.format import Format
 from worker.formats.json_format import JsonFormat
 from worker.formats.schema_ids import PREFIX8_BYTES, PREFIX_BYTES
@@ -38,11 +39,24 @@ def _avro(encoding: Encoding, schemas: Schemas) -> Format:
     return SchemaFormat(AvroCodec(), encoding, schemas)
 
 
+def _protobuf(encoding: Encoding, schemas: Schemas) -> Format:
+    if not protobuf.is_installed():
+        raise MissingExtraError(PROTOBUF)
+    from worker.formats.protobuf.codec import ProtobufCodec  # noqa: PLC0415 - needs the extra
+
+    return SchemaFormat(ProtobufCodec(encoding), encoding, schemas)
+
+
 def _text(encoding: Encoding, _schemas: Schemas) -> Format:
     return TextFormat(of_key=encoding.of_key)
 
 
-FORMATS: dict[str, Callable[[Encoding, Schemas], Format]] = {JSON: _json, AVRO: _avro, TEXT: _text}
+FORMATS: dict[str, Callable[[Encoding, Schemas], Format]] = {
+    JSON: _json,
+    AVRO: _avro,
+    PROTOBUF: _protobuf,
+    TEXT: _text,
+}
 """Makes the format of one mapping file, by its word."""
 
 

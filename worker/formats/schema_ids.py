@@ -28,7 +28,7 @@ class Frame(NamedTuple):
     Attributes:
         id: the schema's; None where it has none, because the mapping names a schema's file.
         start: where the data begins.
-        rest: what follows the id in its header: the index of a Protobuf message.
+        rest: what the headers say of a Protobuf message: its index, after the id; its name, beside one of Apicurio.
         in_header: whether the id is in a header.
     """
 
@@ -58,11 +58,12 @@ class SchemaIds:
         if encoding.schema is not None and encoding.schema_id == AUTO:
             self.prefix = 0
         of = "key" if encoding.of_key else "value"
-        self.headers: Mapping[str, Callable[[str, bytes], Frame]] = {
+        self.headers: Mapping[str, Callable[[str, dict[str, bytes]], Frame]] = {
             f"__{of}_schema_id": self._in_confluent_header,
             f"apicurio.{of}.contentId": self._in_apicurio_header(IdKind.CONTENT),
             f"apicurio.{of}.globalId": self._in_apicurio_header(IdKind.GLOBAL),
         }
+        self._message_header = f"apicurio.protobuf.type{'.key' if encoding.of_key else ''}"
         self._what = "The key" if encoding.of_key else "The value"
 
     def find(self, data: bytes, headers: RecordHeaders) -> Frame:
@@ -72,10 +73,10 @@ class SchemaIds:
             Rejected: it has none.
         """
         if headers and self.reads_headers:
-            named = dict(headers)
+            named = {name: value for name, value in headers if value is not None}
             for name, read in self.headers.items():
-                if (found := named.get(name)) is not None:
-                    return read(name, found)
+                if name in named:
+                    return read(name, named)
         return self._in_prefix(data)
 
     def _in_prefix(self, data: bytes) -> Frame:
@@ -96,7 +97,8 @@ class SchemaIds:
             return IdKind.CONFLUENT
         return IdKind.CONTENT if self._encoding.apicurio_id == CONTENT else IdKind.GLOBAL
 
-    def _in_confluent_header(self, name: str, found: bytes) -> Frame:
+    def _in_confluent_header(self, name: str, headers: dict[str, bytes]) -> Frame:
+        found = headers[name]
         if found[:1] == bytes([_MAGIC]) and len(found) >= PREFIX_BYTES:
             number = int.from_bytes(found[1:PREFIX_BYTES])
             return Frame(SchemaId(IdKind.CONFLUENT, number), 0, found[PREFIX_BYTES:], in_header=True)
@@ -107,11 +109,13 @@ class SchemaIds:
         expected = "expected 0x00 and an id of 4 bytes, or 0x01 and a GUID"
         raise self._refused(f"The header {name} holds no schema id: {expected}.")
 
-    def _in_apicurio_header(self, kind: IdKind) -> Callable[[str, bytes], Frame]:
-        def read(name: str, found: bytes) -> Frame:
+    def _in_apicurio_header(self, kind: IdKind) -> Callable[[str, dict[str, bytes]], Frame]:
+        def read(name: str, headers: dict[str, bytes]) -> Frame:
+            found = headers[name]
             if len(found) != _ID8_BYTES:
                 raise self._refused(f"The header {name} holds no schema id: expected 8 bytes.")
-            return Frame(SchemaId(kind, int.from_bytes(found)), 0, in_header=True)
+            message = headers.get(self._message_header, b"")
+            return Frame(SchemaId(kind, int.from_bytes(found)), 0, message, in_header=True)
 
         return read
 

@@ -65,7 +65,7 @@ class Schema:
     """A schema as its registry or file has it.
 
     Attributes:
-        type: `AVRO`, `PROTOBUF` or `JSON`, as registries write it.
+        type: `AVRO`, `PROTOBUF` or `JSON`, as registries write it; empty where the registry does not say it.
         text: the schema; bytes for a descriptor set.
         references: the schemas that it refers to, with theirs. The same schema is the same object wherever it is used.
     """

@@ -43,7 +43,7 @@ class Codec(Protocol):
         Args:
             schema: the writer's.
             frame: what stands around the data, the same for all values that the decoder gets but for a message index.
-            wanted: what the decoder returns. If `wanted.event`, the decoder refuses what is no object with
+            wanted: what the decoder returns. If `wanted.event`, the decoder refuses other values than objects with
                 `NOT_AN_OBJECT`.
 
         Raises:
@@ -92,7 +92,7 @@ class SchemaFormat:
             Rejected: no value can be decoded with it.
         """
         assert self._encoding.schema is not None, "there is a file"
-        self._codec.decoder(self._encoding.schema, Frame(None, 0), wanted_event(None))
+        self._codec.decoder(self._encoding.schema, Frame(None, self._ids.prefix), wanted_event(None))
 
     def missing(self, records: Sequence[Record]) -> dict[int, SchemaId]:
         """The records that cannot be decoded yet, by their index, and the id of the schema that is not there.

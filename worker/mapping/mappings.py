@@ -53,6 +53,7 @@ class Explanation:
         rejected: why the record can never be delivered; None if it can be.
         sizes: the exact bytes of each call.
         warnings: what the API accepts but is probably a mistake.
+        unknown: why nothing of this is known: the record's schema could not be fetched; None if it is.
         traceback: of the exception that a Python mapper raised, with its message, which may quote the record; None if
             none did.
     """
@@ -64,6 +65,7 @@ class Explanation:
     sizes: list[int] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     traceback: str | None = None
+    unknown: str | None = None
 
 
 class Mappings:
@@ -72,6 +74,7 @@ class Mappings:
     Attributes:
         files: the mapping files.
         warnings: what is valid but probably a mistake.
+        schemas: those that were fetched from the registry.
     """
 
     def __init__(  # noqa: PLR0913 - see `load`
@@ -84,6 +87,7 @@ class Mappings:
         batch_contexts: bool = True,
         future: float | None = None,
         profile: Profile = "off",
+        schemas: Schemas | None = None,
     ) -> None:
         self.files = list(files)
         self.warnings = warnings
@@ -92,6 +96,8 @@ class Mappings:
         self._batch_contexts = batch_contexts
         self._future = future
         self._profile = profile
+        self.schemas = Schemas() if schemas is None else schemas
+        self._needed: dict[str, SchemasNeeded | None] = {}
         self._explaining: tuple[tuple[str, MessageIds], tuple[Converter, list[str], list[str]]] | None = None
         self._noticed: list[Notice] = []
         self._raised: BaseException | None = None
@@ -131,9 +137,10 @@ class Mappings:
         Raises:
             ConfigError: with every problem of every file, warnings included.
         """
+        schemas = Schemas() if schemas is None else schemas
         set_limit(text_length)
         set_secrets(secrets or {})
-        loading = Loading(Mappers(mapper_path, base), Schemas() if schemas is None else schemas)
+        loading = Loading(Mappers(mapper_path, base), schemas)
         for pattern in patterns:
             loading.read(pattern, base)
         loading.check(dead_letter_topic)
@@ -147,13 +154,14 @@ class Mappings:
             batch_contexts=batch_contexts,
             future=future,
             profile=profile,
+            schemas=schemas,
         )
 
     def taking_json(self) -> Mappings:
         """The same mappings for events that people wrote: values are JSON, whatever the topics' formats."""
         taking = copy(self)
         taking.files = [file.taking_json() for file in self.files]
-        taking._explaining = None  # noqa: SLF001 - its own
+        taking._explaining, taking._needed = None, {}  # noqa: SLF001 - its own
         return taking
 
     def fetch_with(self, fetch: FetchSchemas) -> None:
@@ -224,8 +232,10 @@ class Mappings:
 
     def schemas_needed(self, topic: str) -> SchemasNeeded | None:
         """What a topic's records need from a schema registry before they can be mapped; None for nothing."""
-        file = self.file_of(topic)
-        return None if file is None else schemas_needed(file)
+        if topic not in self._needed:  # each slice of records asks
+            file = self.file_of(topic)
+            self._needed[topic] = None if file is None else schemas_needed(file)
+        return self._needed[topic]
 
     @property
     def needs_registry(self) -> Problem | None:
@@ -252,7 +262,7 @@ class Mappings:
             ids: of the cluster that the topic is in.
             on_slow: called when a mapper took over a second, with its name and the seconds.
             on_no_call: called when a rule made no call of a record, with the rule as `file:line`.
-            on_notice: called for what is sent although it may not have the effect that was meant.
+            on_notice: called for calls that are sent but may not have the intended effect.
 
         Returns:
             See `records.Converter`; None if no mapping file covers the topic.
@@ -265,7 +275,7 @@ class Mappings:
     def source(self, topic: str, ids: MessageIds) -> str | None:
         """The Python source that `converter` compiles; None if no mapping file covers the topic."""
         file = self.file_of(topic)
-        return mapping_source(file, self._target(topic, ids, _unheard), self._mappers) if file else None
+        return mapping_source(file, self._target(topic, ids, _ignore_notice), self._mappers) if file else None
 
     def explain(self, record: Record, ids: MessageIds) -> Explanation:
         """Explain what the mapping makes of one record. Raises what fetching its schema raises, see `fetch_with`."""
@@ -299,8 +309,7 @@ class Mappings:
         """Return the topic's converter, and two lists that it appends to.
 
         The first gets rules that made no call of a record; the second, the words for records that no rule sees.
-
-        The last one is kept, since records of one topic are often explained in a row.
+        The converter is kept for the next record, which is usually of the same topic.
         """
         if self._explaining is None or self._explaining[0] != (topic, ids):
             no_calls: list[str] = []
@@ -335,8 +344,8 @@ _OF_NO_CALL_ALONE = (Notice.FUTURE_TIME, Notice.RESERVED_TRAIT)
 """Notices that `catalog.warnings` does not repeat: it sees only the call that is sent."""
 
 
-def _unheard(_kind: Notice, _rule: str) -> None:
-    """Stands for a worker's `on_notice`, so that the printed source is the one that a worker runs."""
+def _ignore_notice(_kind: Notice, _rule: str) -> None:
+    """In place of a worker's `on_notice`, so that the printed source is the one that a worker runs."""
 
 
 def _explanation(queued: list[QueuedCall], noticed: list[Notice]) -> Explanation:

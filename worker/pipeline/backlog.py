@@ -75,6 +75,25 @@ class Backlog:
         if n < len(records):
             self._ready.appendleft((state, records[n:], None))
 
+    def leave(self, ready: Sequence[Record], *, of: int, next_offset: int) -> None:
+        """Leave only some of the first records that `next` returned: the others are set aside.
+
+        Args:
+            ready: those that are left.
+            of: how many records they are among.
+            next_offset: the next offset after these.
+        """
+        state, records, _ = self._ready.popleft()
+        if of < len(records):
+            self._ready.appendleft((state, records[of:], None))
+        self._ready.appendleft((state, (), next_offset))
+        if ready:
+            self._ready.appendleft((state, ready, None))
+
+    def put_back(self, state: PartitionState, records: Sequence[Record]) -> None:
+        """Add records that were set aside by `leave`: they are older than all that will be fetched."""
+        self._ready.append((state, records, None))
+
     def waiting(self) -> list[str]:
         """The topics whose records are set aside."""
         return list(self._aside)

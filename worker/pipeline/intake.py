@@ -17,6 +17,7 @@ from worker.core.record_sizes import RecordSizes
 from worker.core.records import RULE, Converter, MappingInterrupted, QueuedCall, Record, RejectedRecord
 from worker.mapping.time_limit import Slice, TimeLimit
 from worker.pipeline.backlog import Backlog
+from worker.pipeline.waiting_records import WaitingRecords
 
 if TYPE_CHECKING:
     from worker.core.lanes import Lanes, PartitionState
@@ -56,6 +57,7 @@ class Intake:
         converter: compiles a topic's mapping; this may take seconds and must not block the loop.
         time_limit: runs mappings.
         queued: called when new calls change the time at which the next batch is due.
+        waiting: keeps the records whose schema has to be fetched first; None where no topic needs schemas.
         stopwatch: seconds, to measure the cost of mapping.
     """
 
@@ -69,6 +71,7 @@ class Intake:
         time_limit: TimeLimit,
         *,
         queued: Callable[[], None],
+        waiting: WaitingRecords | None = None,
         stopwatch: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._lanes = lanes
@@ -78,6 +81,7 @@ class Intake:
         self._converter = converter
         self._time_limit = time_limit
         self._queued = queued
+        self._waiting = waiting
         self._stopwatch = stopwatch
         self._converters: dict[str, Converter] = {}
         self._compiling: dict[str, asyncio.Task[None]] = {}
@@ -114,6 +118,8 @@ class Intake:
     def clear(self) -> None:
         """Drop records that are not mapped yet; they were not committed."""
         self._backlog.clear()
+        if self._waiting is not None:
+            self._waiting.clear()
 
     @property
     def tasks(self) -> list[asyncio.Task[None]]:
@@ -125,6 +131,9 @@ class Intake:
     async def accept(self, fetched: Fetched) -> None:
         """Map fetched records for at most `MAPPING_SECONDS`; the next call maps the rest."""
         self._resume_compiled()
+        if self._waiting is not None and not self._backlog.is_ready:  # or they could overtake older records
+            for state, records in self._waiting.resumed():
+                self._backlog.put_back(state, records)
         self._backlog.add(self._lanes.partitions, fetched.records, fetched.positions)
         began, mapped, self._spent = self._stopwatch(), 0, 0.0
         # One slice at a time: requests, heartbeats and pages get their turn in between.
@@ -157,6 +166,8 @@ class Intake:
         """
         topic = state.partition[0]
         records = Slice(run[: self._sizes.get(topic, SLICE)])
+        if self._waiting is not None and self._set_aside(self._waiting, state, records):
+            return 0
         if self._slow and self._stop_before_slow(state, records):
             return 1
         calls: list[QueuedCall] = []
@@ -184,16 +195,38 @@ class Intake:
         calls: list[QueuedCall],
         rejected: list[RejectedRecord],
     ) -> None:
-        size = self._queue(state, calls) + sum([len(record.value() or b"") for record in records])
-        state.accept(records[-1].offset() + 1, len(records), size)
+        late = self._waiting is not None and state.offsets.is_aside(records[0].offset())
+        size = self._queue(state, calls, late=late) + _bytes(records)
+        if late:
+            state.accept_late([record.offset() for record in records], size - _bytes(records))
+        else:
+            state.accept(records[-1].offset() + 1, len(records), size)
         self._record_sizes.seen(len(records), size)
         self._reject(state, records, rejected)
         self._telemetry.records_consumed(len(records), state.partition[0])
 
-    def _queue(self, state: PartitionState, calls: list[QueuedCall]) -> int:
+    def _set_aside(self, waiting: WaitingRecords, state: PartitionState, records: Slice) -> bool:
+        """Leave only those records in a slice that need no schema first; True if it has none then.
+
+        The others are accepted: they count as in progress, and hold the commit back.
+        """
+        ready = waiting.mappable(state, records)
+        if len(ready) == len(records):
+            return False
+        kept = {record.offset() for record in ready}
+        others = [record for record in records if record.offset() not in kept]
+        new = [record for record in others if not state.offsets.is_aside(record.offset())]
+        for record in new:
+            state.offsets.set_aside(record)
+        state.in_progress.accept(records[-1].offset() + 1, len(new), _bytes(new))
+        self._backlog.leave(ready, of=len(records), next_offset=records[-1].offset() + 1)
+        records[:] = ready
+        return not ready
+
+    def _queue(self, state: PartitionState, calls: list[QueuedCall], *, late: bool) -> int:
         """Queue calls, and notify the dispatcher if the next batch is due at another time now. Returns their bytes."""
         due = self._lanes.next_due()
-        size = self._lanes.add(state, calls, asyncio.get_running_loop().time())
+        size = self._lanes.add(state, calls, asyncio.get_running_loop().time(), late=late)
         if self._lanes.next_due() != due:
             self._queued()
         return size
@@ -252,3 +285,7 @@ class Intake:
         limit = f"{self._time_limit.seconds:g} s (limits.mapping_timeout)"
         where = f"mapper {mapper}: " if mapper else ""
         return Rejected(Stage.MAP, TOO_SLOW, f"{where}mapping took longer than {limit}, twice.")
+
+
+def _bytes(records: Sequence[Record]) -> int:
+    return sum([len(record.value() or b"") for record in records])

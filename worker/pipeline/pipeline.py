@@ -19,12 +19,12 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from worker.core.lanes import Batch, Lanes, PartitionState
+from worker.core.lanes import Batch, Lanes
 from worker.core.record_reading import record_millis
-from worker.core.records import Converter, Partition
+from worker.core.records import Converter
 from worker.core.retry import CircuitBreaker
 from worker.core.storm import StormBreaker
 from worker.mapping.time_limit import Blocked, TimeLimit
@@ -33,9 +33,12 @@ from worker.pipeline.committing import FAILING, Committer
 from worker.pipeline.dead_lettering import STORM, DeadLetterWriter
 from worker.pipeline.delivery import Delivery
 from worker.pipeline.intake import Intake
-from worker.pipeline.ports import DeadLetters, Destination, Response, Source, Start
+from worker.pipeline.ports import DeadLetters, Destination, Response, Source
+from worker.pipeline.rebalances import Rebalances
+from worker.pipeline.schema_fetching import SchemaFetcher
 from worker.pipeline.send_permit import SendPermit
 from worker.pipeline.standstill import UNCONFIRMED, StandstillGuard
+from worker.pipeline.waiting_records import WaitingRecords
 from worker.pipeline.wakeup import Wakeup
 from worker.telemetry.telemetry import Observation
 
@@ -45,7 +48,7 @@ if TYPE_CHECKING:
 
 
 class Pipeline:
-    """Implements `ports.Assignments` for the source, and `delivery.Outcomes` for the delivery.
+    """The path of a record. Implements `delivery.Outcomes` for the delivery.
 
     Args:
         source: where records come from.
@@ -54,6 +57,7 @@ class Pipeline:
         converter: compiles a topic's mapping, without blocking the loop.
         settings: worker.yaml.
         telemetry: notified of everything that happens.
+        schemas: fetches the schemas that records need; None where no mapping needs a registry.
         rng: draws from [0, 1), for jitter.
         clock: epoch seconds, for ages and the time of dead letters.
         stopwatch: seconds, for what mapping costs.
@@ -68,6 +72,7 @@ class Pipeline:
         settings: Settings,
         telemetry: Telemetry,
         *,
+        schemas: SchemaFetcher | None = None,
         rng: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.time,
         stopwatch: Callable[[], float] = time.perf_counter,
@@ -113,6 +118,7 @@ class Pipeline:
             clock=clock,
         )
         self._time_limit = TimeLimit(settings.limits.mapping_timeout, telemetry.mapping_blocked)
+        self._schemas = schemas
         self._intake = Intake(
             self._lanes,
             self._dead_lettering,
@@ -121,18 +127,26 @@ class Pipeline:
             converter,
             self._time_limit,
             queued=self._notify_lanes,
+            waiting=None if schemas is None else WaitingRecords(schemas),
             stopwatch=stopwatch,
         )
         self._committer = Committer(source, self._lanes, self._permit)
+        self._ends = CaughtUp()
+        self._rebalances = Rebalances(
+            self._lanes,
+            self._ends,
+            self._committer,
+            self._delivery,
+            self._dead_lettering,
+            progress=self._progress,
+            request_timeout=settings.pipelines.timeout,
+        )
         self._draining = False
-        self._lost_at_the_end = False
-        self._joined = False
         self._lanes_changed = Wakeup()
         self._fault: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stop_asked = asyncio.Event()
         self._halted = asyncio.Event()
         self._caught_up = asyncio.Event()
-        self._ends = CaughtUp()
 
     # Running
 
@@ -154,6 +168,7 @@ class Pipeline:
                 self._dead_lettering.run(),
                 self._commit(),
                 self._standstill.run(),
+                *([self._schemas.run()] if self._schemas is not None else []),
             )
         ]
         reasons = [self._stop_asked, *([self._caught_up, self._halted] if until_caught_up else [])]
@@ -168,11 +183,12 @@ class Pipeline:
             # Closing the source revokes all partitions, which waits for requests in flight: these are cancelled first.
             await _cancel([*waits, *loops, *self._intake.tasks, *self._delivery.in_hand])
             await self._source.close()
-        return drained and not self._held() and not self._lost_at_the_end
+        # Records that were finished in partitions lost during the drain could not be committed.
+        return drained and not self._held() and not self._rebalances.lost_any
 
     async def _open(self) -> bool:
         """Open the source; False if `stop` came first, while no broker answered."""
-        opening = asyncio.create_task(self._source.open(self))
+        opening = asyncio.create_task(self._source.open(self._rebalances))
         stopping = asyncio.create_task(self._stop_asked.wait())
         await asyncio.wait([opening, stopping], return_when=asyncio.FIRST_COMPLETED)
         await _cancel([stopping])
@@ -191,6 +207,7 @@ class Pipeline:
     async def _drain(self) -> bool:
         """Deliver and commit what is in progress within `shutdown_timeout`; True if everything was."""
         self._draining = True
+        self._rebalances.lost_any = False
         self._intake.clear()
         self._lanes_changed.notify()
         try:
@@ -287,58 +304,15 @@ class Pipeline:
 
     def _notice_the_end(self) -> None:
         """For `--until-caught-up`: notice that the worker has caught up, or that it cannot."""
-        if self._breaker.hold or (self._storm.broken and self._dead_lettering.is_idle):
+        refused = self._schemas is not None and self._schemas.is_unauthorized
+        if refused or self._breaker.hold or (self._storm.broken and self._dead_lettering.is_idle):
             self._halted.set()
-        if self._joined and self._source.is_complete and self._ends.holds(self._lanes.partitions.values()):
+        if (
+            self._rebalances.joined
+            and self._source.is_complete
+            and self._ends.holds(self._lanes.partitions.values())
+        ):
             self._caught_up.set()
-
-    # Rebalances
-
-    def assigned(self, starts: Mapping[Partition, Start]) -> None:
-        """See `ports.Assignments`."""
-        self._joined = True
-        self._committer.succeeded()
-        for partition, start in starts.items():
-            self._lanes.assign(partition, start.offset, start.committed)
-            self._ends.assigned(partition, start)
-
-    async def revoked(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
-        """See `ports.Assignments`.
-
-        Waits only for requests in flight and for dead letters that are being written. The next owner sends the calls
-        that would have been retried.
-        """
-        states = self._states(partitions)
-        for state in states:
-            self._lanes.revoke(state)
-        await self._wait_for_requests(states)
-        finished = {state.partition: state.offsets.committable() for state in states}
-        self._forget(states)
-        return finished
-
-    def lost(self, partitions: Sequence[Partition]) -> None:
-        """See `ports.Assignments`."""
-        # Lost during a drain, the finished records could not be committed: the drain has not succeeded.
-        self._lost_at_the_end = self._draining
-        self._forget(self._states(partitions))
-
-    def _states(self, partitions: Sequence[Partition]) -> list[PartitionState]:
-        return [self._lanes.partitions[each] for each in partitions if each in self._lanes.partitions]
-
-    async def _wait_for_requests(self, states: list[PartitionState]) -> None:
-        # A request ends within `pipelines.timeout`. The rebalance must not wait longer, say for a dead-letter write.
-        deadline = self._now() + self._settings.pipelines.timeout + 1
-        while not (self._delivery.partitions_on_wire() | self._dead_lettering.writing).isdisjoint(states):
-            if (left := deadline - self._now()) <= 0:
-                return
-            await self._progress.wait(left)
-
-    def _forget(self, states: list[PartitionState]) -> None:
-        for state in states:
-            self._lanes.forget(state)
-            self._ends.forget(state.partition)
-        self._dead_lettering.drop_revoked()
-        self._progress.notify()
 
     # State
 
@@ -352,6 +326,7 @@ class Pipeline:
             reasons.append({"reason": held, "detail": "nothing is delivered until this is repaired"})
         if self._dead_lettering.failure:
             reasons.append({"reason": "DEAD_LETTERS_REFUSED", "detail": self._dead_lettering.failure})
+        reasons += self._schemas.problems() if self._schemas is not None else []
         if self._committer.failing_since is not None:
             reasons.append({"reason": FAILING, "detail": "Kafka rejects commits"})
         if self._standstill.unconfirmed:
@@ -364,7 +339,7 @@ class Pipeline:
         states = self._lanes.partitions
         now = self._clock()
         waiting, waiting_size = self._intake.waiting()
-        oldest = {partition: state.offsets.oldest_unfinished() for partition, state in states.items()}
+        oldest = {partition: state.offsets.oldest_undelivered() for partition, state in states.items()}
         return Observation(
             in_progress_records=waiting + sum(state.in_progress.records for state in states.values()),
             in_progress_bytes=waiting_size + sum(state.in_progress.size for state in states.values()),

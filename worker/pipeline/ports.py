@@ -8,6 +8,7 @@ from typing import Protocol
 
 from worker.core.records import Partition, Record
 from worker.dead_letters.failed_record import FailedRecord
+from worker.formats.schemas import NoSchema, Schema, SchemaId
 
 
 @dataclass(slots=True)
@@ -120,6 +121,33 @@ class Response:
     errors: tuple[str, ...] = ()
     retry_after: float | None = None
     failure: str | None = None
+
+
+class SchemaRegistry(Protocol):
+    """Where the schemas of records are."""
+
+    async def fetch(self, id_: SchemaId) -> Schema | NoSchema:
+        """The schema with an id, with all that it refers to, or the registry's final answer that there is none.
+
+        Raises:
+            SchemaUnavailable: there is no such answer now.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close the connections."""
+
+
+class SchemaUnavailable(Exception):  # noqa: N818 - says what happened
+    """The registry does not answer, or refuses the login: the records that need it wait.
+
+    Attributes:
+        unauthorized: whether it refuses the login.
+    """
+
+    def __init__(self, detail: str, *, unauthorized: bool = False) -> None:
+        super().__init__(detail)
+        self.unauthorized = unauthorized
 
 
 class Destination(Protocol):

@@ -43,7 +43,10 @@ def load_configuration(
     problems = [*problems, *(each for each in further if not each.warning)]
     if problems:
         raise ConfigError([*problems, *_mapping_problems(settings)])
-    return settings, load_mappings(settings, secrets_by_name=secrets_by_name)
+    mappings = load_mappings(settings, secrets_by_name=secrets_by_name)
+    if needs_key and settings.schema_registry.url is None and (problem := mappings.needs_registry):
+        raise ConfigError([problem])
+    return settings, mappings
 
 
 def load_mappings(settings: Settings, *, secrets_by_name: bool = False) -> Mappings:

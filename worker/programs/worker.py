@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from worker.adapters.dead_letter_topic.writer import DeadLetterTopic, TopicUnknownError
 from worker.adapters.kafka.source import KafkaSource
 from worker.adapters.pipelines_api.client import PipelinesApi
+from worker.adapters.schema_registry.client import SchemaRegistryClient
 from worker.core.message_id import MessageIds
 from worker.pipeline.pipeline import Pipeline
 from worker.pipeline.ports import SourceFailed
+from worker.pipeline.schema_fetching import SchemaFetcher
 from worker.telemetry.logs import log
 from worker.telemetry.telemetry import Telemetry
 
@@ -56,6 +58,7 @@ class Worker:
         )
         self.dead_letters = DeadLetterTopic(settings.kafka, self.telemetry)
         self.destination = PipelinesApi(settings.pipelines, self.telemetry)
+        self.registry = SchemaRegistryClient(settings.schema_registry) if mappings.needs_registry else None
         self.pipeline = Pipeline(
             self.source,
             self.destination,
@@ -63,6 +66,7 @@ class Worker:
             self._converter,
             settings,
             self.telemetry,
+            schemas=None if self.registry is None else self._fetcher(self.registry),
         )
         self.telemetry.observe(self._observation)
 
@@ -88,7 +92,12 @@ class Worker:
         """Close the connections and export what is left."""
         await self.destination.close()
         await self.dead_letters.close()
+        if self.registry is not None:
+            await self.registry.close()
         await asyncio.to_thread(self.telemetry.shutdown)
+
+    def _fetcher(self, registry: SchemaRegistryClient) -> SchemaFetcher:
+        return SchemaFetcher(registry, self._mappings.schemas, self._mappings.schemas_needed, self.telemetry)
 
     async def _check_dead_letters(self) -> None:
         """Check the dead-letter topic, without which nothing may be consumed. Raises `SourceFailed`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from opentelemetry.metrics import CallbackOptions, Histogram, Meter
@@ -68,6 +69,8 @@ class Instruments:
 
     def __init__(self, meter: Meter) -> None:
         self._make_for_records(meter)
+        self._make_for_calls(meter)
+        self._make_for_batches(meter.create_histogram)
         self._make_for_requests(meter, meter.create_histogram)
         self._make_for_failures(meter)
         self._make_for_kafka(meter)
@@ -112,7 +115,7 @@ class Instruments:
             "topic",
         )
 
-    def _make_for_requests(self, meter: Meter, histogram: MakeHistogram) -> None:
+    def _make_for_calls(self, meter: Meter) -> None:
         self.calls_delivered = Tally(
             meter, "calls.delivered", "{call}", "Calls that the API accepted with 2xx."
         )
@@ -128,6 +131,8 @@ class Instruments:
             "{request}",
             "Accepted requests with a record over 72 hours old: such events start no campaign at Customer.io.",
         )
+
+    def _make_for_batches(self, histogram: MakeHistogram) -> None:
         self.batch_calls = histogram(
             f"{PREFIX}.batch.calls",
             "{call}",
@@ -140,6 +145,8 @@ class Instruments:
             "Bytes of a batch when it was closed, by why it was.",
             explicit_bucket_boundaries_advisory=BATCH_BYTES,
         )
+
+    def _make_for_requests(self, meter: Meter, histogram: MakeHistogram) -> None:
         self.request_duration = histogram(
             f"{PREFIX}.request.duration",
             "s",
@@ -217,57 +224,64 @@ class Instruments:
         )
 
 
-def register_gauges(meter: Meter, observe: Callable[[], Observation]) -> None:
-    """Measure the current state at each export; each gauge calls `observe`."""
-
-    def gauge(name: str, unit: str, meaning: str, read: Callable[[Observation], Iterable[Point]]) -> None:
-        def callback(_: CallbackOptions) -> Iterable[Point]:
-            return read(observe())
-
-        meter.create_observable_gauge(f"{PREFIX}.{name}", [callback], unit, meaning)
-
-    gauge(
+_GAUGES: tuple[tuple[str, str, str, Callable[[Observation], Iterable[Point]]], ...] = (
+    (
         "in_progress.records",
         "{record}",
         "Records fetched and not finished.",
         lambda now: [Point(now.in_progress_records)],
-    )
-    gauge(
+    ),
+    (
         "in_progress.size",
         "By",
         "Bytes of the encoded calls and records in progress.",
         lambda now: [Point(now.in_progress_bytes)],
-    )
-    gauge(
+    ),
+    (
         "in_flight.requests",
         "{request}",
         "Requests sent, without a response yet.",
         lambda now: [Point(now.in_flight_requests)],
-    )
-    gauge(
+    ),
+    (
         "partition.lag",
         "{record}",
         "Records of a partition that are not finished.",
         lambda now: _by_partition(now.lag),
-    )
-    gauge(
+    ),
+    (
         "partition.oldest_undelivered",
         "s",
         "Age of a partition's oldest unfinished record.",
         lambda now: _by_partition(now.oldest_undelivered),
-    )
-    gauge(
+    ),
+    (
         "on_hold",
         "1",
         "1 while nothing is delivered, by reason.",
         lambda now: [Point(1, {"reason": now.hold})] if now.hold else [Point(0, {"reason": ""})],
-    )
-    gauge(
+    ),
+    (
         "paused",
         "1",
         "1 while fetching waits because enough is in progress.",
         lambda now: [Point(int(now.paused))],
-    )
+    ),
+)
+"""Each gauge: its name, unit and meaning, and how it is read from the current state."""
+
+
+def register_gauges(meter: Meter, observe: Callable[[], Observation]) -> None:
+    """Measure the current state at each export; each gauge calls `observe`."""
+    for name, unit, meaning, read in _GAUGES:
+        callback = partial(_read, read, observe)
+        meter.create_observable_gauge(f"{PREFIX}.{name}", [callback], unit, meaning)
+
+
+def _read(
+    read: Callable[[Observation], Iterable[Point]], observe: Callable[[], Observation], _: CallbackOptions
+) -> Iterable[Point]:
+    return read(observe())
 
 
 def register_ignored_share(meter: Meter, topics: Mapping[str, TopicUse]) -> None:

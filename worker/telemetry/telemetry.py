@@ -307,6 +307,10 @@ class Telemetry:
         self._measure.source_failures.add(1)
         self._log_rate_limited("source_failed", why, 1)
 
+    def schema_registry_failed(self, why: str) -> None:
+        """A schema could not be fetched; the records that need it wait."""
+        self._log_rate_limited("schema_registry_failed", why, 1)
+
     def kafka_client_failed(self, client: str, why: str) -> None:
         """A Kafka client (`consumer` or `producer`) is in a terminal state; it is replaced by a new one."""
         self._measure.kafka_clients_failed.add(1)

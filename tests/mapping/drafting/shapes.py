@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,7 +41,7 @@ class Shape:
 
 def _filled(value: Any, n: int) -> Any:
     match value:
-        case str() if value.startswith("#"):
+        case str() if re.match(r"#[0-9{]", value):
             return int(value[1:].replace("{n}", f"{n:02}").replace("{m}", str(n % 5)))
         case str():
             return value.replace("{n}", f"{n:02}").replace("{m}", str(n % 5))
@@ -78,6 +79,33 @@ _SEGMENT = {
     "userId": "97980cfea006{m}",
     "version": "1.1",
 }
+
+_ROW = {
+    "id": "#10{n}",
+    "first_name": "Anne {n}",
+    "last_name": "Kretchmar {n}",
+    "email": "anne{n}@corp.example",
+}
+
+_CLOUD_EVENT = {
+    "specversion": "1.0",
+    "source": "https://corp.example/mycontext",
+    "id": "A234-1234-12{n}",
+    "time": "2018-04-05T17:31:{n}Z",
+    "datacontenttype": "application/json",
+}
+
+
+def _change(op: str, before: Any, after: Any, *, snapshot: str = "false") -> dict[str, Any]:
+    source = {
+        "connector": "mysql",
+        "name": "dbserver1",
+        "ts_ms": "#14650{n}199012",
+        "snapshot": snapshot,
+        "table": "t",
+    }
+    return {"before": before, "after": after, "source": source, "op": op, "ts_ms": "#14650{n}200012"}
+
 
 SHAPES = {
     "stripe": Shape(
@@ -207,5 +235,85 @@ SHAPES = {
             }
         ],
         key="Struct{id=10{n}}",
+    ),
+    "debezium": Shape(
+        "dbserver1.inventory.customers",
+        "Debezium's tutorial, a change event of the table customers with its schema",
+        [
+            {
+                "schema": {"type": "struct", "fields": [], "optional": False, "name": "envelope"},
+                "payload": change,
+            }
+            for change in (
+                _change("c", None, _ROW),
+                _change("d", _ROW, None),
+                _change("u", _ROW, {**_ROW, "first_name": "Anne Marie {n}"}),
+            )
+        ],
+        key='{"schema":{"type":"struct","fields":[],"optional":false},"payload":{"id":10{n}}}',
+    ),
+    "debezium of orders": Shape(
+        "shop.public.orders",
+        "Debezium's tutorial, a change event without schema",
+        [
+            _change(
+                "c", None, {"id": "#10{n}", "purchaser": "Anne {m}", "customer_id": "#12{m}", "quantity": 2}
+            )
+        ],
+        key='{"id":10{n}}',
+    ),
+    "snapshot": Shape(
+        "inventory.members",
+        "Debezium's tutorial, read events of a snapshot",
+        [_change("r", None, {"id": "#10{n}", "email": "anne{n}@corp.example"}, snapshot="true")],
+    ),
+    "structured CloudEvents": Shape(
+        "deliveries",
+        "CloudEvents' Kafka protocol binding, structured content mode",
+        [
+            {
+                **_CLOUD_EVENT,
+                "type": kind,
+                "data": {"parcel": "pa-{n}", "userId": "us-{m}", "weight_g": "#30{n}"},
+            }
+            for kind in ("com.corp.parcel.delivered", "com.corp.parcel.sent")
+        ],
+        headers={"content-type": "application/cloudevents+json; charset=UTF-8"},
+    ),
+    "binary CloudEvents": Shape(
+        "bookings",
+        "CloudEvents' Kafka protocol binding, binary content mode",
+        [{"room": "r-{n}", "nights": "#12{m}", "price": 99.5}],
+        headers={
+            "content-type": "application/json",
+            "ce_specversion": "1.0",
+            "ce_type": "corp.booking.made",
+            "ce_source": "https://corp.example/{m}",
+            "ce_id": "A234-1234-12{n}",
+            "ce_time": "2018-04-05T17:31:{n}Z",
+            "ce_subject": "guest-{m}",
+        },
+    ),
+    "base64 CloudEvents": Shape(
+        "signups",
+        "CloudEvents' JSON format, data_base64",
+        [
+            {
+                **_CLOUD_EVENT,
+                "type": "corp.signup",
+                "data_base64": "eyJ1c2VyX2lkIjogInUtMSIsICJwbGFuIjogImdvbGQifQ==",
+            }
+        ],
+    ),
+    "connect": Shape(
+        "profiles",
+        "Kafka Connect's JsonConverter with schemas.enable",
+        [
+            {
+                "schema": {"type": "struct", "optional": False, "fields": []},
+                "payload": {"kind": kind, "profile_id": "#77{m}", "city": "Ghent {n}"},
+            }
+            for kind in ("moved", "seen")
+        ],
     ),
 }

@@ -46,11 +46,21 @@ class ContextQueue:
         self.size = 0
         self.due: float | None = None
 
-    def append(self, state: PartitionState, calls: list[QueuedCall], now: float) -> int:
-        """Add newly queued calls; returns their bytes."""
+    def append(
+        self, state: PartitionState, calls: list[QueuedCall], now: float, *, late: bool = False
+    ) -> int:
+        """Add newly queued calls; returns their bytes.
+
+        Args:
+            state: the assignment.
+            calls: in the order of their records.
+            now: the time.
+            late: whether younger records were queued before: then the calls are a chunk of their own, because a chunk
+                holds the commit back only at its first record.
+        """
         before = self.size
         last = self.chunks[-1] if self.chunks else None
-        if last is not None and last.state is state and _may_grow(last, now):
+        if last is not None and not late and last.state is state and _may_grow(last, now):
             self.size -= last.size
             last.extend(calls)
             self.size += last.size

@@ -77,13 +77,27 @@ class Lanes:
 
     # In
 
-    def add(self, state: PartitionState, calls: list[QueuedCall], now: float) -> int:
-        """Queue calls of one partition, in the order of their records; returns their bytes."""
-        if len({call[CONTEXT] for call in calls}) == 1:
-            return self._add_of_one_context(state, calls, now)
-        return sum(self._add_of_one_context(state, list(group), now) for _, group in groupby(calls, _context))
+    def add(self, state: PartitionState, calls: list[QueuedCall], now: float, *, late: bool = False) -> int:
+        """Queue calls of one partition, in the order of their records; returns their bytes.
 
-    def _add_of_one_context(self, state: PartitionState, calls: list[QueuedCall], now: float) -> int:
+        Args:
+            state: the assignment.
+            calls: the calls.
+            now: the time.
+            late: whether calls of younger records, with other keys, were queued before.
+        """
+        if len({call[CONTEXT] for call in calls}) == 1:
+            return self._add_of_one_context(state, calls, now, late)
+        groups = groupby(calls, _context)
+        return sum(self._add_of_one_context(state, list(group), now, late) for _, group in groups)
+
+    def _add_of_one_context(
+        self,
+        state: PartitionState,
+        calls: list[QueuedCall],
+        now: float,
+        late: bool,  # noqa: FBT001 - hot path
+    ) -> int:
         """Queue calls. Those whose key is in a request or in another context's queue are blocked. On the hot path."""
         context = calls[0][CONTEXT]
         queue = self._queue(context)
@@ -97,7 +111,7 @@ class Lanes:
                 if lane_of(call[KEY], context) != context or call[KEY] in blocked:
                     state.keys.block(call, now)
                     blocked_size += len(call[BODY])
-        size = queue.append(state, queued, now) if queued else 0
+        size = queue.append(state, queued, now, late=late) if queued else 0
         self._set_due(queue)
         return size + blocked_size
 

@@ -28,7 +28,7 @@ class OffsetTracker:
         committed: the group's committed offset; None if there is none yet.
     """
 
-    __slots__ = ("_acknowledged", "_marks", "_started", "committed", "next_offset")
+    __slots__ = ("_acknowledged", "_aside", "_marks", "_started", "committed", "next_offset")
 
     def __init__(self, next_offset: int, committed: int | None = None) -> None:
         self.next_offset = next_offset
@@ -39,6 +39,7 @@ class OffsetTracker:
         # The records that are, or become, dead letters: whether the broker has acknowledged each. An offset stays
         # here until a commit passes it, so that a second refused call of the same record writes no second dead letter.
         self._acknowledged: dict[int, bool] = {}
+        self._aside: dict[int, Record] = {}
 
     def advance(self, next_offset: int) -> None:
         """Everything below this offset was read; it never moves back."""
@@ -60,6 +61,24 @@ class OffsetTracker:
             heapq.heappop(self._marks)
         return None
 
+    def set_aside(self, record: Record) -> None:
+        """Hold the commit back at a record that was read and is mapped later, until `resume`."""
+        self._aside[record.offset()] = record
+
+    def is_aside(self, offset: int) -> bool:
+        """Whether a record was set aside."""
+        return offset in self._aside
+
+    def resume(self, offset: int) -> None:
+        """A record that was set aside is mapped: its calls hold the commit back now, if it has any."""
+        self._aside.pop(offset, None)
+
+    def oldest_undelivered(self) -> Record | None:
+        """The oldest record that has an unfinished call or was set aside; None if there is none."""
+        waiting = [self._aside[min(self._aside)]] if self._aside else []
+        unfinished = self.oldest_unfinished()
+        return min([*waiting, *([unfinished] if unfinished else [])], key=_offset, default=None)
+
     def reject(self, offset: int) -> bool:
         """Hold the commit back until the record's dead letter is acknowledged; False if it was rejected before."""
         if offset in self._acknowledged:
@@ -78,6 +97,7 @@ class OffsetTracker:
         """
         bounds = [offset for offset, acknowledged in self._acknowledged.items() if not acknowledged]
         bounds.append(self.next_offset)
+        bounds.extend(self._aside)
         if (oldest := self.oldest_unfinished()) is not None:
             bounds.append(oldest.offset())
         return min(bounds)
@@ -87,3 +107,7 @@ class OffsetTracker:
         self.committed = offset
         for finished in [each for each in self._acknowledged if each < offset]:
             del self._acknowledged[finished]
+
+
+def _offset(record: Record) -> int:
+    return record.offset()

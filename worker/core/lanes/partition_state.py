@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from worker.core.lanes.in_progress import InProgress
 from worker.core.lanes.key_queues import KeyQueues
 from worker.core.lanes.offset_tracker import OffsetTracker
@@ -35,6 +37,17 @@ class PartitionState:
         """Account for a slice of records below `next_offset`, of `size` bytes with its calls."""
         self.offsets.advance(next_offset)
         self.in_progress.accept(next_offset, records, size)
+
+    def accept_late(self, offsets: Iterable[int], size: int) -> None:
+        """Account for records that were set aside and are mapped now.
+
+        Args:
+            offsets: of the records, whose number and bytes count as in progress already.
+            size: bytes of their calls.
+        """
+        for offset in offsets:
+            self.offsets.resume(offset)
+        self.in_progress.accept(self.offsets.next_offset, 0, size)
 
     def commit(self, offset: int) -> None:
         """`offset` was committed: records below it are no longer in progress."""

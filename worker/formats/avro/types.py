@@ -83,7 +83,7 @@ def _read_references(schema: Schema, names: dict[str, AvroType], done: set[int])
 
 
 def _load(schema: Schema) -> Any:
-    if schema.type != "AVRO":
+    if schema.type not in {"AVRO", ""}:
         raise InvalidSchemaError(f"it is a {schema.type} schema")
     try:
         return json.loads(schema.text)

@@ -51,12 +51,12 @@ def rejection(code: Code, places: Places) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a rule asks for.
+    """The condition of a rule that can be looked up: a value is one of some texts, and perhaps more.
 
     Attributes:
-        value: what it compares.
-        texts: what with: one of these.
-        rest: a condition that must hold too; None for nothing more.
+        value: the value that is compared.
+        texts: the rule matches only if the value is one of these.
+        rest: what else must hold; None for nothing.
     """
 
     value: ir.Node
@@ -65,7 +65,7 @@ class Asked:
 
 
 Entry = tuple[int, Callable[..., int | None] | None, "Entry | None"]
-"""A rule's position, its function, and the next rule for its text; None after a rule that asks for nothing more."""
+"""A rule's position, its function, and the next rule for its text; None after a rule whose text alone decides."""
 
 
 @dataclass(slots=True)
@@ -77,8 +77,8 @@ class LookUp:
         places: names the places of rejections.
         place: what tracebacks name as the file.
         when: the first of these rules' conditions.
-        value: what they compare.
-        asked: for each of these rules, by its position, what it asks for.
+        value: the value that they all compare.
+        asked: the condition of each of these rules, by its position.
         handlers: the functions' code, by the rules' positions, with their parameters.
     """
 
@@ -167,7 +167,7 @@ class LookUp:
     def _handler(
         self, index: int, outer: Code, names: dict[str, str], lets: dict[int, str], record: RecordCode
     ) -> None:
-        """Write a rule's function; it returns how many records are ignored, or None if the rule asks for more."""
+        """Write a rule's function; it returns how many records are ignored, or None if its `rest` does not hold."""
         code = Code(outer)
         code.lets.inherit(lets)
         for meaning, name in names.items():
@@ -214,7 +214,7 @@ def _name(index: int) -> str:
 
 
 def _asked(rule: Rule) -> Asked | None:
-    """What a rule asks for, if that is a text, or one of several, and perhaps more."""
+    """A rule's condition, if it compares one value with texts; None if it has another form."""
     if rule.when is None or rule.when.makes_text:
         return None
     condition, rest = rule.when.condition, None

@@ -9,22 +9,39 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from worker.customerio.semantic import reserved
-from worker.mapping.drafting.kinds import kind_field
+from worker.mapping.drafting.kinds import kind_field, tells_kinds
 from worker.mapping.drafting.made_up import values_of
 from worker.mapping.drafting.roles import PEOPLE, WRAPPERS, Role, anonymous, event_id, person, time
-from worker.mapping.drafting.sample import FieldPath, Sample, expression, joined, singular, words
+from worker.mapping.drafting.sample import KEY, FieldPath, Sample, expression, joined, singular, words
+from worker.mapping.drafting.wrapping import CE_TYPE, CHANGES, OP, Wrapping
 
 BASIC_CALLS = ("identify", "track", "page", "screen", "group")
 """Kinds of events that are named like a call, as Segment's are."""
 
+NO_ENVELOPE = Wrapping()
 _MAX_WRAPPERS = 3
-_CHANGES = {"created", "updated", "registered", "changed", "upserted", "signup", "added", "modified"}
-_DELETIONS = {"deleted", "erased", "removed", "anonymized", "forgotten"}
+_CHANGES = {
+    "create",
+    "update",
+    "read",
+    "created",
+    "updated",
+    "registered",
+    "changed",
+    "upserted",
+    "signup",
+    "added",
+    "modified",
+}
+_DELETIONS = {"delete", "deleted", "erased", "removed", "anonymized", "forgotten"}
 _MAIL_PROPERTIES = {"recipient", "from_address", "reply_to"}
 """Properties of a `track` that redirect campaign mail (Track API reference)."""
 
 _OWN_TRAITS = {"id", "cio_id"}
 """Traits that name the person instead of describing it."""
+
+_DOMAIN = re.compile(r"(com|org|net|io|dev|app|co)\.[A-Za-z0-9-]+\.(?=.)")
+"""What types of CloudEvents begin with: a domain name, reversed."""
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _YAML_WORDS = {"true", "false", "null", "yes", "no", "on", "off"}
@@ -52,54 +69,66 @@ class Draft:
     Attributes:
         text: the mapping file.
         rules: its rules.
-        kind: the field that tells kinds apart; None if none does.
+        kept: the paths whose values stand in fixtures as they are.
         values: every text and number of the samples, as text.
     """
 
     text: str
     rules: list[Rule]
-    kind: FieldPath | None
+    kept: frozenset[FieldPath]
     values: frozenset[str]
 
-    @property
-    def kind_in_value(self) -> FieldPath | None:
-        """Where that field is in a value with its envelope."""
-        return self.kind
 
-
-def draft(topic: str, samples: Sequence[Sample], head: Sequence[str] = ()) -> Draft:
+def draft(topic: str, samples: Sequence[Sample], wrapping: Wrapping = NO_ENVELOPE) -> Draft:
     """Draft a mapping.
 
     Args:
         topic: that the samples are from.
         samples: at least one that is not a tombstone.
-        head: lines for the file's own keys, such as its envelope.
+        wrapping: their envelope.
     """
     events = [sample for sample in samples if sample.event]
-    path = kind_field(events)
+    path = _kind_path(events, wrapping)
     kinds: dict[str | None, list[Sample]] = defaultdict(list)
     for sample in events:
         kinds[None if path is None else str(sample.find(path))].append(sample)
     rules = [
-        _rule(topic, path, kind, of_kind)
+        _rule(topic, path, kind, of_kind, wrapping.word)
         for kind, of_kind in sorted(kinds.items(), key=lambda each: each[0] or "")
     ]
-    lines = [f"topics: [{_scalar(topic)}]", *head, "rules:"]
+    lines = [f"topics: [{_key(topic)}]", *wrapping.head, "rules:"]
     if path is None:
         lines.append("  # check: no field tells kinds of events apart, so one rule is for all of them")
     for rule in rules:
         lines += rule.lines
+    if path == OP and (missing := [op for op in ("create", "update", "delete") if op not in kinds]):
+        lines.append(
+            f"  # check: no {' and no '.join(missing)} was among the records; without a rule it is ignored"
+        )
     if tombstones := sum(sample.value is None for sample in samples):
-        lines += _about_tombstones(tombstones)
-    values = frozenset(text for each in samples for text in values_of([each.value, each.key, each.headers]))
-    return Draft("\n".join(lines) + "\n", rules, path, values)
+        lines += _about_tombstones(tombstones, wrapping)
+    values = frozenset(
+        text for each in samples for text in values_of([each.value, each.key, each.key_object, each.headers])
+    )
+    return Draft("\n".join(lines) + "\n", rules, wrapping.kept(path), values)
 
 
-def _rule(topic: str, path: FieldPath | None, kind: str | None, samples: Sequence[Sample]) -> Rule:
+def _kind_path(events: Sequence[Sample], wrapping: Wrapping) -> FieldPath | None:
+    """The field that tells kinds of events apart; None if none does."""
+    if wrapping.word == "debezium":
+        return OP
+    if wrapping.word == "cloudevents" and tells_kinds(events, CE_TYPE):
+        return CE_TYPE
+    return kind_field(events)
+
+
+def _rule(
+    topic: str, path: FieldPath | None, kind: str | None, samples: Sequence[Sample], envelope: str
+) -> Rule:
     rule = Rule(kind, max(samples, key=lambda sample: _size(sample.event)))
     about = [*words(topic.rpartition(".")[2]), *words(kind or "")]
     when = [] if path is None else [f"when: {_scalar(_equals(path, kind))}"]
-    writer = _CallWriter(path, kind, samples, about)
+    writer = _CallWriter(path, kind, samples, about, envelope)
     body = when + writer.lines()
     rule.lines = [f"  {'- ' if number == 0 else '  '}{line}" for number, line in enumerate(body)]
     return rule
@@ -109,19 +138,32 @@ class _CallWriter:
     """Writes the call of one rule."""
 
     def __init__(
-        self, kind_path: FieldPath | None, kind: str | None, samples: Sequence[Sample], about: list[str]
+        self,
+        kind_path: FieldPath | None,
+        kind: str | None,
+        samples: Sequence[Sample],
+        about: list[str],
+        envelope: str,
     ) -> None:
         self._samples = samples
         self._about = about
         self._kind = kind
+        self._envelope = envelope
         # Of `customer.subscription.deleted` it is the word before the last: the subscription.
         self._subject = "".join(about[-1 if kind is None else -2 :][:1])
         self._person = person(samples, self._subject)
         self._anonymous = anonymous(samples)
-        self._time = time(samples)
-        self._event_id = event_id(samples, self._person.path if self._person else None)
+        self._time, self._event_id = self._time_and_id()
         roles = [self._person, self._anonymous, self._time, self._event_id]
         self._used = {role.path for role in roles if role} | ({kind_path} if kind_path else set())
+
+    def _time_and_id(self) -> tuple[Role | None, Role | None]:
+        """When the events happened, and their own ids, where the envelope does not give them by itself."""
+        if self._envelope == "cloudevents":
+            return None, None
+        if self._envelope == "debezium":  # the row's own id is the same in all its changes
+            return Role(("_change", "timestamp")), None
+        return time(self._samples), event_id(self._samples, self._person.path if self._person else None)
 
     def lines(self) -> list[str]:
         """The rule's keys, but for `when`."""
@@ -139,7 +181,11 @@ class _CallWriter:
         lines += self._field("userId", self._person)
         lines += self._field("anonymousId", self._anonymous)
         lines += self._field(
-            "timestamp", self._time, otherwise="no field looks like a time: the record's own is sent"
+            "timestamp",
+            self._time,
+            otherwise=""
+            if self._envelope == "cloudevents"
+            else "no field looks like a time: the record's own is sent",
         )
         lines += self._field("messageId", self._event_id)
         if call == "group":
@@ -154,7 +200,7 @@ class _CallWriter:
         last = set(words(self._kind or "")[-1:])
         if about_person and last & _DELETIONS:
             return None
-        if reserved(_title(self._kind or "")):
+        if reserved(self._title()):
             return None
         is_change = self._kind is None or bool(last & _CHANGES)
         return "identify" if about_person and is_change else "track"
@@ -168,11 +214,16 @@ class _CallWriter:
         if self._kind == "track" and self._has("event"):
             self._used.add(("event",))
             return ["event_from: event"]
-        if self._kind is None:
-            name = " ".join(singular(word).title() for word in self._about) or "Event"
-            return [f"event: {name} Received  # check: the name of the event"]
-        doubt = "  # check: the name of the event" if len(words(self._kind)) == 1 else ""
-        return [f"event: {_title(self._kind)}{doubt}"]
+        is_plain = self._kind is not None and len(words(self._kind)) > 1
+        return [f"event: {self._title()}{'' if is_plain else '  # check: the name of the event'}"]
+
+    def _title(self) -> str:
+        """The name of the event."""
+        if self._kind is not None and self._envelope != "debezium":
+            return _title(_DOMAIN.sub("", self._kind) if self._envelope == "cloudevents" else self._kind)
+        end = CHANGES.get(self._kind or "", "Received")
+        nouns = self._about if self._kind is None else self._about[:-1]
+        return f"{' '.join(singular(word).title() for word in nouns) or 'Event'} {end}"
 
     def _has(self, name: str) -> bool:
         """Whether all events have a text of this name."""
@@ -189,7 +240,7 @@ class _CallWriter:
         for path in self._fields():
             name, doubt = _property_name(path[-1], call)
             if name in found:
-                name = "_".join(path)
+                name = "_".join(path) if len(path) > 1 else f"event_{name}"
             found.setdefault(name, (path, doubt))
         if not found:
             return []
@@ -238,12 +289,13 @@ def _property_name(name: str, call: str) -> tuple[str, str]:
     return name, ""
 
 
-def _about_tombstones(number: int) -> list[str]:
+def _about_tombstones(number: int, wrapping: Wrapping) -> list[str]:
+    key = expression((*KEY, wrapping.key_field) if wrapping.key_field else KEY)
     return [
         f"  # check: {number:,} of the records had no value (tombstones), which are ignored. To delete the person:",
         "  # - when: _kafka.tombstone",
         "  #   call: delete_user",
-        "  #   userId: _kafka.key",
+        f"  #   userId: {_scalar(key)}",
     ]
 
 
@@ -267,7 +319,9 @@ def _equals(path: FieldPath, kind: str | None) -> str:
 
 def _scalar(text: str) -> str:
     """An expression as a YAML value."""
-    if _PLAIN.fullmatch(text) and text.lower() not in _YAML_WORDS:
+    if text.lower() in _YAML_WORDS:
+        return f"'\"{text}\"'"  # a field of that name, which the expression quotes too
+    if _PLAIN.fullmatch(text):
         return text
     if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.]* == '[A-Za-z0-9._/-]*'", text):
         return text

@@ -9,7 +9,7 @@ import orjson
 from ruamel.yaml import YAML
 
 from worker.mapping.drafting.made_up import MadeUp
-from worker.mapping.trying.fixtures import DEFAULT_TIME, millis_of
+from worker.mapping.trying.fixtures import DEFAULT_TIME, key_bytes, millis_of
 from worker.mapping.trying.preview import PREVIEW_IDS, PreviewRecord, answer
 
 if TYPE_CHECKING:
@@ -43,9 +43,11 @@ def fixtures(draft: Draft, topic: str, mappings: Mappings) -> str:
 def _fixture(rule: Rule, draft: Draft, topic: str, made_up: MadeUp) -> dict[str, Any]:
     sample = rule.sample
     assert sample.value is not None, "rules are drafted from events"
-    kept = frozenset([draft.kind_in_value]) if draft.kind_in_value else frozenset()
+    kept = draft.kept
     fixture: dict[str, Any] = {"name": rule.kind or f"an event of {topic}", "topic": topic}
-    if sample.key is not None:
+    if sample.key_object is not None:
+        fixture["key"] = made_up.event(sample.key_object, frozenset())
+    elif sample.key is not None:
         fixture["key"] = made_up.text(sample.key)
     if sample.headers:
         fixture["headers"] = {
@@ -58,11 +60,10 @@ def _fixture(rule: Rule, draft: Draft, topic: str, made_up: MadeUp) -> dict[str,
 
 def _outcome(fixture: dict[str, Any], mappings: Mappings) -> dict[str, Any]:
     """What the mapping makes of the event, as a fixture expects it."""
-    key = fixture.get("key")
     record = PreviewRecord(
         fixture["topic"],
         orjson.dumps(fixture["event"]),
-        None if key is None else key.encode(),
+        key_bytes(fixture.get("key")),
         [(name, value.encode()) for name, value in fixture.get("headers", {}).items()],
         millis_of(DEFAULT_TIME),
     )

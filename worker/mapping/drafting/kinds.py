@@ -46,7 +46,7 @@ def kind_field(samples: Sequence[Sample]) -> FieldPath | None:
     paths = [path for path in scalar_paths(samples) if len(path) <= _MAX_LEVELS]
     candidates = [path for path in [*paths, *sorted(headers)] if _rank(path) is not None]
     candidates.sort(key=lambda path: (1 if path[0] == "_kafka" else len(path), _rank(path)))
-    found = [path for path in candidates if _tells_kinds(samples, path)]
+    found = [path for path in candidates if tells_kinds(samples, path)]
     # A field that is the same in all events, such as a user's `type`, is better than none.
     several = [path for path in found if len({sample.find(path) for sample in samples}) > 1]
     return next(iter(several or found), None)
@@ -60,7 +60,8 @@ def _rank(path: FieldPath) -> int | None:
     return None
 
 
-def _tells_kinds(samples: Sequence[Sample], path: FieldPath) -> bool:
+def tells_kinds(samples: Sequence[Sample], path: FieldPath) -> bool:
+    """Whether the values of a field are kinds, as `kind_field` says."""
     values = Counter[Any](
         value if isinstance(value := sample.find(path), str) else None for sample in samples
     )

@@ -40,6 +40,8 @@ PEOPLE = (
 )
 """Words for a person, the likeliest to be the one that an event is about first."""
 
+SUBJECT: FieldPath = ("_ce", "subject")
+
 WRAPPERS = ("data", "payload", "body", "detail", "object", "attributes", "properties", "traits", "eventdata")
 """Objects that hold an event's own fields, beside fields about the event."""
 
@@ -116,9 +118,9 @@ def person(samples: Sequence[Sample], subject: str) -> Role | None:
     ]
     if emails:
         return Role(emails[0], "an email address; a stable id is better, since addresses change")
-    if all(sample.key for sample in samples):
-        return Role(KEY, "no field looks like a person's id: is the record's key one?")
-    return None
+    beside = {SUBJECT: "is the event's subject one?", KEY: "is the record's key one?"}
+    found = next((path for path in beside if _in_all(samples, path, _is_id_value)), None)
+    return Role(found, f"no field looks like a person's id: {beside[found]}") if found else None
 
 
 def anonymous(samples: Sequence[Sample]) -> Role | None:

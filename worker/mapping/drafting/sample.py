@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 FieldPath = tuple[str, ...]
-"""The names from the event down to a field. `("_kafka", "headers", NAME)` is a header, `("_kafka", "key")` the key."""
+"""The names from the event down to a field. `("_kafka", "headers", NAME)` is a header, `("_kafka", "key")` the key,
+`("_change", "op")` what the envelope says."""
 
 KEY: FieldPath = ("_kafka", "key")
 
@@ -29,12 +30,16 @@ class Sample:
         value: the decoded value with its envelope, as fixtures have it; None for a tombstone.
         key: as text; None if it has none or is not text.
         headers: those whose value is text.
+        about: what the envelope says: `_change` or `_ce` with its fields.
+        key_object: a key in JSON that is an object, in place of `key`.
     """
 
     event: dict[str, Any]
     value: dict[str, Any] | None
     key: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    about: dict[str, Any] = field(default_factory=dict)
+    key_object: dict[str, Any] | None = None
 
     def find(self, path: FieldPath) -> Any:
         """The value at a path; None if there is none."""
@@ -42,7 +47,7 @@ class Sample:
             return self.key
         if path[:2] == ("_kafka", "headers"):
             return self.headers.get(path[2])
-        found: Any = self.event
+        found: Any = self.about if path[:1] and path[0] in self.about else self.event
         for name in path:
             found = found.get(name) if isinstance(found, dict) else None
         return found

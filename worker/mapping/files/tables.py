@@ -15,7 +15,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from worker.core.near_matches import did_you_mean
-from worker.documents.document import Document, Path, parse
+from worker.documents.document import Document, Path, parse, utf8_text
 from worker.documents.files import read_file
 from worker.documents.problems import ConfigError, Problem
 from worker.mapping.expressions.tables import Table
@@ -70,7 +70,7 @@ def _yaml(content: bytes, file: str) -> Table:
 
 
 def _json(content: bytes, file: str) -> Table:
-    text = _text(content, file)
+    text = utf8_text(content, file, MAX_TABLE_BYTES)
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -109,7 +109,7 @@ def _csv(content: bytes, file: str) -> Table:
     table: dict[str, Any] = {}
     lines: dict[str, int] = {}
     problems: list[Problem] = []
-    for line, row in _rows(_text(content, file), file):
+    for line, row in _rows(utf8_text(content, file, MAX_TABLE_BYTES), file):
         key, value = row[0], row[1]
         if key in table:
             message = f"the key '{key}' is duplicated"
@@ -147,16 +147,6 @@ def _header(row: list[str], file: str) -> list[str]:
         return row
     hint = "columns are separated by commas" if ";" in row[0] or "\t" in row[0] else "code,name"
     raise ConfigError([Problem("a table has two columns, the key and the value", file, 1, hint=hint)])
-
-
-def _text(content: bytes, file: str) -> str:
-    if len(content) > MAX_TABLE_BYTES:
-        raise ConfigError([Problem(f"larger than {MAX_TABLE_BYTES:,} bytes", file)])
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigError([Problem("not UTF-8", file, line, hint="save the file as UTF-8")]) from None
 
 
 _READERS: dict[str, Callable[[bytes, str], Table]] = {

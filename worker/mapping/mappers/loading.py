@@ -106,20 +106,8 @@ class Mapper:
             calls = [returned] if isinstance(returned, Call) else _listed(returned)  # most return one
         except (KeyboardInterrupt, MappingInterrupted):
             raise
-        except Rejected as rejected:
-            # Raised by a builder: add the line of the mapper that called it.
-            detail = f"{self._place(rejected)}: {rejected.detail}"
-            raise Rejected(rejected.stage, rejected.reason, detail) from None
-        except Reject as reject:
-            detail = f"{self._place(reject)}: the mapper rejected the record."
-            code = Reject(getattr(reject, "code", "")).code  # a subclass may have set any value
-            raise Rejected(Stage.MAP, code, detail) from None
         except BaseException as error:  # noqa: BLE001 - user code must cost one record only, even with SystemExit
-            # Only the exception's type: a message may quote data, such as the key of a KeyError.
-            detail = f"{self._place(error)}: {type_name(error)}"
-            if self.on_error is not None:
-                self.on_error(error)
-            raise Rejected(Stage.MAP, "MAPPER_FAILED", detail) from None
+            raise self._rejection(error) from None
         seconds = perf_counter() - started
         if on_slow and seconds > SLOW_SECONDS:
             on_slow(self.name, seconds)
@@ -131,6 +119,19 @@ class Mapper:
             rejected.call_index = len(made)
             raise
         return made
+
+    def _rejection(self, error: BaseException) -> Rejected:
+        """The rejection of a record on which the function raised this."""
+        place = self._place(error)
+        if isinstance(error, Rejected):  # by a builder, which does not know the mapper's line
+            return Rejected(error.stage, error.reason, f"{place}: {error.detail}")
+        if isinstance(error, Reject):
+            code = Reject(getattr(error, "code", "")).code  # a subclass may have set any value
+            return Rejected(Stage.MAP, code, f"{place}: the mapper rejected the record.")
+        if self.on_error is not None:
+            self.on_error(error)
+        # Only the exception's type: a message may quote data, such as the key of a KeyError.
+        return Rejected(Stage.MAP, "MAPPER_FAILED", f"{place}: {type_name(error)}")
 
     def _place(self, error: BaseException) -> str:
         """The last line of the mapper's own file in an error's traceback."""

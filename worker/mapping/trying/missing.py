@@ -30,7 +30,7 @@ def type_of(value: Any) -> str:
 
 
 def missing_part(node: Node, variables: Variables) -> str | None:
-    """The first field that an expression asks for and the event does not have; else what a function does not take.
+    """The first field that an expression reads and the event does not have; else what a function does not accept.
 
     Examples: `the event has no 'Type' (did you mean 'type'?)`; `customer is text, and has no fields`.
     """

@@ -1,6 +1,6 @@
 "use strict";
 /* Numbers as people read them, and charts with axes: time to the right, the newest value at the right edge. */
-const HOUR = 3600, LEFT = 46, BOTTOM = 20, TOP = 8;
+const HOUR = 3600, LEFT = 50, BOTTOM = 20, TOP = 8;
 const whole = new Intl.NumberFormat("en");
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
@@ -70,7 +70,7 @@ class Chart {
     this.render();
   }
 
-  point(x) { this.cursor = x; this.render(); }
+  point(x) { this.cursor = this.at.length ? x : null; this.render(); }
 
   render() {
     const width = this.plot.clientWidth, height = this.plot.clientHeight;
@@ -84,14 +84,18 @@ class Chart {
       svg.append(draw("line", { class: "grid", x1: LEFT, x2: width - 4, y1: y(value), y2: y(value) }));
       svg.append(draw("text", { x: LEFT - 7, y: y(value) + 4, "text-anchor": "end" }, this.isTime ? axisTime(value) : axisCount(value)));
     }
-    const apart = [60, 300, 600, 900, 1200].find((n) => (this.to - this.from) / n <= width / 75) || 1800;
+    const apart = [15, 30, 60, 300, 600, 900, 1200].find((n) => (this.to - this.from) / n <= width / 75) || 1800;
     for (let at = Math.ceil(this.from / apart) * apart; at <= this.to; at += apart)
-      if (x(at) < width - 18) svg.append(draw("text", { x: x(at), y: height - 4, "text-anchor": x(at) < LEFT + 14 ? "start" : "middle" }, clock.format(at * 1000)));
+      if (x(at) < width - (apart < 60 ? 26 : 18)) svg.append(draw("text", { x: x(at), y: height - 4, "text-anchor": x(at) < LEFT + 20 ? "start" : "middle" }, (apart < 60 ? precise : clock).format(at * 1000)));
     this.columns.forEach((values, i) => {
       for (const run of this.runs(values)) {
+        if (run.length === 1) {
+          svg.append(draw("circle", { class: `dot ${this.lines[i][0]}`, cx: x(run[0][0]), cy: y(run[0][1]), r: 2.5 }));
+          continue;
+        }
         const points = run.map(([at, value]) => `${x(at).toFixed(1)},${y(value).toFixed(1)}`), path = `M${points.join("L")}`;
         if (!i) svg.append(draw("path", { class: `area ${this.lines[i][0]}`, d: `${path}L${x(run.at(-1)[0]).toFixed(1)},${y(0)}L${x(run[0][0]).toFixed(1)},${y(0)}Z` }));
-        svg.append(draw("path", { class: `line ${this.lines[i][0]}`, d: points.length > 1 ? path : `${path}L${points[0]}` }));
+        svg.append(draw("path", { class: `line ${this.lines[i][0]}`, d: path }));
       }
     });
     this.caption(svg, x, height);

@@ -1,5 +1,5 @@
 /* Reads status.json every two seconds and shows it. */
-const POLL = 2000, SMOOTH = 5, MOST_ROWS = 50, SHORTEST_AXIS = 300;
+const POLL = 2000, SMOOTH = 5, MOST_ROWS = 50, SHORTEST_AXIS = 60;
 const $ = (id) => document.getElementById(id);
 const seen = [];
 const sum = (counts) => Object.values(counts).reduce((a, b) => a + b, 0);
@@ -18,6 +18,12 @@ function make(tag, text, name) {
 }
 function figure(id, value, unit) {
   $(id).replaceChildren(String(value), make("small", unit));
+}
+/* A rule without the folders above its own; the whole place shows at the pointer. */
+function place(rule) {
+  const element = make("code", rule.split("/").slice(-2).join("/"));
+  element.title = rule;
+  return element;
 }
 function linked(code, explained) {
   const known = explained[code];
@@ -108,7 +114,8 @@ function tiles(status) {
     $(`${id}-note`).textContent = p50 == null ? `${nothing} for 5 min` : `p50; p99 is ${spoken(p99)}`;
   }
   figure("oldest", ...(status.oldest_undelivered > 0 ? span(status.oldest_undelivered) : ["none", ""]));
-  figure("lag", count(status.partitions.reduce((n, each) => n + each.lag, 0)), "records");
+  const lag = sum(status.partitions.map((each) => each.lag));
+  figure("lag", count(lag), lag === 1 ? "record" : "records");
   $("in-progress").textContent = `${count(status.in_progress.records)} in progress, ${bytes(status.in_progress.bytes)}`;
   figure("flying", status.in_flight_requests, "");
   $("sent").textContent = `${count(sum(totals.requests))} sent, ${bytes(totals.request_bytes)}`;
@@ -119,7 +126,7 @@ function hour(status) {
   const history = status.history, every = history.interval_seconds, to = status.now;
   const from = Math.max(to - HOUR, Math.min(status.started_at, to - SHORTEST_AXIS));
   const lasts = history.at.map((at) => Math.min(at + every, to) - Math.max(at, status.started_at));
-  const n = lasts.length && lasts.at(-1) < 2 ? lasts.length - 1 : lasts.length;
+  const n = lasts.length && lasts.at(-1) < Math.min(2, every) ? lasts.length - 1 : lasts.length;
   const at = history.at.slice(0, n).map((began) => Math.min(began + every, to));
   const rate = (counts) => counts.slice(0, n).map((each, i) => each / Math.max(lasts[i], 1));
   const values = (each) => each.slice(0, n);
@@ -151,7 +158,7 @@ function partitions(status) {
 function ignored(status) {
   const rows = [...status.topics].sort((a, b) => b.ignored - a.ignored || a.topic.localeCompare(b.topic)).flatMap((each) => {
     const unmatched = each.ignored - sum(each.ignored_by);
-    const parts = [...Object.entries(each.ignored_by), ...(unmatched ? [["no rule matched", unmatched]] : [])].sort((a, b) => b[1] - a[1]);
+    const parts = [...Object.entries(each.ignored_by).map(([rule, n]) => [place(rule), n]), ...(unmatched ? [["no rule matched", unmatched]] : [])].sort((a, b) => b[1] - a[1]);
     const row = (name, n, sub) => ({ name, n, kind: "idle", cells: [percent(n, each.consumed)], sub });
     return [row(each.topic, each.ignored, false), ...parts.map(([rule, n]) => row(rule, n, true))];
   });
@@ -179,6 +186,14 @@ function trouble(status) {
   table("trouble", ["what", "", "times"], rows, "No retries, no holds.");
 }
 
+function unmatched(status) {
+  table("rules", ["rule, topic", "", "records"], status.unmatched_rules.map((each) => {
+    const name = make("span");
+    name.append(place(each.rule), make("span", each.topic, "why"));
+    return { name, n: each.records, kind: "warn" };
+  }), "None, of topics with 1,000 records.");
+}
+
 function show(status) {
   const [kind, word] = state(status);
   $("state").className = `pill ${kind}`;
@@ -194,7 +209,7 @@ function show(status) {
   dead(status);
   trouble(status);
   table("requests", ["status", "", "requests"], ranked(status.totals.requests, kindOf), "No requests yet.");
-  table("rules", ["rule", "", "records"], status.unmatched_rules.map((each) => ({ name: `${each.rule} (${each.topic})`, n: each.records, kind: "warn" })), "None, of topics with 1,000 records.");
+  unmatched(status);
 }
 async function read() {
   try {

@@ -82,7 +82,7 @@ class CloudEventsCode(EnvelopeCode):
             self._refuse_second()
 
     def _refuse_second(self) -> None:
-        """Write the way of data that may be a CloudEvent itself."""
+        """Write what happens to data that may be a CloudEvent itself."""
         if self._event is None:
             second = f"'specversion' in {EVENT}"
         else:

@@ -86,7 +86,7 @@ class EnvelopeCode:
         return self._constant(self._event.made, "event_type") if self._event else "dict"
 
     def _with_care(self) -> None:
-        """Write the way of every record that is not of the usual form."""
+        """Write what happens to a record that is not of the usual form."""
         code = self._code
         if self._careful_name is None:
             self._careful_name = self._constant(self._careful(), "with_care")

@@ -19,7 +19,7 @@ from worker.mapping.files.lint.values import TYPE_NAMES, kind_of
 from worker.mapping.files.lint.watching import Watched
 
 SHORTEST_TEXT = 5
-"""Characters of a text in a comparison from which on a near one in a fixture is taken for what was meant."""
+"""In comparisons, only texts of at least this many characters count as misspelt texts of fixtures."""
 
 
 def evidence_findings(spot: Spot, watched: Watched) -> Iterator[Problem]:
@@ -68,7 +68,7 @@ def _of_a_list(spot: Spot, node: Node, watched: Watched) -> Iterator[Problem]:
 
 
 def _misspelt_text(spot: Spot, node: Node, watched: Watched) -> Iterator[Problem]:
-    """A text that no fixture has there, and that one has misspelt; not if a rule asks for that one too."""
+    """A text that no fixture has there, and that is close to one of a fixture which no other rule compares with."""
     literal = next((child for child in node["children"] if child["type"] == "literal"), None)
     if literal is None or node["value"] not in ("eq", "ne") or len(str(literal["value"])) < SHORTEST_TEXT:
         return

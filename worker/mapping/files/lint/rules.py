@@ -29,7 +29,7 @@ def rule_warnings(file: MappingFile) -> Iterator[Problem]:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What a rule asks for.
+    """The condition of a rule.
 
     Attributes:
         rule: the rule.
@@ -83,10 +83,10 @@ def _is_broken(file: MappingFile, rule: Rule) -> bool:
 
 
 def _always_first(earlier: _Asked, asked: _Asked) -> bool:
-    """Whether each part that is enough for the earlier condition is asked for by the later one."""
+    """Whether the later condition is true only if the earlier one is."""
     when = asked.rule.when
     if earlier.rule.when is None:
-        # What a rule without `when` leaves to others are tombstones, of which only _kafka tells.
+        # A rule without `when` leaves only tombstones to others, and only `_kafka` tells them apart.
         return when is None or not when.uses_kafka
     if when is None or earlier.rule.when.is_literal or earlier.hides or asked.hides:
         return False  # a literal is a finding of its own
