@@ -288,7 +288,18 @@ def _by_kind(shape: Shape) -> list[dict[str, Any]]:
 
 
 def test_fields_and_topics_with_names_that_yaml_or_expressions_read_otherwise(tmp_path: Path) -> None:
-    event = {"user_id": "u", "null": 1, "true": 2, "yes": 3, "and": 4, "a.b": 5, "": 6, "'": 7, "`": 8, "$x": 9}
+    event = {
+        "user_id": "u",
+        "null": 1,
+        "true": 2,
+        "yes": 3,
+        "and": 4,
+        "a.b": 5,
+        "": 6,
+        "'": 7,
+        "`": 8,
+        "$x": 9,
+    }
     *_, mapping_file, fixture_file = write_draft(tmp_path, "no", [PreviewRecord("no", orjson.dumps(event))])
     assert parse(mapping_file.read_bytes(), "m.yaml").data["topics"] == ["no"]
     (fixture,) = parse(fixture_file.read_bytes(), "f.yaml").data
