@@ -1,4 +1,4 @@
-"""What formats cost: the same order through the same rule as JSON and as Protobuf, and through a client's deserializer.
+"""What formats cost: the same order through the same rule as JSON, Protobuf and Avro, and by a client's deserializers.
 
 `python benchmarks/formats.py` needs no Kafka and no registry. All ways run in one process, in turn, round after round,
 on the records that Kafka's client gives; every figure is a ratio within a round.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import json
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from typing import Any
 import orjson
 from confluent_kafka import Message
 from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.schema_registry.protobuf import ProtobufDeserializer, ProtobufSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 from google.protobuf.message_factory import GetMessageClass
@@ -45,40 +47,105 @@ message Order {
 }
 """
 
-CONTEXT = SerializationContext("orders", MessageField.VALUE)
+OF_PROTOBUF = SerializationContext("orders", MessageField.VALUE)
+OF_AVRO = SerializationContext("orders-in-avro", MessageField.VALUE)
+FRAMED = {"use.deprecated.format": False}
 
-Deserialize = Callable[[bytes], Any]
+AVRO = {
+    "type": "record", "name": "Order", "namespace": "shop", "fields": [
+        *({"name": name, "type": "string"} for name in ("type", "id", "occurred_at")),
+        {"name": "customer", "type": {"type": "record", "name": "Customer", "fields": [
+            {"name": "id", "type": "string"}, {"name": "email", "type": "string"},
+        ]}},
+        {"name": "order", "type": {"type": "record", "name": "Details", "fields": [
+            {"name": "id", "type": "string"}, {"name": "total", "type": "double"},
+            {"name": "currency", "type": "string"},
+            {"name": "lines", "type": {"type": "array", "items": {"type": "record", "name": "Line", "fields": [
+                {"name": "sku", "type": "string"}, {"name": "name", "type": "string"},
+                {"name": "qty", "type": "int"}, {"name": "price", "type": "double"},
+            ]}}},
+        ]}},
+        {"name": "source", "type": "string"}, {"name": "version", "type": "long"},
+    ],
+}  # fmt: skip
+
+Mapped = Callable[[bytes], dict[str, Any] | None]
+"""Makes a call of a value, but for its id; None for an event that is not for the rule."""
 
 
-def by_hand(deserialize: Deserialize) -> Converter:
+def of_message(deserialize: Callable[[bytes], Any]) -> Mapped:
     """What a consumer's author would write around a deserializer that returns a message."""
+
+    def mapped(value: bytes) -> dict[str, Any] | None:
+        order = deserialize(value)
+        if order.type != "order.completed":
+            return None
+        details = order.order
+        return {
+            "type": "track",
+            "userId": order.customer.id,
+            "event": "Order Completed",
+            "properties": {
+                "order_id": details.id,
+                "total": details.total,
+                "currency": "USD",
+                "products": [
+                    {"sku": line.sku, "name": line.name, "quantity": line.qty, "price": line.price}
+                    for line in details.lines
+                ],
+            },
+            "timestamp": rfc3339(order.occurred_at),
+        }
+
+    return mapped
+
+
+def of_dict(deserialize: Callable[[bytes], Any]) -> Mapped:
+    """The same around one that returns a dict."""
+
+    def mapped(value: bytes) -> dict[str, Any] | None:
+        order = deserialize(value)
+        if order["type"] != "order.completed":
+            return None
+        details = order["order"]
+        return {
+            "type": "track",
+            "userId": order["customer"]["id"],
+            "event": "Order Completed",
+            "properties": {
+                "order_id": details["id"],
+                "total": details["total"],
+                "currency": "USD",
+                "products": [
+                    {
+                        "sku": line["sku"],
+                        "name": line["name"],
+                        "quantity": line["qty"],
+                        "price": line["price"],
+                    }
+                    for line in details["lines"]
+                ],
+            },
+            "timestamp": rfc3339(order["occurred_at"]),
+        }
+
+    return mapped
+
+
+def by_hand(mapped: Mapped) -> Converter:
+    """A loop that makes calls so."""
     middles = Middles(IDS, "orders")
     middles.add("track", "Order Completed")
     last = ends(0)
 
     def convert(records: Sequence[Record], calls: list[QueuedCall], _: list[RejectedRecord]) -> int:
         for record in records:
-            order = deserialize(record.value() or b"")
-            if order.type != "order.completed":
+            call = mapped(record.value() or b"")
+            if call is None:
                 continue
             millis, offset = record.timestamp()[1], record.offset()
             middle = middles.of(record.partition(), offset)[0]
-            call = {
-                "type": "track",
-                "userId": order.customer.id,
-                "event": "Order Completed",
-                "properties": {
-                    "order_id": order.order.id,
-                    "total": order.order.total,
-                    "currency": "USD",
-                    "products": [
-                        {"sku": line.sku, "name": line.name, "quantity": line.qty, "price": line.price}
-                        for line in order.order.lines
-                    ],
-                },
-                "timestamp": rfc3339(order.occurred_at),
-                "messageId": f"{beginning(millis)}{PAIRS[millis & 1023]}{middle}{last[offset & 4095]}",
-            }
+            call["messageId"] = f"{beginning(millis)}{PAIRS[millis & 1023]}{middle}{last[offset & 4095]}"
             calls.append((record.key() or offset, orjson.dumps(call) + b",", record, 0, b"", "by hand"))
         return 0
 
@@ -113,22 +180,31 @@ def records(values: Sequence[bytes]) -> list[Record]:
 
 def rows(folder: Path, events: int) -> tuple[dict[str, Converter], dict[str, list[Record]]]:
     """Each way with its records; the first is JSON."""
-    kind = GetMessageClass(ProtobufSchema(compile_text(PROTO, {})).named("Order"))
     client = SchemaRegistryClient.new_client({"url": "mock://benchmark"})
-    serialize = ProtobufSerializer(kind, client, {"use.deprecated.format": False})
     encoded = [event(n) for n in range(events)]
-    values = [serialize(kind(**orjson.loads(each)), CONTEXT) for each in encoded]
+    kind = GetMessageClass(ProtobufSchema(compile_text(PROTO, {})).named("Order"))
+    to_protobuf = ProtobufSerializer(kind, client, FRAMED)
+    to_avro = AvroSerializer(client, json.dumps(AVRO))
+    protobuf = [to_protobuf(kind(**orjson.loads(each)), OF_PROTOBUF) or b"" for each in encoded]
+    avro = [to_avro(orjson.loads(each), OF_AVRO) or b"" for each in encoded]
     schemas = Schemas()
-    number = int.from_bytes(values[0][1:5])
-    schemas.put(SchemaId(IdKind.CONFLUENT, number), Schema("PROTOBUF", PROTO))
-    deserializer = ProtobufDeserializer(kind, {"use.deprecated.format": False}, client)
-    of_protobuf = records(values)
-    ways = {
+    for value, type_, text in ((protobuf[0], "PROTOBUF", PROTO), (avro[0], "AVRO", json.dumps(AVRO))):
+        schemas.put(SchemaId(IdKind.CONFLUENT, int.from_bytes(value[1:5])), Schema(type_, text))
+    from_protobuf = ProtobufDeserializer(kind, FRAMED, client)
+    from_avro = AvroDeserializer(client)
+    return {
         "JSON": compiled(folder, MAPPING, schemas),
         "Protobuf": compiled(folder, f"format: protobuf{MAPPING}", schemas),
-        "Protobuf by confluent-kafka, mapped by hand": by_hand(lambda value: deserializer(value, CONTEXT)),
+        "Protobuf by confluent-kafka, mapped by hand": by_hand(
+            of_message(lambda value: from_protobuf(value, OF_PROTOBUF))
+        ),
+        "Avro": compiled(folder, f"format: avro{MAPPING}", schemas),
+        "Avro by confluent-kafka, mapped by hand": by_hand(of_dict(lambda value: from_avro(value, OF_AVRO))),
+    }, {
+        "JSON": records(encoded),
+        **dict.fromkeys(("Protobuf", "Protobuf by confluent-kafka, mapped by hand"), records(protobuf)),
+        **dict.fromkeys(("Avro", "Avro by confluent-kafka, mapped by hand"), records(avro)),
     }
-    return ways, {name: of_protobuf if name != "JSON" else records(encoded) for name in ways}
 
 
 def main() -> None:

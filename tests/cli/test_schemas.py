@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -256,3 +257,36 @@ def test_of_several_mapping_files_those_of_the_format_are_compared(
         "order.avsc: no mapping file has `format: avro` (name one of its topics: --schema TOPIC=order.avsc)\n",
     )
     assert "order.avsc has no 'nobody' here" in cli("check", "--schema", "other=order.avsc").out
+
+
+def test_a_missing_extra_is_named(cli: Cli, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By every command that loads the mappings, with the place of the format."""
+    write("config/worker.yaml", "schema_registry: {url: 'http://127.0.0.1:1'}\n")
+    write("config/mappings/orders.yaml", f"topics: [orders]\nformat: protobuf\n{RULES}")
+    write("order.proto", PROTO)
+    monkeypatch.setattr("worker.formats.protobuf.is_installed", lambda: False)
+    for command in (
+        ["map"],
+        ["map", "--raw", "-"],
+        ["test"],
+        ["trace", "orders:0:0"],
+        ["dlq", "show", "d:0:0"],
+    ):
+        done = cli(*command)
+        assert (done.code, done.out) == (2, ""), command
+        assert done.err.startswith(
+            "config/mappings/orders.yaml:2:9: `format: protobuf` needs the extra 'protobuf'"
+        )
+        assert "pip install 'customerio-pipelines-worker[protobuf]'" in " ".join(done.err.split())
+    for arguments in ([], ["--connect"], ["--schema", "order.proto"]):
+        done = cli("check", *arguments)
+        assert (done.code, "needs the extra 'protobuf'" in done.out) == (1, True), arguments
+
+
+def test_the_demo_names_a_missing_extra(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fastavro", None)
+    monkeypatch.delitem(sys.modules, "worker.demo.avro", raising=False)
+    done = cli("demo", "--format", "avro", "--exit")
+    assert done.code == 2
+    assert "needs the extra 'avro'" in done.err
+    assert "pip install 'customerio-pipelines-worker[avro]'" in done.err

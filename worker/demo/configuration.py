@@ -15,7 +15,7 @@ from typing import Any
 from worker.demo.scenario import Scenario
 from worker.documents.document import Document, parse
 from worker.documents.files import read_file
-from worker.formats.encoding import JSON, TEXT
+from worker.formats.encoding import AVRO, JSON, TEXT
 from worker.mapping.loading import mapping_paths
 from worker.settings import Settings
 
@@ -36,8 +36,8 @@ def demo_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def write_configuration(
-    folder: Path, scenario: Scenario, *, brokers: str, emulator: str, listen: str
+def write_configuration(  # noqa: PLR0913 - the addresses of everything that a demo starts
+    folder: Path, scenario: Scenario, *, brokers: str, emulator: str, listen: str, registry: str | None = None
 ) -> Path:
     """Write worker.yaml for a demo; returns its path.
 
@@ -50,6 +50,7 @@ def write_configuration(
         brokers: of the embedded cluster.
         emulator: its URL.
         listen: HOST:PORT of the worker's pages.
+        registry: the URL of the demo's schema registry, for events in Avro.
     """
     (folder / "api-key").write_text("demo\n")
     settings = scenario.settings
@@ -64,11 +65,12 @@ def write_configuration(
             "properties": {"group.protocol": "consumer"},
         },
         "pipelines": {"url": emulator, "api_key": {"file": str(folder / "api-key")}},
+        "schema_registry": {"url": registry},
         "secrets": {name: name for name in settings.secrets},
         "http": {"listen": listen},
         "telemetry": {"log_level": "error"},
         "mapper_path": [str(_found(each, settings.base)) for each in settings.mapper_path],
-        "mappings": [glob.escape(str(path)) for path in _mappings(settings, folder)],
+        "mappings": [glob.escape(str(path)) for path in _mappings(settings, folder, avro=bool(registry))],
     }
     path = folder / "worker.yaml"
     path.write_text(json.dumps(content, indent=2) + "\n")  # JSON is YAML
@@ -90,17 +92,24 @@ def _with_units(value: Any) -> Any:
     return f"{value:f}s" if isinstance(value, float) else value
 
 
-def _mappings(settings: Settings, folder: Path) -> Iterator[Path]:
-    """The mapping files; a file for records that are not JSON is a copy for JSON, as fixtures are written."""
+def _mappings(settings: Settings, folder: Path, *, avro: bool) -> Iterator[Path]:
+    """The mapping files. One for records that are not JSON is a copy for JSON, as fixtures are written.
+
+    Args:
+        settings: name the files.
+        folder: for copies.
+        avro: whether all are copies for Avro.
+    """
     paths = [path for pattern in settings.mappings for path in mapping_paths(pattern, settings.base)]
     for number, path in enumerate(paths):
         document = parse(read_file(path), str(path))
-        if document.data.keys().isdisjoint(_OF_FORMATS):
+        if not avro and document.data.keys().isdisjoint(_OF_FORMATS):
             yield path.resolve()
         else:
             copy = folder / str(number) / path.name
             copy.parent.mkdir()
-            copy.write_text(_for_json(document, path.read_text(encoding="utf-8")), encoding="utf-8")
+            text = _for_json(document, path.read_text(encoding="utf-8"))
+            copy.write_text(f"{text}format: {AVRO}\n" if avro else text, encoding="utf-8")
             _link_tables(document.data.get("tables", {}), path.parent, copy.parent)
             yield copy
 

@@ -92,6 +92,16 @@ class Registry:
         host, port = self._runner.addresses[0][:2]
         return f"http://{host}:{port}"
 
+    @property
+    def schemas(self) -> list[Registered]:
+        """Every schema, by its id."""
+        return list(self._schemas)
+
+    @property
+    def subjects(self) -> dict[str, int]:
+        """The subjects, each with the number of its versions."""
+        return {name: len(versions) for name, versions in self._subjects.items() if versions}
+
     def register(
         self, subject: str, schema: str, type_: str = "AVRO", references: Sequence[dict[str, Any]] = ()
     ) -> Registered:
@@ -168,7 +178,7 @@ class Registry:
         return request.headers.get(hdrs.AUTHORIZATION) == encode_basic_auth(*self.login)
 
     async def _list(self, _: web.Request) -> web.Response:
-        return _answer([name for name, versions in self._subjects.items() if versions])
+        return _answer(list(self.subjects))
 
     async def _versions(self, request: web.Request) -> web.Response:
         versions = self._subjects.get(request.match_info["subject"])

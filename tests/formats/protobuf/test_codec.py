@@ -80,6 +80,12 @@ def test_apicurio_writes_the_name_of_the_message() -> None:
     assert decode(value, schema_id="prefix8") == EVENT
 
 
+@pytest.mark.parametrize("name", ["Order", "shop.Order", "Ignored.Inner"])
+def test_apicurio_writes_a_name_after_the_prefix_of_confluent_too(name: str) -> None:
+    reference = bytes([2 + len(name), 0x0A, len(name)]) + name.encode()
+    assert decode(ID + reference + VALUE)["id"] == "o-1"
+
+
 def test_apicurio_names_the_message_in_a_header() -> None:
     id_ = ("apicurio.value.contentId", bytes(7) + b"\x07")
     assert decode(VALUE, [id_, ("apicurio.protobuf.type", b"Order")]) == EVENT
