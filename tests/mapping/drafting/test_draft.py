@@ -100,6 +100,7 @@ WANTED: dict[str, list[dict[str, Any]]] = {
     "connect": [
         {"when": f"kind == '{kind}'", "call": "track", "userId": "profile_id"} for kind in ("moved", "seen")
     ],
+    "cooks": [{"when": "kind == 'dish.served'", "userId": "cook.id", "timestamp": "emittedAt"}],
 }
 
 HEADS = {
