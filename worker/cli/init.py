@@ -80,7 +80,8 @@ def _draft(folder: Path, topic: str, limit: int, config: Path | None) -> None:
         typer.echo(path)
     *_, mapping_file, _ = written
     typer.echo(err=True)
-    print_line(f"Drafted from {len(records):,} records. Look at each `# check:` in {mapping_file}.", err=True)
+    count = "1 record" if len(records) == 1 else f"{len(records):,} records"
+    print_line(f"Drafted from {count}. Look at each `# check:` in {mapping_file}.", err=True)
     print_line(f"Next, in {folder.parent}:", err=True)
     print_line("pipelines-worker check, pipelines-worker test,", 2, err=True)
     print_line("pipelines-worker demo --config config/worker.yaml", 2, err=True)
