@@ -290,3 +290,12 @@ def test_the_demo_names_a_missing_extra(cli: Cli, monkeypatch: pytest.MonkeyPatc
     assert done.code == 2
     assert "needs the extra 'avro'" in done.err
     assert "pip install 'customerio-pipelines-worker[avro]'" in done.err
+
+
+def test_the_file_that_a_mapping_names_is_compared_by_every_check(cli: Cli, write: Write) -> None:
+    write("config/worker.yaml", "")
+    write("config/mappings/order.avsc", json.dumps(ORDER))
+    write("config/mappings/orders.yaml", WRONG.format(format="avro\nschema: order.avsc"))
+    found = cli("check").out
+    assert "order.avsc has no 'custmer' here (did you mean 'customer'?)" in found
+    assert cli("check", "--strict").code == 1

@@ -79,7 +79,6 @@ def format_(request: pytest.FixtureRequest, site: Site, registry: Registry) -> s
 
 
 def test_map_and_trace_decode_records(site: Site, format_: str) -> None:
-    del format_
     dlq = Dlq(site)
     mapped = dlq.look("map", "--from-topic", site.topic)
     assert mapped.code == 1, mapped.err
@@ -88,7 +87,10 @@ def test_map_and_trace_decode_records(site: Site, format_: str) -> None:
     assert (call["userId"], call["properties"]) == ("c-1", {"total": 9.5})
     assert rejected["rejected"]["reason"] == "FORBIDDEN_ID"
     assert other["ignored"] == "no rule matched"
-    assert 'customer is "c-1"' in dlq.look("map", "--explain", f"{site.topic}:0:0").out
+    explained = dlq.look("map", "--explain", f"{site.topic}:0:0").out
+    assert 'customer is "c-1"' in explained
+    assert f"({format_}, schema id " in explained
+    assert '"total":9.5' in explained
 
     traced = dlq.look("trace", f"{site.topic}:0:0", "--json")
     assert traced.lines[0]["calls"] == [call]
@@ -161,3 +163,14 @@ def test_init_finds_the_format(
     del environ["WORKER__SCHEMA_REGISTRY__URL"]  # the draft's settings have it
     assert program("check").returncode == 0
     assert program("test").returncode == 0
+
+
+def test_trace_finds_keys_in_avro(site: Site, registry: Registry) -> None:
+    site.mapping = MAPPING.format(topic=site.topic, format="avro\nkey_format: avro")
+    site.change("schema_registry", url=registry.url)
+    with SchemaRegistryClient({"url": registry.url}) as client:
+        key = AvroSerializer(client, '"string"')("k-1", SerializationContext(site.topic, MessageField.KEY))
+    site.kafka.append(site.topic, 0, values(registry, site.topic, "avro"), key=key)
+    found = Dlq(site).look("trace", "--topic", site.topic, "--key", "k-1", "--json")
+    assert sorted(line["record"] for line in found.lines) == [f"{site.topic}:0:{n}" for n in range(3)]
+    assert Dlq(site).look("trace", "--topic", site.topic, "--key", "k-2", "--json").code == 1

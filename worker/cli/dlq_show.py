@@ -32,7 +32,7 @@ from worker.dead_letters.runbook import entry_for
 from worker.dead_letters.selection import Filters, Selection
 from worker.dead_letters.values import moment
 from worker.mapping.mappings import Explanation, Mappings
-from worker.mapping.trying.shown import shown_value
+from worker.mapping.trying.shown import key_text, shown_value
 from worker.pipeline.ports import SourceFailed
 from worker.programs.fetching import explained
 from worker.settings import Settings
@@ -104,7 +104,7 @@ def _print_record(letter: DeadLetter, mappings: Mappings, view: View) -> None:
     _print_field("origin", place, bold=True)
     _print_field("time", f"{moment(letter.happened_at)} ({ago(time.time() - letter.happened_at)})")
     record = letter.record
-    _print_field("key", _bytes(record.key(), view))
+    _print_field("key", _bytes(key_text(mappings, origin or record), view))
     headers = read_headers(origin) if origin else []
     for name, value in headers:
         _print_field("header", f"{printable(name)}: {_bytes(value, view)}")

@@ -26,6 +26,7 @@ from worker.customerio.limits import MAX_CALL_BYTES
 from worker.customerio.notices import MEANINGS, Notice, OnNotice
 from worker.documents.problems import ConfigError, Problem
 from worker.formats.schemas import SchemaId, Schemas
+from worker.formats.with_schema import SchemaFormat
 from worker.mapping.compiler.loop import compile_mapping, mapping_source
 from worker.mapping.compiler.rule import OnNoCall, OnSlow
 from worker.mapping.compiler.target import Profile, Target
@@ -182,6 +183,12 @@ class Mappings:
             missing = needed.missing(records)
             if missing:
                 self._fetch(list(dict.fromkeys(id_ for ids in missing.values() for id_ in ids)))
+
+    def prepare_keys(self, topic: str, records: Sequence[Record]) -> None:
+        """Fetch the schemas of records' keys, whether rules read keys or not. See `prepare`."""
+        file = self.file_of(topic)
+        if self._fetch is not None and file is not None and isinstance(file.keys, SchemaFormat):
+            self._fetch(list(dict.fromkeys(file.keys.missing(records).values())))
 
     @property
     def subscriptions(self) -> list[str]:

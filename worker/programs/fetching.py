@@ -27,6 +27,8 @@ def fetch_schemas(settings: Settings, mappings: Mappings) -> Mappings:
     """
 
     def fetch(ids: Sequence[SchemaId]) -> None:
+        if not ids:
+            return
         if settings.schema_registry.url is None:
             problem = mappings.needs_registry
             raise ConfigError([] if problem is None else [problem])

@@ -16,6 +16,7 @@ from worker.core.record_reading import record_millis
 from worker.core.records import BODY, RECORD
 from worker.core.timestamps import from_millis
 from worker.mapping.files.topics import matches
+from worker.mapping.trying.shown import key_text
 from worker.pipeline.ports import SourceFailed
 from worker.programs.fetching import explained
 
@@ -104,13 +105,14 @@ class Trace:
 
         Args:
             topic: to search, all partitions: a producer may choose any.
-            key: the record's key.
+            key: the record's key; decoded, if the topic's keys are in a format with schemas.
             since: epoch milliseconds; older records are not read.
             limit: how many to find.
         """
         found: list[Record] = []
         for piece in self._backwards(topic, since):
-            found += [record for record in piece if record.key() == key]
+            self._mappings.prepare_keys(topic, piece)
+            found += [record for record in piece if key in {record.key(), key_text(self._mappings, record)}]
             if len(found) >= limit:
                 self.searched.append(f"no further: {limit:,} were found, the most that --limit allows")
                 break

@@ -206,7 +206,7 @@ def may_be_bytes(field: Field) -> bool:
     return bool(field.type == Field.TYPE_STRING) and not _checks_text(field.file)
 
 
-@lru_cache(1024)
+@lru_cache(64)  # few, because a file keeps its whole schema in memory
 def _checks_text(file: FileDescriptor) -> bool:
     proto = FileDescriptorProto()
     file.CopyToProto(proto)
