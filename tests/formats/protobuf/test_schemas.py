@@ -151,6 +151,11 @@ def test_a_descriptor_set_that_is_not_complete_or_none_is_refused() -> None:
     for wrong in (b"", b"\xff", b"text"):
         with pytest.raises(InvalidSchemaError, match="not a descriptor set"):
             ProtobufSchema(wrong)
+    odd = FileDescriptorSet()
+    entry = odd.file.add(name="a").message_type.add(name="A").nested_type.add(name="E")
+    entry.options.map_entry = True
+    with pytest.raises(InvalidSchemaError, match="a map has no type"):
+        ProtobufSchema(odd.SerializeToString())
     circle = FileDescriptorSet()
     circle.file.add(name="a", dependency=["b"])
     circle.file.add(name="b", dependency=["a"])

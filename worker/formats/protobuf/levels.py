@@ -37,7 +37,7 @@ class Levels:
         if message is None:
             inside: float = 0
         elif message.GetOptions().map_entry:
-            inside = self.of_field(message.fields_by_name["value"], above)
+            inside = self.of_field(message.fields_by_number[2], above)
         else:
             inside = self._of_value(message, above)
         return inside + 1 if field.is_repeated else inside

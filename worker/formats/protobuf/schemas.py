@@ -133,8 +133,17 @@ def _files(descriptor_set: bytes) -> dict[str, FileDescriptorProto]:
         raise InvalidSchemaError("it is not a descriptor set (`protoc --descriptor_set_out`)") from None
     if not files or not all(files):
         raise InvalidSchemaError("it is not a descriptor set (`protoc --descriptor_set_out`)")
+    _check_maps(files)
     _leave_out_options(files)
     return files
+
+
+def _check_maps(files: dict[str, FileDescriptorProto]) -> None:
+    """Refuse what no compiler writes, and the library does not notice."""
+    for file in files.values():
+        for each in _every_message(file.message_type):
+            if each.options.map_entry and {field.number for field in each.field} != {1, 2}:
+                raise InvalidSchemaError("a map has no type for its keys or its values")
 
 
 def _leave_out_options(files: dict[str, FileDescriptorProto]) -> None:
