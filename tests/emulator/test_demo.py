@@ -23,7 +23,7 @@ from worker.demo.events import ExpectedOutcome, Sample
 from worker.demo.next_steps import next_steps
 from worker.demo.own_mapping import own_mapping
 from worker.demo.summary import Expected, Observed, differences
-from worker.mapping.trying.fixtures import read_fixtures
+from worker.mapping.trying.fixtures import read_fixtures, run_fixture
 from worker.programs.configuration import load_configuration
 
 DEMO = [sys.executable, "-m", "worker", "demo"]
@@ -104,6 +104,7 @@ def names(commands: list[str]) -> list[str]:
 COMMANDS = ["dlq list", "dlq replay", "map", "trace", "init"]
 
 
+@pytest.mark.slow
 def test_the_demo_adds_up_from_anywhere_and_goes_on_until_interrupted(tmp_path: Path) -> None:
     """One run shows all of it: `--exit` does no more than to interrupt itself."""
     with running(tmp_path) as demo:
@@ -249,6 +250,22 @@ def test_a_demo_takes_nothing_over_that_leads_to_another_machine(tmp_path: Path)
     text = written.read_text()
     for own in ("192.0.2.1", "registry.invalid", "the-real-key", "sasl", "nowhere"):
         assert own not in text
+
+
+def test_mappings_of_other_formats_are_for_json_in_a_demo(tmp_path: Path) -> None:
+    """As fixtures are, whatever the format of real records."""
+    config = own_project(tmp_path / "project")
+    mapping = tmp_path / "project/mappings/readings.yaml"
+    text = mapping.read_text().replace("tables: {places: {a: Attic}}", "tables: {places: places.csv}")
+    mapping.write_text(f"format: avro\nschema: registry\nkey_format: avro\n{text}")
+    (mapping.parent / "places.csv").write_text("code,name\na,Attic\n")
+    settings, mappings = load_configuration(config, {}, needs_key=False, secrets_by_name=True)
+    scenario = own_mapping(settings, mappings.taking_json(), read_fixtures(FIXTURES, "f.yaml"))
+    written = write_configuration(
+        tmp_path, scenario, brokers="127.0.0.1:1", emulator="http://127.0.0.1:2", listen="127.0.0.1:3"
+    )
+    _, for_json = load_configuration(written, {}, needs_key=True)
+    assert [run_fixture(for_json, each).diff for each in read_fixtures(FIXTURES, "f.yaml")] == [""] * 5
 
 
 def test_a_demo_of_an_own_mapping_needs_fixtures(tmp_path: Path) -> None:

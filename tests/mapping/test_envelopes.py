@@ -101,6 +101,30 @@ def test_a_key_that_cannot_be_decoded_rejects_only_where_it_is_read(head: str, r
     assert calls(head + unread, {}, key=b"\xff")
 
 
+@pytest.mark.parametrize(
+    ("rule", "place"),
+    [
+        (
+            "{call: track, event: E, userId: _kafka.key.id}",
+            "(rule rules.yaml:5, track, userId at rules.yaml:5:37).",
+        ),
+        (
+            "{when: id, call: track, event: E, userId: id, properties: {key: $key}}",
+            "(rule rules.yaml:5, track, properties.key at rules.yaml:5:69).",
+        ),
+        (
+            "{when: _kafka.key, call: track, event: E, userId: _kafka.key}",
+            "(rule rules.yaml:5, when at rules.yaml:5:12).",
+        ),
+    ],
+)
+def test_a_key_that_cannot_be_decoded_is_told_with_the_expression_that_reads_it(
+    rule: str, place: str
+) -> None:
+    text = f"key_format: json\nlet: {{key: _kafka.key}}\nrules:\n  - {rule}\n"
+    assert mapped(text, {"id": "u"}, key=b"\xff")["rejected"]["detail"].endswith(place)
+
+
 # Defaults of CloudEvents
 
 TRACK = "  - {call: track, event: E, userId: \"'u'\"%s}\n"

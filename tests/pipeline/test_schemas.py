@@ -122,6 +122,7 @@ async def test_each_schema_is_fetched_once() -> None:
     assert await member.stop()
 
 
+@pytest.mark.slow
 async def test_ten_thousand_ids_in_one_topic_are_fetched_in_turn_and_no_more_than_a_thousand_kept() -> None:
     world = SchemaWorld(known)
     for number in range(10_000):

@@ -92,10 +92,10 @@ def check(
 
 def _compared(mappings: Mappings, schema_files: Sequence[str]) -> list[Problem]:
     """What the schemas contradict; what is wrong with them."""
-    from worker.programs.schema_files import compared_with_files
+    from worker.programs.schema_files import compared_with_files, compared_with_own
 
     try:
-        return compared_with_files(mappings, schema_files)
+        return [*compared_with_own(mappings), *compared_with_files(mappings, schema_files)]
     except ConfigError as error:
         return error.problems
 

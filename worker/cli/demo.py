@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,10 +14,18 @@ import typer
 
 from worker.cli.lines import print_line, width_of
 from worker.cli.options import named_config
+from worker.documents.problems import ConfigError, Problem
 
 if TYPE_CHECKING:
     from worker.demo.next_steps import NextSteps
     from worker.demo.scenario import Scenario
+
+
+class EventFormat(StrEnum):
+    """How the demo's events are encoded."""
+
+    JSON = "json"
+    AVRO = "avro"
 
 
 def demo(
@@ -24,6 +33,12 @@ def demo(
     exit_: Annotated[
         bool, typer.Option("--exit", help="End after the summary, without going on and serving the pages.")
     ] = False,
+    format_: Annotated[
+        EventFormat,
+        typer.Option(
+            "--format", metavar="json|avro", help="Produce the events in Avro, with a schema registry."
+        ),
+    ] = EventFormat.JSON,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -45,7 +60,18 @@ def demo(
 
     own = named_config(context, config)
     scenario = _tea_shop() if own is None else _own(own)
+    if format_ is EventFormat.AVRO:
+        scenario = _in_avro(scenario)
     raise typer.Exit(uvloop.run(run_demo(scenario, exit_at_end=exit_, on_ready=_print_next_steps)))
+
+
+def _in_avro(scenario: Scenario) -> Scenario:
+    try:
+        from worker.demo.avro import in_avro
+    except ImportError:
+        hint = "pip install 'customerio-pipelines-worker[avro]'"
+        raise ConfigError([Problem("demo --format avro needs the extra 'avro'", hint=hint)]) from None
+    return in_avro(scenario)
 
 
 def _tea_shop() -> Scenario:
@@ -72,7 +98,7 @@ def _own(config: Path) -> Scenario:
             "what the mapping does.",
             err=True,
         )
-    return own_mapping(settings, mappings, used)
+    return own_mapping(settings, mappings.taking_json(), used)
 
 
 def _print_next_steps(steps: NextSteps) -> None:

@@ -20,8 +20,9 @@ from worker.cli.options import load
 from worker.cli.relative_times import ago
 from worker.core.message_id import MessageIds
 from worker.core.printable import printable
+from worker.core.reasons import Rejected
 from worker.core.record_reading import UNREADABLE, read_headers
-from worker.core.records import Partition
+from worker.core.records import Partition, Record
 from worker.customerio.advice import Remark, remarks
 from worker.dead_letters.consequences import Consequences
 from worker.dead_letters.dead_letter import DeadLetter
@@ -31,7 +32,9 @@ from worker.dead_letters.runbook import entry_for
 from worker.dead_letters.selection import Filters, Selection
 from worker.dead_letters.values import moment
 from worker.mapping.mappings import Explanation, Mappings
+from worker.mapping.trying.shown import key_text, shown_value
 from worker.pipeline.ports import SourceFailed
+from worker.programs.fetching import explained
 from worker.settings import Settings
 
 STALE_AFTER_SECONDS = 86_400.0
@@ -77,7 +80,7 @@ def print_letter(path: Path, partition: Partition, offset: int, *, reveal: bool,
     view = View(reveal, full, mappings.event_names)
     typer.secho(letter.handle, bold=True)
     _print_state(letter, history)
-    _print_record(letter, view)
+    _print_record(letter, mappings, view)
     _print_forecast(letter, settings, explanation, view, superseded=superseded)
     _print_why(letter, view)
 
@@ -95,13 +98,13 @@ def _print_state(letter: DeadLetter, history: History) -> None:
         _print_field("newer", newest.handle)
 
 
-def _print_record(letter: DeadLetter, view: View) -> None:
+def _print_record(letter: DeadLetter, mappings: Mappings, view: View) -> None:
     origin = letter.origin
     place = f"{origin.topic()}:{origin.partition()}:{origin.offset()}" if origin else "unknown"
     _print_field("origin", place, bold=True)
     _print_field("time", f"{moment(letter.happened_at)} ({ago(time.time() - letter.happened_at)})")
     record = letter.record
-    _print_field("key", _bytes(record.key(), view))
+    _print_field("key", _bytes(key_text(mappings, origin or record), view))
     headers = read_headers(origin) if origin else []
     for name, value in headers:
         _print_field("header", f"{printable(name)}: {_bytes(value, view)}")
@@ -110,24 +113,34 @@ def _print_record(letter: DeadLetter, view: View) -> None:
     if not letter.has_its_value:
         _print_field("value", "left out: it was too large for the dead-letter topic")
         return
-    _print_value(record.value(), view)
+    _print_value(origin or record, mappings, view)
     if not view.reveal:
         print_line("(masked; --reveal shows everything)", 4)
 
 
-def _print_value(value: bytes | None, view: View) -> None:
+def _print_value(record: Record, mappings: Mappings, view: View) -> None:
+    value = record.value()
     if value is None:
         _print_field("value", "null")
         return
-    _print_field("value", f"{len(value):,} bytes")
+    size = f"{len(value):,} bytes"
     try:
-        decoded = orjson.loads(value)
-    except orjson.JSONDecodeError as fault:
-        print_line(f"(not JSON: line {fault.lineno}, column {fault.colno})", 4)
+        found = shown_value(mappings, record)
+        decoded = orjson.loads(value) if found is None else found.value
+    except (orjson.JSONDecodeError, Rejected) as fault:
+        _print_field("value", size)
+        print_line(_why_no_json(fault), 4)
         print_line(_bytes(value, view), 4)
         return
+    _print_field("value", size if found is None else f"{size} ({found.how})")
     shown = cut(decoded)
     _print_json(shown if view.reveal else masked(shown), view)
+
+
+def _why_no_json(fault: orjson.JSONDecodeError | Rejected) -> str:
+    if isinstance(fault, Rejected):
+        return f"({fault.reason}: {fault.detail})"
+    return f"(not JSON: line {fault.lineno}, column {fault.colno})"
 
 
 def _explained(letter: DeadLetter, mappings: Mappings) -> Explanation | None:
@@ -138,7 +151,7 @@ def _explained(letter: DeadLetter, mappings: Mappings) -> Explanation | None:
     origin = letter.origin
     if origin is None or not letter.has_its_value:
         return None
-    return mappings.explain(origin, MessageIds(letter.cluster_id))
+    return explained(mappings, origin, MessageIds(letter.cluster_id))
 
 
 def _is_superseded(
@@ -174,6 +187,9 @@ def _print_forecast(
 def _print_explanation(explanation: Explanation, view: View, *, superseded: bool) -> None:
     """Print what the current mapping makes of it."""
     now = time.time()
+    if explanation.unknown is not None:
+        _print_field("replay", f"cannot be told: {explanation.unknown}", fg="yellow")
+        return
     _print_field("rule", f"{explanation.rule or 'none'} (current mapping)")
     if rejected := explanation.rejected:
         why = f"{rejected.stage}: {rejected.reason}: {rejected.detail}"

@@ -32,11 +32,12 @@ def print_all_steps(mapped: MappedRecords) -> int:
     """Print how each record is treated; returns how many were rejected."""
     outcomes = Outcomes()
     for record in mapped:
+        explanation = mapped.mappings.explain(record, mapped.ids)
         if mapped.of_kafka:
-            print_record(record)
+            print_record(record, mapped.mappings)
         else:
             typer.secho(mapped.place(record), bold=True)
-        steps = steps_of(mapped.mappings, record, mapped.mappings.explain(record, mapped.ids))
+        steps = steps_of(mapped.mappings, record, explanation)
         outcomes.add(steps.explanation)
         _print_steps(steps)
     outcomes.print_count("record" if mapped.of_kafka else "event", always=False)

@@ -69,7 +69,7 @@ def _draft(folder: Path, topic: str, limit: int, config: Path | None) -> None:
         raise ConfigError(problems)
     try:
         records = read_sample(settings, topic, limit)
-        written = write_draft(folder, topic, records)
+        written = write_draft(folder, topic, records, settings)
     except SourceFailed as error:
         typer.echo(f"kafka: {error}", err=True)
         raise typer.Exit(1) from None
@@ -78,8 +78,13 @@ def _draft(folder: Path, topic: str, limit: int, config: Path | None) -> None:
         raise typer.Exit(1) from None
     for path in written:
         typer.echo(path)
-    typer.echo(f"\nDrafted from {len(records):,} records. Look at each `# check:`, then run", err=True)
-    typer.echo("pipelines-worker check, pipelines-worker test", err=True)
+    *_, mapping_file, _ = written
+    typer.echo(err=True)
+    count = "1 record" if len(records) == 1 else f"{len(records):,} records"
+    print_line(f"Drafted from {count}. Look at each `# check:` in {mapping_file}.", err=True)
+    print_line(f"Next, in {folder.parent}:", err=True)
+    print_line("pipelines-worker check, pipelines-worker test,", 2, err=True)
+    print_line("pipelines-worker demo --config config/worker.yaml", 2, err=True)
 
 
 def _settings(folder: Path, topic: str, config: Path | None) -> Settings:

@@ -27,6 +27,7 @@ from worker.cli.test import run_fixtures
 from worker.cli.trace import trace
 from worker.core.faults import type_name
 from worker.documents.problems import ConfigError
+from worker.pipeline.ports import SchemaUnavailable
 from worker.version import __version__
 
 PROGRAM = "pipelines-worker"
@@ -118,13 +119,19 @@ def run(arguments: Sequence[str]) -> int:
         for problem in error.problems:
             print_line(str(problem), err=True)
         return 2
-    except OSError as error:
-        print_line(f"{error.filename or PROGRAM}: {error.strerror or type_name(error)}", err=True)
+    except (OSError, SchemaUnavailable) as error:
+        print_line(_outside(error), err=True)
         return 1
     except Exception as error:  # noqa: BLE001 - the last resort
         _report_bug(error)
         return 1
     return code if isinstance(code, int) else 0
+
+
+def _outside(error: OSError | SchemaUnavailable) -> str:
+    if isinstance(error, SchemaUnavailable):
+        return f"schema registry: {error}"
+    return f"{error.filename or PROGRAM}: {error.strerror or type_name(error)}"
 
 
 def _report_bug(error: Exception) -> None:

@@ -54,18 +54,24 @@ def named_config(context: typer.Context, config: Path | None, *, environ: bool =
 
 
 def load(path: Path, *, needs_key: bool, secrets_by_name: bool = False) -> tuple[Settings, Mappings]:
-    """Settings and mappings; see `load_configuration`. Raises ConfigError with the problems of both."""
+    """Settings and mappings, which fetch the schemas of records that they explain. See `load_configuration`.
+
+    Raises:
+        ConfigError: with the problems of both.
+    """
     import os
 
     from worker.programs.configuration import load_configuration
+    from worker.programs.fetching import fetch_schemas
 
-    return load_configuration(
+    settings, mappings = load_configuration(
         path,
         os.environ,
         needs_key=needs_key,
         secrets_by_name=secrets_by_name,
         further_checks=_refused_properties,
     )
+    return settings, fetch_schemas(settings, mappings)
 
 
 def is_coordinates(text: str) -> bool:

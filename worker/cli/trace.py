@@ -138,6 +138,8 @@ def _print_outcome(explanation: Explanation) -> None:
         print_line(f"messageId {call['messageId']}", 11)
     if explanation.ignored is not None:
         print_line(f"ignored  {explanation.ignored}", 2)
+    if explanation.unknown is not None:
+        print_line(f"calls    cannot be told: {explanation.unknown}", 2, fg="yellow")
     if rejected := explanation.rejected:
         print_line(f"rejected {rejected.stage}: {rejected.reason}: {rejected.detail}", 2, fg="red")
 

@@ -16,6 +16,7 @@ from worker.cli.lines import print_line
 from worker.cli.streams import output_is_gone
 from worker.core.printable import printable
 from worker.core.record_reading import UNREADABLE, read_headers
+from worker.mapping.trying.shown import key_text, value_text
 
 if TYPE_CHECKING:
     from worker.core.message_id import MessageIds
@@ -111,16 +112,17 @@ def print_traceback(explanation: Explanation) -> None:
         typer.echo(explanation.traceback, err=True, nl=False)
 
 
-def print_record(record: Record) -> None:
-    """Print a record as it was produced."""
+def print_record(record: Record, mappings: Mappings) -> None:
+    """Print a record as it was produced; a value and a key in a format with schemas, decoded."""
     typer.secho(f"{record.topic()}:{record.partition()}:{record.offset()}", bold=True)
-    print_line(f"key      {_text(record.key())}", 2, hang=11)
+    print_line(f"key      {_text(key_text(mappings, record))}", 2, hang=11)
     headers = read_headers(record)
     for name, value in headers:
         print_line(f"header   {printable(name)}: {_text(value)}", 2, hang=11)
     if headers is UNREADABLE:
         print_line("headers  cannot be read: a name is not UTF-8", 2)
-    print_line(f"value    {_text(record.value())}", 2, hang=11)
+    value, how = value_text(mappings, record)
+    print_line(f"value    {f'({how}) ' if how else ''}{_text(value)}", 2, hang=11)
 
 
 def print_explanation(explanation: Explanation) -> None:

@@ -2,7 +2,7 @@
 
 A member may send requests in proportion to the partitions that it owns. Its share grows late and shrinks at once, so
 that what it has gained has been given up by everybody else one window earlier. The proof is in
-docs/decisions/0012-group-rate-limit.md; the names of its durations are used here.
+docs/decisions/0013-group-rate-limit.md; the names of its durations are used here.
 """
 
 from __future__ import annotations

@@ -204,6 +204,7 @@ class Forecast:
             return LeftAlone.NOT_MAPPED
         calls: list[QueuedCall] = []
         rejected: list[RejectedRecord] = []
+        self._mappings.prepare(origin.topic(), [origin])
         convert([origin], calls, rejected)
         if rejected and not self.is_full:
             return ReplayedDeadLetter(letter, origin, rejection=rejected[0][1])

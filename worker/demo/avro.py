@@ -16,9 +16,18 @@ from fastavro import parse_schema, schemaless_writer
 
 from worker.demo.events import Sample
 from worker.demo.registry import Registered, Registry
+from worker.demo.scenario import Scenario
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LONG = range(-(2**63), 2**63)
+
+
+def in_avro(scenario: Scenario) -> Scenario:
+    """The same demo with its events in Avro, and a registry that has their schemas."""
+    registry = Registry()
+    events = AvroEvents(registry, scenario.samples)
+    samples = list(events.all(scenario.samples))
+    return replace(scenario, samples=samples, more=lambda: events.all(scenario.more()), registry=registry)
 
 
 class AvroEvents:

@@ -13,10 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from worker.demo.scenario import Scenario
+from worker.documents.document import Document, parse
+from worker.documents.files import read_file
+from worker.formats.encoding import AVRO, JSON, TEXT
 from worker.mapping.loading import mapping_paths
+from worker.settings import Settings
 
 _TAKEN_OVER = {"batch", "rate_limit", "delivery", "memory", "limits"}
 """The sections of the settings that lead to no other machine. All their floats are durations."""
+
+_OF_FORMATS = {"format", "schema", "schema_id", "apicurio_id", "message", "key_format"}
+"""The keys of a mapping file that say how records are encoded."""
 
 _NO_STORM = {"halt_after_consecutive": 1_000_000, "halt_above_ratio": 1.0}
 """Fixtures may be rejected again and again."""
@@ -29,8 +36,8 @@ def demo_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def write_configuration(
-    folder: Path, scenario: Scenario, *, brokers: str, emulator: str, listen: str
+def write_configuration(  # noqa: PLR0913 - the addresses of everything that a demo starts
+    folder: Path, scenario: Scenario, *, brokers: str, emulator: str, listen: str, registry: str | None = None
 ) -> Path:
     """Write worker.yaml for a demo; returns its path.
 
@@ -43,6 +50,7 @@ def write_configuration(
         brokers: of the embedded cluster.
         emulator: its URL.
         listen: HOST:PORT of the worker's pages.
+        registry: the URL of the demo's schema registry, for events in Avro.
     """
     (folder / "api-key").write_text("demo\n")
     settings = scenario.settings
@@ -57,15 +65,12 @@ def write_configuration(
             "properties": {"group.protocol": "consumer"},
         },
         "pipelines": {"url": emulator, "api_key": {"file": str(folder / "api-key")}},
+        "schema_registry": {"url": registry},
         "secrets": {name: name for name in settings.secrets},
         "http": {"listen": listen},
         "telemetry": {"log_level": "error"},
         "mapper_path": [str(_found(each, settings.base)) for each in settings.mapper_path],
-        "mappings": [
-            glob.escape(str(path.resolve()))
-            for pattern in settings.mappings
-            for path in mapping_paths(pattern, settings.base)
-        ],
+        "mappings": [glob.escape(str(path)) for path in _mappings(settings, folder, avro=bool(registry))],
     }
     path = folder / "worker.yaml"
     path.write_text(json.dumps(content, indent=2) + "\n")  # JSON is YAML
@@ -87,7 +92,50 @@ def _with_units(value: Any) -> Any:
     return f"{value:f}s" if isinstance(value, float) else value
 
 
-def _found(folder: str, base: Path) -> Path:
-    """A folder of `mapper_path`: relative to the current directory, or else to the settings."""
-    here = Path(folder)
+def _mappings(settings: Settings, folder: Path, *, avro: bool) -> Iterator[Path]:
+    """The mapping files. One for records that are not JSON is a copy for JSON, as fixtures are written.
+
+    Args:
+        settings: name the files.
+        folder: for copies.
+        avro: whether all are copies for Avro.
+    """
+    paths = [path for pattern in settings.mappings for path in mapping_paths(pattern, settings.base)]
+    for number, path in enumerate(paths):
+        document = parse(read_file(path), str(path))
+        if not avro and document.data.keys().isdisjoint(_OF_FORMATS):
+            yield path.resolve()
+        else:
+            copy = folder / str(number) / path.name
+            copy.parent.mkdir()
+            text = _for_json(document, path.read_text(encoding="utf-8"))
+            copy.write_text(f"{text}format: {AVRO}\n" if avro else text, encoding="utf-8")
+            _link_tables(document.data.get("tables", {}), path.parent, copy.parent)
+            yield copy
+
+
+def _for_json(document: Document, text: str) -> str:
+    """The text of a mapping file without the keys about formats. Every other line stays where it is."""
+    lines = text.splitlines()
+    starts = sorted(document.position((name,), key=True)[0] for name in document.data)
+    for name in document.data.keys() & _OF_FORMATS:
+        start = document.position((name,), key=True)[0]
+        end = next((each for each in starts if each > start), len(lines) + 1)
+        lines[start - 1 : end - 1] = [""] * (end - start)
+    if document.data.get("key_format", TEXT) != TEXT:
+        lines.append(f"key_format: {JSON}")
+    return "\n".join(lines) + "\n"
+
+
+def _link_tables(tables: dict[str, Any], base: Path, folder: Path) -> None:
+    """Make the files of tables found beside the copy of a mapping file, too."""
+    for name in tables.values():
+        if isinstance(name, str) and not Path(name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).symlink_to((base / name).resolve())
+
+
+def _found(name: str, base: Path) -> Path:
+    """A path in a configuration file: relative to the current directory, or else to the file's folder."""
+    here = Path(name)
     return (here if here.exists() else base / here).resolve()

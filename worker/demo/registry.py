@@ -1,6 +1,7 @@
 """A stand-in for a schema registry: what the worker and serializers use of the Confluent API, in memory.
 
-It checks no compatibility and no schemas. Beside the Confluent API it answers Apicurio's path for global ids.
+It checks no compatibility and no schemas. Beside the Confluent API it answers Apicurio's paths for its own ids, without
+references.
 """
 
 from __future__ import annotations
@@ -91,6 +92,16 @@ class Registry:
         host, port = self._runner.addresses[0][:2]
         return f"http://{host}:{port}"
 
+    @property
+    def schemas(self) -> list[Registered]:
+        """Every schema, by its id."""
+        return list(self._schemas)
+
+    @property
+    def subjects(self) -> dict[str, int]:
+        """The subjects, each with the number of its versions."""
+        return {name: len(versions) for name, versions in self._subjects.items() if versions}
+
     def register(
         self, subject: str, schema: str, type_: str = "AVRO", references: Sequence[dict[str, Any]] = ()
     ) -> Registered:
@@ -128,7 +139,9 @@ class Registry:
         app.router.add_get("/subjects/{subject}/versions/{version}", self._version)
         app.router.add_get("/schemas/ids/{id}", self._by_id)
         app.router.add_get("/schemas/guids/{guid}", self._by_guid)
-        app.router.add_get("/apis/registry/v2/ids/globalIds/{id}", self._by_global_id)
+        for kind in ("globalIds", "contentIds"):
+            app.router.add_get(f"/apis/registry/v2/ids/{kind}/{{id}}", self._by_apicurio_id)
+            app.router.add_get(f"/apis/registry/v2/ids/{kind}/{{id}}/references", self._no_references)
         runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port).start()
@@ -165,7 +178,7 @@ class Registry:
         return request.headers.get(hdrs.AUTHORIZATION) == encode_basic_auth(*self.login)
 
     async def _list(self, _: web.Request) -> web.Response:
-        return _answer([name for name, versions in self._subjects.items() if versions])
+        return _answer(list(self.subjects))
 
     async def _versions(self, request: web.Request) -> web.Response:
         versions = self._subjects.get(request.match_info["subject"])
@@ -200,12 +213,18 @@ class Registry:
     async def _by_guid(self, request: web.Request) -> web.Response:
         return _found(each for each in self._schemas if each.guid == request.match_info["guid"])
 
-    async def _by_global_id(self, request: web.Request) -> web.Response:
-        number = request.match_info["id"]
-        found = self._global_ids.get(int(number)) if number.isdigit() else None
+    async def _by_apicurio_id(self, request: web.Request) -> web.Response:
+        number = int(request.match_info["id"])
+        by_id = (
+            {each.id: each for each in self._schemas} if "contentIds" in request.path else self._global_ids
+        )
+        found = by_id.get(number)
         if found is None:
-            return _error(404, 404, "No artifact version found")
+            return _answer({"error_code": 404, "name": "ArtifactNotFoundException"}, 404)
         return web.Response(body=found.schema.encode(), headers={"X-Registry-ArtifactType": found.type})
+
+    async def _no_references(self, _: web.Request) -> web.Response:
+        return _answer([])
 
 
 @contextmanager

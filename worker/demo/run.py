@@ -32,6 +32,7 @@ from worker.settings import Settings
 
 EMULATOR_PORT = 8090
 WORKER_PORT = 8080
+REGISTRY_PORT = 8081
 
 _PORTIONS = 40
 """The samples are produced in this many portions, so that the progress bars move."""
@@ -54,19 +55,22 @@ async def run_demo(scenario: Scenario, *, exit_at_end: bool, on_ready: Callable[
     """
     console = Console(stderr=True)
     with EmbeddedCluster() as cluster, demo_folder() as folder:
-        async with _emulator(scenario.faults) as emulator:
+        async with _emulator(scenario.faults) as emulator, _registry(scenario) as registry:
             config = write_configuration(
                 folder,
                 scenario,
                 brokers=cluster.bootstrap_servers,
                 emulator=emulator.address,
                 listen=f"127.0.0.1:{_free_port(WORKER_PORT)}",
+                registry=registry,
             )
             settings, mappings = load_configuration(config, {}, needs_key=True)
             emulator.source_of = Sources(settings, mappings, scenario.topics).find
             for topic in (*scenario.topics, settings.kafka.dead_letter_topic):
                 cluster.create_topic(topic)
             _print_addresses(console, emulator, settings)
+            if registry is not None:
+                console.print(f"[bold]{registry}/subjects[/]  the schema registry\n")
             worker_task = asyncio.create_task(app.run_worker(settings, mappings))
             try:
                 observed = await _watch(console, worker_task, cluster, settings, scenario.samples)
@@ -113,6 +117,19 @@ async def _emulator(faults: Sequence[Fault]) -> AsyncIterator[Emulator]:
         yield emulator
     finally:
         await emulator.stop()
+
+
+@asynccontextmanager
+async def _registry(scenario: Scenario) -> AsyncIterator[str | None]:
+    """The address of the demo's schema registry; None without one."""
+    if scenario.registry is None:
+        yield None
+        return
+    await scenario.registry.start(_free_port(REGISTRY_PORT))
+    try:
+        yield scenario.registry.address
+    finally:
+        await scenario.registry.stop()
 
 
 def _free_port(wanted: int) -> int:

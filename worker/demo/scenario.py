@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from worker.demo.events import Sample
+from worker.demo.registry import Registry
 from worker.emulator import Fault
 from worker.settings import Settings
 
@@ -24,6 +25,7 @@ class Scenario:
         more: begins the events that follow, one each `TRICKLE_SECONDS`, without an end.
         faults: that the emulator injects.
         same_bytes: whether all calls with the same messageId are the same bytes.
+        registry: has the schemas of the samples, which are in Avro; None for JSON.
     """
 
     settings: Settings
@@ -32,3 +34,4 @@ class Scenario:
     more: Callable[[], Iterator[Sample]]
     faults: Sequence[Fault] = ()
     same_bytes: bool = True
+    registry: Registry | None = None

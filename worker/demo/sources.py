@@ -12,9 +12,10 @@ import orjson
 from worker.adapters.dead_letter_topic.reader import BROKER_TIMEOUT_SECONDS, RECORDS_PER_STEP
 from worker.adapters.kafka.reader import KafkaReader
 from worker.core.message_id import MessageIds
-from worker.core.record_reading import record_millis
+from worker.core.record_reading import read_headers, record_millis
 from worker.core.records import BODY, INDEX, RECORD, RULE, QueuedCall
 from worker.core.timestamps import from_millis
+from worker.mapping.trying.shown import value_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +53,7 @@ class Sources:
             if message_id not in self._calls:
                 self._read_more()
             call = self._calls.get(message_id)
-        return None if call is None else _shown(call)
+        return None if call is None else _shown(call, self._mappings)
 
     def _read_more(self) -> None:
         with closing(KafkaReader(self._settings)) as reader:
@@ -94,7 +95,7 @@ class Sources:
         return self._converters[topic]
 
 
-def _shown(call: QueuedCall) -> dict[str, Any]:
+def _shown(call: QueuedCall, mappings: Mappings) -> dict[str, Any]:
     record, millis = call[RECORD], record_millis(call[RECORD])
     return {
         "topic": record.topic(),
@@ -102,8 +103,8 @@ def _shown(call: QueuedCall) -> dict[str, Any]:
         "offset": record.offset(),
         "timestamp": None if millis is None else from_millis(millis),
         "key": _text(record.key()),
-        "headers": {name: _text(value) for name, value in record.headers() or ()},
-        "value": _text(record.value()),
+        "headers": {name: _text(value) for name, value in read_headers(record)},
+        "value": _text(value_text(mappings, record)[0]),
         "rule": call[RULE].rpartition("/")[2],
         "call": call[INDEX],
     }

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from worker.formats.description import ANYTHING, Description
+from worker.formats import protobuf
+from worker.formats.description import ANYTHING, Description, either
+from worker.formats.formats import MissingExtraError
 from worker.formats.schemas import Schema
 
 
@@ -22,7 +24,26 @@ def _avro(schema: Schema, _message: str | None) -> Description:
         raise UndescribedError(str(error)) from None
 
 
-_DESCRIBERS: dict[str, Callable[[Schema, str | None], Description]] = {"AVRO": _avro}
+def _protobuf(schema: Schema, message: str | None) -> Description:
+    if not protobuf.is_installed():
+        raise MissingExtraError("protobuf")
+    from worker.formats.protobuf.compiling import descriptor_set  # noqa: PLC0415 - needs the extra
+    from worker.formats.protobuf.description import describe as describe_message  # noqa: PLC0415 - the same
+    from worker.formats.protobuf.refusals import InvalidSchemaError  # noqa: PLC0415 - the same
+    from worker.formats.protobuf.schemas import ProtobufSchema  # noqa: PLC0415 - the same
+
+    try:
+        found = ProtobufSchema(descriptor_set(schema))
+        messages = found.declared() if message is None else [found.named(message)]
+        return either(map(describe_message, messages))
+    except InvalidSchemaError as error:
+        raise UndescribedError(str(error)) from None
+
+
+_DESCRIBERS: dict[str, Callable[[Schema, str | None], Description]] = {
+    "AVRO": _avro,
+    "PROTOBUF": _protobuf,
+}
 """By the type of the schema, as registries write it."""
 
 

@@ -59,7 +59,7 @@ class Description:
 
     @property
     def words(self) -> frozenset[str] | None:
-        """The only texts that it can be; None for any text, or if it can be no text."""
+        """The only texts that it can be; None for any text, or if it cannot be text."""
         texts = [branch.words for branch in self.branches if branch.kind == TEXT]
         return frozenset().union(*(words or () for words in texts)) if texts and None not in texts else None
 

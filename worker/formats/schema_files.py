@@ -27,7 +27,7 @@ def _proto(_content: bytes, path: Path) -> Schema:
 
     try:
         return compiled_file(path)
-    except InvalidSchemaError as error:
+    except (InvalidSchemaError, OSError) as error:
         raise ConfigError([Problem(str(error), str(path))]) from None
 
 

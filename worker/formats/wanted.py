@@ -23,7 +23,7 @@ class Wanted:
         fields: what is wanted of each field of `made`, by the name in the data, in the order of its parameters.
         items: what is wanted of each item, if the value is a list; None for all of it.
         accepts: the JSON types that the value may have, `dict` for objects; None for any. A decoder rejects others.
-        event: whether it is an event, and so rejected with `NOT_AN_OBJECT` if it is no object.
+        event: whether it is an event, and so rejected with `NOT_AN_OBJECT` if it is not an object.
     """
 
     made: type[msgspec.Struct] | None = None

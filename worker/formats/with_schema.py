@@ -43,7 +43,7 @@ class Codec(Protocol):
         Args:
             schema: the writer's.
             frame: what stands around the data, the same for all values that the decoder gets but for a message index.
-            wanted: what the decoder returns. If `wanted.event`, the decoder refuses what is no object with
+            wanted: what the decoder returns. If `wanted.event`, the decoder refuses other values than objects with
                 `NOT_AN_OBJECT`.
 
         Raises:

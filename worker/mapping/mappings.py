@@ -26,6 +26,7 @@ from worker.customerio.limits import MAX_CALL_BYTES
 from worker.customerio.notices import MEANINGS, Notice, OnNotice
 from worker.documents.problems import ConfigError, Problem
 from worker.formats.schemas import SchemaId, Schemas
+from worker.formats.with_schema import SchemaFormat
 from worker.mapping.compiler.loop import compile_mapping, mapping_source
 from worker.mapping.compiler.rule import OnNoCall, OnSlow
 from worker.mapping.compiler.target import Profile, Target
@@ -53,6 +54,7 @@ class Explanation:
         rejected: why the record can never be delivered; None if it can be.
         sizes: the exact bytes of each call.
         warnings: what the API accepts but is probably a mistake.
+        unknown: why nothing of this is known: the record's schema could not be fetched; None if it is.
         traceback: of the exception that a Python mapper raised, with its message, which may quote the record; None if
             none did.
     """
@@ -64,6 +66,7 @@ class Explanation:
     sizes: list[int] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     traceback: str | None = None
+    unknown: str | None = None
 
 
 class Mappings:
@@ -159,7 +162,7 @@ class Mappings:
         """The same mappings for events that people wrote: values are JSON, whatever the topics' formats."""
         taking = copy(self)
         taking.files = [file.taking_json() for file in self.files]
-        taking._explaining = None  # noqa: SLF001 - its own
+        taking._explaining, taking._needed = None, {}  # noqa: SLF001 - its own
         return taking
 
     def fetch_with(self, fetch: FetchSchemas) -> None:
@@ -180,6 +183,12 @@ class Mappings:
             missing = needed.missing(records)
             if missing:
                 self._fetch(list(dict.fromkeys(id_ for ids in missing.values() for id_ in ids)))
+
+    def prepare_keys(self, topic: str, records: Sequence[Record]) -> None:
+        """Fetch the schemas of records' keys, whether rules read keys or not. See `prepare`."""
+        file = self.file_of(topic)
+        if self._fetch is not None and file is not None and isinstance(file.keys, SchemaFormat):
+            self._fetch(list(dict.fromkeys(file.keys.missing(records).values())))
 
     @property
     def subscriptions(self) -> list[str]:

@@ -9,6 +9,7 @@ from worker.adapters.findings import Finding
 from worker.adapters.kafka.inspection.kafka import look_at_kafka
 from worker.adapters.pipelines_api.inspection import look_at_api
 from worker.adapters.schema_registry.inspection import look_at_registry
+from worker.programs.schema_versions import look_at_schemas
 
 if TYPE_CHECKING:
     from worker.mapping.mappings import Mappings
@@ -27,4 +28,5 @@ async def look_around(settings: Settings, mappings: Mappings) -> list[Finding]:
     of_kafka, of_registry, of_api = await asyncio.gather(
         asyncio.to_thread(kafka), look_at_registry(settings), look_at_api(settings)
     )
-    return [*of_kafka, of_registry, *of_api]
+    of_schemas = [] if of_registry.problems else await look_at_schemas(settings, mappings)
+    return [*of_kafka, of_registry, *of_schemas, *of_api]

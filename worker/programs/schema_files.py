@@ -42,6 +42,15 @@ def compared_with_files(mappings: Mappings, given: Sequence[str]) -> list[Proble
     return found
 
 
+def compared_with_own(mappings: Mappings) -> list[Problem]:
+    """What the schema files that mapping files name themselves contradict in them."""
+    found: list[Problem] = []
+    for file in mappings.files:
+        if (schema := file.encodings.value.schema) is not None:
+            found += _compared(file, schema, Path(str(file.document.data["schema"])))
+    return found
+
+
 def _format_of(path: Path) -> str:
     suffix = path.suffix.lower()
     for format_, readers in SCHEMA_FILES.items():

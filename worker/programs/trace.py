@@ -16,7 +16,9 @@ from worker.core.record_reading import record_millis
 from worker.core.records import BODY, RECORD
 from worker.core.timestamps import from_millis
 from worker.mapping.files.topics import matches
+from worker.mapping.trying.shown import key_text
 from worker.pipeline.ports import SourceFailed
+from worker.programs.fetching import explained
 
 if TYPE_CHECKING:
     from worker.adapters.dead_letter_topic.reader import OnProgress
@@ -103,13 +105,14 @@ class Trace:
 
         Args:
             topic: to search, all partitions: a producer may choose any.
-            key: the record's key.
+            key: the record's key; decoded, if the topic's keys are in a format with schemas.
             since: epoch milliseconds; older records are not read.
             limit: how many to find.
         """
         found: list[Record] = []
         for piece in self._backwards(topic, since):
-            found += [record for record in piece if record.key() == key]
+            self._mappings.prepare_keys(topic, piece)
+            found += [record for record in piece if key in {record.key(), key_text(self._mappings, record)}]
             if len(found) >= limit:
                 self.searched.append(f"no further: {limit:,} were found, the most that --limit allows")
                 break
@@ -205,13 +208,14 @@ class Trace:
     # Mapping
 
     def _makes(self, record: Record, message_id: str) -> bool:
-        return _has_id(self._mappings.explain(record, self._ids), message_id)
+        return _has_id(explained(self._mappings, record, self._ids), message_id)
 
     def _that_make(self, topic: str, records: list[Record], message_id: str) -> list[Record]:
         """Those of the records that become a call with this id."""
         convert = self._converter(topic)
         part = f'"messageId":"{message_id}"'.encode()
         calls: list[QueuedCall] = []
+        self._mappings.prepare(topic, records)
         for record in records:
             convert([record], calls, [])
         return [call[RECORD] for call in calls if part in call[BODY]]
@@ -246,7 +250,7 @@ class Trace:
 
     def _explain(self, record: Record, found: tuple[DeadLetter, State] | None) -> Explanation:
         ids = self._ids if found is None else MessageIds(found[0].cluster_id)
-        return self._mappings.explain(record, ids)
+        return explained(self._mappings, record, ids)
 
     def _find_dead_letters(self, wanted: Wanted) -> Mapping[Place, tuple[DeadLetter, State]]:
         try:

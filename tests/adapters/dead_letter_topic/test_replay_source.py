@@ -36,6 +36,9 @@ class StubMappings:
     def converter(self, topic: str, ids: object, on_slow: object, *, on_notice: object) -> Converter | None:
         return None if topic == "gone" else self.convert
 
+    def prepare(self, topic: str, records: object) -> None:
+        """Needs no schemas."""
+
     @staticmethod
     def convert(records: Sequence[Record], calls: list[QueuedCall], rejected: list[RejectedRecord]) -> int:
         (record,) = records

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from worker.core.reasons import Rejected
 from worker.core.record_reading import NO_HEADERS, RecordHeaders
 from worker.formats.encoding import PROTOBUF, Encoding
 from worker.formats.formats import format_of
+from worker.formats.preparing import prepared
 from worker.formats.protobuf.compiling import compiled
 from worker.formats.protobuf.protoc import compile_text
 from worker.formats.protobuf.schemas import ProtobufSchema
@@ -76,6 +78,12 @@ def test_an_id_in_a_header_with_the_index(header: bytes, index: bytes) -> None:
 def test_apicurio_writes_the_name_of_the_message() -> None:
     value = b"\x00" + bytes(7) + b"\x07" + b"\x07\x0a\x05Order" + VALUE
     assert decode(value, schema_id="prefix8") == EVENT
+
+
+@pytest.mark.parametrize("name", ["Order", "shop.Order", "Ignored.Inner"])
+def test_apicurio_writes_a_name_after_the_prefix_of_confluent_too(name: str) -> None:
+    reference = bytes([2 + len(name), 0x0A, len(name)]) + name.encode()
+    assert decode(ID + reference + VALUE)["id"] == "o-1"
 
 
 def test_apicurio_names_the_message_in_a_header() -> None:
@@ -153,6 +161,22 @@ def test_a_message_that_the_mapping_names_must_be_there() -> None:
     assert "there is no message Ordr; messages: " in rejection(ID + b"\x00", message="Ordr")[1]
 
 
+def encoded(text: str, imports: dict[str, str]) -> str:
+    """A file's descriptor in base64, as the serializers for Python and Go register it."""
+    return b64encode(
+        FileDescriptorSet.FromString(compile_text(text, imports)).file[-1].SerializeToString()
+    ).decode()
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("reference", [True, False])
+def test_descriptors_and_text_may_refer_to_each_other(*, own: bool, reference: bool) -> None:
+    money = Schema("PROTOBUF", encoded(MONEY_TEXT, {}) if reference else MONEY_TEXT)
+    text = encoded(TEXT, {"shop/money.proto": MONEY_TEXT}) if own else TEXT
+    schema = Schema("PROTOBUF", text, (Reference("shop/money.proto", money),))
+    assert decode(ID + b"\x02\x02" + VALUE, schema=schema) == EVENT
+
+
 def test_any_json_value_is_a_key() -> None:
     text = 'syntax = "proto3"; import "google/protobuf/wrappers.proto"; message A {}'
     wrappers = compile_text(text, {})
@@ -181,3 +205,26 @@ def test_what_the_serializer_of_confluent_kafka_writes_and_registers() -> None:
     id_ = int.from_bytes(value[1:5])
     schemas.put(SchemaId(IdKind.CONFLUENT, id_), fetched(client.get_schema(id_)))
     assert format_of(Encoding(PROTOBUF), schemas).decode(value) == EVENT
+
+
+def test_a_fetched_schema_is_compiled_before_records_are_decoded() -> None:
+    for type_ in ("PROTOBUF", ""):  # Apicurio's own API does not say the type
+        ready = prepared(Schema(type_, TEXT, ORDERS.references))
+        assert isinstance(ready, Schema)
+        assert isinstance(ready.text, bytes)
+        assert decode(ID + b"\x02\x02" + VALUE, schema=ready) == EVENT
+
+
+def test_a_fetched_schema_of_no_use_rejects_its_records() -> None:
+    wrong = prepared(Schema("PROTOBUF", 'syntax = "proto3"; message A { B b = 1; }'))
+    assert rejection(ID + b"\x00", schema=wrong) == (
+        "INVALID_PROTOBUF",
+        'The schema of the registry is of no use: schema.proto:1:32: "B" is not defined.',
+    )
+
+
+@pytest.mark.parametrize(
+    "schema", [Schema("AVRO", '"string"'), Schema("", ' {"type": "record"}'), NoSchema("Gone.")]
+)
+def test_other_schemas_are_left_as_they_are(schema: Schema | NoSchema) -> None:
+    assert prepared(schema) is schema

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.formats.protobuf.schemas_of_tests import schema
 from worker.formats import description as form
+from worker.formats.describing import UndescribedError
+from worker.formats.describing import describe as describe_schema
 from worker.formats.description import Description
 from worker.formats.protobuf.description import describe
+from worker.formats.schemas import Schema
 
 TEXT = """message M {
     int64 number = 1; optional string text = 2; bytes data = 3; bool flag = 4; double d = 5; E enum = 6;
@@ -57,3 +62,13 @@ def test_parts_are_described_too() -> None:
     values = found("map").values()
     assert values is not None
     assert values.kinds == {form.NUMBER}
+
+
+def test_without_a_message_each_that_the_file_declares_is_described() -> None:
+    text = 'syntax = "proto3"; message A { int64 id = 1; } message B { string id = 1; bool only = 2; }'
+    both = describe_schema(Schema("PROTOBUF", text))
+    assert both.names == ["id", "only"]
+    assert describe_schema(Schema("PROTOBUF", text), "A").names == ["id"]
+    for wrong, message in (("nonsense", None), (text, "C")):
+        with pytest.raises(UndescribedError):
+            describe_schema(Schema("PROTOBUF", wrong), message)

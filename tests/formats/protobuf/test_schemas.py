@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,8 @@ def test_the_only_message_needs_no_name_and_one_of_several_does() -> None:
         ),
         ('syntax = "proto3";', {"../a.proto": ""}, "not a relative path"),
         ('syntax = "proto3";', {"/etc/a.proto": ""}, "not a relative path"),
+        ('syntax = "proto3";', {"a" * 300: ""}, "not a relative path"),
+        ('syntax = "proto3";', {"a": "", "a/b.proto": ""}, "the name of a folder"),
         (" " * (protoc.LARGEST + 1), {}, "characters"),
     ],
 )
@@ -91,12 +94,31 @@ def test_a_schema_that_takes_too_long_to_compile_is_refused(monkeypatch: pytest.
         compile_text('syntax = "proto3"; message Slow {}', {})
 
 
+def test_no_temporary_folder_is_no_fault_of_the_schema(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "lost"))
+    with pytest.raises(OSError, match="lost"):
+        compile_text('syntax = "proto3"; message NotCompiledBefore {}', {})
+
+
 def test_a_schema_may_import_what_registries_have_without_a_reference() -> None:
     names = ("confluent/meta", "confluent/type/decimal", "google/type/money", "google/protobuf/timestamp")
     imports = "".join(f'import "{name}.proto";' for name in names)
     text = f"""syntax = "proto3"; {imports}
         message A {{ confluent.type.Decimal d = 1 [(confluent.field_meta).doc = "price"]; google.type.Money m = 2; }}"""
     assert ProtobufSchema(compile_text(text, {})).only().full_name == "A"
+
+
+def test_the_types_of_options_are_kept_only_where_messages_have_them() -> None:
+    meta = 'import "confluent/meta.proto"; message A { int32 id = 1 [(confluent.field_meta).doc = "x"]; }'
+    own = 'import "google/protobuf/descriptor.proto"; message A { google.protobuf.FieldOptions options = 1; }'
+    names = [
+        [each.full_name for each in ProtobufSchema(compile_text(f'syntax = "proto3"; {text}', {})).messages()]
+        for text in (meta, own)
+    ]
+    assert names[0] == ["confluent.Meta", "confluent.Rule", "A"]
+    assert "google.protobuf.FieldOptions" in names[1]
 
 
 def test_a_file_is_compiled_with_imports_beside_it_and_in_folders_above(
@@ -129,6 +151,11 @@ def test_a_descriptor_set_that_is_not_complete_or_none_is_refused() -> None:
     for wrong in (b"", b"\xff", b"text"):
         with pytest.raises(InvalidSchemaError, match="not a descriptor set"):
             ProtobufSchema(wrong)
+    odd = FileDescriptorSet()
+    entry = odd.file.add(name="a").message_type.add(name="A").nested_type.add(name="E")
+    entry.options.map_entry = True
+    with pytest.raises(InvalidSchemaError, match="a map has no type"):
+        ProtobufSchema(odd.SerializeToString())
     circle = FileDescriptorSet()
     circle.file.add(name="a", dependency=["b"])
     circle.file.add(name="b", dependency=["a"])

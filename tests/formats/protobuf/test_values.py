@@ -10,7 +10,8 @@ from tests.formats.protobuf.schemas_of_tests import message_class
 from worker.core.reasons import Rejected
 from worker.formats.protobuf import values
 from worker.formats.protobuf.generated import decoder
-from worker.formats.wanted import WHOLE
+from worker.formats.wanted import WHOLE, wanted_event
+from worker.mapping.compiler.decoder import FieldsUsed, struct_type_of
 
 
 def decoded(kind: Any, value: bytes) -> Any:
@@ -346,6 +347,16 @@ def test_messages_may_nest_to_the_limit_of_objects_and_lists() -> None:
     kind = message_class(TREE)
     decoded(kind, nested(64, "children"))
     assert rejection(kind, nested(65, "children")).detail == "Objects and lists nest deeper than 128 levels."
+
+
+def test_fields_that_are_not_read_have_the_same_limit() -> None:
+    kind = message_class(TREE)
+    struct = struct_type_of(FieldsUsed(fields={"other": FieldsUsed(whole=True)}))
+    assert struct is not None
+    decode = decoder(kind.DESCRIPTOR, wanted_event(struct.made))
+    assert decode(nested(64, "children")) is not None
+    with pytest.raises(Rejected, match="TOO_DEEP"):
+        decode(nested(65, "children"))
 
 
 def test_messages_nest_at_most_as_deep_as_every_parser_allows() -> None:

@@ -316,4 +316,16 @@ SHAPES = {
             for kind in ("moved", "seen")
         ],
     ),
+    "cooks": Shape(
+        "kitchens",
+        "no public shape: a word for a person that is in no list, with an id beside an email address",
+        [
+            {
+                "kind": "dish.served",
+                "emittedAt": "2026-11-21T10:00:{n}.120+01:00",
+                "cook": {"id": "ck-{m}", "email": "ck{m}@corp.example"},
+                "dish": {"ref": "D{n}"},
+            }
+        ],
+    ),
 }

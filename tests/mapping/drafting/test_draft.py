@@ -100,6 +100,7 @@ WANTED: dict[str, list[dict[str, Any]]] = {
     "connect": [
         {"when": f"kind == '{kind}'", "call": "track", "userId": "profile_id"} for kind in ("moved", "seen")
     ],
+    "cooks": [{"when": "kind == 'dish.served'", "userId": "cook.id", "timestamp": "emittedAt"}],
 }
 
 HEADS = {
@@ -285,3 +286,28 @@ def _by_kind(shape: Shape) -> list[dict[str, Any]]:
     return sorted(
         shape.events, key=lambda event: str(event.get("type", event.get("action", event.get("event"))))
     )
+
+
+def test_fields_and_topics_with_names_that_yaml_or_expressions_read_otherwise(tmp_path: Path) -> None:
+    event = {
+        "user_id": "u",
+        "null": 1,
+        "true": 2,
+        "yes": 3,
+        "and": 4,
+        "a.b": 5,
+        "": 6,
+        "'": 7,
+        "`": 8,
+        "$x": 9,
+    }
+    *_, mapping_file, fixture_file = write_draft(tmp_path, "no", [PreviewRecord("no", orjson.dumps(event))])
+    assert parse(mapping_file.read_bytes(), "m.yaml").data["topics"] == ["no"]
+    (fixture,) = parse(fixture_file.read_bytes(), "f.yaml").data
+    assert set(fixture["calls"][0]["properties"]) == set(event) - {"user_id"}
+
+
+def test_no_field_is_lost_where_two_have_the_same_name(tmp_path: Path) -> None:
+    event = {"user_id": "u", "plan": "outer", "data": {"plan": "inner"}}
+    text = write_draft(tmp_path, "t", [PreviewRecord("t", orjson.dumps(event))])[-2].read_text()
+    assert "      plan: data.plan\n      event_plan: plan\n" in text

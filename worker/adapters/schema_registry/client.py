@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from worker.adapters.schema_registry.answers import (
     is_unknown,
     references_of,
 )
+from worker.formats.preparing import prepared
 from worker.formats.schemas import IdKind, NoSchema, Reference, Schema, SchemaId
 from worker.pipeline.ports import SchemaUnavailable
 from worker.settings import SchemaRegistry as Settings
@@ -71,7 +73,19 @@ class SchemaRegistryClient:
             SchemaUnavailable: the registry does not answer, or refuses the login.
         """
         try:
-            return await _Fetch(self).schema(id_)
+            schema = await _Fetch(self).schema(id_)
+        except _UnusableError as error:
+            return error.answer
+        try:
+            return await asyncio.to_thread(prepared, schema)
+        except OSError as error:  # no temporary folder, no memory
+            why = error.strerror or type(error).__name__
+            raise SchemaUnavailable(f"the schema cannot be compiled: {why}") from None
+
+    async def fetch_version(self, subject: str, version: int) -> Schema | NoSchema:
+        """One version of a subject. See `fetch`."""
+        try:
+            return await _Fetch(self).version(subject, version)
         except _UnusableError as error:
             return error.answer
 
@@ -143,6 +157,11 @@ class _Fetch:
         url, apicurio = self._client.url_of(id_), id_.kind in {IdKind.CONTENT, IdKind.GLOBAL}
         missing = f"The schema registry does not know the schema with the {id_}."
         return await self._schema(url, (url,), missing, apicurio=apicurio)
+
+    async def version(self, subject: str, version: int) -> Schema:
+        url = self._client.url_of_reference({"subject": subject, "version": version}, apicurio=False)
+        missing = "The schema registry does not know this version."
+        return await self._schema(url, (url,), missing, apicurio=False)
 
     async def _schema(self, url: str, path: tuple[str, ...], missing: str, *, apicurio: bool) -> Schema:
         if url in self._known:

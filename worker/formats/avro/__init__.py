@@ -1,1 +1,1 @@
-"""Avro: schemas as a tree (`types`), which bytes to refuse before decoding (`walk`), and JSON values (`converters`)."""
+"""Avro: a schema as a tree (`types`), and the function that is generated to decode its values (`generated`)."""

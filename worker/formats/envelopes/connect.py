@@ -115,7 +115,7 @@ def columns_of(schema: Any) -> Columns:
 
 
 def fields_of(schema: Any) -> list[dict[str, Any]]:
-    """The fields that a schema describes; none for what is no schema of an object."""
+    """The fields that a schema describes; none for anything but the schema of an object."""
     fields = schema.get("fields") if type(schema) is dict else None
     return [field for field in fields if type(field) is dict] if type(fields) is list else []
 

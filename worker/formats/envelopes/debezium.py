@@ -149,8 +149,11 @@ def about_change(change: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_snapshot(snapshot: Any) -> bool:
-    """Whether `source.snapshot` says so; it is `true`, `first`, `last`, `incremental`, ..., or a boolean."""
-    return not (snapshot is None or snapshot is False or snapshot == "false")
+    """Whether `source.snapshot` says so; it is `true`, `first`, `last`, `incremental`, ..., or a boolean.
+
+    Empty text is what Protobuf has for null in a field without presence.
+    """
+    return not (snapshot is None or snapshot is False or snapshot in ("false", ""))
 
 
 def change_time(of_source: Any, of_connector: Any) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor
@@ -72,16 +73,41 @@ class ProtobufCodec:
 
 def _by_index(found: ProtobufSchema, start: int, wanted: Wanted) -> Decoder:
     """The decoder of values with a message index: that of the first message, with a way out to the others."""
-    others: dict[tuple[int, ...], Decoder] = {}
+    others: dict[bytes, Decoder] = {}
+    usual: dict[bytes, Decoder] = {}  # by the two bytes of an index that most of the others have
+    after = start + 2
 
     def other(value: bytes) -> Any:
-        index, begins = read_index(value, start)
-        decode = others.get(index)
+        decode = usual.get(value[start:after])
+        if decode is not None:
+            return decode(value)
+        message, begins = _indexed(found, value, start)
+        if begins == after:
+            made = usual[value[start:after]] = decoder(message, wanted, start=after)
+            return made(value)
+        which = value[start:begins]
+        decode = others.get(which)
         if decode is None:
-            decode = others[index] = decoder(_found(found.at, index), wanted)
+            decode = others[which] = decoder(message, wanted)
         return decode(value[begins:])
 
     return decoder(found.at(FIRST), wanted, start=start + 1, index_at=start, other=other)
+
+
+def _indexed(found: ProtobufSchema, value: bytes, start: int) -> tuple[Descriptor, int]:
+    """The message that a value's index says, and where it begins.
+
+    Apicurio's serializer writes a name there although it writes Confluent's prefix (`as-confluent`). As an index, names
+    lead to no message: their letters are too large numbers.
+    """
+    try:
+        index, begins = read_index(value, start)
+        return _found(found.at, index), begins
+    except Rejected:
+        with suppress(Rejected):
+            name, begins = read_name(value, start)
+            return _found(found.named, name), begins
+        raise
 
 
 def _by_name(found: ProtobufSchema, start: int, wanted: Wanted) -> Decoder:

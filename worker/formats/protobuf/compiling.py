@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from base64 import b64decode
 from pathlib import Path
-
-from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
-from google.protobuf.message import DecodeError
 
 from worker.formats.protobuf.protoc import compile_file, compile_text
 from worker.formats.protobuf.refusals import InvalidSchemaError
@@ -41,13 +36,11 @@ def descriptor_set(schema: Schema) -> bytes:
     Raises:
         InvalidSchemaError: it does not compile, or is no Protobuf schema.
     """
-    if schema.type != TYPE:
+    if schema.type not in {TYPE, ""}:  # Apicurio's own API does not say the type
         raise InvalidSchemaError(f"it is of the type {schema.type}, not {TYPE}")
     if isinstance(schema.text, bytes):
         return schema.text
-    imports = _imports(schema)
-    own = _decoded(schema.text)
-    return compile_text(schema.text, imports) if own is None else _of_descriptors(own, imports)
+    return compile_text(schema.text, _imports(schema))
 
 
 def _imports(schema: Schema) -> dict[str, str]:
@@ -62,30 +55,3 @@ def _imports(schema: Schema) -> dict[str, str]:
             if isinstance(reference.schema.text, str):
                 imports[reference.name] = reference.schema.text
     return imports
-
-
-def _decoded(text: str) -> FileDescriptorProto | None:
-    """A file's descriptor in base64, as some serializers register it; None for a `.proto` file."""
-    try:
-        return FileDescriptorProto.FromString(b64decode(text, validate=True))
-    except (ValueError, DecodeError):  # no `.proto` is base64: each has a blank, a quote or a brace
-        return None
-
-
-def _of_descriptors(own: FileDescriptorProto, imports: dict[str, str]) -> bytes:
-    """The set of files of which some are descriptors already; the others are compiled."""
-    texts = {}
-    files = [own]
-    for name, text in imports.items():
-        found = _decoded(text)
-        if found is None:
-            texts[name] = text
-        else:
-            found.name = name
-            files.insert(0, found)
-    known = {file.name for file in files}
-    needed = sorted({name for file in files for name in file.dependency} - known)
-    others = "".join(f"import {json.dumps(name)};" for name in needed)
-    compiled_others = FileDescriptorSet.FromString(compile_text(f'syntax = "proto3"; {others}', texts))
-    encoded: bytes = FileDescriptorSet(file=[*compiled_others.file[:-1], *files]).SerializeToString()
-    return encoded

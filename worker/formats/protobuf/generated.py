@@ -25,7 +25,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from worker.formats.json_values import MAX_DEPTH
 from worker.formats.protobuf import values, well_known
-from worker.formats.protobuf.levels import DEEP, Levels, may_lack_required
+from worker.formats.protobuf.levels import DEEP, Levels, may_exceed, may_lack_required
 from worker.formats.wanted import WHOLE, Wanted
 
 _CONVERSIONS: dict[int, Callable[[Any], Any]] = {
@@ -103,6 +103,10 @@ class _Source:
         ]
         if may_lack_required(self._message):
             self._lines.append(f"        {self._constant(values.check_required, 'check_required')}(m)")
+        if self._wanted.made is not None and may_exceed(self._message):
+            shortest = start + MAX_DEPTH  # two bytes for each message, which is an object in a list
+            self._lines.append(f"        if len(value) >= {shortest}:")
+            self._lines.append(f"            {self._constant(values.check_depth, 'check_depth')}(m)")
         self._lines += [f"        {line}" for line in (*read, f"return {made}")]
         self._lines += ["    except failures as error:", "        refuse_error(error, kind)"]
 
@@ -224,7 +228,7 @@ class _Source:
         return f"{at}[:]" if item == "x" else f"[{item} for x in {at}[:]]"  # a slice is a list, made at once
 
     def _map(self, entry: Descriptor, at: str, depth: int | str) -> str:
-        key, of = entry.fields_by_name["key"], entry.fields_by_name["value"]
+        key, of = entry.fields_by_number[1], entry.fields_by_number[2]
         text = "k" if key.type == Field.TYPE_STRING else f"{self._constant(values.key_text, 'key_text')}(k)"
         keys = f"map({self._constant(values.text, 'text')}, {at})" if values.may_be_bytes(key) else at
         return f"{{{text}: {self._value(of, f'{at}[k]', _deeper(depth, 2))} for k in sorted({keys})}}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.descriptor import FieldDescriptor as Field
@@ -38,7 +37,7 @@ class Levels:
         if message is None:
             inside: float = 0
         elif message.GetOptions().map_entry:
-            inside = self.of_field(message.fields_by_name["value"], above)
+            inside = self.of_field(message.fields_by_number[2], above)
         else:
             inside = self._of_value(message, above)
         return inside + 1 if field.is_repeated else inside
@@ -51,16 +50,33 @@ class Levels:
         return self.of(message, above)
 
 
-@lru_cache(1024)
-def may_lack_required(message: Descriptor) -> bool:
-    """Whether a message of the type, or one that may be inside it, has a required field."""
-    seen, waiting = {message.full_name}, [message]
+def may_exceed(message: Descriptor) -> bool:
+    """Whether messages of a type that the parser accepts may nest deeper than `MAX_DEPTH`.
+
+    It stops at 100 messages. Only a list adds two levels for each, so it takes a type that contains itself in a list.
+    """
+    return any(
+        field.is_repeated
+        and not field.message_type.GetOptions().map_entry
+        and each in _inside(field.message_type)
+        for each in _inside(message)
+        for field in each.fields
+        if field.message_type is not None
+    )
+
+
+def _inside(message: Descriptor) -> list[Descriptor]:
+    """The type, and each that messages of it may contain."""
+    found, waiting = {message.full_name: message}, [message]
     while waiting:
         for field in waiting.pop().fields:
-            if field.is_required:
-                return True
             inside = field.message_type
-            if inside is not None and inside.full_name not in seen:
-                seen.add(inside.full_name)
+            if inside is not None and inside.full_name not in found:
+                found[inside.full_name] = inside
                 waiting.append(inside)
-    return False
+    return list(found.values())
+
+
+def may_lack_required(message: Descriptor) -> bool:
+    """Whether a message of the type, or one that may be inside it, has a required field."""
+    return any(field.is_required for each in _inside(message) for field in each.fields)

@@ -30,8 +30,8 @@ JSON_TYPES: dict[int, type] = {
 }
 """By the type that the library has for a value; all others become text."""
 
-FAILURES = (DecodeError, UnicodeDecodeError)
-"""What is raised for bytes that are no message of the type; the second by `text`."""
+FAILURES = (DecodeError, UnicodeDecodeError, IndexError)
+"""What is raised for bytes that are not a message of the type. The second by `text`, the third for too few bytes."""
 
 
 def decode(kind: type[Message], encoded: bytes) -> Any:
@@ -57,6 +57,34 @@ def check_required(message: Message) -> None:
     kind = type(message)  # a field of the message may have the name of a method
     if not kind.IsInitialized(message):
         refuse(f"The value is no {kind.DESCRIPTOR.full_name}: it lacks a required field.")
+
+
+def check_depth(message: Message, depth: int = 1) -> None:
+    """Refuse a message that nests too deeply, also in fields that are not read.
+
+    Raises:
+        Rejected: `TOO_DEEP`.
+    """
+    for field, found in type(message).ListFields(message):
+        if is_map(field):
+            if _holds_objects(field.message_type.fields_by_number[2]):
+                for key in found:
+                    _check_inside(found[key], depth + 2)
+        elif _holds_objects(field):
+            for each in found if field.is_repeated else (found,):
+                _check_inside(each, depth + 1 + field.is_repeated)
+
+
+def _holds_objects(field: Field) -> bool:
+    """Whether a field holds messages that are objects of their fields. Others cannot nest as deep as the limit."""
+    return field.message_type is not None and is_object(field.message_type)
+
+
+def _check_inside(message: Message, depth: int) -> None:
+    if depth >= MAX_DEPTH:
+        fields_of(message, depth)  # which refuses it precisely
+    else:
+        check_depth(message, depth)
 
 
 def refuse_error(error: Exception, kind: type[Message]) -> NoReturn:
@@ -138,8 +166,8 @@ def _map(found: Any, entry: Descriptor, depth: int) -> dict[str, Any]:
     """A map as an object, in the order of its keys: their order in memory is not the same in every process."""
     if depth > MAX_DEPTH:
         refuse_depth()
-    of, keys = entry.fields_by_name["value"], found
-    if may_be_bytes(entry.fields_by_name["key"]):
+    of, keys = entry.fields_by_number[2], found
+    if may_be_bytes(entry.fields_by_number[1]):
         keys = [text(key) for key in found]
     return {key_text(key): value(found[key], of, depth + 1) for key in sorted(keys)}
 
@@ -178,7 +206,7 @@ def may_be_bytes(field: Field) -> bool:
     return bool(field.type == Field.TYPE_STRING) and not _checks_text(field.file)
 
 
-@lru_cache(1024)
+@lru_cache(64)  # few, because a file keeps its whole schema in memory
 def _checks_text(file: FileDescriptor) -> bool:
     proto = FileDescriptorProto()
     file.CopyToProto(proto)

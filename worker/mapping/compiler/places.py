@@ -50,7 +50,11 @@ class Places:
 
     def _name_place(self, rejected: Rejected, record: Record, rule: Rule, index: int | None) -> None:
         call = rule.calls[index] if rule.mapper is None and index is not None else None
-        if call is None:
+        reader = _reader(rejected, rule) if call is None else None
+        if reader is not None:
+            call, in_call = reader
+            path, rejected.field = call.at(in_call), ".".join(map(str, in_call))
+        elif call is None:
             key = self._key(rejected, record, rule)
             path, rejected.field = (*rule.path, key) if key else rule.path, key
         else:
@@ -68,7 +72,9 @@ class Places:
 
     def _key(self, rejected: Rejected, record: Record, rule: Rule) -> str | None:
         """The rule's key that a record was refused at, before or without a call of the file."""
-        if rule.mapper is not None and not self._fails(rejected, rule, record):
+        if rule.mapper is not None and not (
+            _reads(rejected, rule.when) or self._fails(rejected, rule, record)
+        ):
             return "mapper"
         return "when" if rule.when is not None else None
 
@@ -102,6 +108,28 @@ class Places:
     def _values(self, record: Record) -> Variables:
         decoded = self._decoding.decoded(record)
         return Variables(decoded.event, decoded.kafka)
+
+
+def _reader(rejected: Rejected, rule: Rule) -> tuple[CallRule, Path] | None:
+    """The first expression of a rule's calls that reads what is unreadable; None if its `when` does, or nothing is."""
+    if _reads(rejected, rule.when):
+        return None
+    found = (
+        (call, path) for call in rule.calls for path, each in call.expressions() if _reads(rejected, each)
+    )
+    return next(found, None)
+
+
+def _reads(rejected: Rejected, expression: Expression | None) -> bool:
+    """Whether the record was rejected for a key or headers that cannot be decoded, and the expression reads them.
+
+    A rule decodes them before its first expression that reads them; the value is decoded before any rule.
+    """
+    if expression is None:
+        return False
+    if rejected.reason == "UNREADABLE_HEADERS":
+        return expression.uses_headers
+    return rejected.stage is Stage.DECODE and expression.uses_key
 
 
 def _first_failing(call: CallRule, values: Variables) -> Path | None:

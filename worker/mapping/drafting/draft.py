@@ -96,7 +96,7 @@ def draft(topic: str, samples: Sequence[Sample], wrapping: Wrapping = NO_ENVELOP
         _rule(topic, path, kind, of_kind, wrapping.word)
         for kind, of_kind in sorted(kinds.items(), key=lambda each: each[0] or "")
     ]
-    lines = [f"topics: [{_scalar(topic)}]", *wrapping.head, "rules:"]
+    lines = [f"topics: [{_key(topic)}]", *wrapping.head, "rules:"]
     if path is None:
         lines.append("  # check: no field tells kinds of events apart, so one rule is for all of them")
     for rule in rules:
@@ -240,7 +240,7 @@ class _CallWriter:
         for path in self._fields():
             name, doubt = _property_name(path[-1], call)
             if name in found:
-                name = "_".join(path)
+                name = "_".join(path) if len(path) > 1 else f"event_{name}"
             found.setdefault(name, (path, doubt))
         if not found:
             return []
@@ -319,7 +319,9 @@ def _equals(path: FieldPath, kind: str | None) -> str:
 
 def _scalar(text: str) -> str:
     """An expression as a YAML value."""
-    if _PLAIN.fullmatch(text) and text.lower() not in _YAML_WORDS:
+    if text.lower() in _YAML_WORDS:
+        return f"'\"{text}\"'"  # a field of that name, which the expression quotes too
+    if _PLAIN.fullmatch(text):
         return text
     if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.]* == '[A-Za-z0-9._/-]*'", text):
         return text

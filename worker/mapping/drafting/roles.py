@@ -37,6 +37,18 @@ PEOPLE = (
     "owner",
     "sender",
     "author",
+    "driver",
+    "rider",
+    "passenger",
+    "player",
+    "learner",
+    "donor",
+    "participant",
+    "attendee",
+    "applicant",
+    "candidate",
+    "borrower",
+    "traveller",
 )
 """Words for a person, the likeliest to be the one that an event is about first."""
 
@@ -46,6 +58,7 @@ WRAPPERS = ("data", "payload", "body", "detail", "object", "attributes", "proper
 """Objects that hold an event's own fields, beside fields about the event."""
 
 _ID_WORDS = ("id", "uuid", "uid", "guid", "key", "number", "no", "ref", "externalid")
+_OWN_IDS = {"id", "uuid"}
 _PERSON_IDS = {person + word for person in PEOPLE for word in _ID_WORDS} | {"uid", "sub"}
 _ANONYMOUS_IDS = ("anonymousid", "anonymoususerid", "anonid", "visitorid", "cookieid", "domainuserid")
 _TIMES = (
@@ -103,7 +116,7 @@ def person(samples: Sequence[Sample], subject: str) -> Role | None:
         own = [
             path
             for path in scalars
-            if joined(path[-1]) in {"id", "uuid"} and all(joined(name) in WRAPPERS for name in path[:-1])
+            if joined(path[-1]) in _OWN_IDS and all(joined(name) in WRAPPERS for name in path[:-1])
         ]
         if own:
             # Of `id` and `data.id` the outer one is the event's.
@@ -116,6 +129,13 @@ def person(samples: Sequence[Sample], subject: str) -> Role | None:
     emails = [
         path for path in scalars if joined(path[-1]).endswith("email") and _in_all(samples, path, _is_email)
     ]
+    beside_email = [
+        path
+        for path in scalars
+        if joined(path[-1]) in _OWN_IDS and path[:-1] in {each[:-1] for each in emails}
+    ]
+    if beside_email:
+        return Role(beside_email[0], "it is beside an email address: is this a person's id?")
     if emails:
         return Role(emails[0], "an email address; a stable id is better, since addresses change")
     beside = {SUBJECT: "is the event's subject one?", KEY: "is the record's key one?"}

@@ -47,7 +47,7 @@ _MEANT: dict[str, str] = {
     "try": "try_cast rescue safe",
     "lookup": "vlookup xlookup map_get dict_get",
     "md5": "md5sum",
-    "matches": "match regex regexp_match test rlike regexp_like regexp search",
+    "matches": "match regex regex_match regexmatch re_match regexp_match test rlike regexp_like regexp search",
     "extract": "regexp_extract regexp_substr regex_extract capture regexextract",
     "parse_json": "json_parse fromjson from_json json_decode json_loads json jsonparse",
     "base64_encode": "btoa base64 to_base64 b64encode",
@@ -67,6 +67,8 @@ _NOT_NEEDED = {
         ("coalesce", "ifnull", "nvl", "isnull", "firstnonnull"),
         "did you mean 'default', or 'not_null' for more than two?",
     ),
+    **dict.fromkeys(("first", "head"), "write a[0] (for a projection: a[].b | [0])"),
+    **dict.fromkeys(("last", "tail"), "write a[-1] (for a projection: a[].b | [-1])"),
     **dict.fromkeys(("is_null", "missing", "isundefined"), "write a == `null`"),
     **dict.fromkeys(("empty", "isempty", "is_empty", "isblank", "is_blank", "blank"), "write !a"),
     **dict.fromkeys(

@@ -45,7 +45,7 @@ def _let(values: ValueReader, path: Path) -> Expression | None:
 def _is_valid(name: str, path: Path, values: ValueReader) -> bool:
     if name in OF_FOR_EACH:
         values.report(
-            f"${name} is what `for_each` is about", (*path, name), key=True, hint="choose another name"
+            f"${name} is reserved for `for_each`", (*path, name), key=True, hint="choose another name"
         )
         return False
     if not UNQUOTED_NAME.fullmatch(name):

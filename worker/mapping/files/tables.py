@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path as FilePath
 from typing import Any
@@ -69,29 +70,33 @@ def _yaml(content: bytes, file: str) -> Table:
 
 
 def _json(content: bytes, file: str) -> Table:
+    text = utf8_text(content, file, MAX_TABLE_BYTES)
+
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key, value in pairs:
             if key in found:
-                raise ConfigError([Problem(f"the key '{key}' is duplicated", file)])
+                line = _line(text, rf'"{re.escape(key)}"\s*:', occurrence=2)
+                raise ConfigError([Problem(f"the key '{key}' is duplicated", file, line)])
             found[key] = value
         return found
 
+    def no_number(name: str) -> Any:
+        line = _line(text, rf"[:,\[]\s*{name}\b")
+        raise ConfigError([Problem(f"not JSON: {name} is not a number of JSON", file, line)])
+
     try:
-        return _object(
-            json.loads(
-                utf8_text(content, file, MAX_TABLE_BYTES), object_pairs_hook=once, parse_constant=_no_number
-            ),
-            file,
-        )
+        return _object(json.loads(text, object_pairs_hook=once, parse_constant=no_number), file)
     except json.JSONDecodeError as error:
         raise ConfigError([Problem(f"not JSON: {error.msg}", file, error.lineno, error.colno)]) from None
     except (ValueError, RecursionError):
-        raise ConfigError([Problem("not JSON: a number or nesting that JSON does not have", file)]) from None
+        raise ConfigError([Problem("not JSON: too many digits or levels", file)]) from None
 
 
-def _no_number(name: str) -> Any:
-    raise ValueError(name)
+def _line(text: str, pattern: str, occurrence: int = 1) -> int | None:
+    """The line in which a pattern ends for the nth time: Python's decoder of JSON knows no positions of keys."""
+    ends = [found.end() for found in re.finditer(pattern, text)]
+    return text.count("\n", 0, ends[occurrence - 1]) + 1 if len(ends) >= occurrence else None
 
 
 def _object(data: Any, file: str) -> Table:

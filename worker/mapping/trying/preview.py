@@ -87,7 +87,9 @@ def map_event(mappings: Mappings, record: PreviewRecord, ids: MessageIds | None 
 
 
 def answer(explanation: Explanation) -> dict[str, Any]:
-    """The outcome of an explanation, in the words of `map_event`."""
+    """The outcome of an explanation, in the words of `map_event`; `{"unknown": why}` where it is not known."""
+    if explanation.unknown is not None:
+        return {"unknown": explanation.unknown}
     if rejected := explanation.rejected:
         verdict = {"stage": rejected.stage.value, "reason": rejected.reason, "detail": rejected.detail}
         return {"rejected": verdict}

@@ -105,7 +105,7 @@ class DebeziumCode(EnvelopeCode):
         code.line("source = change.source")
         code.line(f"of_snapshot = {self._of_source('snapshot')} if source is not None else None")
         is_snapshot = (
-            "op == 'r' or (of_snapshot is not None and of_snapshot is not False and of_snapshot != 'false')"
+            "op == 'r' or not (of_snapshot is None or of_snapshot is False or of_snapshot in ('false', ''))"
         )
         if "snapshot" in self._used.about.fields or self._used.about.whole:
             code.line(f"snapshot = {is_snapshot}")

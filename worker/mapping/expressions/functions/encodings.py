@@ -24,7 +24,7 @@ def parse_json(text: object) -> Any:
         return decode_any(value)
     except Rejected as rejected:
         deep = rejected.reason == "TOO_DEEP"
-        said = "the JSON nests too deeply" if deep else "the text is not JSON"
+        said = "the JSON nests too deeply" if deep else "the text is not JSON, or has a number beyond a float"
         raise ExpressionFailed(f"parse_json(): {said}") from None
 
 

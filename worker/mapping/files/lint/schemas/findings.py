@@ -39,7 +39,7 @@ def schema_findings(document: Document, subjects: Mapping[str, Sequence[Version]
 
     A field that no version of any subject has is found, and a type that the newest versions have and that cannot be
     used. A field that the newest version lacks and an older one has breaks its rule, unless the expression has another
-    value for that case. What only older versions lack is no finding: fields are added.
+    value for that case. What only older versions lack is not reported: fields are added over time.
 
     Args:
         document: the mapping file.
@@ -64,7 +64,7 @@ def schema_findings(document: Document, subjects: Mapping[str, Sequence[Version]
 def _problem(
     found: Found, subjects: Mapping[str, Sequence[Version]], every: Mapping[str, list[_Found]]
 ) -> Problem | None:
-    """The finding of a contradiction that the newest versions have; None where that is no mistake."""
+    """The finding of a contradiction that the newest versions have; None where that is not a mistake."""
     key = _key(found)
     changed = next((name for name, each in every.items() if any(key not in keys for keys in each)), None)
     if changed is None:
