@@ -109,6 +109,17 @@ def test_a_member_that_starts_cannot_know_how_old_partitions_are_and_waits_for_o
     assert (share.at(COUNT_SECONDS + PER - TICK).owned, share.at(COUNT_SECONDS + PER).owned) == (0, 6)
 
 
+def test_a_partition_must_still_be_there_one_count_later() -> None:
+    share = GroupShare(REQUESTS, PER, REFRESH)
+    share.owned_until(math.inf, MARGIN)
+    share.assigned(PARTITIONS, 0.0)
+    for at in (0.0, COUNT_SECONDS - TICK):
+        share.counted(PARTITIONS, at, at)
+    assert share.at(COUNT_SECONDS + PER).owned == 0
+    share.counted(PARTITIONS, COUNT_SECONDS + PER, COUNT_SECONDS + PER)
+    assert share.at(COUNT_SECONDS + PER).owned == len(PARTITIONS)
+
+
 def test_nothing_is_sent_without_a_recent_count_and_nothing_stays_in_flight_either() -> None:
     share = member(4)
     assert share.at(COUNT_SECONDS - 1.0 - TICK).owned == 4
