@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -180,3 +181,15 @@ def test_text(tmp_path: Path) -> None:
     rejected = loaded.explain(PreviewRecord("orders", b"\xff"), MessageIds("c")).rejected
     assert rejected is not None
     assert rejected.reason == "INVALID_UTF8"
+
+
+def test_a_missing_extra_is_an_error_that_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("worker.formats.avro.codec")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "fastavro", None)
+    with pytest.raises(ConfigError) as raised:
+        mappings(tmp_path, "format: avro")
+    (problem,) = raised.value.problems
+    assert (problem.line, problem.column) == (2, 9)
+    assert problem.message == "`format: avro` needs the extra 'avro'"
+    assert problem.hint == "pip install 'customerio-pipelines-worker[avro]'"
