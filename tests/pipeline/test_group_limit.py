@@ -52,14 +52,56 @@ async def test_one_member_spends_all_of_it_and_two_a_half_each() -> None:
         assert member.pipeline.observation().rate_limit_share == 6
 
 
-async def test_requests_of_a_partition_that_moves_end_before_it_does() -> None:
+async def test_a_revoke_leaves_no_requests_in_flight_that_the_smaller_share_does_not_cover() -> None:
+    """Even if they are all of partitions that do not move."""
     small = world(requests=4)
-    backlog(small)
-    small.member(lambda _: Reply(before=4.0, after=0.0))
-    await at(20)
+    first = small.member(lambda _: Reply(before=10.0, after=0.0))
+    await at(15)
+    for n in range(4):
+        small.add(f"key-{n}", partition=0)
+    await at(16)
+    assert first.pipeline.observation().in_flight_requests == 4
+    for n in range(200):
+        small.add(f"key-{n}", partition=1)
     small.member(always(200))
     await at(60)
     small.check()
+
+
+async def test_a_member_whose_ownership_is_not_confirmed_has_no_share() -> None:
+    small = world()
+    member = small.member(always(200))
+    member.source.session_timeout = 9.0
+    await at(20)
+    member.source.commit_failures = -1
+    await at(22)
+    assert member.pipeline.observation().rate_limit_share == 12
+    await at(26)
+    assert member.pipeline.observation().rate_limit_share == 0
+    assert [each["reason"] for each in member.pipeline.problems()] == ["MEMBERSHIP_UNCONFIRMED"]
+    member.source.commit_failures = 0
+    await at(28)
+    assert member.pipeline.observation().rate_limit_share == 12
+
+
+async def test_a_member_that_cannot_count_the_partitions_has_no_share() -> None:
+    small = world()
+    member = small.member(always(200))
+    await at(20)
+    member.source.counts = False
+    await at(26)
+    assert member.pipeline.observation().rate_limit_share == 0
+
+
+async def test_a_member_that_has_lost_partitions_has_less_of_the_limit() -> None:
+    small = world()
+    member = small.member(always(200))
+    await at(20)
+    some = [(TOPIC, 0), (TOPIC, 1)]
+    small.broker.take_away(some)
+    member.source.lose(some)
+    await at(21)
+    assert member.pipeline.observation().rate_limit_share == 6
 
 
 async def test_a_member_without_its_broker_stops_before_others_own_its_partitions() -> None:

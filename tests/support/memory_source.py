@@ -173,6 +173,7 @@ class MemorySource:
         session_timeout: seconds.
         fetch_seconds: how long a fetch waits for records.
         cut_off_at: since when no broker hears of this member.
+        counts: whether it can count the partitions.
         lost_records: what retention took before it was read, as `telemetry.records_lost` would be told.
     """
 
@@ -191,6 +192,7 @@ class MemorySource:
         self.lost_records: list[tuple[str, int, int]] = []
         self.joined = False
         self.cut_off_at: float | None = None
+        self.counts = True
         self._confirmed_at = self._polled_at = -math.inf
         self._count: tuple[frozenset[Partition] | None, float] = None, -math.inf
         self._told: dict[Partition, int] = {}
@@ -231,7 +233,7 @@ class MemorySource:
 
     def standing(self) -> Standing:
         now = _now()
-        if self.cut_off_at is None and now - self._count[1] >= COUNT_SECONDS:
+        if self.counts and self.cut_off_at is None and now - self._count[1] >= COUNT_SECONDS:
             found = frozenset(each for each in self.broker.logs if self.wants(each[0]))
             self._count = self._count[0] if self._count[0] == found else found, now
         return Standing(
