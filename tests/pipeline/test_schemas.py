@@ -190,6 +190,27 @@ async def test_an_id_that_is_not_known_is_asked_again_after_a_minute() -> None:
     assert await member.stop()
 
 
+async def test_schemas_that_the_registry_fails_on_keep_no_others_waiting() -> None:
+    def answer(id_: int, now: float) -> Schema:
+        if id_ < 10 and now < 120:
+            raise AWAY
+        return known(id_, now)
+
+    world = SchemaWorld(answer)
+    for number in range(20):
+        world.need(f"k{number}", number)
+    member = world.member()
+    await at(60)
+    assert sorted(int(each.split("/")[1]) for each in world.delivered()) == list(range(10, 20))
+    assert [each["reason"] for each in member.pipeline.problems()] == ["SCHEMA_REGISTRY_UNREACHABLE"]
+    world.need("late", 30)
+    await at(70)
+    assert "0/20/0" in world.delivered()
+    await world.settled()
+    assert member.pipeline.problems() == []
+    assert await member.stop()
+
+
 @pytest.mark.parametrize("seed", range(12))
 async def test_nothing_is_lost_or_overtaken_while_schemas_come_and_the_registry_goes(seed: int) -> None:
     rng = random.Random(seed)
