@@ -193,6 +193,12 @@ def test_every_link_leads_somewhere(name: str) -> None:
             assert anchor in markdown.anchors(target.read_text(encoding="utf-8")), link
 
 
+def test_the_readme_leads_to_every_document() -> None:
+    assert {path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md")} <= set(
+        markdown.links(DOCUMENTS["README.md"])
+    )
+
+
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_every_file_that_is_named_exists(name: str) -> None:
     """Paths of this repository in code within lines; `::` names a test in it."""

@@ -104,6 +104,7 @@ def names(commands: list[str]) -> list[str]:
 COMMANDS = ["dlq list", "dlq replay", "map", "trace", "init"]
 
 
+@pytest.mark.slow
 def test_the_demo_adds_up_from_anywhere_and_goes_on_until_interrupted(tmp_path: Path) -> None:
     """One run shows all of it: `--exit` does no more than to interrupt itself."""
     with running(tmp_path) as demo:

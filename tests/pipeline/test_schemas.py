@@ -122,6 +122,7 @@ async def test_each_schema_is_fetched_once() -> None:
     assert await member.stop()
 
 
+@pytest.mark.slow
 async def test_ten_thousand_ids_in_one_topic_are_fetched_in_turn_and_no_more_than_a_thousand_kept() -> None:
     world = SchemaWorld(known)
     for number in range(10_000):
@@ -186,6 +187,27 @@ async def test_an_id_that_is_not_known_is_asked_again_after_a_minute() -> None:
     world.need("a", 7)
     await world.settled()
     assert world.registry.asked == [7, 7]
+    assert await member.stop()
+
+
+async def test_schemas_that_the_registry_fails_on_keep_no_others_waiting() -> None:
+    def answer(id_: int, now: float) -> Schema:
+        if id_ < 10 and now < 120:
+            raise AWAY
+        return known(id_, now)
+
+    world = SchemaWorld(answer)
+    for number in range(20):
+        world.need(f"k{number}", number)
+    member = world.member()
+    await at(60)
+    assert sorted(int(each.split("/")[1]) for each in world.delivered()) == list(range(10, 20))
+    assert [each["reason"] for each in member.pipeline.problems()] == ["SCHEMA_REGISTRY_UNREACHABLE"]
+    world.need("late", 30)
+    await at(70)
+    assert "0/20/0" in world.delivered()
+    await world.settled()
+    assert member.pipeline.problems() == []
     assert await member.stop()
 
 

@@ -117,8 +117,13 @@ def test_check_connect_compares_every_version(site: Site, registry: Registry, fo
 
 
 async def test_dead_letters_are_shown_and_replayed(site: Site, registry: Registry, format_: str) -> None:
+    broken = values(registry, site.topic, format_)[0][:-2]
+    site.kafka.append(site.topic, 0, [broken], key=b"k")
     assert await site.run_job() == 0
     dlq = Dlq(site)
+    undecoded = (await dlq("show", f"{site.topic}:0:3", "--reveal")).out
+    assert f"INVALID_{format_.upper()}" in undecoded
+    assert f"value    {len(broken)} bytes\n" in undecoded
     assert "FORBIDDEN_ID" in (await dlq("list")).out
     shown = (await dlq("show", f"{site.topic}:0:1", "--reveal")).out
     assert f"({format_}, schema id " in shown
@@ -134,7 +139,7 @@ async def test_dead_letters_are_shown_and_replayed(site: Site, registry: Registr
     site.change("schema_registry", url=registry.url)
 
     site.mapping = site.mapping.replace("userId: customer", "userId: concat('id-', customer)")
-    replayed = await dlq("replay", "--yes")
+    replayed = await dlq("replay", "--yes", "--reason", "FORBIDDEN_ID")
     assert replayed.code == 0, replayed.err
     assert "1" in replayed.out
     people = [call["userId"] for call in site.emulator.received.calls()]

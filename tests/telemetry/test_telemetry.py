@@ -459,3 +459,13 @@ def test_rules_that_match_nothing_are_logged_once_and_shown_until_they_match(
     telemetry.rules_matched("a", {"m.yaml:7"})
     assert telemetry.status()["unmatched_rules"] == []
     assert not telemetry.awaits_matches()
+
+
+def test_a_registry_that_fails_is_logged_with_its_reason(
+    telemetry: Telemetry, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    for _ in range(3):
+        telemetry.schema_registry_failed("no response: timeout")
+    assert events(caplog) == ["schema_registry_failed"]
+    assert fields(caplog)["reason"] == "no response: timeout"

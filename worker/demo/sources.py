@@ -12,7 +12,7 @@ import orjson
 from worker.adapters.dead_letter_topic.reader import BROKER_TIMEOUT_SECONDS, RECORDS_PER_STEP
 from worker.adapters.kafka.reader import KafkaReader
 from worker.core.message_id import MessageIds
-from worker.core.record_reading import record_millis
+from worker.core.record_reading import read_headers, record_millis
 from worker.core.records import BODY, INDEX, RECORD, RULE, QueuedCall
 from worker.core.timestamps import from_millis
 from worker.mapping.trying.shown import value_text
@@ -103,7 +103,7 @@ def _shown(call: QueuedCall, mappings: Mappings) -> dict[str, Any]:
         "offset": record.offset(),
         "timestamp": None if millis is None else from_millis(millis),
         "key": _text(record.key()),
-        "headers": {name: _text(value) for name, value in record.headers() or ()},
+        "headers": {name: _text(value) for name, value in read_headers(record)},
         "value": _text(value_text(mappings, record)[0]),
         "rule": call[RULE].rpartition("/")[2],
         "call": call[INDEX],

@@ -58,21 +58,21 @@ class SchemaFetcher:
         self._changed = Wakeup()
         self._failures = 0
         self.needed = needed
-        self._unavailable: SchemaUnavailable | None = None
+        self._unavailable: dict[SchemaId, SchemaUnavailable] = {}
 
     @property
     def is_unauthorized(self) -> bool:
         """Whether the registry refuses the login."""
-        return self._unavailable is not None and self._unavailable.unauthorized
+        return any(each.unauthorized for each in self._unavailable.values())
 
     def problems(self) -> list[dict[str, str]]:
         """Why records wait, for `/readyz`: a schema is needed and cannot be fetched."""
-        if self._unavailable is None:
+        if not self._unavailable:
             return []
-        detail = str(self._unavailable)
-        if self._unavailable.unauthorized:
-            return [{"reason": "SCHEMA_REGISTRY_UNAUTHORIZED", "detail": detail}]
-        return [{"reason": "SCHEMA_REGISTRY_UNREACHABLE", "detail": detail}]
+        last = list(self._unavailable.values())[-1]
+        if self.is_unauthorized:
+            return [{"reason": "SCHEMA_REGISTRY_UNAUTHORIZED", "detail": str(last)}]
+        return [{"reason": "SCHEMA_REGISTRY_UNREACHABLE", "detail": str(last)}]
 
     def want(self, ids: Iterable[SchemaId]) -> None:
         """Fetch these schemas, after those that were wanted before."""
@@ -85,8 +85,7 @@ class SchemaFetcher:
         """Stop fetching all schemas but these: no record waits for the others any more."""
         kept = set(ids)
         self._wanted = {id_: None for id_ in self._wanted if id_ in kept}
-        if not self._wanted:
-            self._succeeded()
+        self._unavailable = {id_: each for id_, each in self._unavailable.items() if id_ in kept}
 
     def take_arrived(self) -> list[SchemaId]:
         """The schemas that were fetched since the last call."""
@@ -100,30 +99,41 @@ class SchemaFetcher:
         while True:
             while not self._wanted or len(self._arrived) >= MOST_ARRIVED:
                 await self._changed.wait()
-            await asyncio.gather(*(self._fetch(id_) for id_ in list(self._wanted)[:AT_ONCE]))
+            fetched = await asyncio.gather(*(self._fetch(id_) for id_ in self._next()))
+            self._failures = 0 if any(fetched) else self._failures + 1
             if self._failures:
-                await asyncio.sleep(min(MAX_RETRY_SECONDS, RETRY_SECONDS * 2 ** (self._failures - 1)))
+                delay = min(MAX_RETRY_SECONDS, RETRY_SECONDS * 2 ** (self._failures - 1))
+                await asyncio.sleep(RETRY_SECONDS)
+                await self._changed.wait(delay - RETRY_SECONDS)  # or until another schema is wanted
 
-    async def _fetch(self, id_: SchemaId) -> None:
+    def _next(self) -> list[SchemaId]:
+        """The schemas to fetch at once: new ones first, and always one of those that failed."""
+        new = [id_ for id_ in self._wanted if id_ not in self._unavailable]
+        failed = [id_ for id_ in self._wanted if id_ in self._unavailable]
+        return [*new[: AT_ONCE - bool(failed)], *failed][:AT_ONCE]
+
+    async def _fetch(self, id_: SchemaId) -> bool:
+        """Fetch a schema; False if it cannot be fetched now."""
         try:
             schema = await self._registry.fetch(id_)
         except SchemaUnavailable as unavailable:
-            self._failed(unavailable)
-            return
-        self._succeeded()
+            self._failed(id_, unavailable)
+            return False
+        self._unavailable.pop(id_, None)
         self._put(id_, schema)
         self._wanted.pop(id_, None)
         self._arrived.append(id_)
+        return True
 
     def _put(self, id_: SchemaId, schema: Schema | NoSchema) -> None:
         self._schemas.put(id_, schema)
         if isinstance(schema, NoSchema):
             asyncio.get_running_loop().call_later(FORGET_SECONDS, self._schemas.drop, id_)
 
-    def _failed(self, unavailable: SchemaUnavailable) -> None:
-        self._failures += 1
-        self._unavailable = unavailable
+    def _failed(self, id_: SchemaId, unavailable: SchemaUnavailable) -> None:
+        """Try it again after all others: a schema that the registry fails on must not keep others waiting."""
+        if id_ in self._wanted:
+            del self._wanted[id_]
+            self._wanted[id_] = None
+            self._unavailable[id_] = unavailable
         self._telemetry.schema_registry_failed(str(unavailable))
-
-    def _succeeded(self) -> None:
-        self._failures, self._unavailable = 0, None

@@ -13,6 +13,7 @@ _REPEATED: Mapping[str, tuple[int, str]] = {
     "dead_letters_failed": (logging.ERROR, "dead letters could not be written; nothing commits past them"),
     "commit_failed": (logging.WARNING, "a commit failed; a newer one follows"),
     "source_failed": (logging.WARNING, "the Kafka client reported an error"),
+    "schema_registry_failed": (logging.WARNING, "a schema could not be fetched; what needs it waits"),
     "mapper_was_slow": (logging.WARNING, "a Python mapper is slow and blocks the worker"),
 }
 

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import json
+import ssl
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
-from tests.support.http_faults import Answer, faulty_server, hang_up, html, redirect, reply, stall, truncated
+from tests.support.certificates import Authority
+from tests.support.http_faults import (
+    Answer,
+    faulty_server,
+    hang_up,
+    html,
+    redirect,
+    reply,
+    stall,
+    truncated,
+    unused_port,
+)
 from worker.adapters.schema_registry.answers import MAX_BYTES
 from worker.adapters.schema_registry.client import SchemaRegistryClient
 from worker.formats.schemas import IdKind, NoSchema, Schema, SchemaId
@@ -176,3 +190,33 @@ async def test_a_file_of_authorities_that_cannot_be_read() -> None:
         await client.fetch(SEVEN)
     await client.close()
     assert "ca.pem" not in repr(client)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_a_registry_with_a_certificate_of_an_own_authority(tmp_path: Path, trusted: bool) -> None:  # noqa: FBT001
+    ours, others = Authority(tmp_path / "ours", "ours"), Authority(tmp_path / "others", "others")
+    key, certificate = ours.issue("registry", host="127.0.0.1")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+
+    async def schema(_: web.Request) -> web.Response:
+        return web.json_response({"schema": '"long"'})
+
+    app = web.Application()
+    app.router.add_get("/schemas/ids/7", schema)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    port = unused_port()
+    await web.TCPSite(runner, "127.0.0.1", port, ssl_context=context).start()
+    authority = ours if trusted else others
+    registry = {"url": f"https://127.0.0.1:{port}", "ca_file": str(authority.certificate)}
+    client = SchemaRegistryClient(Settings.model_validate({"schema_registry": registry}).schema_registry)
+    try:
+        if trusted:
+            assert await client.fetch(SEVEN) == Schema("AVRO", '"long"')
+        else:
+            with pytest.raises(SchemaUnavailable, match="no response: tls"):
+                await client.fetch(SEVEN)
+    finally:
+        await client.close()
+        await runner.cleanup()

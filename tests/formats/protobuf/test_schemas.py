@@ -110,6 +110,17 @@ def test_a_schema_may_import_what_registries_have_without_a_reference() -> None:
     assert ProtobufSchema(compile_text(text, {})).only().full_name == "A"
 
 
+def test_the_types_of_options_are_kept_only_where_messages_have_them() -> None:
+    meta = 'import "confluent/meta.proto"; message A { int32 id = 1 [(confluent.field_meta).doc = "x"]; }'
+    own = 'import "google/protobuf/descriptor.proto"; message A { google.protobuf.FieldOptions options = 1; }'
+    names = [
+        [each.full_name for each in ProtobufSchema(compile_text(f'syntax = "proto3"; {text}', {})).messages()]
+        for text in (meta, own)
+    ]
+    assert names[0] == ["confluent.Meta", "confluent.Rule", "A"]
+    assert "google.protobuf.FieldOptions" in names[1]
+
+
 def test_a_file_is_compiled_with_imports_beside_it_and_in_folders_above(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +151,11 @@ def test_a_descriptor_set_that_is_not_complete_or_none_is_refused() -> None:
     for wrong in (b"", b"\xff", b"text"):
         with pytest.raises(InvalidSchemaError, match="not a descriptor set"):
             ProtobufSchema(wrong)
+    odd = FileDescriptorSet()
+    entry = odd.file.add(name="a").message_type.add(name="A").nested_type.add(name="E")
+    entry.options.map_entry = True
+    with pytest.raises(InvalidSchemaError, match="a map has no type"):
+        ProtobufSchema(odd.SerializeToString())
     circle = FileDescriptorSet()
     circle.file.add(name="a", dependency=["b"])
     circle.file.add(name="b", dependency=["a"])

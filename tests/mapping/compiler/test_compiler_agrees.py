@@ -8,6 +8,7 @@ from typing import Any
 from unittest.mock import patch
 
 import orjson
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -48,6 +49,7 @@ def outcome(convert: Callable[[Record], list[EncodedCall]], of: Record) -> list[
         return rejected.stage
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(mapping_files, st.lists(events | st.none(), min_size=1, max_size=6), keys, headers, times)
 def test_a_generated_converter_equals_the_plain_interpreter(
@@ -56,6 +58,7 @@ def test_a_generated_converter_equals_the_plain_interpreter(
     agree(data, drawn, key, with_headers, millis)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(mapping_files, st.lists(events | st.none(), min_size=1, max_size=6), keys, headers, times)
 def test_so_does_one_that_looks_its_rules_up(
@@ -80,6 +83,7 @@ def agree(data: Any, drawn: list[Any], key: bytes | None, with_headers: Any, mil
         assert found in expected if isinstance(expected, set) else found == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(mapping_files, st.lists(events, min_size=1, max_size=6))
 def test_every_call_of_a_converter_is_valid(data: Any, drawn: list[Any]) -> None:

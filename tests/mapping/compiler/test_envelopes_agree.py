@@ -100,6 +100,7 @@ _HEADS = {
 _KEYS = [b"key", None, b'{"id": 5}', b'{"schema": null, "payload": {"id": "k"}}', b"\xff", b"17"]
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.data())
 @pytest.mark.parametrize("envelope", wrapped)

@@ -44,6 +44,7 @@ def events_made(mappings: Mappings, *events: Any) -> tuple[list[str], list[str],
     return names, [verdict.reason for _, verdict in rejected], ignored
 
 
+@pytest.mark.slow
 def test_a_thousand_rules_are_one_look_up(tmp_path: Path) -> None:
     mappings = load(tmp_path, "rules:\n" + kinds(range(1000)))
     source = mappings.source("orders", IDS)

@@ -78,6 +78,7 @@ def mutated(by: list[tuple[int, int, bytes]]) -> bytes:
     return value
 
 
+@pytest.mark.slow
 @settings(max_examples=1500, deadline=None)
 @given(mutations)
 @example([(0, 0, b"\x00\x00\x00\x00\x07\x00\x00\x00\x00\x07")])

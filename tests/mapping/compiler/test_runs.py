@@ -60,6 +60,7 @@ drawn_runs = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(mapping_files, drawn_runs)
 def test_a_run_gives_the_calls_of_its_records_one_by_one(data: Any, drawn: list[Any]) -> None:

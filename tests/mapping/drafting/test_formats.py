@@ -153,7 +153,12 @@ def test_json_with_a_schema_in_the_registry_is_json(registry: Registry, tmp_path
 
 def test_text(tmp_path: Path) -> None:
     records = [PreviewRecord("lines", f"GET /{at}".encode(), b"user-1") for at in range(4)]
-    assert drafted(tmp_path, None, records, "lines") == ["topics: [lines]", "format: text"]
+    assert drafted(tmp_path, None, records, "lines") == [
+        "topics: [lines]",
+        "format: text  # check: no value is JSON",
+    ]
+    with pytest.raises(DraftError, match="INVALID_JSON"):
+        drafted(tmp_path / "few", None, records[:2], "lines")
 
 
 def test_ids_that_the_registry_does_not_know_are_not_guessed(registry: Registry, tmp_path: Path) -> None:

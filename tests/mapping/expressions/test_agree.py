@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -118,6 +119,7 @@ def exactly(value: Any) -> str:
     return json.dumps(value)
 
 
+@pytest.mark.slow
 @settings(max_examples=1500, deadline=None)
 @example("a[].{x: b.c, y: lower(b)}", {"a": [{"b": "X"}, None, {"b": "Y"}]})
 @example("a[?b > `1`].b | [0]", {"a": [{"b": 2}, {"b": "x"}, 3, [{"b": 4}]]})
@@ -133,6 +135,7 @@ def test_both_ways_agree(text: str, event: dict[str, Any]) -> None:
     agree(Expression.parse(text, Names({}, tables)), event)
 
 
+@pytest.mark.slow
 @settings(max_examples=1000, deadline=None)
 @example(["divide(a, b)", "$x", "$y"], "[try($z, `1`), a && $x]", {"a": 1, "b": 0})
 @example(["a", "`1`", "`1`"], "b[?a == $x.a].{a: $x.b, b: a}", {"a": {"a": 1, "b": 2}, "b": [{"a": 1}, 5]})
@@ -153,6 +156,7 @@ def agree(expression: Expression, event: dict[str, Any]) -> None:
     assert exactly(event) == before
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(lets=lets, several=st.lists(named, min_size=2, max_size=4), event=events)
 def test_expressions_in_one_function_do_not_disturb_each_other(

@@ -39,6 +39,7 @@ def outcome(text: str, **event: Any) -> Any:
     return value
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @example(one=[[1]], other=[[True]])
 @example(one={"x": [0]}, other={"x": [False]})
@@ -53,6 +54,7 @@ def test_equality_is_that_of_json(one: Any, other: Any) -> None:
         assert outcome(pair.replace("==", "!="), a=one, b=other) is not equal
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(items=st.lists(values, max_size=3), one=values)
 def test_a_list_contains_what_equals_one_of_its_items(items: list[Any], one: Any) -> None:

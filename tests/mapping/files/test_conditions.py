@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,6 +62,7 @@ values = st.sampled_from(
 events = st.fixed_dictionaries({}, optional={"a": values, "b": values})
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(conditions, st.lists(events, min_size=1, max_size=20), st.sampled_from([None, "", "x"]))
 def test_a_condition_that_is_found_to_be_the_same_for_every_event_is(

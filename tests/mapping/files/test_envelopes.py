@@ -21,7 +21,7 @@ WRONG = [
     ("snapshot: send\n", "`snapshot` is only for `envelope: debezium`"),
     ("envelope: connect\nsnapshot: send\n", "`snapshot` is only for `envelope: debezium`"),
     ("envelope: debezium\nsnapshot: maybe\n", "`snapshot` is ignore or send"),
-    ("key_format: yaml\n", "`key_format` is json or avro or text"),
+    ("key_format: yaml\n", "`key_format` is json or avro or protobuf or text"),
 ]
 
 

@@ -98,6 +98,14 @@ def of_property(expression: str, *versions: Description) -> list[str]:
         "[total, paid]",
         "keys(labels)",
         "_kafka.key.anything",
+        "merge(customer, labels).anything",
+        "from_entries(to_entries(customer)).id",
+        "{key: _kafka.key, id: customer.id} | key.anything",
+        "keys(customer)[0]",
+        "parse_json(customer.id).a.b[0]",
+        "to_array(lines)[0].sku",
+        "values(labels)[0].anything",
+        "split(customer.id, '-')[1]",
     ],
 )
 def test_what_the_schema_allows(expression: str) -> None:

@@ -42,6 +42,7 @@ def steps(rules: str, event: Any, **more: Any) -> Steps:
     return explained(mappings, record(event, **more))
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(mapping_files, st.lists(events | st.none(), min_size=1, max_size=6))
 def test_steps_agree_with_the_compiled_function(data: Any, drawn: list[Any]) -> None:

@@ -47,7 +47,7 @@ class _Describer:
 
     def _field(self, field: Field) -> Description:
         if values.is_map(field):
-            return form.map_of(self._value(field.message_type.fields_by_name["value"]))
+            return form.map_of(self._value(field.message_type.fields_by_number[2]))
         found = self._value(field)
         if field.is_repeated:
             return form.list_of(found)

@@ -228,7 +228,7 @@ class _Source:
         return f"{at}[:]" if item == "x" else f"[{item} for x in {at}[:]]"  # a slice is a list, made at once
 
     def _map(self, entry: Descriptor, at: str, depth: int | str) -> str:
-        key, of = entry.fields_by_name["key"], entry.fields_by_name["value"]
+        key, of = entry.fields_by_number[1], entry.fields_by_number[2]
         text = "k" if key.type == Field.TYPE_STRING else f"{self._constant(values.key_text, 'key_text')}(k)"
         keys = f"map({self._constant(values.text, 'text')}, {at})" if values.may_be_bytes(key) else at
         return f"{{{text}: {self._value(of, f'{at}[k]', _deeper(depth, 2))} for k in sorted({keys})}}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.descriptor import FieldDescriptor as Field
@@ -38,7 +37,7 @@ class Levels:
         if message is None:
             inside: float = 0
         elif message.GetOptions().map_entry:
-            inside = self.of_field(message.fields_by_name["value"], above)
+            inside = self.of_field(message.fields_by_number[2], above)
         else:
             inside = self._of_value(message, above)
         return inside + 1 if field.is_repeated else inside
@@ -51,7 +50,6 @@ class Levels:
         return self.of(message, above)
 
 
-@lru_cache(1024)
 def may_exceed(message: Descriptor) -> bool:
     """Whether messages of a type that the parser accepts may nest deeper than `MAX_DEPTH`.
 
@@ -79,7 +77,6 @@ def _inside(message: Descriptor) -> list[Descriptor]:
     return list(found.values())
 
 
-@lru_cache(1024)
 def may_lack_required(message: Descriptor) -> bool:
     """Whether a message of the type, or one that may be inside it, has a required field."""
     return any(field.is_required for each in _inside(message) for field in each.fields)

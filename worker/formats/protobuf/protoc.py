@@ -24,7 +24,7 @@ from worker.formats.protobuf.refusals import InvalidSchemaError
 TIME_LIMIT = 20.0
 """Seconds for a run. The largest public schemas take less than one."""
 
-LARGEST = 8_000_000
+LARGEST = 2_000_000
 """Characters of a schema with its imports. Registries limit a schema to about one million."""
 
 _ENCODED = "_encoded.desc"
@@ -36,7 +36,7 @@ _LONGEST_NAME = 200
 _LOG_LINE = re.compile(r"WARNING: |[IWE]\d{4} ")
 """A line of the compiler that is not about what makes it fail."""
 
-_KEPT = 256
+_KEPT = 32
 """Compiled schemas that are kept: under several ids, a registry often has the same text."""
 
 _IMPORTS = (Path(__file__).parent / "imports", *(Path(path).parents[1] for path in google.type.__path__))

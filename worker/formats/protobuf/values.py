@@ -67,7 +67,7 @@ def check_depth(message: Message, depth: int = 1) -> None:
     """
     for field, found in type(message).ListFields(message):
         if is_map(field):
-            if _holds_objects(field.message_type.fields_by_name["value"]):
+            if _holds_objects(field.message_type.fields_by_number[2]):
                 for key in found:
                     _check_inside(found[key], depth + 2)
         elif _holds_objects(field):
@@ -166,8 +166,8 @@ def _map(found: Any, entry: Descriptor, depth: int) -> dict[str, Any]:
     """A map as an object, in the order of its keys: their order in memory is not the same in every process."""
     if depth > MAX_DEPTH:
         refuse_depth()
-    of, keys = entry.fields_by_name["value"], found
-    if may_be_bytes(entry.fields_by_name["key"]):
+    of, keys = entry.fields_by_number[2], found
+    if may_be_bytes(entry.fields_by_number[1]):
         keys = [text(key) for key in found]
     return {key_text(key): value(found[key], of, depth + 1) for key in sorted(keys)}
 
@@ -206,7 +206,7 @@ def may_be_bytes(field: Field) -> bool:
     return bool(field.type == Field.TYPE_STRING) and not _checks_text(field.file)
 
 
-@lru_cache(1024)
+@lru_cache(64)  # few, because a file keeps its whole schema in memory
 def _checks_text(file: FileDescriptor) -> bool:
     proto = FileDescriptorProto()
     file.CopyToProto(proto)

@@ -168,6 +168,8 @@ _WRAPPED: dict[int, type] = {
     **dict.fromkeys((Field.TYPE_DOUBLE, Field.TYPE_FLOAT), float),
     **dict.fromkeys((Field.TYPE_INT32, Field.TYPE_INT64, Field.TYPE_UINT32, Field.TYPE_UINT64), int),
 }
+_LISTS = {"google.protobuf.Struct": {"fields"}, "google.protobuf.ListValue": {"values"}}
+_ONEOFS = {"google.protobuf.Value": {"kind"}, "google.type.DateTime": {"time_offset"}}
 ANY = "google.protobuf.Any"
 _ANY_FIELDS = {"type_url": Field.TYPE_STRING, "value": Field.TYPE_BYTES}
 
@@ -203,5 +205,11 @@ def _known(message: Descriptor, known: dict[str, tuple[Any, dict[str, int]]]) ->
     return convert if fields is not None and _types(message) == fields else None
 
 
-def _types(message: Descriptor) -> dict[str, int]:
+def _types(message: Descriptor) -> dict[str, int] | None:
+    """The types of a message's fields; None if others are lists, or in a `oneof`, than those of the type we know."""
+    lists = {field.name for field in message.fields if field.is_repeated}
+    if lists != _LISTS.get(message.full_name, set()):
+        return None
+    if {each.name for each in message.oneofs} != _ONEOFS.get(message.full_name, set()):
+        return None
     return {field.name: field.type for field in message.fields}

@@ -28,6 +28,9 @@ from worker.mapping.kafka_fields import as_text
 Fetch = Callable[[Sequence[SchemaId]], None]
 """Fetches the schemas with these ids, and puts them to the others."""
 
+FEWEST_TEXTS = 3
+"""Values that must all be text and no JSON before a topic is taken for one of text: a few may be mistakes."""
+
 MOST_SCHEMAS = 50
 """Ids that are asked for: a topic has a few."""
 
@@ -88,7 +91,11 @@ def found_format(records: Sequence[Record], schemas: Schemas, fetch: Fetch | Non
     if values is not None:
         return Found(values[1], keys and keys[1], (*_lines(values[0]), *key_lines))
     if _are_texts(records):
-        return Found(format_of(Encoding(TEXT)), keys and keys[1], ("format: text", *key_lines))
+        return Found(
+            format_of(Encoding(TEXT)),
+            keys and keys[1],
+            ("format: text  # check: no value is JSON", *key_lines),
+        )
     return Found(keys=keys and keys[1], lines=key_lines)
 
 
@@ -151,7 +158,9 @@ def _lines(encoding: Encoding) -> tuple[str, ...]:
 def _are_texts(records: Sequence[Record]) -> bool:
     """Whether all values are UTF-8 text, and none is JSON."""
     values = [value for record in records if (value := record.value()) is not None]
-    return bool(values) and all(as_text(each) is not None and not _is_json(each) for each in values)
+    return len(values) >= FEWEST_TEXTS and all(
+        as_text(each) is not None and not _is_json(each) for each in values
+    )
 
 
 def _is_json(value: bytes) -> bool:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from worker.core.near_matches import did_you_mean
 from worker.formats.description import (
+    ANYTHING,
     BOOLEAN,
     LIST,
     NUMBER,
@@ -15,6 +16,7 @@ from worker.formats.description import (
     Description,
     either,
     list_of,
+    map_of,
     object_of,
     of,
     of_value,
@@ -31,7 +33,15 @@ from worker.mapping.files.lint.terms import RETURNED
 Known = Description | None
 """What a value is; None if that is not known."""
 
-_KINDS = {str: TEXT, int: NUMBER, float: NUMBER, bool: BOOLEAN, list: LIST, dict: OBJECT}
+_RESULTS = {
+    str: of(TEXT),
+    int: of(NUMBER),
+    float: of(NUMBER),
+    bool: of(BOOLEAN),
+    list: of(LIST),
+    dict: map_of(ANYTHING),
+}
+"""What functions return that always return the same type."""
 _FIRST_OF = frozenset({"default", "try"})
 
 
@@ -209,7 +219,7 @@ class Reading:
 
     def _multi_select_dict(self, node: Node, here: Known) -> Known:
         pairs = {pair["value"]: self._visit(pair["children"][0], here) for pair in node["children"]}
-        return None if here is None else object_of({k: v for k, v in pairs.items() if v is not None})
+        return object_of({name: ANYTHING if value is None else value for name, value in pairs.items()})
 
     def _multi_select_list(self, node: Node, here: Known) -> Known:
         self._others(node, here)
@@ -253,7 +263,7 @@ class Reading:
             and None not in [each.branches or None for each in arguments if each]
         ):
             self._check(node, arguments)
-        return of(_KINDS[RETURNED[name]]) if name in RETURNED else None
+        return _RESULTS[RETURNED[name]] if name in RETURNED else None
 
     def _check(self, node: Node, arguments: list[Known]) -> None:
         if refuses(node["value"], arguments):
