@@ -95,3 +95,24 @@ def test_a_mapper_out_of_the_standard_library_is_refused_at_its_place(
     assert done.code == 1
     assert done.out.startswith("config/mappings/orders.yaml:3:14: ")
     assert "is part of Python's standard library" in done.out
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("key_format: xml", "5:13: `key_format` is json or avro or protobuf or text, not 'xml'"),
+        ("key_format: [json]", "5:13: `key_format` is json or avro or protobuf or text, not a list"),
+        ("envelope: {a: b}", "5:11: `envelope` is none or debezium or cloudevents or connect, not an object"),
+        ("nulls: null", "5:8: `nulls` is omit or send, not null"),
+        ("defaults: [1, id]", "5:11: `defaults` must be fields of calls ({userId: customer.id})"),
+    ],
+)
+def test_a_wrong_word_is_an_error_for_every_check_of_the_file(
+    cli: Cli, write: Write, line: str, said: str
+) -> None:
+    rules = "topics: [orders]\nrules:\n  - {when: id, call: track, event: Seen, userId: id}\n\n"
+    write("config/worker.yaml", "mappings: [config/m.yaml]\n")
+    write("config/m.yaml", f"{rules}{line}\n")
+    write("config/tests/m.yaml", "- {name: an event, topic: orders, event: {id: u}, ignored: true}\n")
+    done = cli("check")
+    assert (done.code, done.out) == (1, f"config/m.yaml:{said}\n")

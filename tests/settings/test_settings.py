@@ -148,6 +148,7 @@ WRONG = [
     ("mappings: []", 1, 11, "must not be empty", None),
     ("mappings:\n  - a.yaml\n  - 7", 3, 5, "mappings[1]: must be text", None),
     ("mapper_path: [' ']", 1, 15, "must not be empty", None),
+    ('mapper_path: ["a\\0"]', 1, 15, "must not contain NUL", None),
     ("kafka: {group_id: ''}", 1, 19, "must not be empty", None),
     ("kafka: {group_id: 7}", 1, 19, "must be text", "put it in quotes"),
     ("kafka: {dead_letter_topic: 'a b'}", 1, 28, "must be the name of a topic", None),

@@ -47,7 +47,7 @@ def _add(name: str, command: Callable[..., None], *example_lines: str) -> None:
 
 
 _add("run", run_worker, "run", "run --until-caught-up")
-_add("init", init, "init", "init my-project")
+_add("init", init, "init", "init my-project", "init --from-topic orders")
 _add("check", check, "check --strict", "check --connect")
 _add(
     "map",

@@ -93,6 +93,8 @@ def _text(value: Any) -> str:
         raise InvalidValueError("must be text", "put it in quotes")
     if not value.strip():
         raise InvalidValueError("must not be empty")
+    if "\0" in value:  # no path, name or address has one, and Python's file functions raise ValueError for it
+        raise InvalidValueError("must not contain NUL")
     return str(value)
 
 

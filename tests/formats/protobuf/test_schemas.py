@@ -45,6 +45,18 @@ def test_an_index_without_a_message_is_refused(index: tuple[int, ...]) -> None:
         orders().at(index)
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("message Line { Line next = 1; } message Order { Line line = 1; } enum E { A = 0; }", 1),
+        ("message A { B b = 1; } message B { A a = 1; }", 0),
+        ("message A {} message B {}", 0),
+    ],
+)
+def test_the_likely_message_is_the_one_that_is_not_part_of_others(text: str, place: int) -> None:
+    assert ProtobufSchema(compile_text(f'syntax = "proto3"; {text}', {})).likely() == place
+
+
 @pytest.mark.parametrize("name", ["shop.v1.Order", "Order", "v1.Order"])
 def test_messages_are_found_by_name(name: str) -> None:
     assert orders().named(name).full_name == "shop.v1.Order"

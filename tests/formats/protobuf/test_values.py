@@ -404,3 +404,13 @@ def test_a_map_with_many_keys_is_decoded_only_where_it_is_read() -> None:
     kind = message_class("message M { map<int32, int32> map = 1; string id = 2; }")
     entries = b"".join(b"\x0a" + _varint(len(e)) + e for e in (b"\x08" + _varint(n) for n in range(200_000)))
     assert len(decoded(kind, entries)["map"]) == 200_000
+
+
+def test_short_messages_of_many_fields_are_not_made_without_end() -> None:
+    fields = " ".join(f"string f{n} = {n};" for n in range(2, 102))
+    kind = message_class(f"message M {{ repeated M list = 1; {fields} google.protobuf.Any any = 200; }}")
+    rejected = rejection(kind, b"\x0a\x00" * 20_000)
+    assert rejected.detail == "The messages in it have more than 1,000,000 fields that are not set."
+    inner = kind(any={"type_url": "t/p.M", "value": b"\x0a\x00" * 20_000})
+    assert rejection(kind, inner.SerializeToString()).detail == rejected.detail
+    assert len(decoded(kind, b"\x0a\x00" * 9_000)["list"]) == 9_000

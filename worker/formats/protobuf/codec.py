@@ -12,7 +12,7 @@ from google.protobuf.descriptor import Descriptor
 from worker.core.reasons import Rejected, Stage
 from worker.formats.encoding import Encoding
 from worker.formats.protobuf.compiling import descriptor_set
-from worker.formats.protobuf.framing import FIRST, read_index, read_name
+from worker.formats.protobuf.framing import read_index, read_name, written_index
 from worker.formats.protobuf.generated import decoder
 from worker.formats.protobuf.refusals import InvalidSchemaError, refuse
 from worker.formats.protobuf.schemas import ProtobufSchema
@@ -72,7 +72,7 @@ class ProtobufCodec:
 
 
 def _by_index(found: ProtobufSchema, start: int, wanted: Wanted) -> Decoder:
-    """The decoder of values with a message index: that of the first message, with a way out to the others."""
+    """The decoder of values with a message index: that of the likely message, with a way out to the others."""
     others: dict[bytes, Decoder] = {}
     usual: dict[bytes, Decoder] = {}  # by the two bytes of an index that most of the others have
     after = start + 2
@@ -91,7 +91,8 @@ def _by_index(found: ProtobufSchema, start: int, wanted: Wanted) -> Decoder:
             decode = others[which] = decoder(message, wanted)
         return decode(value[begins:])
 
-    return decoder(found.at(FIRST), wanted, start=start + 1, index_at=start, other=other)
+    likely = found.likely()
+    return decoder(found.at((likely,)), wanted, start=start, index=written_index(likely), other=other)
 
 
 def _indexed(found: ProtobufSchema, value: bytes, start: int) -> tuple[Descriptor, int]:

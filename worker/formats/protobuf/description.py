@@ -8,6 +8,7 @@ from google.protobuf.descriptor import FieldDescriptor as Field
 from worker.formats import description as form
 from worker.formats.description import Branch, Description
 from worker.formats.protobuf import values, well_known
+from worker.formats.protobuf.levels import may_be_absent
 
 _SCALARS = {
     "google.protobuf.Timestamp": form.TIMESTAMP,
@@ -51,7 +52,7 @@ class _Describer:
         found = self._value(field)
         if field.is_repeated:
             return form.list_of(found)
-        return form.optional(found) if values.may_be_absent(field) and not field.is_required else found
+        return form.optional(found) if may_be_absent(field) and not field.is_required else found
 
     def _value(self, field: Field) -> Description:
         if field.message_type is not None:

@@ -41,6 +41,12 @@ def read_index(value: bytes, start: int) -> tuple[tuple[int, ...], int]:
     return tuple(index), at
 
 
+def written_index(place: int) -> bytes:
+    """The index of a message at the top of its file: below 64 in one or two bytes."""
+    assert 0 <= place < 64, "larger ones take more bytes"
+    return bytes([2, 2 * place]) if place else b"\0"
+
+
 def read_name(value: bytes, start: int) -> tuple[str, int]:
     """Read Apicurio's reference to a message: a length, then a Protobuf message with the name as its field 1.
 

@@ -25,7 +25,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from worker.formats.json_values import MAX_DEPTH
 from worker.formats.protobuf import values, well_known
-from worker.formats.protobuf.levels import DEEP, Levels, may_exceed, may_lack_required
+from worker.formats.protobuf.levels import DEEP, Levels, may_be_absent, may_exceed, may_lack_required, widest
 from worker.formats.wanted import WHOLE, Wanted
 
 _CONVERSIONS: dict[int, Callable[[Any], Any]] = {
@@ -39,7 +39,7 @@ def decoder(
     wanted: Wanted,
     *,
     start: int = 0,
-    index_at: int | None = None,
+    index: bytes = b"",
     other: Callable[[bytes], Any] | None = None,
 ) -> Callable[[bytes], Any]:
     """Compile the function that decodes messages of one type.
@@ -47,14 +47,14 @@ def decoder(
     Args:
         message: the type.
         wanted: what is made of a message.
-        start: where the message begins in the bytes.
-        index_at: where a message index stands, which must be a zero byte.
+        start: where the message begins in the bytes, with its index.
+        index: the message index of such messages.
         other: decodes values with another index.
 
     Returns:
         A function of bytes. It raises what `values.decode` raises for the fields that it reads.
     """
-    return _Source(message, wanted).build(start, index_at, other)
+    return _Source(message, wanted).build(start, index, other)
 
 
 class _Source:
@@ -78,10 +78,8 @@ class _Source:
         self._waiting: list[Descriptor] = []
         self._levels = Levels()
 
-    def build(
-        self, start: int, index_at: int | None, other: Callable[[bytes], Any] | None
-    ) -> Callable[[bytes], Any]:
-        self._event(start, index_at, other)
+    def build(self, start: int, index: bytes, other: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
+        self._event(start, index, other)
         while self._waiting:  # not by recursion: a schema may have a long chain of types
             self._write_whole(self._waiting.pop())
         source = "\n".join(self._lines) + "\n"
@@ -91,18 +89,22 @@ class _Source:
         built: Callable[[bytes], Any] = self._namespace["event"]
         return built
 
-    def _event(self, start: int, index_at: int | None, other: Callable[[bytes], Any] | None) -> None:
+    def _event(self, start: int, index: bytes, other: Callable[[bytes], Any] | None) -> None:
         read, made = self._root(self._message)
         self._lines.append("def event(value):")
-        if index_at is not None:
-            self._lines.append(f"    if value[{index_at}:{index_at + 1}] != b'\\0':")
-            self._lines.append(f"        return {self._constant(other, 'other')}(value)")
+        if index:
+            differs = f"value[{start}:{start + len(index)}] != {index!r}"
+            self._lines += [f"    if {differs}:", f"        return {self._constant(other, 'other')}(value)"]
+            start += len(index)
         self._lines += [
             "    try:",
             f"        m = parse(value[{start}:])" if start else "        m = parse(value)",
         ]
         if may_lack_required(self._message):
             self._lines.append(f"        {self._constant(values.check_required, 'check_required')}(m)")
+        few = start + 2 * values.MAX_UNSET // widest(self._message)  # a message takes at least two bytes
+        self._lines.append(f"        if len(value) > {few}:")
+        self._lines.append(f"            {self._constant(values.check_unset, 'check_unset')}(m)")
         if self._wanted.made is not None and may_exceed(self._message):
             shortest = start + MAX_DEPTH  # two bytes for each message, which is an object in a list
             self._lines.append(f"        if len(value) >= {shortest}:")
@@ -207,14 +209,14 @@ class _Source:
             self._lines.append(f"        return {self._constant(values.fields_of, 'fields_of')}(m, depth)")
         depth = "depth" if counted else 1
         fields = list(of.fields)
-        first = next((n for n, field in enumerate(fields) if values.may_be_absent(field)), len(fields))
+        first = next((n for n, field in enumerate(fields) if may_be_absent(field)), len(fields))
         always = [
             f"{field.name!r}: {self._field(field, _attribute(field, 'm'), depth)}" for field in fields[:first]
         ]
         self._lines.append(f"    found = {{{', '.join(always)}}}")
         for field in fields[first:]:
             made = self._field(field, _attribute(field, "m"), depth)
-            condition = f"if has(m, {field.name!r}): " if values.may_be_absent(field) else ""
+            condition = f"if has(m, {field.name!r}): " if may_be_absent(field) else ""
             self._lines.append(f"    {condition}found[{field.name!r}] = {made}")
         self._lines.append("    return found")
 
@@ -282,7 +284,7 @@ def _attribute(field: Field, m: str) -> str:
 
 
 def _if_set(field: Field, made: str, m: str) -> str:
-    return f"{made} if has({m}, {field.name!r}) else None" if values.may_be_absent(field) else made
+    return f"{made} if has({m}, {field.name!r}) else None" if may_be_absent(field) else made
 
 
 def _deeper(depth: int | str, levels: int) -> int | str:

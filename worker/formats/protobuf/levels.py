@@ -65,6 +65,21 @@ def may_exceed(message: Descriptor) -> bool:
     )
 
 
+def widest(message: Descriptor) -> int:
+    """How many fields that are there without being set a message of the type, or one inside it, has at most."""
+    return max(1, *(width(each) for each in _inside(message)))
+
+
+def width(message: Descriptor) -> int:
+    """How many of a type's fields are there even if they are not set."""
+    return sum(not may_be_absent(field) for field in message.fields)
+
+
+def may_be_absent(field: Field) -> bool:
+    """Whether a message may lack the field, so that it is not found."""
+    return bool(field.has_presence) and (not field.has_default_value or field.containing_oneof is not None)
+
+
 def _inside(message: Descriptor) -> list[Descriptor]:
     """The type, and each that messages of it may contain."""
     found, waiting = {message.full_name: message}, [message]

@@ -84,6 +84,18 @@ class ProtobufSchema:
             return declared[0]
         raise InvalidSchemaError(f"name one of the schema's messages with `message:` ({self._known()})")
 
+    def likely(self) -> int:
+        """The place of the message that values likely are: the only one that is not part of others, or the first."""
+        declared = self.declared()
+        parts = {
+            field.message_type.full_name
+            for message in self.messages()
+            for field in message.fields
+            if field.message_type is not None and field.message_type != message
+        }
+        whole = [place for place, message in enumerate(declared[:64]) if message.full_name not in parts]
+        return whole[0] if len(whole) == 1 else 0
+
     def declared(self) -> list[Descriptor]:
         """The messages at the top of the main file, in order of declaration."""
         return list(self._main.message_types_by_name.values())

@@ -7,6 +7,7 @@ fields and extensions are left out.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, NoReturn
 
@@ -19,6 +20,7 @@ from google.protobuf.message_factory import GetMessageClass
 from worker.core.reasons import Rejected, Stage
 from worker.formats.json_values import MAX_DEPTH
 from worker.formats.protobuf import well_known
+from worker.formats.protobuf.levels import may_be_absent, width
 from worker.formats.protobuf.refusals import refuse, refuse_depth
 
 JSON_TYPES: dict[int, type] = {
@@ -29,6 +31,9 @@ JSON_TYPES: dict[int, type] = {
     Field.CPPTYPE_BOOL: bool,
 }
 """By the type that the library has for a value; all others become text."""
+
+MAX_UNSET = 1_000_000
+"""How many fields of a value may be there without being set (this program's own limit). So many take about 100 MB."""
 
 FAILURES = (DecodeError, UnicodeDecodeError, IndexError)
 """What is raised for bytes that are not a message of the type. The second by `text`, the third for too few bytes."""
@@ -43,9 +48,40 @@ def decode(kind: type[Message], encoded: bytes) -> Any:
     try:
         message = kind.FromString(encoded)
         check_required(message)
+        check_unset(message)
         return message_value(message, 1)
     except FAILURES as error:
         refuse_error(error, kind)
+
+
+def check_unset(message: Message) -> None:
+    """Refuse a message in which too many fields are not set: each message in a list takes two bytes, and has them all.
+
+    Raises:
+        Rejected: `INVALID_PROTOBUF`.
+    """
+    unset, widths, waiting = 0, dict[str, int](), [message]
+    while waiting:
+        kind = type(each := waiting.pop())
+        name = kind.DESCRIPTOR.full_name
+        if name not in widths:
+            widths[name] = width(kind.DESCRIPTOR)
+        found = kind.ListFields(each)
+        unset += max(0, widths[name] - len(found))
+        if unset > MAX_UNSET:
+            refuse(f"The messages in it have more than {MAX_UNSET:,} fields that are not set.")
+        for field, inside in found:
+            if field.message_type is not None:
+                waiting.extend(_messages(field, inside))
+
+
+def _messages(field: Field, found: Any) -> Iterable[Message]:
+    """The messages of a field that is set."""
+    if not is_map(field):
+        return found if field.is_repeated else (found,)
+    if field.message_type.fields_by_number[2].message_type is None:
+        return ()
+    return (found[key] for key in found)
 
 
 def check_required(message: Message) -> None:
@@ -139,11 +175,6 @@ def fields_of(message: Message, depth: int) -> dict[str, Any]:
         for field in type(message).DESCRIPTOR.fields
         if not may_be_absent(field) or field.name in message
     }
-
-
-def may_be_absent(field: Field) -> bool:
-    """Whether a message may lack the field, so that it is not found."""
-    return field.has_presence and (not field.has_default_value or field.containing_oneof is not None)
 
 
 def _value_of(message: Message, field: Field, depth: int) -> Any:
@@ -254,6 +285,7 @@ def any_value(message: Any, depth: int) -> dict[str, Any]:
         return {"@type": url, "value": well_known.base64_text(message.value)} if url else {}
     inner = kind.FromString(message.value)
     check_required(inner)
+    check_unset(inner)
     if is_object(kind.DESCRIPTOR):
         return {"@type": url, **fields_of(inner, depth)}
     return {"@type": url, "value": message_value(inner, depth + 1)}

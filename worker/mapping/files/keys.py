@@ -7,6 +7,7 @@ from typing import Any
 
 from worker.core.near_matches import closest, did_you_mean
 from worker.documents.document import Path
+from worker.formats.envelopes.unwrapped import TYPES
 from worker.mapping.files.value_reader import ValueReader
 
 _SYNONYMS: dict[str, tuple[str, ...]] = {
@@ -52,7 +53,7 @@ def one_of_words(values: ValueReader, given: dict[str, Any], path: Path, choices
     chosen = given[str(key)]
     if chosen in choices:
         return chosen
-    said = f"'{chosen}'" if isinstance(chosen, str) else "this"
+    said = f"'{chosen}'" if isinstance(chosen, str) else TYPES.get(type(chosen), "this")
     hint = did_you_mean(chosen, choices) if isinstance(chosen, str) else None
     values.report(f"`{key}` is {' or '.join(choices)}, not {said}", path, hint=hint)
     return None

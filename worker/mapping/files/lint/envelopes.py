@@ -13,6 +13,7 @@ from worker.documents.problems import Problem
 from worker.formats.envelopes.debezium import OPERATIONS
 from worker.formats.envelopes.envelopes import BY_ROOT, ENVELOPES, envelope_of
 from worker.formats.envelopes.unwrapped import Envelope
+from worker.formats.formats import FORMATS
 from worker.formats.keys import key_format, written_key
 from worker.mapping.expressions.interpreter import ENVELOPE
 from worker.mapping.expressions.parser import Node
@@ -44,9 +45,11 @@ def envelope_in(document: Document) -> Envelope | None:
 
 
 def key_format_in(document: Document) -> str | None:
-    """The format of the keys of the file's topics; None for text."""
+    """The format of the keys of the file's topics; None for text, and for a wrong word."""
     data = document.data if isinstance(document.data, dict) else {}
-    return key_format(data.get("key_format"), data.get("format", "json"), envelope_in(document))
+    word = data.get("key_format")
+    given = word if isinstance(word, str) and word in FORMATS else None
+    return key_format(given, data.get("format", "json"), envelope_in(document))
 
 
 def unwrapped(document: Document, samples: Sequence[Sample]) -> list[Sample]:

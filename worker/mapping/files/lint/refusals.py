@@ -42,7 +42,7 @@ def field_of(spot: Spot) -> Field | None:
     call = spot.document.data
     for step in spot.path[:-1]:
         call = call[step]
-    spec = CALLS.get(str(call.get("call")))
+    spec = CALLS.get(str(call.get("call"))) if isinstance(call, dict) else None
     return (spec.fields if spec else FIELDS).get(str(spot.path[-1]))
 
 
