@@ -233,7 +233,8 @@ def test_the_demo_of_an_own_mapping_runs_the_events_of_its_fixtures(tmp_path: Pa
 
 def test_a_demo_takes_nothing_over_that_leads_to_another_machine(tmp_path: Path) -> None:
     config = own_project(tmp_path / "project")
-    settings, mappings = load_configuration(config, {}, needs_key=False, secrets_by_name=True)
+    shared = {"WORKER__RATE_LIMIT__SCOPE": "group"}
+    settings, mappings = load_configuration(config, shared, needs_key=False, secrets_by_name=True)
     fixtures = read_fixtures(FIXTURES, "tests/readings.yaml")
     scenario = own_mapping(settings, mappings, fixtures)
     written = write_configuration(
@@ -246,6 +247,7 @@ def test_a_demo_takes_nothing_over_that_leads_to_another_machine(tmp_path: Path)
     assert (demo.pipelines.url, demo.schema_registry.url) == ("http://127.0.0.1:2", None)
     assert demo.telemetry.otlp_endpoint is None
     assert demo.batch == settings.batch
+    assert (settings.rate_limit.scope, demo.rate_limit.scope) == ("group", "process")
     assert demo.secret_values == {"pepper": "pepper"}
     text = written.read_text()
     for own in ("192.0.2.1", "registry.invalid", "the-real-key", "sasl", "nowhere"):

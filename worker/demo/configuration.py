@@ -22,6 +22,9 @@ from worker.settings import Settings
 _TAKEN_OVER = {"batch", "rate_limit", "delivery", "memory", "limits"}
 """The sections of the settings that lead to no other machine. All their floats are durations."""
 
+_OF_GROUPS = {"rate_limit": {"scope"}}
+"""The demo's worker is the only one of its group, and its cluster does not tell what a shared limit needs."""
+
 _OF_FORMATS = {"format", "schema", "schema_id", "apicurio_id", "message", "key_format"}
 """The keys of a mapping file that say how records are encoded."""
 
@@ -55,7 +58,7 @@ def write_configuration(  # noqa: PLR0913 - the addresses of everything that a d
     (folder / "api-key").write_text("demo\n")
     settings = scenario.settings
     content = {
-        **_with_units(settings.model_dump(mode="json", include=_TAKEN_OVER)),
+        **_with_units(settings.model_dump(mode="json", include=_TAKEN_OVER, exclude=_OF_GROUPS)),
         "dead_letters": {"max_replays": settings.dead_letters.max_replays, **_NO_STORM},
         "kafka": {
             "bootstrap_servers": brokers,
