@@ -12,6 +12,7 @@ import pytest
 
 from tests.formats.contract import avro_bytes, avro_schemas, with_prefix
 from worker.core.message_id import MessageIds
+from worker.core.record_reading import RecordHeaders
 from worker.documents.problems import ConfigError
 from worker.formats.schemas import Schemas
 from worker.mapping.mappings import Explanation, Mappings
@@ -124,9 +125,15 @@ def test_a_cloud_event_whose_data_is_inside(tmp_path: Path) -> None:
 
 def test_a_cloud_event_whose_data_is_the_value(tmp_path: Path) -> None:
     keys = "format: avro\nenvelope: cloudevents"
-    headers = [(f"ce_{name}", b"x") for name in ("id", "source", "type")]
-    record = PreviewRecord("orders", avro(1, ROWS), of_headers=[*headers, ("ce_specversion", b"1.0")])
+    headers: RecordHeaders = [(f"ce_{name}", b"x") for name in ("id", "source", "type")]
+    headers.append(("ce_specversion", b"1.0"))
+    record = PreviewRecord("orders", avro(1, ROWS), of_headers=headers)
     assert traits(mapped(tmp_path, keys, record, "_ce.type")) == {"total": "12.50", "was": "x"}
+    typed = PreviewRecord(
+        "orders", avro(1, ROWS), of_headers=[*headers, ("content-type", b"application/avro")]
+    )
+    found = mapped(tmp_path, keys, typed, "_ce.datacontenttype")
+    assert traits(found) == {"total": "12.50", "was": "application/avro"}
 
 
 def test_connects_envelope_in_avro(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from worker.documents.problems import ConfigError
 from worker.settings import Settings
+from worker.settings.connections import METADATA_REFRESH
 from worker.settings.shares import LEAST_BYTES, LEAST_RECORDS, Process, share_of
 
 
@@ -47,3 +48,13 @@ def test_one_process_gets_everything() -> None:
 @given(st.integers(0, 99), st.integers(1, 99))
 def test_a_process_is_read_as_it_is_written(number: int, of: int) -> None:
     assert Process.parse(str(Process(number, of))) == Process(number, of)
+
+
+def test_a_limit_of_the_group_is_not_divided_by_processes() -> None:
+    whole = settings(rate_limit={"requests": 3, "scope": "group"})
+    assert share_of(whole, Process(1, 8)).rate_limit == whole.rate_limit
+
+
+def test_the_interval_of_the_metadata_is_the_clients_or_the_default_where_it_is_off() -> None:
+    given = [settings(kafka={"properties": {METADATA_REFRESH: each}}).kafka for each in (500, 0, -1)]
+    assert [each.metadata_refresh for each in (*given, settings().kafka)] == [0.5, 30.0, 30.0, 30.0]

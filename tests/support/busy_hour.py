@@ -99,6 +99,7 @@ def _observation(backlog: float, waited: float) -> Observation:
         in_progress_records=round(backlog) + 212,
         in_progress_bytes=(round(backlog) + 212) * 690,
         in_flight_requests=3,
+        rate_limit_share=3000,
         lag={**lag, **idle, ("orders", 3): 212},
         oldest_undelivered={("orders", 3): 0.41, **{each: waited for each, n in lag.items() if n}},
     )

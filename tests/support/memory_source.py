@@ -7,16 +7,20 @@ Kafka, so that what simulations assume about a source is proven.
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from worker.core.records import Partition
-from worker.pipeline.ports import Assignments, CommitFailed, Fetched, SourceFailed, Start
+from worker.pipeline.ports import Assignments, CommitFailed, Fetched, SourceFailed, Standing, Start
 
 EARLIEST_MS = 1_700_000_000_000
 """The timestamp of records that were appended without one."""
+
+COUNT_SECONDS = 1.0
+"""How often a member counts the partitions."""
 
 
 @dataclass(slots=True)
@@ -90,7 +94,7 @@ class MemoryBroker:
             self.create_topic(topic, partitions)
 
     def create_topic(self, topic: str, partitions: int) -> None:
-        self.logs |= {(topic, number): Log() for number in range(partitions)}
+        self.logs = {(topic, number): Log() for number in range(partitions)} | self.logs
         self.wake()
 
     def append(  # a record's own parts
@@ -131,12 +135,26 @@ class MemoryBroker:
         self.withheld -= set(partitions)
         self.wake()
 
+    def delete_topic(self, topic: str) -> None:
+        """Delete a topic. Its owners lose it with their next fetch."""
+        gone = {each for each in self.logs if each[0] == topic}
+        for member in self.members:
+            member.lose(gone & member.positions.keys())
+        for each in gone:
+            del self.logs[each]
+        self.wake()
+
     def share(self, member: MemorySource) -> set[Partition]:
         """What a member should own: partitions go round the members."""
         wanted = sorted(partition for partition in self.logs if member.wants(partition[0]))
         turns = enumerate(wanted)
-        place = self.members.index(member)
-        return {each for turn, each in turns if turn % len(self.members) == place} - self.withheld
+        members = [each for each in self.members if not each.is_expired()]
+        place = members.index(member)
+        return {each for turn, each in turns if turn % len(members) == place} - self.withheld
+
+    def expire(self) -> None:
+        """Take the partitions of members whose session is over: the others get them, and they do not know."""
+        self.owners = {each: owner for each, owner in self.owners.items() if not owner.is_expired()}
 
     def wake(self) -> None:
         """Tell fetches that wait that something changed."""
@@ -154,6 +172,8 @@ class MemorySource:
         confirmations: how often ownership was to be confirmed.
         session_timeout: seconds.
         fetch_seconds: how long a fetch waits for records.
+        cut_off_at: since when no broker hears of this member.
+        counts: whether it can count the partitions.
         lost_records: what retention took before it was read, as `telemetry.records_lost` would be told.
     """
 
@@ -171,6 +191,10 @@ class MemorySource:
         self.fetch_seconds = 0.1
         self.lost_records: list[tuple[str, int, int]] = []
         self.joined = False
+        self.cut_off_at: float | None = None
+        self.counts = True
+        self._confirmed_at = self._polled_at = -math.inf
+        self._count: tuple[frozenset[Partition] | None, float] = None, -math.inf
         self._told: dict[Partition, int] = {}
         self._tokens: dict[Partition, object] = {}
         self._losing: set[Partition] = set()
@@ -192,11 +216,39 @@ class MemorySource:
         self._losing |= set(partitions)
         self.broker.wake()
 
+    def cut_off(self) -> None:
+        """From now on no broker responds to this member, or hears of it."""
+        self.cut_off_at = self.cut_off_at or _now()
+
+    def reconnect(self) -> None:
+        """End `cut_off`. What others own by now is lost with the next fetch."""
+        if self.is_expired():
+            self._losing |= self.positions.keys()
+        self.cut_off_at = None
+        self.broker.wake()
+
+    def is_expired(self) -> bool:
+        """Whether its session is over. The last heartbeat was up to a third of that before it was cut off."""
+        return self.cut_off_at is not None and _now() > self.cut_off_at + self.session_timeout * 2 / 3
+
+    def standing(self) -> Standing:
+        now = _now()
+        if self.counts and self.cut_off_at is None and now - self._count[1] >= COUNT_SECONDS:
+            found = frozenset(each for each in self.broker.logs if self.wants(each[0]))
+            self._count = self._count[0] if self._count[0] == found else found, now
+        return Standing(
+            self._count[0], now - self._count[1], self._confirmed_at + self.session_timeout * 2 / 3 - now
+        )
+
     @property
     def is_complete(self) -> bool:
         return True
 
     async def fetch(self, limit: int) -> Fetched:
+        if self.cut_off_at is not None:
+            await asyncio.sleep(self.fetch_seconds)
+            return Fetched()
+        self.broker.expire()
         changed = self.broker.changed
         await self._rebalance()
         fetched = self._take(limit) if limit else Fetched()
@@ -207,18 +259,22 @@ class MemorySource:
     async def commit(self, offsets: Mapping[Partition, int]) -> Collection[Partition]:
         assert offsets.keys() <= self.positions.keys(), "a commit for a partition that is not ours"
         tokens = {partition: self._tokens[partition] for partition in offsets}
+        sent_at = _now()
         await asyncio.sleep(self.commit_seconds)
-        if self.commit_failures:
-            self.commit_failures -= 1
-            raise CommitFailed("the coordinator is not available")
+        self._fail_commit()
+        self._confirmed_at = sent_at
         # What was revoked meanwhile is left out, as `KafkaSource` does, even if it was assigned anew.
         self._store({each: at for each, at in offsets.items() if self._tokens.get(each) is tokens[each]})
         return ()
 
     async def confirm(self) -> None:
         self.confirmations += 1
-        if self.commit_failures:
-            self.commit_failures -= 1
+        self._fail_commit()
+        self._confirmed_at = _now()
+
+    def _fail_commit(self) -> None:
+        if self.commit_failures or self.cut_off_at is not None:
+            self.commit_failures -= bool(self.commit_failures)
             raise CommitFailed("the coordinator is not available")
 
     async def close(self) -> None:
@@ -263,7 +319,8 @@ class MemorySource:
         for partition in partitions:
             del self.positions[partition]
             del self._tokens[partition]
-            del self.broker.owners[partition]
+            if self.broker.owners.get(partition) is self:
+                del self.broker.owners[partition]
             self._told.pop(partition, None)
         self.broker.wake()
 
@@ -304,6 +361,10 @@ class MemorySource:
             if reached >= last and self._told.get(partition) != log.end:
                 self.positions[partition] = self._told[partition] = fetched.positions[partition] = log.end
         return fetched
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 async def _wait(changed: asyncio.Event, seconds: float) -> None:

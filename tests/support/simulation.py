@@ -233,10 +233,17 @@ class World:
             raise self._fault
         self.check_order()
         for member in self.members:
-            limit = self.settings.rate_limit
-            arrivals = self.account.arrivals(member.api)
-            for first, later in zip(arrivals, arrivals[limit.requests :], strict=False):
-                assert later - first >= limit.per - 1e-9, "over the rate limit"
+            if self.settings.rate_limit.scope == "process":
+                self._check_rate(self.account.arrivals(member.api))
+        if self.settings.rate_limit.scope == "group":
+            self._check_rate(
+                sorted(each for member in self.members for each in self.account.arrivals(member.api))
+            )
+
+    def _check_rate(self, arrivals: list[float]) -> None:
+        limit = self.settings.rate_limit
+        for first, later in zip(arrivals, arrivals[limit.requests :], strict=False):
+            assert later - first >= limit.per - 1e-9, "over the rate limit"
 
     def check_order(self) -> None:
         """First deliveries are in order for each key and partition, and for each record without a key."""

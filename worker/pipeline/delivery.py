@@ -13,20 +13,24 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from worker.core.rate_limit import SlidingWindow
 from worker.core.retry import Action, CircuitBreaker, ResponseClass, RetryPolicy, RetryState, classify, decide
+from worker.pipeline.ports import Response
 from worker.pipeline.send_permit import SendPermit
 from worker.pipeline.wakeup import Wakeup
 
 if TYPE_CHECKING:
     from worker.core.lanes import Batch, Lanes, PartitionState
     from worker.core.records import OrderKey
-    from worker.pipeline.ports import Destination, Response
+    from worker.pipeline.group_limit import Limit
+    from worker.pipeline.ports import Destination
     from worker.settings import Settings
     from worker.telemetry.telemetry import Telemetry
 
 HOLD_REASONS = {401: "UNAUTHORIZED", 403: "FORBIDDEN", 404: "NOT_FOUND"}
 """The reason of a hold, by the status that caused it; a redirect is REDIRECTED, anything else UNEXPECTED_ANSWER."""
+
+LEAST_WAIT_SECONDS = 0.0001
+"""The least wait for the rate limit: sums of times are inexact, and a wait of nothing would be repeated many times."""
 
 
 class Outcomes(Protocol):
@@ -45,9 +49,10 @@ class Delivery:
     Args:
         destination: the API.
         lanes: freed as calls are finished.
-        settings: `rate_limit` and `delivery` of worker.yaml.
+        settings: `delivery` of worker.yaml.
         telemetry: notified of each attempt.
         outcomes: notified of each outcome.
+        limit: the rate limit.
         permit: requests are sent only while it is granted.
         breaker: whether the API accepts requests, and if not, why.
         progress: notified when a request ends, or a batch backs off and others may be sent in its place.
@@ -56,7 +61,7 @@ class Delivery:
 
     Attributes:
         in_hand: the tasks of all batches that were started and are not finished.
-        on_wire: the batches of requests in flight.
+        on_wire: the batches of requests in flight, each with what can end its request.
     """
 
     def __init__(  # noqa: PLR0913 - its collaborators
@@ -67,6 +72,7 @@ class Delivery:
         telemetry: Telemetry,
         outcomes: Outcomes,
         *,
+        limit: Limit,
         permit: SendPermit,
         breaker: CircuitBreaker,
         progress: Wakeup,
@@ -85,12 +91,12 @@ class Delivery:
         self._progress = progress
         self._rng = rng
         self._before_sending = before_sending
-        self._window = SlidingWindow(settings.rate_limit.requests, settings.rate_limit.per)
+        self._limit = limit
         self._probing = asyncio.Lock()
         self._untried = 0
         self._backing_off = 0
         self.in_hand: set[asyncio.Task[None]] = set()
-        self.on_wire: set[Batch] = set()
+        self.on_wire: dict[Batch, asyncio.Timeout] = {}
 
     def start(self, batch: Batch) -> asyncio.Task[None]:
         """Send a batch, and the parts that it is split into, until each call is delivered or refused."""
@@ -115,6 +121,18 @@ class Delivery:
     def partitions_on_wire(self) -> set[PartitionState]:
         """The partitions with calls in flight."""
         return {chunk.state for batch in self.on_wire for chunk in batch.chunks}
+
+    @property
+    def in_excess(self) -> int:
+        """How many requests in flight the rate limit does not allow any more."""
+        return int(max(0, len(self.on_wire) - self._limit.most_in_flight(self._now())))
+
+    def limit_changed(self) -> None:
+        """End the newest requests that the rate limit does not allow any more; they are sent again later."""
+        for ending in list(self.on_wire.values())[len(self.on_wire) - self.in_excess :]:
+            if not ending.expired():
+                ending.reschedule(self._now())
+        self._progress.notify()
 
     def _has_turn(self) -> bool:
         if self._breaker.is_open:
@@ -208,7 +226,7 @@ class Delivery:
                     await self._permit.wait()
                 elif len(self.on_wire) >= self._max_in_flight:
                     await self._progress.wait()
-                elif self._window.wait(self._now()) > 0:
+                elif self._limit.wait(self._now()) > 0:
                     await self._wait_for_window()
                 else:
                     break
@@ -218,23 +236,23 @@ class Delivery:
                 self._probing.release()
 
     async def _request(self, batch: Batch, state: RetryState) -> Response:
-        self._window.enter()
-        self.on_wire.add(batch)
+        self._limit.enter()
         state.sent_at = self._now()
         try:
-            return await self._destination.send(batch.body(), batch.heads(), batch.count)
+            async with asyncio.timeout(None) as ending:
+                self.on_wire[batch] = ending
+                return await self._destination.send(batch.body(), batch.heads(), batch.count)
+        except TimeoutError:  # from `limit_changed`
+            return Response(0, failure="ended")
         finally:
-            self.on_wire.discard(batch)
-            self._window.leave(self._now())
+            del self.on_wire[batch]
+            self._limit.leave(self._now())
             self._progress.notify()
 
     async def _wait_for_window(self) -> None:
         began = self._now()
-        while (wait := self._window.wait(self._now())) > 0:
-            if math.isfinite(wait):
-                await asyncio.sleep(wait)
-            else:
-                await self._progress.wait()
+        while (wait := self._limit.wait(self._now())) > 0:
+            await self._progress.wait(max(wait, LEAST_WAIT_SECONDS) if math.isfinite(wait) else None)
         if (waited := self._now() - began) > 0:
             self._telemetry.tokens_awaited(waited)
 

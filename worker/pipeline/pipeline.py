@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from worker.core.lanes import Batch, Lanes
@@ -28,10 +28,12 @@ from worker.core.records import Converter
 from worker.core.retry import CircuitBreaker
 from worker.core.storm import StormBreaker
 from worker.mapping.time_limit import Blocked, TimeLimit
+from worker.pipeline.cancelling import cancel
 from worker.pipeline.caught_up import CaughtUp
 from worker.pipeline.committing import FAILING, Committer
 from worker.pipeline.dead_lettering import STORM, DeadLetterWriter
 from worker.pipeline.delivery import Delivery
+from worker.pipeline.group_limit import make_limit
 from worker.pipeline.intake import Intake
 from worker.pipeline.ports import DeadLetters, Destination, Response, Source
 from worker.pipeline.rebalances import Rebalances
@@ -91,12 +93,14 @@ class Pipeline:
         self._progress = Wakeup()
         self._breaker = CircuitBreaker(settings.delivery.retry_initial, settings.delivery.retry_max)
         self._standstill = StandstillGuard(source, self._permit, clock)
+        self._limit = make_limit(settings, source)
         self._delivery = Delivery(
             destination,
             self._lanes,
             settings,
             telemetry,
             self,
+            limit=self._limit,
             permit=self._permit,
             breaker=self._breaker,
             progress=self._progress,
@@ -138,6 +142,7 @@ class Pipeline:
             self._committer,
             self._delivery,
             self._dead_lettering,
+            limit=self._limit,
             progress=self._progress,
             request_timeout=settings.pipelines.timeout,
         )
@@ -168,6 +173,7 @@ class Pipeline:
                 self._dead_lettering.run(),
                 self._commit(),
                 self._standstill.run(),
+                self._limit.run(self._delivery.limit_changed),
                 *([self._schemas.run()] if self._schemas is not None else []),
             )
         ]
@@ -181,7 +187,7 @@ class Pipeline:
             drained = not (until_caught_up and self._halted.is_set()) and await self._drain()
         finally:
             # Closing the source revokes all partitions, which waits for requests in flight: these are cancelled first.
-            await _cancel([*waits, *loops, *self._intake.tasks, *self._delivery.in_hand])
+            await cancel([*waits, *loops, *self._intake.tasks, *self._delivery.in_hand])
             await self._source.close()
         # Records that were finished in partitions lost during the drain could not be committed.
         return drained and not self._held() and not self._rebalances.lost_any
@@ -191,11 +197,11 @@ class Pipeline:
         opening = asyncio.create_task(self._source.open(self._rebalances))
         stopping = asyncio.create_task(self._stop_asked.wait())
         await asyncio.wait([opening, stopping], return_when=asyncio.FIRST_COMPLETED)
-        await _cancel([stopping])
+        await cancel([stopping])
         if opening.done():
             opening.result()
             return True
-        await _cancel([opening])
+        await cancel([opening])
         await self._source.close()
         return False
 
@@ -329,9 +335,8 @@ class Pipeline:
         reasons += self._schemas.problems() if self._schemas is not None else []
         if self._committer.failing_since is not None:
             reasons.append({"reason": FAILING, "detail": "Kafka rejects commits"})
-        if self._standstill.unconfirmed:
-            detail = "the process was suspended, and Kafka has not confirmed its partitions since"
-            reasons.append({"reason": UNCONFIRMED, "detail": detail})
+        if unconfirmed := self._standstill.problem() or self._limit.problem():
+            reasons.append({"reason": UNCONFIRMED, "detail": unconfirmed})
         return reasons
 
     def observation(self) -> Observation:
@@ -344,6 +349,7 @@ class Pipeline:
             in_progress_records=waiting + sum(state.in_progress.records for state in states.values()),
             in_progress_bytes=waiting_size + sum(state.in_progress.size for state in states.values()),
             in_flight_requests=len(self._delivery.on_wire),
+            rate_limit_share=self._limit.requests,
             oldest_undelivered={
                 partition: max(0.0, now - millis / 1000)
                 for partition, record in oldest.items()
@@ -360,9 +366,3 @@ class Pipeline:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
-
-
-async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -40,6 +40,22 @@ class Start:
     end: int
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a source knows of its group, for a rate limit that the group shares.
+
+    Attributes:
+        partitions: all partitions of the subscribed topics; the same object while they are the same. None if they were
+            never counted.
+        age: seconds since the brokers were asked for them.
+        owned_for: seconds in which no other member can own this one's partitions.
+    """
+
+    partitions: frozenset[Partition] | None
+    age: float
+    owned_for: float
+
+
 class Assignments(Protocol):
     """Receives changes of a source's partitions. Called on the event loop, never while records are being accepted."""
 
@@ -91,6 +107,10 @@ class Source(Protocol):
 
     async def confirm(self) -> None:
         """Ask Kafka to confirm that this member still owns its partitions. Raises `CommitFailed` if it does not."""
+
+    def standing(self) -> Standing:
+        """What is known of the group now. Asks no broker."""
+        ...
 
     async def close(self) -> None:
         """Leave the group."""

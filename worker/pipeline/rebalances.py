@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from worker.pipeline.committing import Committer
     from worker.pipeline.dead_lettering import DeadLetterWriter
     from worker.pipeline.delivery import Delivery
+    from worker.pipeline.group_limit import Limit
     from worker.pipeline.ports import Start
     from worker.pipeline.wakeup import Wakeup
 
@@ -26,6 +27,7 @@ class Rebalances:
         committer: notified that this worker is a member of the group.
         delivery: whose requests in flight a revoke waits for.
         dead_lettering: whose writes a revoke waits for.
+        limit: notified of assignments, which it may depend on.
         progress: notified when a request or a write ends.
         request_timeout: seconds within which a request ends.
 
@@ -42,6 +44,7 @@ class Rebalances:
         delivery: Delivery,
         dead_lettering: DeadLetterWriter,
         *,
+        limit: Limit,
         progress: Wakeup,
         request_timeout: float,
     ) -> None:
@@ -50,6 +53,7 @@ class Rebalances:
         self._committer = committer
         self._delivery = delivery
         self._dead_lettering = dead_lettering
+        self._limit = limit
         self._progress = progress
         self._request_timeout = request_timeout
         self.joined = False
@@ -59,6 +63,7 @@ class Rebalances:
         """See `ports.Assignments`."""
         self.joined = True
         self._committer.succeeded()
+        self._limit.assigned(starts, asyncio.get_running_loop().time())
         for partition, start in starts.items():
             self._lanes.assign(partition, start.offset, start.committed)
             self._ends.assigned(partition, start)
@@ -66,10 +71,11 @@ class Rebalances:
     async def revoked(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
         """See `ports.Assignments`.
 
-        Waits only for requests in flight and for dead letters that are being written. The next owner sends the calls
-        that would have been retried.
+        Waits only for requests in flight, also for those that a smaller share of the rate limit does not cover, and for
+        dead letters that are being written. The next owner sends the calls that would have been retried.
         """
         states = self._states(partitions)
+        self._limit.revoked(partitions)
         for state in states:
             self._lanes.revoke(state)
         await self._wait_for_requests(states)
@@ -80,6 +86,8 @@ class Rebalances:
     def lost(self, partitions: Sequence[Partition]) -> None:
         """See `ports.Assignments`."""
         self.lost_any = True
+        self._limit.revoked(partitions)
+        self._delivery.limit_changed()
         self._forget(self._states(partitions))
 
     def _states(self, partitions: Sequence[Partition]) -> list[PartitionState]:
@@ -89,10 +97,13 @@ class Rebalances:
         # The rebalance must not wait longer than a request takes, say for a dead-letter write.
         now = asyncio.get_running_loop().time
         deadline = now() + self._request_timeout + 1
-        while not (self._delivery.partitions_on_wire() | self._dead_lettering.writing).isdisjoint(states):
+        while self._delivery.in_excess or not self._sending().isdisjoint(states):
             if (left := deadline - now()) <= 0:
                 return
             await self._progress.wait(left)
+
+    def _sending(self) -> set[PartitionState]:
+        return self._delivery.partitions_on_wire() | self._dead_lettering.writing
 
     def _forget(self, states: list[PartitionState]) -> None:
         for state in states:

@@ -59,6 +59,11 @@ class StandstillGuard:
             self.unconfirmed = True
             self._permit.withhold(UNCONFIRMED)
 
+    def problem(self) -> str | None:
+        """Why nothing is sent, for `/readyz`."""
+        detail = "the process was suspended, and Kafka has not confirmed its partitions since"
+        return detail if self.unconfirmed else None
+
     async def run(self) -> None:
         """Compare the clocks while nothing is sent, and have ownership confirmed after a standstill."""
         while True:

@@ -35,15 +35,17 @@ class WaitingRecords:
         self._lanes: dict[_Lane, list[Record]] = {}
         self._by_id: dict[SchemaId, set[_Lane]] = {}
 
-    def mappable(self, state: PartitionState, records: Sequence[Record]) -> list[Record]:
+    def mappable(self, state: PartitionState, records: Sequence[Record]) -> Sequence[Record]:
         """Those of a partition's next records that can be mapped now; the others are kept here.
 
         The caller holds the commit back at what is kept, until `resumed` returned it and it was mapped.
         """
         needed = self._fetcher.needed(state.partition[0])
-        missing = {} if needed is None else needed.missing(records)
+        if needed is None:
+            return records
+        missing = needed.missing(records)
         if not missing and not self._lanes:
-            return list(records)
+            return records
         ready = []
         for index, record in enumerate(records):
             lane = state, _order_key(record)

@@ -131,7 +131,7 @@ async def replay(settings: Settings, job: Job) -> Replayed:
     source = ReplaySource(
         job.reader, job.survey, forecast, marks, telemetry, who=job.who, on_progress=job.on_progress
     )
-    pipeline_settings = _without_storms(settings)
+    pipeline_settings = _as_one_process(_without_storms(settings))
     pipeline = Pipeline(source, api, letters, _converter, pipeline_settings, telemetry)
     telemetry.observe(pipeline.observation)
     try:
@@ -184,6 +184,12 @@ def replayed(records: Sequence[Record], calls: list[QueuedCall], rejected: list[
 def _without_storms(settings: Settings) -> Settings:
     never = {"halt_after_consecutive": sys.maxsize, "halt_above_ratio": 1.0}  # no share is above 1
     return settings.model_copy(update={"dead_letters": settings.dead_letters.model_copy(update=never)})
+
+
+def _as_one_process(settings: Settings) -> Settings:
+    """A replay is no member of the group, so its rate limit is its own."""
+    limit = settings.rate_limit.model_copy(update={"scope": "process"})
+    return settings.model_copy(update={"rate_limit": limit})
 
 
 def _summary(

@@ -54,6 +54,7 @@ class Worker:
             settings.memory,
             mappings.subscriptions,
             self.telemetry,
+            shares_limit=settings.rate_limit.scope == "group",
             before_joining=self._check_dead_letters,
         )
         self.dead_letters = DeadLetterTopic(settings.kafka, self.telemetry)

@@ -21,6 +21,9 @@ extensions."""
 
 SECRET_SCHEMA = WithJsonSchema({"anyOf": [{"type": ["string", "null"]}, FILE_SCHEMA]})
 
+METADATA_REFRESH, METADATA_REFRESH_MS = "topic.metadata.refresh.interval.ms", 30_000
+"""How often the client looks for new topics and partitions, and the worker's default. 0 and -1 turn that off."""
+
 BASE_URLS = {"us": "https://cdp.customer.io", "eu": "https://cdp-eu.customer.io"}
 """Each region's base URL (Customer.io Pipelines API reference)."""
 
@@ -77,6 +80,12 @@ class Kafka(Section):
     def leave_out(self, missing: tuple[Problem, ...]) -> None:
         """Remember which properties have a file that cannot be read; loading calls this once."""
         self._missing_files = missing
+
+    @property
+    def metadata_refresh(self) -> float:
+        """Seconds within which each member of the group looks for new topics and partitions."""
+        given = self.properties.get(METADATA_REFRESH, "")
+        return ((int(given) if given.isdecimal() else 0) or METADATA_REFRESH_MS) / 1000
 
     @property
     def start_timestamp(self) -> int | None:

@@ -45,7 +45,7 @@ def share_of(settings: Settings, process: Process) -> Settings:
     Raises:
         ConfigError: there are fewer requests in the rate limit than processes.
     """
-    if settings.rate_limit.requests < process.of:
+    if settings.rate_limit.scope == "process" and settings.rate_limit.requests < process.of:
         raise ConfigError(
             [
                 Problem(
@@ -77,6 +77,8 @@ def _memory(memory: Memory, of: int) -> Memory:
 
 
 def _rate_limit(rate_limit: RateLimit, process: Process) -> RateLimit:
-    """An equal share; the first process gets what is left over."""
+    """An equal share; the first process gets what is left over. The group's limit is divided by its members instead."""
+    if rate_limit.scope == "group":
+        return rate_limit
     share, rest = divmod(rate_limit.requests, process.of)
     return rate_limit.model_copy(update={"requests": share + (rest if process.number == 0 else 0)})

@@ -70,13 +70,17 @@ class Batch(Section):
 class RateLimit(Section):
     """The rate limit: never more than `requests` requests in any window of `per`.
 
-    The limit is that of one `run`: divide the API's by the number of replicas.
+    With `scope: process` the limit is that of one `run`: divide the API's by the number of replicas. With
+    `scope: group` it is that of all workers of the consumer group together.
     """
 
-    requests: Whole = Field(
-        default=3000, ge=1, description="Requests in any window of `per`, for this `run` alone."
-    )
+    requests: Whole = Field(default=3000, ge=1, description="Requests in any window of `per`.")
     per: Duration = lasting("3s", "The window.")
+    scope: Literal["process", "group"] = Field(
+        default="process",
+        description="process: each `run` may send this many requests. group: the whole consumer group may, and each "
+        "member sends in proportion to the partitions that it owns.",
+    )
 
 
 class Delivery(Section):

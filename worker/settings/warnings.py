@@ -31,7 +31,7 @@ def warnings_about(settings: Settings) -> Iterator[Warned]:
         yield (
             ("rate_limit", "requests"),
             "more than the API accepts: 3,000 requests in 3 seconds",
-            "divide the API's limit by the number of replicas",
+            "divide the API's limit by the number of replicas, or set rate_limit.scope: group",
         )
 
 

@@ -25,6 +25,7 @@ def combined_status(statuses: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "totals": _totals([each["totals"] for each in statuses]),
         "in_progress": _sums([each["in_progress"] for each in statuses]),
         "in_flight_requests": sum(each["in_flight_requests"] for each in statuses),
+        "rate_limit_share": sum(each["rate_limit_share"] for each in statuses),
         "oldest_undelivered": max(each["oldest_undelivered"] for each in statuses),
         "hold": next((each["hold"] for each in statuses if each["hold"]), None),
         "paused": any(each["paused"] for each in statuses),

@@ -44,6 +44,7 @@ class Observation:
         in_progress_records: fetched and not finished.
         in_progress_bytes: of their encoded calls and records.
         in_flight_requests: sent, without a response yet.
+        rate_limit_share: the requests that this process may send in any `rate_limit.per`.
         lag: for each assigned partition, how many offsets of it are not finished (end - committable).
         oldest_undelivered: for each partition that has any, the age of its oldest unfinished record, seconds.
         hold: why nothing is delivered, an upper-case code; None while delivery goes on.
@@ -53,6 +54,7 @@ class Observation:
     in_progress_records: int = 0
     in_progress_bytes: int = 0
     in_flight_requests: int = 0
+    rate_limit_share: float = 0.0
     lag: Mapping[Partition, int] = field(default_factory=dict)
     oldest_undelivered: Mapping[Partition, float] = field(default_factory=dict)
     hold: str | None = None
@@ -242,6 +244,12 @@ _GAUGES: tuple[tuple[str, str, str, Callable[[Observation], Iterable[Point]]], .
         "{request}",
         "Requests sent, without a response yet.",
         lambda now: [Point(now.in_flight_requests)],
+    ),
+    (
+        "rate_limit.share",
+        "{request}",
+        "Requests that this process may send in any rate_limit.per: its share of the group's, or all of them.",
+        lambda now: [Point(now.rate_limit_share)],
     ),
     (
         "partition.lag",

@@ -24,6 +24,7 @@ def status_of(
         "totals": asdict(totals),
         "in_progress": {"records": now.in_progress_records, "bytes": now.in_progress_bytes},
         "in_flight_requests": now.in_flight_requests,
+        "rate_limit_share": now.rate_limit_share,
         "oldest_undelivered": max(now.oldest_undelivered.values(), default=0.0),
         "hold": now.hold,
         "paused": now.paused,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import math
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from worker.adapters.kafka.timeouts import IDLE_SECONDS
 from worker.dead_letters.marks import How, Mark
 from worker.dead_letters.offset_set import ranges
-from worker.pipeline.ports import CommitFailed, Fetched, Start
+from worker.pipeline.ports import CommitFailed, Fetched, Standing, Start
 
 if TYPE_CHECKING:
     from worker.adapters.dead_letter_topic.reader import DeadLetterReader, Survey
@@ -114,6 +115,10 @@ class ReplaySource:
         assignments.assigned(
             {(topic, number): Start(first, None, end) for number, (first, end) in self._survey.bounds.items()}
         )
+
+    def standing(self) -> Standing:
+        """See `ports.Source.standing`. A replay is no member of a group."""
+        return Standing(None, math.inf, 0.0)
 
     @property
     def is_complete(self) -> bool:

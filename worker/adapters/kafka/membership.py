@@ -12,6 +12,7 @@ A callback never raises: the client would drop the record that it was about to r
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from contextlib import suppress
@@ -21,6 +22,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from worker.adapters.kafka.assignment import Assignment, to_partitions
 from worker.adapters.kafka.by_topic import look_up_by_topic
+from worker.adapters.kafka.elapsed import elapsed
 from worker.adapters.kafka.start_offsets import StartOffsets
 
 if TYPE_CHECKING:
@@ -55,6 +57,8 @@ class Membership:
         assignment: the partitions that this member owns.
         joined: whether the group has accepted this member, with or without partitions. Read by the event loop.
         failure: an exception of a callback, to be raised by the next fetch.
+        confirmed_at: when the latest commit was sent that the coordinator accepted, by `elapsed`. Read by the event
+            loop.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class Membership:
         self.assignment = Assignment(consumer, cooperative=cooperative)
         self.joined = False
         self.failure: Exception | None = None
+        self.confirmed_at = -math.inf
         self._consumer = consumer
         self._lookup = lookup
         self._listener = listener
@@ -171,7 +176,10 @@ class Membership:
             self._commit(committed)
 
     def _commit(self, offsets: Mapping[Partition, int]) -> dict[Partition, KafkaError | None]:
+        sent_at = elapsed()
         outcomes = self.assignment.commit(offsets)
+        if None in outcomes.values():
+            self.confirmed_at = sent_at
         for (topic, _), error in outcomes.items():
             if error is not None:
                 self._errors.report(error, topic)
@@ -266,6 +274,7 @@ class Membership:
         self._deferred -= set(to_partitions(places))
         try:
             self.joined = False
+            self.confirmed_at = -math.inf
             self.assignment.give_up(lost)
             if lost:
                 self._listener.lost(lost)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from worker.settings.connections import METADATA_REFRESH, METADATA_REFRESH_MS
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
@@ -143,7 +145,7 @@ def consumer_properties(kafka: Kafka, memory: Memory) -> dict[str, Any]:
         "fetch.max.bytes": prefetch_kbytes * 1024,
         # Bounds how late the client learns of an end, or of a new partition's first record, while nothing else comes.
         "fetch.wait.max.ms": 200,
-        "topic.metadata.refresh.interval.ms": 30_000,
+        METADATA_REFRESH: METADATA_REFRESH_MS,
     }
     if not is_kip848(user):
         defaults["partition.assignment.strategy"] = "cooperative-sticky"

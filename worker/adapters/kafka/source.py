@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import re
+import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
@@ -17,12 +17,14 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from worker.adapters.kafka.client_errors import NO_SUCH_TOPIC, ClientErrors, missing_topics
 from worker.adapters.kafka.clients import make_consumer
+from worker.adapters.kafka.elapsed import elapsed
 from worker.adapters.kafka.error_codes import OUT_OF_RANGE, PARTITION_EOF
 from worker.adapters.kafka.fatal_errors import can_heal, describe, is_fatal, renewal_backoff
-from worker.adapters.kafka.group_settings import DEFAULT_SESSION_SECONDS, group_session_timeout
+from worker.adapters.kafka.group_settings import DEFAULT_SESSION_SECONDS, read_session
 from worker.adapters.kafka.log_changes import LogChanges, partition_of
 from worker.adapters.kafka.membership import Membership
 from worker.adapters.kafka.own_words import is_refused_login
+from worker.adapters.kafka.partition_count import PartitionCount
 from worker.adapters.kafka.presence import Presence
 from worker.adapters.kafka.properties import (
     admin_properties,
@@ -34,9 +36,10 @@ from worker.adapters.kafka.properties import (
 from worker.adapters.kafka.rebalance_listener import RebalanceListener
 from worker.adapters.kafka.routine_checks import RoutineChecks
 from worker.adapters.kafka.start_offsets import StartOffsetLookup
+from worker.adapters.kafka.subscriptions import is_subscribed
 from worker.adapters.kafka.timeouts import IDLE_SECONDS, POLL_SECONDS
 from worker.adapters.kafka.topic_ids import TopicIds
-from worker.pipeline.ports import CommitFailed, Fetched, SourceFailed
+from worker.pipeline.ports import CommitFailed, Fetched, SourceFailed, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -67,6 +70,7 @@ class KafkaSource:
         memory: a share of it is for records fetched ahead.
         subscriptions: exact topic names, and patterns `^...$`.
         telemetry: notified of assignments, commits, losses and errors.
+        shares_limit: whether a rate limit is shared with the group, so that `standing` is asked.
         before_joining: awaited once a broker has responded; `open` raises what it raises.
 
     Attributes:
@@ -76,13 +80,14 @@ class KafkaSource:
             KIP-848 the brokers set it: it is read when `open` runs.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its settings and collaborators
         self,
         kafka: Kafka,
         memory: Memory,
         subscriptions: Sequence[str],
         telemetry: Telemetry,
         *,
+        shares_limit: bool = False,
         before_joining: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.cluster_id = ""
@@ -96,6 +101,9 @@ class KafkaSource:
         self._exact = [topic for topic in subscriptions if not topic.startswith("^")]
         self._telemetry = telemetry
         self._before_joining = before_joining
+        self._shares_limit = shares_limit
+        self._count = PartitionCount(admin_properties(kafka), self._subscriptions)
+        self._polled_at = -math.inf
         self._errors = ClientErrors()
         self._poller = ThreadPoolExecutor(1, "kafka-poll")
         self._fetching: asyncio.Future[Fetched] | None = None
@@ -126,9 +134,13 @@ class KafkaSource:
         if missing := missing_topics(metadata, self._exact):
             raise SourceFailed(f"{NO_SUCH_TOPIC}: {', '.join(missing)}")
         self.cluster_id = str(metadata.cluster_id)
+        if self._shares_limit:
+            self._count.start()
         if self._before_joining is not None:
             await self._before_joining()
-        await self._in_poller(self._subscribe, metadata)
+        # This waits for a broker, too.
+        while not await self._in_poller(self._subscribe, metadata):  # noqa: ASYNC110 - see above
+            await asyncio.sleep(IDLE_SECONDS)
 
     async def fetch(self, limit: int) -> Fetched:
         """See `ports.Source.fetch`. What a cancelled call would have returned comes with the next one."""
@@ -172,6 +184,7 @@ class KafkaSource:
             # First: a callback in the thread may be waiting for brokers, and `close` is queued behind it.
             self._membership.stop_waiting()
             await self._in_poller(self._membership.close)
+        self._count.close()
         self._poller.shutdown(wait=False)
 
     @property
@@ -191,6 +204,19 @@ class KafkaSource:
     def lags(self) -> dict[Partition, int]:
         """For each owned partition: offsets between the commit and the end. Asks no broker."""
         return self._membership.assignment.lags() if self._membership is not None else {}
+
+    def standing(self) -> Standing:
+        """See `ports.Source.standing`.
+
+        A commit proves ownership at its own time. Heartbeats keep it, and the last one before was sent up to an
+        interval earlier: a third of the session, as in `worker/pipeline/standstill.py`. A member that does not poll
+        loses its partitions, too.
+        """
+        now = elapsed()
+        partitions, asked_at = self._count.latest or (None, -math.inf)
+        contact = self._membership.confirmed_at if self._membership is not None else -math.inf
+        until = min(contact + self.session_timeout * 2 / 3, self._polled_at + self.max_poll_interval)
+        return Standing(partitions, now - asked_at, until - now)
 
     @property
     def _member(self) -> Membership:
@@ -251,15 +277,22 @@ class KafkaSource:
             self._polled.append,
         )
 
-    def _subscribe(self, metadata: ClusterMetadata) -> None:
-        # Without a controller (the demo's cluster has none) an administrative request would get no response.
-        if is_kip848(self._kafka.properties) and metadata.controller_id in metadata.brokers:
-            self.session_timeout = group_session_timeout(
-                admin_properties(self._kafka), self._kafka.group_id, self.session_timeout
-            )
+    def _subscribe(self, metadata: ClusterMetadata) -> bool:
+        """Join the group; False if that must be tried again.
+
+        Raises:
+            SourceFailed: the rate limit is shared, and the brokers do not tell the group's session timeout.
+        """
+        try:
+            found = read_session(self._kafka, metadata, needed=self._shares_limit)
+        except KafkaException as error:
+            self._on_error(error.args[0])
+            return False
+        self.session_timeout = found or self.session_timeout
         self._member.subscribe(self._subscriptions)
-        if not any(re.match(each, topic) for each in self._subscriptions for topic in metadata.topics):
+        if not any(is_subscribed(topic, self._subscriptions) for topic in metadata.topics):
             self._member.joined_without_partitions()
+        return True
 
     def _client_failed(self, error: KafkaError) -> None:
         """The client is in a terminal state: give up its partitions, and replace it.
@@ -286,8 +319,9 @@ class KafkaSource:
         if (metadata := self._connect()) is None:
             time.sleep(IDLE_SECONDS)
             return False
+        if not self._subscribe(metadata):
+            return False
         self._renew_at = None
-        self._subscribe(metadata)
         return True
 
     def _fetch(self, limit: int) -> Fetched:
@@ -323,6 +357,7 @@ class KafkaSource:
             polled = self._polled.copy()
             self._polled.clear()  # in place: `RoutineChecks` appends to this list
             return polled
+        self._polled_at = elapsed()
         first = self._consumer.poll(POLL_SECONDS)
         if first is None:
             self._checks.polled_nothing()

@@ -5,7 +5,6 @@ All look-ups are batched: one request per broker and kind of question, however m
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaExcepti
 
 from worker.adapters.kafka.commit_notes import CommitNote, parse_note
 from worker.adapters.kafka.commits import commit
+from worker.adapters.kafka.subscriptions import is_subscribed
 from worker.adapters.kafka.timeouts import RESPONSE_SECONDS
 from worker.pipeline.ports import Start
 
@@ -168,10 +168,7 @@ class StartOffsetLookup:
         subscribed = [
             (topic, number)
             for topic, metadata in topics.items()
-            if any(
-                re.match(f"(?:{each})$", topic) if each.startswith("^") else each == topic
-                for each in subscriptions
-            )
+            if is_subscribed(topic, subscriptions)
             for number in metadata.partitions
         ]
         return _earliest_start(committed_offsets(self._consumer, subscribed))

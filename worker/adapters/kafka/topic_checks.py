@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, KafkaException
@@ -13,6 +12,7 @@ from worker.adapters.kafka.client_errors import missing_topics
 from worker.adapters.kafka.clients import make_admin, wait_for
 from worker.adapters.kafka.error_codes import UNSUPPORTED_FEATURE
 from worker.adapters.kafka.properties import admin_properties
+from worker.adapters.kafka.subscriptions import is_subscribed
 from worker.adapters.kafka.timeouts import RESPONSE_SECONDS
 from worker.documents.problems import Problem
 
@@ -53,11 +53,7 @@ def look_for_dead_letter_problems(
         # Only the demo's cluster has no controller, and its topics have no settings.
         if metadata.controller_id not in metadata.brokers:
             return []
-        sources = [
-            topic
-            for topic in metadata.topics
-            if any(re.match(f"(?:{each})$", topic) for each in subscriptions)
-        ]
+        sources = [topic for topic in metadata.topics if is_subscribed(topic, subscriptions)]
         settings = topic_settings(admin, [name, *sources])
     except KafkaException as error:
         if error.args[0].code() not in _CANNOT_CHECK:

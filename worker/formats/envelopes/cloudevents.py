@@ -32,7 +32,11 @@ PREFIX = "ce_"
 
 
 class CloudEvents:
-    """See `unwrapped.Envelope`."""
+    """See `unwrapped.Envelope`.
+
+    Args:
+        of_json: whether data is JSON in binary mode, so that another content type is refused.
+    """
 
     root: str | None = "_ce"
     fields: tuple[str, ...] = REQUIRED + OPTIONAL
@@ -41,11 +45,17 @@ class CloudEvents:
     defaults: Mapping[str, str] = {"messageId": "join('/', [_ce.source, _ce.id])", "timestamp": "_ce.time"}
     expected: str = "expected one event whose data is an object, and no batch"
 
+    def __init__(self, *, of_json: bool = True) -> None:
+        self._of_json = of_json
+
+    def _check_content_type(self, named: Mapping[str, bytes | None]) -> None:
+        _check_content_type(named, of_json=self._of_json)
+
     def check(self, headers: RecordHeaders) -> None:
         """See `Envelope.check`."""
         named = _by_name(headers)
         if not _has_structured_type(named) and f"{PREFIX}specversion" in named:
-            _check_content_type(named)
+            self._check_content_type(named)
 
     def unwrap(
         self, value: dict[str, Any], headers: RecordHeaders, columns: Collection[str] | None = None
@@ -55,7 +65,7 @@ class CloudEvents:
         named = _by_name(headers)
         if _is_structured(value, named):
             return _structured(value)
-        _check_content_type(named)
+        self._check_content_type(named)
         about = _attributes(named)
         _refuse_second(value)
         return Unwrapped(value, about)
@@ -167,11 +177,11 @@ def _decoded(text: Any, about: Mapping[str, Any]) -> dict[str, Any]:
         refuse("`data_base64` does not hold a JSON object.")
 
 
-def _check_content_type(named: Mapping[str, bytes | None]) -> None:
-    """Refuse data in binary mode that claims not to be JSON, or to be two things."""
+def _check_content_type(named: Mapping[str, bytes | None], *, of_json: bool) -> None:
+    """Refuse data in binary mode that claims to be two things, or not to be JSON where it must be."""
     content_type = _text(named, CONTENT_TYPE)
     second = _text(named, f"{PREFIX}datacontenttype")
-    if content_type is not None and not is_json(content_type):
+    if of_json and content_type is not None and not is_json(content_type):
         refuse("The content type of the data is not JSON: expected `application/json`.")
     if second is not None and (content_type is None or media_type(second) != media_type(content_type)):
         refuse(

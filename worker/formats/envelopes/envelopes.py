@@ -25,13 +25,16 @@ BY_ROOT = {str(CloudEvents.root): "cloudevents", str(Debezium.root): "debezium"}
 """The envelopes by the names under which expressions read them."""
 
 
-def envelope_of(word: str, *, send_snapshots: bool = False) -> Envelope | None:
+def envelope_of(word: str, *, send_snapshots: bool = False, of_json: bool = True) -> Envelope | None:
     """The envelope that a word stands for; None for `none`.
 
     Args:
         word: one of `ENVELOPES`.
         send_snapshots: `snapshot: send`, of `debezium` only.
+        of_json: whether values are JSON, which the content type of `cloudevents` must then say.
     """
+    if word == "cloudevents":
+        return CloudEvents(of_json=of_json)
     if word == "debezium":
         return Debezium(send_snapshots=send_snapshots)
     return None if word == NONE else _MADE[word]()

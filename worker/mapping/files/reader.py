@@ -84,7 +84,8 @@ class _FileReader:
         if "snapshot" in self._data and word != "debezium":
             hint = "envelope: debezium" if word == NONE else "remove it"
             self._report("`snapshot` is only for `envelope: debezium`", ("snapshot",), key=True, hint=hint)
-        return envelope_of(word, send_snapshots=snapshot == "send")
+        of_json = self._data.get("format", "json") == "json"
+        return envelope_of(word, send_snapshots=snapshot == "send", of_json=of_json)
 
     def _choice(self, key: str, choices: tuple[str, ...]) -> Any:
         return one_of_words(self._values, self._data, (key,), choices)

@@ -118,6 +118,8 @@ function tiles(status) {
   figure("lag", count(lag), lag === 1 ? "record" : "records");
   $("in-progress").textContent = `${count(status.in_progress.records)} in progress, ${bytes(status.in_progress.bytes)}`;
   figure("flying", status.in_flight_requests, "");
+  const share = Math.round(status.rate_limit_share * 10) / 10;
+  $("rate-limit-share").textContent = `rate limit: ${share === 0 ? "no share yet" : count(share)}`;
   $("sent").textContent = `${count(sum(totals.requests))} sent, ${bytes(totals.request_bytes)}`;
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, KafkaException
@@ -11,11 +11,13 @@ from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, KafkaExcep
 from worker.adapters.findings import Finding, count
 from worker.adapters.kafka.clients import make_consumer, wait_for
 from worker.adapters.kafka.error_codes import UNSUPPORTED_FEATURE
+from worker.adapters.kafka.group_settings import read_session
 from worker.adapters.kafka.inspection.rights import READ, lacks
 from worker.adapters.kafka.inspection.topics import source_topics
 from worker.adapters.kafka.properties import reader_properties
 from worker.adapters.kafka.start_offsets import committed_offsets, offsets_at
 from worker.adapters.kafka.timeouts import RESPONSE_SECONDS
+from worker.pipeline.ports import SourceFailed
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
@@ -71,7 +73,26 @@ def look_at_group(settings: Settings, connection: Connection, subscriptions: Ite
         problems = (
             settings.problem_at(_PLACE, f"no right to join the group {group_id}", "allow READ on it"),
         )
+    if settings.rate_limit.scope == "group":
+        problems += tuple(_of_shared_limit(settings, connection.metadata, len(partitions)))
     return Finding(subject, f"{joined}; {behind}", known, problems)
+
+
+def _of_shared_limit(settings: Settings, metadata: ClusterMetadata, partitions: int) -> Iterator[Problem]:
+    """What keeps the group from sharing a rate limit, or from keeping it in each window."""
+    try:
+        read_session(settings.kafka, metadata, needed=True)
+    except SourceFailed as failure:
+        message, _, hint = str(failure).partition(": ")
+        yield settings.problem_at(("rate_limit", "scope"), message, hint)
+    if (requests := settings.rate_limit.requests) < partitions:
+        yield settings.problem_at(
+            ("rate_limit", "requests"),
+            f"{requests} requests for {partitions} partitions: the share of a member with few of them is below one "
+            "request, and such members together may exceed the limit in one window",
+            f"raise requests to at least {partitions} and per as much",
+            warning=True,
+        )
 
 
 def _partitions(metadata: ClusterMetadata, subscriptions: Iterable[str]) -> list[Partition]:

@@ -1,0 +1,131 @@
+"""`rate_limit.scope: group` on a real Kafka: members come and go, and the API counts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin._acl import AclBinding, AclOperation, AclPermissionType
+from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
+
+from tests.kafka.conftest import leave
+from tests.support.kafka_client import KafkaClient
+from tests.support.kafka_cluster import KafkaCluster
+from tests.support.worker_process import API_KEY, ROOT, Site, WorkerProcess
+from worker.emulator import Emulator
+
+pytestmark = pytest.mark.kafka
+
+REBALANCES = int(os.environ.get("REBALANCES", "12"))
+"""How many members come or go; each makes one rebalance or more."""
+
+
+def share_the_limit(site: Site, emulator: Emulator, requests: int = 20) -> None:
+    emulator.rate.requests, emulator.rate.per = requests, 1.0
+    site.change("rate_limit", requests=requests, per="1s", scope="group")
+    site.change("batch", max_calls=1, linger="0s")
+
+
+async def share(worker: WorkerProcess) -> float:
+    """What a member may send, as its status page says."""
+    return float((await worker.status())["rate_limit_share"])
+
+
+async def has_share(worker: WorkerProcess, requests: float) -> None:
+    async with asyncio.timeout(60):
+        while await share(worker) != requests:  # noqa: ASYNC110 - it happens in another process
+            await asyncio.sleep(0.1)
+
+
+def check(site: Site) -> subprocess.CompletedProcess[str]:
+    """`check --connect`, without the API."""
+    command = [sys.executable, "-m", "worker", "check", "--connect"]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "PIPELINES_API_KEY": API_KEY}
+    return subprocess.run(command, cwd=site.folder, env=environ, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(params=["classic", "consumer"])
+def any_protocol(
+    tmp_path: Path, kafka: KafkaClient, emulator: Emulator, request: pytest.FixtureRequest
+) -> Site:
+    site = Site(tmp_path, kafka, emulator, request.param)
+    request.addfinalizer(lambda: leave(site))  # noqa: PT021 - a fixture that yields would have this type, too
+    return site
+
+
+async def test_one_worker_spends_all_of_it_and_two_spend_half_each(
+    any_protocol: Site, emulator: Emulator
+) -> None:
+    site = any_protocol
+    share_the_limit(site, emulator)
+    first = await site.started()
+    await has_share(first, 20)
+    second = await site.started()
+    await has_share(first, 10)
+    await has_share(second, 10)
+    site.produce(100)
+    await site.delivered()
+    assert await second.stop() == 0
+    await has_share(first, 20)
+    assert emulator.rate.over == 0
+
+
+async def test_no_window_sees_more_than_the_limit_through_rebalances(site: Site, emulator: Emulator) -> None:
+    share_the_limit(site, emulator)
+    site.change("delivery", shutdown_timeout="1s")
+    chance = random.Random(7)
+    site.produce(200 * REBALANCES)
+    working = [await site.started()]
+    for _ in range(REBALANCES):
+        if len(working) < 2 or (len(working) < 3 and chance.random() < 0.5):
+            working.append(site.start())
+        else:
+            member = working.pop(chance.randrange(len(working)))
+            if chance.random() < 0.3:
+                member.kill()
+            else:
+                await member.stop()
+        await working[-1].ready()
+        await asyncio.sleep(chance.random() * 3)  # the next happens at any time
+    assert emulator.rate.over == 0
+    assert emulator.rate.busiest > 0, "something was sent"
+
+
+async def test_processes_of_one_run_are_members(site: Site, emulator: Emulator) -> None:
+    share_the_limit(site, emulator, requests=4)
+    site.produce(30)
+    run = site.start("--processes", "2", "--until-caught-up")
+    assert await run.ended() == 0
+    site.ledger.check()
+    assert emulator.rate.over == 0
+
+
+async def test_a_session_that_may_not_be_read_is_an_error_at_the_start(
+    guarded: KafkaCluster, tmp_path: Path, emulator: Emulator
+) -> None:
+    client = KafkaClient(guarded.bootstrap_servers)
+    site = Site(tmp_path, client, emulator, "consumer")
+    where = (ResourceType.GROUP, site.group, ResourcePatternType.LITERAL, "User:ANONYMOUS", "*")
+    bindings = [
+        AclBinding(*where, AclOperation.ALL, AclPermissionType.ALLOW),
+        AclBinding(*where, AclOperation.DESCRIBE_CONFIGS, AclPermissionType.DENY),
+    ]
+    for answer in client.admin.create_acls(bindings).values():
+        answer.result(10)
+    share_the_limit(site, emulator)
+    worker = site.start()
+    assert await worker.ended() == 1
+    (failed,) = worker.told("source_failed")
+    assert "the session timeout of the KIP-848 group cannot be read" in failed["message"]
+    checked = await asyncio.to_thread(check, site)
+    assert checked.returncode == 1
+    assert "the session timeout of the KIP-848 group cannot be read" in " ".join(checked.stdout.split())
+    site.change("rate_limit", scope="process")
+    worker = await site.started()
+    assert await worker.stop() == 0
+    leave(site)

@@ -1,0 +1,95 @@
+"""All partitions of the subscribed topics, asked for again and again: a rate limit is shared in proportion to them.
+
+A thread and a client of its own, because the polling thread waits in callbacks: for requests in flight at a revoke, for
+start offsets at an assignment.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from confluent_kafka import KafkaException
+
+from worker.adapters.kafka.client_errors import ONE_TOPIC
+from worker.adapters.kafka.clients import make_admin
+from worker.adapters.kafka.elapsed import elapsed
+from worker.adapters.kafka.subscriptions import is_subscribed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from confluent_kafka.admin import AdminClient
+    from confluent_kafka.admin._metadata import ClusterMetadata
+
+    from worker.core.records import Partition
+
+INTERVAL_SECONDS = 1.0
+"""From one question to the next. An answer is good for five times as long (`COUNT_SECONDS` in
+`worker/core/group_share.py`), so that a few may fail."""
+
+RESPONSE_SECONDS = 1.5
+"""How long to wait for one response before another broker is asked."""
+
+
+class PartitionCount:
+    """Counts until it is closed.
+
+    Args:
+        properties: of an administrative client.
+        subscriptions: exact topic names, and patterns `^...$`.
+
+    Attributes:
+        latest: the partitions and when they were asked for, by `elapsed`; the same set while they are the same. None
+            before the first answer. May be read from any thread.
+    """
+
+    def __init__(self, properties: dict[str, Any], subscriptions: Sequence[str]) -> None:
+        self.latest: tuple[frozenset[Partition], float] | None = None
+        self._properties = properties
+        self._subscriptions = subscriptions
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="kafka-count", daemon=True)
+
+    def start(self) -> None:
+        """Begin to count; called once."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop counting. An answer that is awaited is not."""
+        self._closing.set()
+
+    def _run(self) -> None:
+        admin = None
+        while not self._closing.is_set():
+            began = elapsed()
+            with suppress(KafkaException):  # no broker responds, or there is no token yet: asked again
+                admin = admin or make_admin(self._properties)
+                self._count(admin)
+            self._closing.wait(max(0.0, began + INTERVAL_SECONDS - elapsed()))
+
+    def _count(self, admin: AdminClient) -> None:
+        asked_at = elapsed()
+        try:
+            metadata = admin.list_topics(timeout=RESPONSE_SECONDS)
+        finally:
+            admin.poll(0)  # serves the client's callbacks: its log, tokens
+        found = self._partitions(metadata)
+        self.latest = (self._known if self.latest is not None and found == self._known else found), asked_at
+
+    @property
+    def _known(self) -> frozenset[Partition]:
+        return self.latest[0] if self.latest is not None else frozenset()
+
+    def _partitions(self, metadata: ClusterMetadata) -> frozenset[Partition]:
+        found = set()
+        for topic, described in metadata.topics.items():
+            if not is_subscribed(topic, self._subscriptions):
+                continue
+            if described.error is None:
+                found |= {(topic, number) for number in described.partitions}
+            elif described.error.code() not in ONE_TOPIC:
+                # An error that passes, such as an election, says nothing about how many there are.
+                found |= {each for each in self._known if each[0] == topic}
+        return frozenset(found)
