@@ -47,6 +47,14 @@ async def test_records_are_shown_with_position_rule_and_place_as_their_dead_lett
     explained = dlq.look("map", "--explain", f"{site.topic}:0:1")
     assert explained.code == 1
     assert "is a failure: divide(): by zero" in explained.out
+    for place, why in (
+        (f"{site.topic}:0:99", "has the offsets from 0 up to 4"),
+        (f"{site.topic}:99:0", "numbered from 0"),
+    ):
+        missing = dlq.look("map", "--explain", place)
+        assert (missing.code, missing.out) == (1, "")
+        assert f"no record at {place}: " in missing.err
+        assert why in missing.err
     unknown = dlq.look("map", "--from-topic", f"{site.topic}x")
     assert unknown.code == 2
     assert f"did you mean '{site.topic}'?" in unknown.err

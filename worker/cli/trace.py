@@ -146,7 +146,7 @@ def _print_outcome(explanation: Explanation) -> None:
 
 def _print_searched(searched: list[str], found: int) -> None:
     typer.echo(f"{found:,} found. Searched:" if found else "Nothing found. Searched:", err=True)
-    for line in searched:
+    for line in dict.fromkeys(searched):  # an id is looked for twice, by its offset and in recent records
         print_line(line, 2, err=True)
 
 

@@ -202,7 +202,7 @@ class KafkaReader:
         while partitions:
             message = self._consumer.poll(RESPONSE_SECONDS)
             if message is None:
-                raise SourceFailed("the brokers do not respond")
+                raise SourceFailed(self._failure.words or "the brokers do not respond")
             error = message.error()
             if error is None:
                 yield cast("Record", message)
