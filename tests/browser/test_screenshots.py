@@ -19,6 +19,8 @@ from tests.browser.pages import SHOWN, served
 from tests.support.browser import Tab
 from tests.support.busy_hour import busy_hour
 
+pytestmark = pytest.mark.slow
+
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 MOST_BYTES = 200_000
 SIZE = 1280, 1000

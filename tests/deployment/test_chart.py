@@ -19,7 +19,7 @@ from tests.support.custom_resources import CUSTOM_RESOURCES
 from worker.settings import Settings
 from worker.version import __version__
 
-pytestmark = pytest.mark.checkout
+pytestmark = [pytest.mark.checkout, pytest.mark.slow]
 
 KUBERNETES = ["1.27", "1.33", "1.37"]
 """The oldest that has unhealthyPodEvictionPolicy, one in use, and the newest that has schemas here."""

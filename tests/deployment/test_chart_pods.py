@@ -16,7 +16,7 @@ from tests.support.tools import tool
 from worker.cli.main import run
 from worker.settings import Settings, load_settings
 
-pytestmark = pytest.mark.checkout
+pytestmark = [pytest.mark.checkout, pytest.mark.slow]
 
 SERVERS = {"kafka": {"bootstrap_servers": "kafka:9092"}}
 KEDA = {"keda": {"enabled": True, "topics": ["orders", "customers"], "maxReplicas": 5}, "config": SERVERS}

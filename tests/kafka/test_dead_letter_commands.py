@@ -53,7 +53,6 @@ def append_dead_letter(site: Site, n: int, value: bytes | None, age_hours: float
     site.kafka.append(site.dead_letters, 0, [value], key=b"key", headers=headers)
 
 
-@pytest.mark.essential
 async def test_dead_letters_of_kafka_connect_are_listed_shown_and_replayed(
     site: Site, dlq: Dlq, emulator: Emulator
 ) -> None:

@@ -12,7 +12,7 @@ from tests.support.watched import ALERTED, COUNTERS, DRAWN, LABELLED
 from tests.support.worker_process import PATIENCE_SECONDS, Site, WorkerProcess, until
 from worker.emulator import Emulator, Fault
 
-pytestmark = [pytest.mark.kafka, pytest.mark.essential, pytest.mark.checkout]
+pytestmark = [pytest.mark.kafka, pytest.mark.checkout]
 
 
 async def metrics(worker: WorkerProcess) -> set[str]:
