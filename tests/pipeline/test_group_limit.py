@@ -66,6 +66,9 @@ async def test_a_revoke_leaves_no_requests_in_flight_that_the_smaller_share_does
     small.member(always(200))
     await at(60)
     small.check()
+    early = [each for each in small.account.requests if each.sent_at < 16]
+    assert len(early) == 4
+    assert all(each.status == 200 for each in early), "none was ended early"
 
 
 async def test_a_member_whose_ownership_is_not_confirmed_has_no_share() -> None:

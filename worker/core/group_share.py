@@ -146,7 +146,7 @@ class GroupShare:
 
     def most_in_flight(self, now: float) -> int:
         """The requests that may still be in flight; what is over must be ended."""
-        return self._known_at(now).most_in_flight if now < self._ends_at else 0
+        return self._known_at(now).most_in_flight if now < self.ends_at else 0
 
     def changes_at(self, now: float) -> float:
         """When the share changes next if nothing more is learned; infinity if it does not."""
@@ -163,7 +163,8 @@ class GroupShare:
         return min(self._counted_at + COUNT_SECONDS - ENDING_SECONDS, self._owned_until - self._margin)
 
     @property
-    def _ends_at(self) -> float:
+    def ends_at(self) -> float:
+        """When nothing may be in flight any more if nothing more is learned."""
         return min(
             self._counted_at + COUNT_SECONDS - ENDING_SECONDS / 2, self._owned_until - self._margin / 2
         )

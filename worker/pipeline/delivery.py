@@ -62,6 +62,7 @@ class Delivery:
     Attributes:
         in_hand: the tasks of all batches that were started and are not finished.
         on_wire: the batches of requests in flight, each with what can end its request.
+        patient: whether a revoke waits for requests in flight to end by themselves.
     """
 
     def __init__(  # noqa: PLR0913 - its collaborators
@@ -97,6 +98,7 @@ class Delivery:
         self._backing_off = 0
         self.in_hand: set[asyncio.Task[None]] = set()
         self.on_wire: dict[Batch, asyncio.Timeout] = {}
+        self.patient = False
 
     def start(self, batch: Batch) -> asyncio.Task[None]:
         """Send a batch, and the parts that it is split into, until each call is delivered or refused."""
@@ -129,7 +131,8 @@ class Delivery:
 
     def limit_changed(self) -> None:
         """End the newest requests that the rate limit does not allow any more; they are sent again later."""
-        for ending in list(self.on_wire.values())[len(self.on_wire) - self.in_excess :]:
+        ends = 0 if self.patient and not self._limit.is_over(self._now()) else self.in_excess
+        for ending in list(self.on_wire.values())[len(self.on_wire) - ends :]:
             if not ending.expired():
                 ending.reschedule(self._now())
         self._progress.notify()

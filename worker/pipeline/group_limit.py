@@ -24,12 +24,18 @@ SPARE_SHARE = 6
 """A sixth of the session: after so long without contact ownership is confirmed, and so long before the member may have
 lost its partitions it stops sending."""
 
+LATE_SECONDS = 1.0
+"""A request whose connection was closed may still be in the buffers of the network or of a busy server."""
+
 RETRY_SECONDS = 0.5
 """The delay between two attempts to have ownership confirmed."""
 
 
 class Limit(Protocol):
     """Decides when requests may be sent."""
+
+    late_seconds: float
+    """How long a request may take to arrive after its connection was closed here, before partitions are given up."""
 
     @property
     def requests(self) -> float:
@@ -48,6 +54,10 @@ class Limit(Protocol):
 
     def most_in_flight(self, now: float) -> float:
         """How many requests may still be in flight; the rest must be ended."""
+        ...
+
+    def is_over(self, now: float) -> bool:
+        """Whether nothing may be in flight because others may own the partitions soon."""
         ...
 
     def assigned(self, partitions: Iterable[Partition], now: float) -> None:
@@ -80,10 +90,15 @@ class ProcessLimit(SlidingWindow):
     def __init__(self, requests: int, per: float) -> None:
         super().__init__(requests, per)
         self.requests: float = requests
+        self.late_seconds = 0.0
 
     def most_in_flight(self, now: float) -> float:  # noqa: ARG002 - it never changes
         """See `Limit`."""
         return math.inf
+
+    def is_over(self, now: float) -> bool:  # noqa: ARG002 - it never is
+        """See `Limit`."""
+        return False
 
     def assigned(self, partitions: Iterable[Partition], now: float) -> None:
         """See `Limit`."""
@@ -114,6 +129,7 @@ class GroupLimit(GroupWindow):
         self._law = share
         self._source = source
         self._standing: Standing | None = None
+        self.late_seconds = LATE_SECONDS
 
     @property
     def requests(self) -> float:
@@ -128,6 +144,10 @@ class GroupLimit(GroupWindow):
     def most_in_flight(self, now: float) -> float:
         """See `Limit`."""
         return self._law.most_in_flight(now)
+
+    def is_over(self, now: float) -> bool:
+        """See `Limit`."""
+        return now >= self._law.ends_at
 
     def assigned(self, partitions: Iterable[Partition], now: float) -> None:
         """See `Limit`."""

@@ -187,7 +187,9 @@ class Pipeline:
             drained = not (until_caught_up and self._halted.is_set()) and await self._drain()
         finally:
             # Closing the source revokes all partitions, which waits for requests in flight: these are cancelled first.
+            late = self._limit.late_seconds if self._delivery.on_wire else 0.0
             await cancel([*waits, *loops, *self._intake.tasks, *self._delivery.in_hand])
+            await asyncio.sleep(late)
             await self._source.close()
         # Records that were finished in partitions lost during the drain could not be committed.
         return drained and not self._held() and not self._rebalances.lost_any

@@ -78,7 +78,11 @@ class Rebalances:
         self._limit.revoked(partitions)
         for state in states:
             self._lanes.revoke(state)
-        await self._wait_for_requests(states)
+        self._delivery.patient = True
+        try:
+            await self._wait_for_requests(states)
+        finally:
+            self._delivery.patient = False
         finished = {state.partition: state.offsets.committable() for state in states}
         self._forget(states)
         return finished
