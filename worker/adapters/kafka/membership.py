@@ -178,7 +178,8 @@ class Membership:
     def _commit(self, offsets: Mapping[Partition, int]) -> dict[Partition, KafkaError | None]:
         sent_at = elapsed()
         outcomes = self.assignment.commit(offsets)
-        if None in outcomes.values():
+        # A comparison of a KafkaError with None raises.
+        if any(error is None for error in outcomes.values()):
             self.confirmed_at = sent_at
         for (topic, _), error in outcomes.items():
             if error is not None:
