@@ -37,8 +37,7 @@ async def test_a_committed_offset_beyond_the_end_is_not_caught_up(
             kafka.commit(site.group, (site.topic, number), end + 1000)
         assert await site.run_job() == 0
         assert site.committed() == site.ends()
-    # A partition that is assigned twice in a row is restarted twice.
-    assert {line["partition"] for line in site.workers[0].told("partition_restarted")} == {0, 1}
+    assert len(site.workers[0].told("partition_restarted")) == 2
     site.ledger.check()
 
 

@@ -167,12 +167,12 @@ class WorkerProcess:
         """Wait until it is ready."""
         await self.not_ready_for()
 
-    async def not_ready_for(self, *reasons: str) -> None:
-        """Wait until it says just these reasons; with none, until it is ready."""
+    async def not_ready_for(self, *reasons: str, or_for: list[str] | None = None) -> None:
+        """Wait until it says just these reasons, or just the other ones; with none, until it is ready."""
         seen = None
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                while (seen := await self.reasons()) != list(reasons):
+                while (seen := await self.reasons()) not in (list(reasons), or_for or list(reasons)):
                     assert self.is_running, f"it ended:\n{self.output[-3000:]}"
                     await asyncio.sleep(LOOK_SECONDS)
         except TimeoutError:

@@ -56,13 +56,19 @@ class LogChanges:
         self._listener = listener
         self._on_error = on_error
         self._out_of_range: dict[Partition, int] = {}
+        self._restarted: dict[Partition, int] = {}
 
     def __bool__(self) -> bool:
         return bool(self._out_of_range)
 
     def out_of_range(self, partition: Partition, position: int) -> None:
-        """The client reported that the log does not have this position."""
-        self._out_of_range[partition] = position
+        """The client reported that the log does not have this position.
+
+        It may report a position twice, the second time after the partition was restarted because of the first. Only one
+        report is ignored: if it was new after all, the fetch is restarted as a stalled one and reported once more.
+        """
+        if self._restarted.pop(partition, None) != position:
+            self._out_of_range[partition] = position
 
     def handle(self, fetched: Fetched) -> None:
         """Continue partitions where they have to; what was fetched of a log that is gone is removed."""
@@ -78,6 +84,7 @@ class LogChanges:
                 first = offsets_at(self._consumer, [partition], OFFSET_BEGINNING)[partition]
                 if position > first:
                     self._restart([partition], fetched)
+                    self._restarted[partition] = position
                     continue
                 self._membership.assignment.read_from({partition: first})
             except KafkaException as error:
