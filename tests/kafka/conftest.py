@@ -130,6 +130,16 @@ def site(tmp_path: Path, kafka: KafkaClient, emulator: Emulator) -> Iterator[Sit
     leave(site)
 
 
+@pytest.fixture(params=["classic", "consumer"])
+def any_protocol(
+    tmp_path: Path, kafka: KafkaClient, emulator: Emulator, request: pytest.FixtureRequest
+) -> Iterator[Site]:
+    """As `site`, with each group protocol."""
+    site = Site(tmp_path, kafka, emulator, request.param)
+    yield site
+    leave(site)
+
+
 def leave(site: Site) -> None:
     """Kill workers that still run, and check their output."""
     for worker in site.workers:

@@ -49,15 +49,6 @@ def check(site: Site) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=site.folder, env=environ, capture_output=True, text=True, check=False)
 
 
-@pytest.fixture(params=["classic", "consumer"])
-def any_protocol(
-    tmp_path: Path, kafka: KafkaClient, emulator: Emulator, request: pytest.FixtureRequest
-) -> Site:
-    site = Site(tmp_path, kafka, emulator, request.param)
-    request.addfinalizer(lambda: leave(site))  # noqa: PT021 - a fixture that yields would have this type, too
-    return site
-
-
 async def test_one_worker_spends_all_of_it_and_two_spend_half_each(
     any_protocol: Site, emulator: Emulator
 ) -> None:

@@ -9,23 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.kafka.conftest import leave
-from tests.support.kafka_client import KafkaClient
 from tests.support.worker_process import Site, WorkerProcess, until
-from worker.emulator import Emulator, Fault
+from worker.emulator import Fault
 
 pytestmark = pytest.mark.kafka
 
 TWO = ("--processes", "2")
-
-
-@pytest.fixture(params=["classic", "consumer"])
-def any_protocol(
-    tmp_path: Path, kafka: KafkaClient, emulator: Emulator, request: pytest.FixtureRequest
-) -> Site:
-    site = Site(tmp_path, kafka, emulator, request.param)
-    request.addfinalizer(lambda: leave(site))  # noqa: PT021 - a fixture that yields would have this type, too
-    return site
 
 
 def pids(run: WorkerProcess) -> list[int]:

@@ -73,8 +73,7 @@ def trace(
             elif key is not None:
                 found = search.by_key(str(topic), key.encode(), oldest, limit)
             else:
-                topics = [topic] if topic else search.mapped_topics()
-                found = search.by_message_id(str(message_id).upper(), topics, oldest)
+                found = search.by_message_id(str(message_id).upper(), topic, oldest)
     except SourceFailed as error:
         print_line(f"kafka: {error}", err=True)
         raise typer.Exit(1) from None

@@ -1,7 +1,8 @@
 """The schemas that records were written with, by the ids that records carry.
 
-`Schemas` is what decoding sees of a schema registry: it returns what was put there and never waits. Whoever decodes
-records asks the formats first which ids these records have (`SchemasNeeded.missing`), fetches them, and puts them here.
+`Schemas` is what decoding sees of a schema registry: it returns what was put there and never waits. Before
+records are decoded, their reader asks the formats which ids they have (`SchemasNeeded.missing`), fetches these, and
+puts them here.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ class Delivery:
     Attributes:
         in_hand: the tasks of all batches that were started and are not finished.
         on_wire: the batches of requests in flight, each with what can end its request.
-        patient: whether a revoke waits for requests in flight to end by themselves.
+        awaits_responses: whether a revoke waits for requests in flight to end by themselves.
     """
 
     def __init__(  # noqa: PLR0913 - its collaborators
@@ -98,7 +98,7 @@ class Delivery:
         self._backing_off = 0
         self.in_hand: set[asyncio.Task[None]] = set()
         self.on_wire: dict[Batch, asyncio.Timeout] = {}
-        self.patient = False
+        self.awaits_responses = False
 
     def start(self, batch: Batch) -> asyncio.Task[None]:
         """Send a batch, and the parts that it is split into, until each call is delivered or refused."""
@@ -131,7 +131,7 @@ class Delivery:
 
     def limit_changed(self) -> None:
         """End the newest requests that the rate limit does not allow any more; they are sent again later."""
-        ends = 0 if self.patient and not self._limit.is_over(self._now()) else self.in_excess
+        ends = 0 if self.awaits_responses and not self._limit.is_over(self._now()) else self.in_excess
         for ending in list(self.on_wire.values())[len(self.on_wire) - ends :]:
             if not ending.expired():
                 ending.reschedule(self._now())

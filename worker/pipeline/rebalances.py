@@ -78,11 +78,11 @@ class Rebalances:
         self._limit.revoked(partitions)
         for state in states:
             self._lanes.revoke(state)
-        self._delivery.patient = True
+        self._delivery.awaits_responses = True
         try:
             await self._wait_for_requests(states)
         finally:
-            self._delivery.patient = False
+            self._delivery.awaits_responses = False
         finished = {state.partition: state.offsets.committable() for state in states}
         self._forget(states)
         return finished

@@ -118,7 +118,7 @@ class Trace:
                 break
         return self._traced(_newest_first(found)[:limit])
 
-    def by_message_id(self, message_id: str, topics: list[str], since: int) -> list[Traced]:
+    def by_message_id(self, message_id: str, topic: str | None, since: int) -> list[Traced]:
         """The records that the current mapping makes a call with this `messageId` from.
 
         The id of a record's coordinates holds its offset, so one record of each partition is enough. An id of the
@@ -126,7 +126,7 @@ class Trace:
 
         Args:
             message_id: as Customer.io shows it.
-            topics: to search.
+            topic: to search; None for every topic that a mapping file names.
             since: epoch milliseconds, for an id that holds no offset.
         """
         coordinates = coordinates_in(message_id)
@@ -134,10 +134,11 @@ class Trace:
             self.searched.append("nothing: ids of this worker have 26 characters, digits and capital letters")
             return []
         millis, offset, _ = coordinates
+        topics = [topic] if topic else self._mapped_topics()
         found = [
             record
-            for topic in topics
-            for record in self._at_offset(topic, offset)
+            for each in topics
+            for record in self._at_offset(each, offset)
             if max(record_millis(record) or 0, 0) == millis and self._makes(record, message_id)
         ]
         traced = self._traced(found, lambda partition, at: at == offset and partition[0] in topics)
@@ -148,14 +149,14 @@ class Trace:
             _newest_first(
                 [
                     record
-                    for topic in topics
-                    for piece in self._backwards(topic, since)
-                    for record in self._that_make(topic, piece, message_id)
+                    for each in topics
+                    for piece in self._backwards(each, since)
+                    for record in self._that_make(each, piece, message_id)
                 ]
             )
         )
 
-    def mapped_topics(self) -> list[str]:
+    def _mapped_topics(self) -> list[str]:
         """The topics that exist and that a mapping file names."""
         names = self._mappings.subscriptions
         return [topic for topic in self._reader.topics() if any(matches(name, topic) for name in names)]

@@ -1,4 +1,4 @@
-"""The last hour for the status page, kept in the process, so that whoever opens the page sees what was.
+"""The last hour for the status page, kept in the process, so that the page shows what happened before it was opened.
 
 Counts are differences of totals, taken at the end of each interval; durations go into small histograms. So nothing is
 done for a record. An hour takes about half a megabyte.

@@ -148,10 +148,10 @@ class KafkaReader:
             found = committed_offsets(self._consumer, partitions)
         return {partition: each.offset for partition, each in found.items()}
 
-    def scan(self, topic: str, bounds: Bounds, patience: float) -> KafkaScan:
+    def scan(self, topic: str, bounds: Bounds, timeout: float) -> KafkaScan:
         """Begin a scan of all records within the bounds. Raises `SourceFailed`."""
         with self._failing():
-            return KafkaScan(self._consumer, topic, bounds, patience)
+            return KafkaScan(self._consumer, topic, bounds, timeout)
 
     @contextmanager
     def _failing(self) -> Iterator[None]:

@@ -51,17 +51,17 @@ class KafkaScan:
         consumer: used by nothing else until the scan is over.
         topic: to scan.
         bounds: from where to where.
-        patience: seconds without any response of a broker after which the scan fails.
+        timeout: seconds without any response of a broker after which the scan fails.
 
     Attributes:
         left: the partitions whose end has not been reached.
     """
 
-    def __init__(self, consumer: Consumer, topic: str, bounds: Bounds, patience: float) -> None:
+    def __init__(self, consumer: Consumer, topic: str, bounds: Bounds, timeout: float) -> None:
         self._consumer = consumer
         self._topic = topic
         self._bounds = bounds
-        self._patience = patience
+        self._timeout = timeout
         self._responded_at = time.monotonic()
         self._last_error = "the brokers do not respond"
         self._positions = {number: first for number, (first, _) in bounds.items()}
@@ -93,7 +93,7 @@ class KafkaScan:
             self._last_error = error.args[0].str()
         if piece.positions:
             self._responded_at = time.monotonic()
-        elif time.monotonic() - self._responded_at > self._patience:
+        elif time.monotonic() - self._responded_at > self._timeout:
             raise SourceFailed(self._last_error)
         return piece
 

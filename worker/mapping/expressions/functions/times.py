@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import zoneinfo
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import lru_cache
@@ -150,23 +150,22 @@ def _check_zone(arguments: Sequence[Any], index: int) -> None:
 
 
 def _check_parse(arguments: Sequence[Any]) -> None:
-    form = arguments[1]
-    if type(form) is str:
-        try:
-            time_codes.reader(form)
-        except time_codes.InvalidFormatError as error:
-            raise InvalidArgumentError(1, f"no time has the format '{form}': {error}", _FORMAT_HINT) from None
+    _check_form(arguments[1], time_codes.reader)
     _check_zone(arguments, 2)
 
 
 def _check_format(arguments: Sequence[Any]) -> None:
-    form = arguments[1]
+    _check_form(arguments[1], time_codes.check_output_format)
+    _check_zone(arguments, 2)
+
+
+def _check_form(form: Any, check: Callable[[str], object]) -> None:
+    """Check a literal format, by a function that raises `InvalidFormatError`."""
     if type(form) is str:
         try:
-            time_codes.check_output_format(form)
+            check(form)
         except time_codes.InvalidFormatError as error:
             raise InvalidArgumentError(1, f"no time has the format '{form}': {error}", _FORMAT_HINT) from None
-    _check_zone(arguments, 2)
 
 
 def _check_duration(arguments: Sequence[Any]) -> None:

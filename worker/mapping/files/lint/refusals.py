@@ -26,7 +26,7 @@ def refused_findings(spot: Spot, results: Sequence[Any]) -> Iterator[Problem]:
     if field is None or not found:
         return
     start = first_character(spot.node)
-    refusals = [_refusal(field, value) for value in found]
+    refusals = [refusal(field, value) for value in found]
     if all(refusals):
         yield spot.warning(f"no fixture's value fits: {refusals[0]}", start, _hint(spot, field, found[0]))
     elif field.kind is Kind.IDENTITY and all(str(value).startswith('{"') for value in found):
@@ -46,7 +46,8 @@ def field_of(spot: Spot) -> Field | None:
     return (spec.fields if spec else FIELDS).get(str(spot.path[-1]))
 
 
-def _refusal(field: Field, value: Any) -> str | None:
+def refusal(field: Field, value: Any) -> str | None:
+    """Why a call does not take this value in a field; None if it does."""
     try:
         convert(field, value)
     except Rejected as rejected:
@@ -62,6 +63,6 @@ def _hint(spot: Spot, field: Field, value: Any) -> str | None:
     if field.kind is Kind.OBJECT:
         return f"write {field.name}: {{{text.rpartition('.')[2]}: {text}}}"
     if field.kind is Kind.IDENTITY and isinstance(value, dict):
-        names = [name for name, item in value.items() if _refusal(field, item) is None]
+        names = [name for name, item in value.items() if refusal(field, item) is None]
         return f"write {text}.{name_of('id' if 'id' in names else names[0])}" if names else None
     return None

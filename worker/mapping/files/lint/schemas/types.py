@@ -8,13 +8,12 @@ from typing import Any
 
 from jmespath.exceptions import JMESPathTypeError
 
-from worker.core.reasons import Rejected
 from worker.formats.description import BOOLEAN, LIST, NUMBER, OBJECT, TEXT, Branch, Description
-from worker.mapping.calls.assembly import convert
 from worker.mapping.calls.specs import Field, Kind
 from worker.mapping.expressions import text_length
 from worker.mapping.expressions.failures import ExpressionFailed, Mismatch
 from worker.mapping.expressions.functions import REGISTRY
+from worker.mapping.files.lint.refusals import refusal
 
 MOST_TRIES = 500
 """Combinations of arguments that a function is tried with."""
@@ -96,13 +95,5 @@ def refused_by(field: Field, described: Description) -> str | None:
     if not described.kinds & taken:
         return f"{field.name} takes {words_for(taken)}, and this is {words_for(described.kinds)}"
     if field.kind is Kind.TIME and all(branch.sample is not None for branch in described.branches):
-        return _refusal(field, str(described.branches[0].sample))
-    return None
-
-
-def _refusal(field: Field, value: Any) -> str | None:
-    try:
-        convert(field, value)
-    except Rejected as rejected:
-        return rejected.detail.rstrip(".")
+        return refusal(field, str(described.branches[0].sample))
     return None
