@@ -1,4 +1,4 @@
-"""`python -m tests.campaign --seeds 1-20`: draws worlds and faults, runs them on a real Kafka, and judges what happened.
+"""`python -m tests.campaign --seeds 1-20`: draws worlds and faults, runs them on a real Kafka, judges what happened.
 
 Each seed is a world of its own, the same every time it is drawn: a seed that fails is run again by its number. What
 happens within it depends on the machine's timing too, so run it several times.
@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.campaign.history import History
 from tests.campaign.judge.findings import told
 from tests.campaign.judge.verdict import judge
 from tests.campaign.plan import Plan, draw_plan
@@ -50,9 +49,15 @@ def main() -> int:
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.campaign", description=__doc__)
     parser.add_argument("--seeds", type=_seeds, default=[1], metavar="1-20", help="seeds: 7 or 1-20 or 3,5,8")
-    parser.add_argument("--plan", action="store_true", help="print the worlds and their faults, and run nothing")
-    parser.add_argument("--without-faults", action="store_true", help="run the worlds, and have nothing happen to them")
-    parser.add_argument("--folder", help="where configurations and logs are written (default: a temporary folder)")
+    parser.add_argument(
+        "--plan", action="store_true", help="print the worlds and their faults, and run nothing"
+    )
+    parser.add_argument(
+        "--without-faults", action="store_true", help="run the worlds, and have nothing happen to them"
+    )
+    parser.add_argument(
+        "--folder", help="where configurations and logs are written (default: a temporary folder)"
+    )
     return parser
 
 
@@ -70,9 +75,9 @@ def _failing(plans: list[Plan], folder: Path) -> Iterator[Plan]:
         for plan in plans:
             where = folder / f"seed-{plan.world.seed}"
             shutil.rmtree(where, ignore_errors=True)
-            begun = time.monotonic()
-            history = asyncio.run(WorldRun(plan, cluster.bootstrap_servers, cluster, where).run())
-            if report(plan, history, time.monotonic() - begun, where):
+            run = WorldRun(plan, cluster.bootstrap_servers, cluster, where)
+            asyncio.run(run.run())
+            if report(plan, run, where):
                 shutil.rmtree(where)
             else:
                 yield plan
@@ -89,17 +94,20 @@ def _cluster(folder: Path) -> Iterator[KafkaCluster]:
         shutil.rmtree(folder / "kafka" / "logs", ignore_errors=True)
 
 
-def report(plan: Plan, history: History, seconds: float, folder: Path) -> bool:
-    """Judge a history and print a line, or all that was broken; returns whether it passed."""
+def report(plan: Plan, run: WorldRun, folder: Path) -> bool:
+    """Judge what happened and print a line, or all that was broken; returns whether it passed."""
+    history, begun = run.history, time.monotonic()
     broken = judge(plan.world, history)
     again = len(history.accepted) - len({each.call.name for each in history.accepted})
     statuses = Counter(each.status for each in history.requests)
+    phases = {**run.seconds, "judged": time.monotonic() - begun}
+    seconds = " ".join(f"{name} {each:.0f}" for name, each in phases.items())
     _say(
         f"seed {plan.world.seed} {'FAILED' if broken else 'ok'}: {plan.world.words}; "
         f"{'; '.join(each.words for each in plan.faults) or 'no faults'}; "
         f"{len(history.sources)} records, {len(history.dead_letters)} dead letters, "
         f"{len(history.requests)} requests {dict(sorted(statuses.items()))}, "
-        f"{again} calls again, {seconds:.0f}s"
+        f"{again} calls again, {sum(phases.values()):.0f} s ({seconds})"
     )
     if broken:
         (folder / "broken.txt").write_text("\n".join(told(broken)))

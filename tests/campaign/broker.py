@@ -18,7 +18,9 @@ OFFSETS = "__consumer_offsets"
 
 def partitions_of(consumer: Consumer, topic: str) -> list[Partition]:
     """All partitions of a topic."""
-    return [(topic, number) for number in consumer.list_topics(topic, timeout=SECONDS).topics[topic].partitions]
+    return [
+        (topic, number) for number in consumer.list_topics(topic, timeout=SECONDS).topics[topic].partitions
+    ]
 
 
 def sources(servers: str, topics: list[str], events: list[Event]) -> list[Source]:

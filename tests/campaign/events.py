@@ -210,7 +210,7 @@ BAD = frozenset({"refused", "mapper rejects", "nobody", "unknown", "tombstone", 
 """Kinds that may become dead letters: so few of each that they are no storm."""
 
 
-def draw_event(  # noqa: PLR0913 - what an event depends on
+def draw_event(
     rng: random.Random,
     number: int,
     topic: int,

@@ -34,9 +34,7 @@ class Member:
         disruptions, exits: what the judge must know of its life.
     """
 
-    def __init__(
-        self, folder: Path, number: int, processes: int, settings: str, mappings: list[str]
-    ) -> None:
+    def __init__(self, folder: Path, number: int, processes: int, settings: str, mappings: list[str]) -> None:
         self.number = number
         self.disruptions: list[Disruption] = []
         self.exits: list[Exit] = []
@@ -68,17 +66,13 @@ class Member:
     @property
     def logs(self) -> dict[str, str]:
         """What each start has printed."""
-        return {
-            f"{self.number}.{number}": process.output for number, process in enumerate(self._started)
-        }
+        return {f"{self.number}.{number}": process.output for number, process in enumerate(self._started)}
 
     def start(self) -> None:
         """Start it, with its pages on a port of its own."""
         arguments = ("--processes", str(self._processes)) if self._processes > 1 else ()
         key = f"{SECRET}-{self.number}.{len(self._started)}"
-        self._running = WorkerProcess(
-            self._folder, len(self._started), arguments, {"PIPELINES_API_KEY": key}
-        )
+        self._running = WorkerProcess(self._folder, len(self._started), arguments, {"PIPELINES_API_KEY": key})
         self._started.append(self._running)
 
     async def kill(self) -> None:

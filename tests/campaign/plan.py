@@ -74,14 +74,16 @@ def draw_plan(seed: int) -> Plan:
 
 
 def _members(rng: random.Random, world: World) -> Iterator[Fault]:
-    """What happens to members, the broker and topics. A member that is gone has nothing happen to it until it is back."""
+    """What happens to members, the broker and topics. Nothing happens to a member that is gone until it is back."""
     free_at = dict.fromkeys(range(len(world.members)), 0.5)
     broker = rng.random() < 0.15
     for _ in range(rng.choice((1, 2, 3, 4))):
         at = round(rng.uniform(0.5, 10.0), 1)
         members = [member for member, free in free_at.items() if free <= at]
         joined = sum(world.members) + len(free_at) - len(world.members)
-        what = rng.choice(("kill", "kill", "kill child", "stop", "stop", "leave", "join", "twice", "partitions"))
+        what = rng.choice(
+            ("kill", "kill", "kill child", "stop", "stop", "leave", "join", "twice", "partitions")
+        )
         if what == "join" and joined < MOST_PROCESSES:
             member = len(free_at)
             free_at[member] = at + 5

@@ -40,11 +40,17 @@ class WorldRun:
         servers: the address of a Kafka.
         cluster: the same, if it may be restarted.
         folder: of configurations and logs.
+
+    Attributes:
+        history: what happened.
+        seconds: how long each phase took.
     """
 
     def __init__(self, plan: Plan, servers: str, cluster: KafkaCluster | None, folder: Path) -> None:
         world = plan.world
         self.history = History(dead_letter_partitions=world.dead_letter_partitions)
+        self.seconds: dict[str, float] = {}
+        self._begun = time.monotonic()
         self._plan, self._folder, self._servers = plan, folder, servers
         self._kafka = KafkaClient(servers)
         self._group = f"campaign-{world.seed}-{uuid.uuid4().hex[:8]}"
@@ -55,9 +61,7 @@ class WorldRun:
         self._partitions = [each.partitions for each in world.topics]
         self._api = CampaignApi(world.latency, world.strict_batches)
         self._members: dict[int, Member] = {}
-        self._faults = Faults(
-            self._members, self._new_member, self._api, self._add_partitions, cluster
-        )
+        self._faults = Faults(self._members, self._new_member, self._api, self._add_partitions, cluster)
         self._producer = Producer(
             {"bootstrap.servers": servers, "enable.idempotence": True, "linger.ms": 5, "log_level": 0}
         )
@@ -72,6 +76,7 @@ class WorldRun:
                 member.end()
             await self._api.stop()
         await asyncio.to_thread(self._look)
+        self._timed("read")
         return self.history
 
     async def _live(self) -> None:
@@ -84,18 +89,26 @@ class WorldRun:
             self._members[number] = self._new_member(number, processes)
             self._members[number].start()
         await self._first_is_ready()
+        self._timed("ready")
         async with asyncio.TaskGroup() as living:
             living.create_task(self._produce_over_time(events[before:], world))
             living.create_task(self._faults.happen(self._plan.faults))
         await asyncio.to_thread(self._producer.flush, SECONDS)
         self._api.faults.clear()
+        self._timed("faults")
         await self._at_rest()
+        self._timed("rest")
         self.history.not_ready = [
             f"member {number}: {reasons}"
             for number, member in self._members.items()
             if (reasons := await member.not_ready())
         ]
         await asyncio.gather(*[member.leave() for member in self._members.values()])
+        self._timed("exit")
+
+    def _timed(self, phase: str) -> None:
+        """Note how long a phase took, for the one who reads the report."""
+        self.seconds[phase] = time.monotonic() - self._begun - sum(self.seconds.values())
 
     def _new_member(self, number: int, processes: int) -> Member:
         world = self._plan.world
@@ -123,7 +136,7 @@ class WorldRun:
 
     async def _first_is_ready(self) -> None:
         async with asyncio.timeout(START_SECONDS):
-            while [] not in [await each.not_ready() for each in self._members.values()]:
+            while [] not in [await each.not_ready() for each in self._members.values()]:  # noqa: ASYNC110 - in processes
                 await asyncio.sleep(LOOK_SECONDS)
 
     # Events
@@ -149,7 +162,10 @@ class WorldRun:
     def _add_partitions(self, topic: int, more: int) -> None:
         name = self._topics[topic]
         self._kafka.add_partitions(name, self._partitions[topic] + more)
-        while len(self._producer.list_topics(name, SECONDS).topics[name].partitions) < self._partitions[topic] + more:
+        while (
+            len(self._producer.list_topics(name, SECONDS).topics[name].partitions)
+            < self._partitions[topic] + more
+        ):
             time.sleep(LOOK_SECONDS)
         self._partitions[topic] += more
 
@@ -161,7 +177,7 @@ class WorldRun:
             self._members[0].start()
         with suppress(TimeoutError):
             async with asyncio.timeout(REST_SECONDS):
-                while not await asyncio.to_thread(self._all_committed):
+                while not await asyncio.to_thread(self._all_committed):  # noqa: ASYNC110 - in Kafka
                     await asyncio.sleep(4 * LOOK_SECONDS)
 
     def _all_committed(self) -> bool:

@@ -95,7 +95,9 @@ class Account:
         letter = min((each.at for each in self.letters_of(source)), default=float("inf"))
         if not outcome.calls:
             return 0.0 if outcome.reason is None else letter
-        return max(self._call_done_at((source.event.number, index), letter) for index in range(len(outcome.calls)))
+        return max(
+            self._call_done_at((source.event.number, index), letter) for index in range(len(outcome.calls))
+        )
 
     def _call_done_at(self, name: Name, letter: float) -> float:
         accepted = self.accepted.get(name)

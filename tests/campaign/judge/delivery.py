@@ -35,7 +35,12 @@ def _produced(account: Account) -> Iterator[Broken]:
     """What the campaign itself promises: otherwise nothing else means anything."""
     numbers = sorted(each.event.number for each in account.history.sources)
     if numbers != [each.number for each in account.history.events]:
-        yield Broken("each event is produced once", "the source topics", f"{len(account.history.events)}", f"{len(numbers)}")
+        yield Broken(
+            "each event is produced once",
+            "the source topics",
+            f"{len(account.history.events)}",
+            f"{len(numbers)}",
+        )
 
 
 def _calls(account: Account, source: Source) -> Iterator[Broken]:
@@ -45,8 +50,17 @@ def _calls(account: Account, source: Source) -> Iterator[Broken]:
             if (seen := _without_id(accepted[0].call.raw)) != expected:
                 yield Broken("a call is what the mapping says", place(source), _shown(expected), _shown(seen))
         elif name not in account.refused or not account.letters_of(source):
-            seen_in = [f"request {each.number}" for each in account.history.requests if name in {call.name for call in each.calls}]
-            yield Broken(LOST, place(source), f"call {index} is accepted", f"never; it was sent in {seen_in or 'no request'}")
+            seen_in = [
+                f"request {each.number}"
+                for each in account.history.requests
+                if name in {call.name for call in each.calls}
+            ]
+            yield Broken(
+                LOST,
+                place(source),
+                f"call {index} is accepted",
+                f"never; it was sent in {seen_in or 'no request'}",
+            )
 
 
 def _without_id(raw: bytes) -> Call:
@@ -85,7 +99,9 @@ def _complete(account: Account, source: Source, letter: DeadLetter) -> Iterator[
         "key": source.key,
         "value": source.value,
         "headers of the record": source.headers,
-        "partition": source.partition[1] if source.partition[1] < account.history.dead_letter_partitions else letter.partition,
+        "partition": source.partition[1]
+        if source.partition[1] < account.history.dead_letter_partitions
+        else letter.partition,
         "dlq.timestamp": str(source.millis),
     }
     seen = {
@@ -122,7 +138,9 @@ def _made_up(account: Account) -> Iterator[Broken]:
         if source is None or name[1] >= len(source.event.outcome.calls):
             where = "no event" if source is None else place(source)
             yield Broken(LOST, where, f"no call {name[1]}", f"{accepted[0].call.raw[:300]!r}")
-    origins = {(each.partition[0], str(each.partition[1]), str(each.offset)) for each in account.history.sources}
+    origins = {
+        (each.partition[0], str(each.partition[1]), str(each.offset)) for each in account.history.sources
+    }
     for letter in account.history.dead_letters:
         if origin_of(letter) not in origins:
             yield Broken(LOST, f"dead letter {letter.place}", "one of a record", f"{origin_of(letter)}")
@@ -139,7 +157,12 @@ def _ids(account: Account) -> Iterator[Broken]:
             if known != (call.message_id, call.raw):
                 yield Broken(SAME, where, f"{known}", f"{(call.message_id, call.raw)}")
             if owners.setdefault(call.message_id, call.name) != call.name:
-                yield Broken("two calls never share a messageId", where, f"not the id of {owners[call.message_id]}", call.message_id)
+                yield Broken(
+                    "two calls never share a messageId",
+                    where,
+                    f"not the id of {owners[call.message_id]}",
+                    call.message_id,
+                )
 
 
 def _again(account: Account) -> Iterator[Broken]:
@@ -159,7 +182,9 @@ def _call_again(account: Account, source: Source, index: int) -> Iterator[Broken
         earlier = accepted[:number]
         lost = not all(each.request.is_answered for each in earlier)
         if not lost and not account.may_come_again(source, earlier[-1].at, later.at):
-            first = [f"request {each.request.number} of {each.request.run} at {each.at:.3f}" for each in earlier]
+            first = [
+                f"request {each.request.number} of {each.request.run} at {each.at:.3f}" for each in earlier
+            ]
             seen = f"again in request {later.request.number} of {later.request.run} at {later.at:.3f}"
             yield Broken(ONCE, f"{place(source)}, call {index}", f"once: {first}", seen)
 

@@ -1,9 +1,9 @@
 """The calls of a key are delivered in order, and never two requests have the same key at a time.
 
 The first acceptance of each call is in order through every kill, stop and rebalance: a member sends a call only after
-all earlier ones of its key were accepted, from it or, below the committed offset, from an earlier owner. What comes again
-comes after that. Only a call that was refused alone may come late: it does not hold its key back, and after a kill it
-may be sent again.
+all earlier ones of its key were accepted, from it or, below the committed offset, from an earlier owner. What comes
+again comes after that. Only a call that was refused alone may come late: it does not hold its key back, and after a
+kill it may be sent again.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def _in_order(account: Account) -> Iterator[Broken]:
         before = latest.get(key, (-1, -1))
         if here > before:
             latest[key] = here
-        elif not any(each.arrived <= acceptance.request.arrived for each in account.refused.get(call.name, ())):
+        elif not any(
+            each.arrived <= acceptance.request.arrived for each in account.refused.get(call.name, ())
+        ):
             where = f"{place(account.sources[call.number])}, call {call.index}"
             seen = f"after offset {before[0]}, call {before[1]}, in request {acceptance.request.number}"
             yield Broken(IN_ORDER, where, "before later calls of its key", seen)
@@ -53,7 +55,8 @@ def _alone(account: Account) -> Iterator[Broken]:
         for key in keys:
             other = last.get(key)
             if other is not None and other.ended > request.arrived and not _is_given_up(account, other):
-                seen = f"request {request.number} of {request.run} came {other.ended - request.arrived:.3f}s before its end"
+                early = other.ended - request.arrived
+                seen = f"request {request.number} of {request.run} came {early:.3f}s before its end"
                 yield Broken(ALONE, f"key {key}", f"only request {other.number} of {other.run}", seen)
             last[key] = request
 
@@ -61,4 +64,6 @@ def _alone(account: Account) -> Iterator[Broken]:
 def _is_given_up(account: Account, request: Request) -> bool:
     """Whether its sender no longer waited for it, or had no say: it was stopped, and others own its partitions."""
     stops = [each for each in account.history.disruptions if each.what == "stop" and each.run == request.run]
-    return request.abandoned or any(each.at <= request.ended and each.until >= request.arrived for each in stops)
+    return request.abandoned or any(
+        each.at <= request.ended and each.until >= request.arrived for each in stops
+    )
