@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.support.kafka_client import Headers
 from tests.support.ledger import PERSON, TEXT
 
 AT = "2026-11-21T10:00:00.000Z"
@@ -120,7 +121,7 @@ class Event:
     outcome: Outcome
 
     @property
-    def headers(self) -> list[tuple[str, bytes]]:
+    def headers(self) -> Headers:
         """The headers of its record."""
         return [("n", str(self.number).encode()), ("trace", b"\x00\xff"), ("trace", b"")]
 

@@ -9,20 +9,19 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tests.campaign.events import Event
+from tests.support.kafka_client import Headers
 from worker.core.records import Partition
 
 SECRET = "s3cret"
 """Every API key begins so; the rest says which start of which member it is of."""
 
-Headers = list[tuple[str, bytes | None]]
-
 
 class Sent(NamedTuple):
-    """A call in a request: its event's number and its index are read from the call itself."""
+    """A call in a request. Its event's number, and its place among the calls of the event, are read from the call."""
 
     message_id: str
     number: int
-    index: int
+    position: int
     raw: bytes
     shared: str = ""
     """The call's batch context and integrations, to be compared."""
@@ -30,7 +29,7 @@ class Sent(NamedTuple):
     @property
     def name(self) -> tuple[int, int]:
         """Which call it is."""
-        return self.number, self.index
+        return self.number, self.position
 
 
 @dataclass(slots=True, eq=False)
@@ -100,7 +99,7 @@ class DeadLetter(NamedTuple):
     def header(self, name: str) -> str | None:
         """The last header of a name, as text."""
         value = dict(self.headers).get(name)
-        return None if value is None else value.decode()
+        return value.decode() if isinstance(value, bytes) else value
 
 
 class Commit(NamedTuple):

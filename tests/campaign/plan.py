@@ -9,6 +9,12 @@ from typing import Any
 
 from tests.campaign.world import SESSION_SECONDS, TIMEOUT_SECONDS, World, draw_world
 
+FAULT_SECONDS = 10.0
+"""In this time all faults begin."""
+
+START_SECONDS = 2.5
+"""About how long a process takes to start."""
+
 MOST_PROCESSES = 5
 """How many worker processes may run at a time."""
 
@@ -76,17 +82,16 @@ def draw_plan(seed: int) -> Plan:
 def _members(rng: random.Random, world: World) -> Iterator[Fault]:
     """What happens to members, the broker and topics. Nothing happens to a member that is gone until it is back."""
     free_at = dict.fromkeys(range(len(world.members)), 0.5)
-    broker = rng.random() < 0.15
-    for _ in range(rng.choice((1, 2, 3, 4))):
-        at = round(rng.uniform(0.5, 10.0), 1)
+    for _ in range(rng.choice((2, 3, 4, 6))):
+        at = round(rng.uniform(0.5, FAULT_SECONDS), 1)
         members = [member for member, free in free_at.items() if free <= at]
         joined = sum(world.members) + len(free_at) - len(world.members)
         what = rng.choice(
-            ("kill", "kill", "kill child", "stop", "stop", "leave", "join", "twice", "partitions")
+            ("kill", "kill child", "kill child", "stop", "stop", "leave", "join", "twice", "partitions")
         )
         if what == "join" and joined < MOST_PROCESSES:
             member = len(free_at)
-            free_at[member] = at + 5
+            free_at[member] = at + START_SECONDS
             yield Fault(at, "join", member, arguments={"processes": 1})
         elif what == "partitions":
             topic = rng.randrange(len(world.topics))
@@ -94,9 +99,9 @@ def _members(rng: random.Random, world: World) -> Iterator[Fault]:
         elif what != "join" and members:
             fault = _of_member(rng, world, what, rng.choice(members), at)
             assert fault.member is not None
-            free_at[fault.member] = at + (fault.seconds or 0) + 5
+            free_at[fault.member] = at + (fault.seconds or 0) + START_SECONDS
             yield fault
-    if broker:
+    if rng.random() < 0.2:
         yield Fault(round(rng.uniform(2, 6), 1), rng.choice(("restart the broker", "kill the broker")))
 
 
@@ -144,5 +149,5 @@ API_FAULTS: tuple[dict[str, Any], ...] = (
 
 def _api(rng: random.Random) -> Iterator[Fault]:
     for _ in range(rng.choice((0, 1, 2, 3, 4))):
-        at, seconds = round(rng.uniform(0.2, 10.0), 1), rng.choice((0.5, 1.5, 3.0))
+        at, seconds = round(rng.uniform(0.2, FAULT_SECONDS), 1), rng.choice((0.5, 1.5, 3.0))
         yield Fault(at, "api", seconds=seconds, arguments=rng.choice(API_FAULTS))

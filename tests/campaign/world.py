@@ -151,7 +151,7 @@ def draw_world(seed: int) -> World:
     # A share below one request in a window is only kept on average, so there are enough for each partition.
     least = 2 * sum(each.partitions for each in topics) if shares == "group" else 2 * processes
     requests = max(least, rng.choice((8, 20, 60, 3000)))
-    drawn = {
+    drawn: dict[str, Any] = {
         "linger": rng.choice((0.0, 0.02, 0.1, 0.5)),
         "max_calls": rng.choice((1, 10, 50, 500)),
         "max_bytes": rng.choice((33_000, 60_000, 475_000)),

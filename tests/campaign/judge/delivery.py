@@ -153,7 +153,7 @@ def _ids(account: Account) -> Iterator[Broken]:
     for request in account.history.requests:
         for call in request.calls:
             known = first.setdefault(call.name, (call.message_id, call.raw))
-            where = f"event {call.number}, call {call.index}, in request {request.number}"
+            where = f"event {call.number}, call {call.position}, in request {request.number}"
             if known != (call.message_id, call.raw):
                 yield Broken(SAME, where, f"{known}", f"{(call.message_id, call.raw)}")
             if owners.setdefault(call.message_id, call.name) != call.name:

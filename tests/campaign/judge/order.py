@@ -36,14 +36,14 @@ def _in_order(account: Account) -> Iterator[Broken]:
         if key is None or call.name in came:
             continue
         came.add(call.name)
-        here = account.sources[call.number].offset, call.index
+        here = account.sources[call.number].offset, call.position
         before = latest.get(key, (-1, -1))
         if here > before:
             latest[key] = here
         elif not any(
             each.arrived <= acceptance.request.arrived for each in account.refused.get(call.name, ())
         ):
-            where = f"{place(account.sources[call.number])}, call {call.index}"
+            where = f"{place(account.sources[call.number])}, call {call.position}"
             seen = f"after offset {before[0]}, call {before[1]}, in request {acceptance.request.number}"
             yield Broken(IN_ORDER, where, "before later calls of its key", seen)
 
