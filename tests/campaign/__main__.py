@@ -9,9 +9,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import shutil
+import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +39,8 @@ def main() -> int:
     if missing := missing_tools():
         _say(f"please install {missing}")
         return 2
+    # As Ctrl-C does: workers and broker are ended too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(options.folder or tempfile.mkdtemp(prefix="campaign-"))
     failed = [plan.world.seed for plan in _failing(plans, folder)]
     if failed:
@@ -75,12 +79,23 @@ def _failing(plans: list[Plan], folder: Path) -> Iterator[Plan]:
         for plan in plans:
             where = folder / f"seed-{plan.world.seed}"
             shutil.rmtree(where, ignore_errors=True)
-            run = WorldRun(plan, cluster.bootstrap_servers, cluster, where)
-            asyncio.run(run.run())
-            if report(plan, run, where):
+            if _passes(plan, cluster, where):
                 shutil.rmtree(where)
             else:
+                _say("\n".join([*_plan_lines(plan), f"  logs: {where}"]))
+                _say(f"  again: python -m tests.campaign --seeds {plan.world.seed}")
                 yield plan
+
+
+def _passes(plan: Plan, cluster: KafkaCluster, folder: Path) -> bool:
+    """Run one and report it; returns whether it passed. A world that cannot be run does not end the others."""
+    run = WorldRun(plan, cluster.bootstrap_servers, cluster, folder)
+    try:
+        asyncio.run(run.run())
+    except Exception:  # noqa: BLE001 - whatever it is, it is printed
+        _say(f"seed {plan.world.seed} FAILED: it could not be run\n{traceback.format_exc()}")
+        return False
+    return report(plan, run, folder)
 
 
 @contextmanager
@@ -111,8 +126,7 @@ def report(plan: Plan, run: WorldRun, folder: Path) -> bool:
     )
     if broken:
         (folder / "broken.txt").write_text("\n".join(told(broken)))
-        _say("\n".join([*_plan_lines(plan), *told(broken), f"  logs: {folder}"]))
-        _say(f"  again: python -m tests.campaign --seeds {plan.world.seed}")
+        _say("\n".join(told(broken)))
     return not broken
 
 
