@@ -1,4 +1,4 @@
-"""Rows that tell what an event costs: with telemetry, in other shapes, with more workers."""
+"""Rows that tell what an event costs: with telemetry, with several calls, with more workers."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from functools import partial
 from confluent_kafka import ConsumerGroupState
 from confluent_kafka.admin import AdminClient
 
-from benchmarks.events import LARGE, MAPPER, THREE_CALLS, orders
-from benchmarks.rows import Bench, Row, Runs, Topic, absolute, ratio
-from benchmarks.stage import Measured, create_topics, delete_topic, measure, produce, sink, worker
+from benchmarks.events import THREE_CALLS, orders
+from benchmarks.rows import Bench, Row, Topic, absolute, ratio
+from benchmarks.stage import Measured, measure, sink, worker
+from benchmarks.topics import create_topics, delete_topic, produce
 
 
 def telemetry(bench: Bench) -> Iterator[Row]:
@@ -60,29 +61,13 @@ def _scraping(url: str) -> Iterator[None]:
         scraper.join()
 
 
-def shapes(bench: Bench) -> Iterator[Row]:
-    """Other events and mappings, against the floor on the same events; calls of one record against a record's call."""
-    usual, tiny = bench.usual(), bench.small()
-    large = bench.topic("large", orders(bench.events // 20, lines=LARGE))
-    fewer = bench.topic("fewer", orders(bench.events // 4))  # usual ones, for a mapper takes its time
-    floor, worker, mapper, three = bench.in_turn(
-        lambda: bench.floor(usual),
-        lambda: bench.run(usual),
-        lambda: bench.run(fewer, MAPPER),
-        lambda: bench.run(usual, THREE_CALLS, calls_of_event=3),
+def calls(bench: Bench) -> Iterator[Row]:
+    """Records with three calls each, against records with one."""
+    usual = bench.usual()
+    three, one = bench.in_turn(
+        partial(bench.run, usual, THREE_CALLS, calls_of_event=3), partial(bench.run, usual)
     )
-    yield from _against_floor("usual (389 B)", worker, floor)
-    for what, topic in ((f"small (133 B), {tiny[1]:,}", tiny), (f"large (20 kB), {large[1]:,}", large)):
-        yield from _against_floor(
-            what, *bench.in_turn(partial(bench.run, topic), partial(bench.floor, topic))
-        )
-    yield ratio("a Python mapper: CPU an event / floor", mapper, floor)
-    yield ratio("CPU a call: three calls a record / one", three, worker)
-
-
-def _against_floor(what: str, ours: Runs, floor: Runs) -> Iterator[Row]:
-    yield ratio(f"{what}: CPU an event / floor", ours, floor)
-    yield ratio(f"{what}: events a second / floor", ours, floor, "rate")
+    yield ratio("CPU a call: three calls a record / one", three, one)
 
 
 def workers(bench: Bench) -> Iterator[Row]:
@@ -106,7 +91,7 @@ def _team(bench: Bench, members: int) -> Measured:
         _wait_for_balance(bench.servers, group, members)
         for each in team:  # until all events are there, so that they meet a backlog
             os.kill(each.pid, signal.SIGSTOP)
-        events = produce(bench.servers, topic, orders(bench.events // 2))  # for each run anew
+        events = produce(bench.servers, topic, orders(bench.events // 2))  # again for each run
         for each in team:
             os.kill(each.pid, signal.SIGCONT)
         return measure(team, into, events)

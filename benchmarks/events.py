@@ -21,6 +21,9 @@ LINES = (
     {"sku": "SKU-300400", "name": "Red widget, large", "qty": 1, "price": 39.5},
 )
 
+KEYS = 5_000
+"""Customers of the usual events."""
+
 LARGE = 262
 """Order lines of an event of 20 kB."""
 
@@ -110,10 +113,16 @@ def event(number: int) -> bytes:
     return order(number, f"cust-{number * 7919 % 50000:06d}")
 
 
-def orders(events: int, *, lines: int = 2) -> Iterator[Event]:
-    """Orders of 50,000 customers in turn."""
-    for number in range(events):
-        customer = f"cust-{number * 7919 % 50000:06d}"
+def drawn(events: int, keys: int = KEYS) -> Iterator[int]:
+    """Customers drawn uniformly, the same in every run: unlike in a rotation, a customer may follow soon again."""
+    draw = random.Random(1).random
+    return (int(draw() * keys) for _ in range(events))
+
+
+def orders(events: int, *, keys: int = KEYS, lines: int = 2) -> Iterator[Event]:
+    """Orders of customers drawn uniformly."""
+    for number, each in enumerate(drawn(events, keys)):
+        customer = f"cust-{each:06d}"
         yield customer.encode(), order(number, customer, lines=lines)
 
 
@@ -207,8 +216,8 @@ def binary_headers(value: bytes) -> list[tuple[str, bytes | None]]:
 
 def small(events: int) -> Iterator[Event]:
     """Orders of nothing: the fewest bytes that the mapping knows what to do with."""
-    for number in range(events):
-        customer = f"c{number * 7919 % 50000}"
+    for number, each in enumerate(drawn(events)):
+        customer = f"c{each:05d}"
         yield (
             customer.encode(),
             b'{"type":"order.completed","occurred_at":"2026-11-21T10:00:00Z","customer":{"id":"%b"},'
@@ -231,14 +240,9 @@ def numbered(customers: Iterable[int], *, contexts: int = 1) -> Iterator[Event]:
         yield customer.encode(), order(number, customer, version=versions[each], source=source)
 
 
-def even(events: int, customers: int = 50_000) -> Iterator[int]:
-    """Customers in turn."""
-    return (number * 7919 % customers for number in range(events))
-
-
 def with_hot_key(events: int) -> Iterator[int]:
     """Every fifth event is one customer's."""
-    return (each if number % 5 else 0 for number, each in enumerate(even(events)))
+    return (each if number % 5 else 0 for number, each in enumerate(drawn(events)))
 
 
 def zipf(events: int, exponent: float = 1.1, customers: int = 100_000) -> list[int]:

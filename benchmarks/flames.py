@@ -25,7 +25,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.events import MAPPING, WHOLE, orders
 from benchmarks.page import machine
-from benchmarks.stage import ROOT, Sink, create_topics, floor, produce, sink, worker
+from benchmarks.stage import ROOT, Sink, floor, sink, worker
+from benchmarks.topics import create_topics, produce
 from tests.support.kafka_cluster import KafkaCluster
 
 FLAMES = ROOT / "benchmarks" / "flames"

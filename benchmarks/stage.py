@@ -1,4 +1,4 @@
-"""What benchmarks share: topics, a sink, programs, and what they cost while they run."""
+"""What benchmarks share: a sink, programs, and what they cost while they run."""
 
 from __future__ import annotations
 
@@ -11,21 +11,17 @@ import tempfile
 import time
 import urllib.request
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # re-exported without a word
-
-from benchmarks.events import MAPPING, Event
+from benchmarks.events import MAPPING
 
 ROOT = Path(__file__).parent.parent
 TICKS = os.sysconf("SC_CLK_TCK")
-PARTITIONS = 4
 PATIENCE_SECONDS = 300
 """No run takes longer; one that does has failed."""
 
@@ -192,43 +188,3 @@ def status_mib(pid: int, name: str) -> float:
         if line.startswith(name):
             return int(line.split()[1]) / 1024
     return 0.0
-
-
-def create_topics(servers: str, *topics: str, partitions: int = PARTITIONS) -> None:
-    """Create topics, and wait until they are there."""
-    admin = AdminClient({"bootstrap.servers": servers, "log_level": 3})
-    for creation in admin.create_topics([NewTopic(topic, partitions, 1) for topic in topics]).values():
-        creation.result()
-
-
-def delete_topic(servers: str, topic: str) -> None:
-    """Delete a topic that no other run wants, for disks are finite."""
-    admin = AdminClient({"bootstrap.servers": servers, "log_level": 3})
-    for deletion in admin.delete_topics([topic]).values():
-        deletion.result()
-
-
-def produce(servers: str, topic: str, events: Iterable[Event], a_second: int | None = None) -> int:
-    """Fill a topic, as fast as it goes or at a pace, and answer with how many events."""
-    producer = Producer(
-        {
-            "bootstrap.servers": servers,
-            "log_level": 3,  # or it tells of events that nobody wants when it goes
-            "linger.ms": 5 if a_second else 50,
-            "queue.buffering.max.messages": 1_000_000,
-        }
-    )
-    began = time.perf_counter()
-    number = 0
-    for number, (key, value) in enumerate(events, 1):
-        if a_second:
-            while (ahead := number / a_second - (time.perf_counter() - began)) > 0:
-                producer.poll(0)
-                time.sleep(min(ahead + 0.002, 0.01))
-        producer.produce(topic, value, key)
-        if number % 10_000 == 0:
-            producer.poll(0)
-            while len(producer) > 500_000:  # more would not fit
-                producer.poll(0.1)
-    producer.flush()
-    return number
