@@ -24,7 +24,7 @@ LINES = (
 KEYS = 5_000
 """Customers of the usual events."""
 
-LARGE = 262
+LARGE = 297
 """Order lines of an event of 20 kB."""
 
 MAPPING = """
@@ -41,6 +41,23 @@ rules:
       currency: "'USD'"
       products: "order.lines[].{sku: sku, name: name, quantity: qty, price: price}"
 """
+
+PEER = """
+topics: [orders]
+rules:
+  - when: type == 'order.completed'
+    call: track
+    event: Order Completed
+    userId: customer.id
+    timestamp: occurred_at
+    properties:
+      order_id: order.id
+      total: order.total
+      currency: order.currency
+      coupon: order.coupon
+      products: "order.lines[].{sku: sku, name: name, quantity: qty, price: price}"
+"""
+"""The mapping of `java_loop/`."""
 
 WHOLE = """
   - when: type == 'never'
@@ -124,6 +141,31 @@ def orders(events: int, *, keys: int = KEYS, lines: int = 2) -> Iterator[Event]:
     for number, each in enumerate(drawn(events, keys)):
         customer = f"cust-{each:06d}"
         yield customer.encode(), order(number, customer, lines=lines)
+
+
+def peer_orders(events: int) -> Iterator[Event]:
+    """Orders as `java_loop/` reads them, 389 bytes."""
+    for number, each in enumerate(drawn(events)):
+        customer, minute = f"cust-{each:06d}", f"2026-11-21T10:{number // 60000 % 60:02d}"
+        yield (
+            customer.encode(),
+            orjson.dumps(
+                {
+                    "event_id": f"evt-{number:09d}",
+                    "type": "order.completed",
+                    "occurred_at": f"{minute}:{number // 1000 % 60:02d}.{number % 1000:03d}Z",
+                    "customer": {"id": customer, "email": f"c{each:05d}@example.com"},
+                    "order": {
+                        "id": f"ord-{number:06d}",
+                        "total": round(79.48 + number % 20, 2),
+                        "currency": "USD",
+                        "coupon": "MAY1",
+                        "lines": LINES,
+                    },
+                    "ip": "10.0.0.7",
+                }
+            ),
+        )
 
 
 def _field(field: str, kind: str, **more: Any) -> dict[str, Any]:
@@ -217,7 +259,7 @@ def binary_headers(value: bytes) -> list[tuple[str, bytes | None]]:
 def small(events: int) -> Iterator[Event]:
     """Orders of nothing: the fewest bytes that the mapping knows what to do with."""
     for number, each in enumerate(drawn(events)):
-        customer = f"c{each:05d}"
+        customer = f"c{each}"
         yield (
             customer.encode(),
             b'{"type":"order.completed","occurred_at":"2026-11-21T10:00:00Z","customer":{"id":"%b"},'

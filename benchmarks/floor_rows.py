@@ -2,7 +2,7 @@
 
 In each round the programs run one after the other on the same events. A figure is a ratio within a round, so the speed
 of the machine does not matter. CPU is that of the program's processes, from the moment when 20 % of the calls have
-arrived until all have.
+arrived until 70 % have.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.events import CONTEXTS, TRACED, drawn, hottest_share, numbered, with_hot_key, zipf
 from benchmarks.rows import Bench, Row, Topic, absolute, middle, spread
 from benchmarks.stage import Measured, measure, sink, worker
-from benchmarks.topics import create_topics, produce
+from benchmarks.topics import create_topics, into_topic, produce
 
 Examined = tuple[Measured, dict[str, Any]]
 """A run, and what its calls told of themselves."""
@@ -90,7 +90,7 @@ def hang(bench: Bench) -> Iterator[Row]:
         ThreadPoolExecutor(1) as beside,
     ):
         events = beside.submit(
-            produce, bench.servers, topic, numbered(drawn(rate * seconds, HANG_KEYS)), rate
+            produce, bench.servers, into_topic(topic, numbered(drawn(rate * seconds, HANG_KEYS))), rate
         )
         into.wait_for(4 * rate, [running.process])
         into.get("/hang?10")
@@ -125,7 +125,7 @@ def freshness(bench: Bench) -> Iterator[Row]:
     ):
         while running.when("partitions_assigned") is None:
             time.sleep(0.1)
-        events = produce(bench.servers, topic, numbered(drawn(100 * seconds)), a_second=100)
+        events = produce(bench.servers, into_topic(topic, numbered(drawn(100 * seconds))), a_second=100)
         into.wait_for(events, [running.process])
         told = into.get("/report")
     for share, name, most in ((0.5, "age_p50", LINGER / 2 + 0.06), (0.99, "age_p99", LINGER + 0.15)):

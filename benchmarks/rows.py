@@ -9,7 +9,7 @@ from statistics import median
 from typing import TypeVar
 
 from benchmarks.events import KEYS, Event, orders, small
-from benchmarks.stage import Measured, Settings, floor, measure, sink, worker
+from benchmarks.stage import Measured, Settings, Tls, floor, measure, sink, worker
 from benchmarks.topics import PARTITIONS, fill_topic
 
 Topic = tuple[str, int]
@@ -104,7 +104,7 @@ class Bench:
     partitions: Sequence[int] = (1, 4, 48)
 
     def __post_init__(self) -> None:
-        self.events = self.events or (120_000 if self.quick else 400_000)
+        self.events = self.events or (400_000 if self.quick else 600_000)
         self.rounds = self.rounds or (2 if self.quick else 5)
 
     def topic(
@@ -147,11 +147,12 @@ class Bench:
         latency: float = 0.0,
         calls_of_event: int = 1,
         settings: Settings | None = None,
+        tls: Tls | None = None,
     ) -> Measured:
         """One worker, one run, against a sink of its own."""
         name, events = topic
         with (
-            sink(latency) as into,
+            sink(latency, tls=tls) as into,
             worker(self.servers, name, into.url, *mappings, settings=settings) as running,
         ):
             return measure([running.process], into, events * calls_of_event)

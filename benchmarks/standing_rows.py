@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from functools import partial
 
 from benchmarks.events import MAPPING, orders
+from benchmarks.processes import status_mib
 from benchmarks.rows import Bench, Row, Topic, spread
-from benchmarks.stage import PATIENCE_SECONDS, Sink, Worker, sink, status_mib, worker
+from benchmarks.stage import PATIENCE_SECONDS, Sink, Worker, sink, worker
 from benchmarks.topics import ensure_topics
 
 FILES = 100

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # not re-exported explicitly
@@ -16,9 +16,9 @@ TIMEOUT_SECONDS = 60
 
 def create_topics(servers: str, *topics: str, partitions: int = PARTITIONS) -> None:
     """Create topics, and wait until they are there."""
-    for creation in (
-        _admin(servers).create_topics([NewTopic(topic, partitions, 1) for topic in topics]).values()
-    ):
+    admin = _admin(servers)  # must live until it has answered
+    creations = admin.create_topics([NewTopic(topic, partitions, 1) for topic in topics])
+    for creation in creations.values():
         creation.result()
 
 
@@ -45,33 +45,43 @@ def fill_topic(
     servers: str, topic: str, events: int, make: Callable[[int], Iterable[Event]], partitions: int
 ) -> None:
     """Let a topic hold exactly these events. One that already holds as many is used as it is."""
-    held = count_events(servers, topic)
-    if held == events:
-        return
-    if held is not None:
-        delete_topic(servers, topic)
-    create_topics(servers, topic, partitions=partitions)
-    produce(servers, topic, make(events))
+    fill_topics(servers, [topic], events, make, partitions)
 
 
-def count_events(servers: str, topic: str) -> int | None:
-    """How many events a topic holds; None if it does not exist."""
+def fill_topics(
+    servers: str, topics: Sequence[str], events: int, make: Callable[[int], Iterable[Event]], partitions: int
+) -> None:
+    """Let each topic hold exactly these events; see `fill_topic`."""
+    held = count_events(servers, topics)
+    for topic in topics:
+        if held.get(topic, 0) not in {0, events}:
+            delete_topic(servers, topic)
+    ensure_topics(servers, *topics, partitions=partitions)
+    lacking = [topic for topic in topics if held.get(topic) != events]
+    produce(servers, ((topic, *each) for topic in lacking for each in make(events)))
+
+
+def count_events(servers: str, topics: Iterable[str]) -> dict[str, int]:
+    """How many events each of these topics holds that exist."""
     consumer = Consumer({"bootstrap.servers": servers, "group.id": "benchmarks", "log_level": 3})
     try:
-        found = consumer.list_topics(timeout=TIMEOUT_SECONDS).topics.get(topic)
-        if found is None:
-            return None
-        ends = (
-            consumer.get_watermark_offsets(TopicPartition(topic, number), TIMEOUT_SECONDS)
-            for number in found.partitions
-        )
-        return sum(high - low for low, high in ends)
+        known = consumer.list_topics(timeout=TIMEOUT_SECONDS).topics
+        return {
+            topic: sum(_count(consumer, topic, number) for number in known[topic].partitions)
+            for topic in topics
+            if topic in known
+        }
     finally:
         consumer.close()
 
 
-def produce(servers: str, topic: str, events: Iterable[Event], a_second: float | None = None) -> int:
-    """Fill a topic, as fast as possible or at a rate; returns the number of events."""
+def _count(consumer: Consumer, topic: str, partition: int) -> int:
+    low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), TIMEOUT_SECONDS)
+    return int(high - low)
+
+
+def produce(servers: str, events: Iterable[tuple[str, bytes, bytes]], a_second: float | None = None) -> int:
+    """Produce events, each with its topic, as fast as possible or at a rate; returns how many."""
     producer = Producer(
         {
             "bootstrap.servers": servers,
@@ -82,7 +92,7 @@ def produce(servers: str, topic: str, events: Iterable[Event], a_second: float |
     )
     began = time.perf_counter()
     number = 0
-    for number, (key, value) in enumerate(events, 1):
+    for number, (topic, key, value) in enumerate(events, 1):
         if a_second:
             while (ahead := number / a_second - (time.perf_counter() - began)) > 0:
                 producer.poll(0)
@@ -94,6 +104,11 @@ def produce(servers: str, topic: str, events: Iterable[Event], a_second: float |
                 producer.poll(0.1)
     producer.flush()
     return number
+
+
+def into_topic(topic: str, events: Iterable[Event]) -> Iterator[tuple[str, bytes, bytes]]:
+    """Events of one topic, for `produce`."""
+    return ((topic, *event) for event in events)
 
 
 def _admin(servers: str) -> AdminClient:
