@@ -20,7 +20,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks import cost_rows, floor_rows, group_rows, pace_rows, peer_rows, scale_rows, standing_rows
+from benchmarks import (
+    cost_rows,
+    day_rows,
+    floor_rows,
+    group_rows,
+    pace_rows,
+    peer_rows,
+    scale_rows,
+    standing_rows,
+)
 from benchmarks.page import Scenario, kafka, print_page
 from benchmarks.rows import Bench
 
@@ -43,6 +52,7 @@ SCENARIOS: dict[str, Scenario] = {
     "java": peer_rows.java,
     "tls": scale_rows.tls,
     "partitions": scale_rows.partitions,
+    "day": day_rows.day,
 }
 
 

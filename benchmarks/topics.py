@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined] # not re-exported explicitly
@@ -14,10 +14,14 @@ PARTITIONS = 4
 TIMEOUT_SECONDS = 60
 
 
-def create_topics(servers: str, *topics: str, partitions: int = PARTITIONS) -> None:
+def create_topics(
+    servers: str, *topics: str, partitions: int = PARTITIONS, config: Mapping[str, str] | None = None
+) -> None:
     """Create topics, and wait until they are there."""
     admin = _admin(servers)  # must live until it has answered
-    creations = admin.create_topics([NewTopic(topic, partitions, 1) for topic in topics])
+    creations = admin.create_topics(
+        [NewTopic(topic, partitions, 1, config=dict(config or {})) for topic in topics]
+    )
     for creation in creations.values():
         creation.result()
 
