@@ -153,6 +153,13 @@ class Bench:
         name, events = topic
         with (
             sink(latency, tls=tls) as into,
-            worker(self.servers, name, into.url, *mappings, settings=settings) as running,
+            worker(
+                self.servers,
+                name,
+                into.url,
+                *mappings,
+                settings=settings,
+                trust=tls.authority if tls else None,
+            ) as running,
         ):
             return measure([running.process], into, events * calls_of_event)

@@ -148,6 +148,7 @@ def worker(  # noqa: PLR0913 - what tells one run from another
     properties: Mapping[str, str] | None = None,
     processes: int = 1,
     lag: Path | None = None,
+    trust: Path | None = None,
 ) -> Iterator[Worker]:
     """Run a worker.
 
@@ -161,6 +162,7 @@ def worker(  # noqa: PLR0913 - what tells one run from another
         properties: of the Kafka client.
         processes: how many processes it is.
         lag: a file for the delays of its event loop, see `lag.py`.
+        trust: the certificate of the authority that issued the sink's.
     """
     folder = Path(tempfile.mkdtemp(prefix="benchmark"))
     for number, mapping in enumerate(mappings or [MAPPING]):
@@ -177,6 +179,7 @@ def worker(  # noqa: PLR0913 - what tells one run from another
     command = [sys.executable, *program, "run", "--config", str(folder / "worker.yaml")]
     command += ["--processes", str(processes)] if processes > 1 else []
     environ = {**os.environ, **{f"WORKER__{name}": str(value) for name, value in (settings or {}).items()}}
+    environ |= {"SSL_CERT_FILE": str(trust)} if trust else {}
     log = folder / "log"
     with log.open("wb") as told, subprocess.Popen(command, cwd=ROOT, stderr=told, env=environ) as process:
         try:
