@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import pickle
 import shutil
 import signal
 import sys
@@ -126,6 +127,7 @@ def report(plan: Plan, run: WorldRun, folder: Path) -> bool:
     )
     if broken:
         (folder / "broken.txt").write_text("\n".join(told(broken)))
+        (folder / "history.pickle").write_bytes(pickle.dumps(history))
         _say("\n".join(told(broken)))
     return not broken
 
