@@ -179,16 +179,20 @@ def test_a_call_again_without_a_reason(kept: Kept) -> None:
     assert kept.broken() == {delivery.ONCE}
 
 
-@pytest.mark.parametrize("reason", ["kill", "lost response", "move"])
+@pytest.mark.parametrize("reason", ["kill", "lost response", "move", "move of what was not known"])
 def test_a_call_again_for_a_reason(kept: Kept, reason: str) -> None:
     if reason == "kill":
         kept.history.disruptions = [Disruption(3.0, 3.0, "kill")]
     elif reason == "lost response":
         kept.history.requests[2].status = 0
     else:
-        # The partition moves while the record below is not done yet.
-        kept.history.accepted[1] = kept.history.accepted[1]._replace(at=4.0)
+        # The partition moves while the record below is not done yet, or has no response yet that says so.
         kept.history.moves = [Move(3.0, frozenset({("t", 0)}))]
+        if reason == "move":
+            kept.history.accepted[1] = kept.history.accepted[1]._replace(at=4.0)
+        else:
+            kept.history.requests[1].status = 400
+            kept.accept_again(1, at=4.0)
     kept.accept_again(2, at=7.0)
     assert kept.broken() == set()
 

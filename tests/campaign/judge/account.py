@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections import defaultdict
 from typing import Any
@@ -49,26 +50,32 @@ class Account:
             times.append(commit.at)
             offsets.append(commit.offset)
 
-        self._done: dict[Partition, list[tuple[float, Source]]] = defaultdict(list)
-        for source in sorted(history.sources, key=lambda each: (each.partition, each.offset)):
-            below = self._done[source.partition]
-            mine = (self._done_at(source), source)
-            below.append(max(below[-1], mine, key=lambda each: each[0]) if below else mine)
+        self._done = self._prefixes(known=False)
+        self._known = self._prefixes(known=True)
 
     def last_done(self, partition: Partition, offset: int) -> tuple[float, Source] | None:
         """When the last record below an offset was done, and which; infinity if it never was."""
         below = self._done[partition][:offset]
         return below[-1] if below else None
 
+    def _prefixes(self, *, known: bool) -> dict[Partition, list[tuple[float, Source]]]:
+        """For each offset, the record at or below it that was done last, and when."""
+        prefixes: dict[Partition, list[tuple[float, Source]]] = defaultdict(list)
+        for source in sorted(self.history.sources, key=lambda each: (each.partition, each.offset)):
+            below = prefixes[source.partition]
+            mine = (self._done_at(source, known=known), source)
+            below.append(max(below[-1], mine, key=lambda each: each[0]) if below else mine)
+        return prefixes
+
     def may_come_again(self, source: Source, first: float, again: float) -> bool:
         """Whether the calls or the dead letter of a record may come a second time without a lost response.
 
-        After a kill, a stop or a loss they may. After an orderly move of the partition only if a record below was not
-        done when it moved: the offset that was committed is then at or below this record.
+        After a kill, a stop or a loss they may. After an orderly move of the partition only if its owner did not know
+        of a record below that it was done: the offset that was committed is then at or below this record.
         """
-        last = self.last_done(source.partition, source.offset)
+        below = self._known[source.partition][: source.offset]
         moves = [each.at for each in self.history.moves if source.partition in each.partitions]
-        moved = last is not None and any(first - 1 <= at <= again and last[0] > at for at in moves)
+        moved = bool(below) and any(first - 1 <= at <= again and below[-1][0] > at for at in moves)
         return moved or self.history.disrupted(first, again)
 
     def letters_of(self, source: Source) -> list[DeadLetter]:
@@ -89,19 +96,25 @@ class Account:
         found = bisect_right(times, at + CLOCK_SECONDS)
         return offsets[found - 1] if found else 0
 
-    def _done_at(self, source: Source) -> float:
-        """When all was done that a commit past the record waits for; infinity if it never was."""
+    def _done_at(self, source: Source, *, known: bool) -> float:
+        """When all was done that a commit past the record waits for; infinity if it never was.
+
+        Args:
+            source: the record.
+            known: count calls only from the response on that says so. The good calls of a refused batch may be
+                accepted without one.
+        """
         outcome = source.event.outcome
-        letter = min((each.at for each in self.letters_of(source)), default=float("inf"))
+        letter = min((each.at for each in self.letters_of(source)), default=math.inf)
         if not outcome.calls:
             return 0.0 if outcome.reason is None else letter
-        return max(
-            self._call_done_at((source.event.number, index), letter) for index in range(len(outcome.calls))
-        )
+        names = [(source.event.number, index) for index in range(len(outcome.calls))]
+        return max(self._call_done_at(name, letter, known=known) for name in names)
 
-    def _call_done_at(self, name: Name, letter: float) -> float:
-        accepted = self.accepted.get(name)
-        first = accepted[0].at if accepted else float("inf")
+    def _call_done_at(self, name: Name, letter: float, *, known: bool) -> float:
+        accepted = self.accepted.get(name, ())
+        times = [each.at for each in accepted if not known or each.request.is_answered]
+        first = min(times, default=math.inf)
         return min(first, letter) if name in self.refused else first
 
 
