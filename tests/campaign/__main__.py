@@ -90,8 +90,8 @@ def _failing(plans: list[Plan], folder: Path) -> Iterator[Plan]:
 
 def _passes(plan: Plan, cluster: KafkaCluster, folder: Path) -> bool:
     """Run one and report it; returns whether it passed. A world that cannot be run does not end the others."""
-    run = WorldRun(plan, cluster.bootstrap_servers, cluster, folder)
     try:
+        run = WorldRun(plan, cluster.bootstrap_servers, cluster, folder)
         asyncio.run(run.run())
     except Exception:  # noqa: BLE001 - whatever it is, it is printed
         _say(f"seed {plan.world.seed} FAILED: it could not be run\n{traceback.format_exc()}")

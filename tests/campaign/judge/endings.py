@@ -20,7 +20,8 @@ EXPECTED_ERRORS = {
     "delivery_held": {"api"},
     "process_ended": {"kill child", "kill", "stop", "restart the broker", "kill the broker"},
     "process_killed": {"stop", "restart the broker", "kill the broker"},
-    "kafka_failed": {"restart the broker", "kill the broker"},
+    "kafka_failed": {"restart the broker", "kill the broker", "add partitions"},
+    "kafka_client_failed": {"restart the broker", "kill the broker"},
     "dead_letters_failed": {"restart the broker", "kill the broker"},
 }
 """Lines of the level `error`, each with the faults that explain it."""
