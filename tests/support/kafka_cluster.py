@@ -185,8 +185,8 @@ def configured_servers() -> str | None:
 
 
 PORTS = range(10_000, 30_000)
-"""Below the ports that systems choose for outgoing connections: a client that tries to reach a broker that is down could
-get the broker's own port, and connect to itself."""
+"""Below the ports that systems choose for outgoing connections: a client that tries to reach a broker that is down
+could get the broker's own port, and connect to itself."""
 
 
 def free_ports(n: int) -> list[int]:
@@ -195,7 +195,7 @@ def free_ports(n: int) -> list[int]:
     with ExitStack() as taken:
         while len(ports) < n:
             with suppress(OSError):
-                port = random.choice(PORTS)
+                port = random.SystemRandom().choice(PORTS)
                 taken.enter_context(closing(socket.create_server(("127.0.0.1", port))))
                 ports.append(port)
     return ports
