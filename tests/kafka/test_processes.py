@@ -139,6 +139,18 @@ async def test_if_the_supervisor_is_killed_its_processes_drain_and_end(site: Sit
     site.ledger.check()
 
 
+async def test_processes_that_leave_at_the_same_time_all_end(any_protocol: Site) -> None:
+    """With KIP-848 a client that is closed while others leave could wait for itself for ever."""
+    site = any_protocol
+    site.change("delivery", shutdown_timeout="1s")
+    for _ in range(4):
+        run = site.start("--processes", "3")
+        await run.ready()
+        site.produce(60)
+        assert await run.stop() == 0
+        assert not run.told("process_killed")
+
+
 async def test_a_second_signal_ends_all_at_once(site: Site) -> None:
     site.emulator.faults.add(Fault(status=503, times=None))
     run = await both_working(site)
