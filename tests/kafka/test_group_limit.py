@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import random
 import subprocess
@@ -18,7 +17,14 @@ from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from tests.kafka.conftest import leave
 from tests.support.kafka_client import KafkaClient
 from tests.support.kafka_cluster import KafkaCluster
-from tests.support.worker_process import API_KEY, MAPPING, ROOT, Site, WorkerProcess
+from tests.support.shared_limit import (
+    has_share,
+    over_the_limit,
+    share_the_limit,
+    subscribe,
+    with_a_session_of,
+)
+from tests.support.worker_process import API_KEY, ROOT, Site
 from worker.emulator import Emulator
 
 pytestmark = pytest.mark.kafka
@@ -28,34 +34,6 @@ REBALANCES = int(os.environ.get("REBALANCES", "12"))
 
 SEED = int(os.environ.get("SEED", "7"))
 """Which of them comes or goes, and when."""
-
-
-def share_the_limit(site: Site, emulator: Emulator, requests: int = 20) -> None:
-    emulator.rate.requests, emulator.rate.per = requests, 1.0
-    site.change("rate_limit", requests=requests, per="1s", scope="group")
-    site.change("batch", max_calls=1, linger="0s")
-
-
-async def share(worker: WorkerProcess) -> float:
-    """What a member may send, as its status page says."""
-    return float((await worker.status())["rate_limit_share"])
-
-
-async def has_share(worker: WorkerProcess, requests: float) -> None:
-    async with asyncio.timeout(60):
-        while await share(worker) != requests:  # noqa: ASYNC110 - it happens in another process
-            await asyncio.sleep(0.1)
-
-
-def over_the_limit(emulator: Emulator) -> list[str]:
-    """Time, order key's partition and status of the requests around each window with too many; 0: it was cut."""
-    sent = list(emulator.traffic.last)
-    windows = [
-        sent[n : n + emulator.rate.requests + 1]
-        for n in range(len(sent) - emulator.rate.requests)
-        if sent[n + emulator.rate.requests].at - sent[n].at < emulator.rate.per
-    ]
-    return [f"{each.number} at {each.at:.4f}: {each.status}" for window in windows for each in window]
 
 
 def check(site: Site) -> subprocess.CompletedProcess[str]:
@@ -88,10 +66,8 @@ async def test_no_window_sees_more_than_the_limit_through_rebalances(
     site = any_protocol
     share_the_limit(site, emulator)
     site.topic = site.kafka.create_topic(6)
-    site.mapping = MAPPING.format(topics=json.dumps([site.topic]))
-    if "group.protocol" in site.settings["kafka"]["properties"]:
-        site.kafka.set_session_timeout(site.group, 6000)
-    site.change("delivery", shutdown_timeout="1s")
+    subscribe(site, site.topic)
+    with_a_session_of(site, 6)
     chance = random.Random(SEED)
     site.ledger.produce(site.topic, 200 * REBALANCES, people=600, partitions=6)
     working = [await site.started()]

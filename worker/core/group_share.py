@@ -18,8 +18,8 @@ COUNT_SECONDS = 5.0
 """A member sends only while its count of the partitions is younger than this (the decision's `F`)."""
 
 LATE_SECONDS = 1.0
-"""What the worker has sent of a request may arrive so long after it closed the connection: it may be in the buffers of the
-network, or of a busy server. The proof assumes that nothing arrives later."""
+"""A request may arrive so long after the worker closed its connection: it may be in the buffers of the network, or of a
+busy server. The proof assumes that none arrives later."""
 
 ENDING_SECONDS = 0.5
 """How long requests in flight may still get their responses once nothing is sent any more; then their connections are

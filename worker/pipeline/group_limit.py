@@ -21,9 +21,11 @@ TICK_SECONDS = 0.25
 """How often the member's share is computed while nothing is sent."""
 
 CONFIRM, STOP, LOSE = 1 / 6, 1 / 3, 2 / 3
-"""Shares of the session since the latest contact with the group: ownership is confirmed, nothing is sent any more, others
-may own the partitions. `LOSE` is what `Source.standing` assumes. Halfway between the last two the connections of requests
-in flight are closed, which leaves one second in the shortest session that brokers allow by default, 6 s: `LATE_SECONDS`."""
+"""The parts of a session after which, without contact with the group, a member has its ownership confirmed, sends
+nothing any more, and may have lost its partitions (which is what `Source.standing` says).
+
+Halfway between the last two the connections of requests in flight are closed. With 6 s, the shortest session that
+brokers allow by default, that is one second before others may own the partitions: `LATE_SECONDS`."""
 
 RETRY_SECONDS = 0.5
 """The delay between two attempts to have ownership confirmed."""

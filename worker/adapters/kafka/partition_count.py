@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from worker.core.records import Partition
 
 INTERVAL_SECONDS = 1.0
-"""From one question to the next. An answer is good for five times as long (`COUNT_SECONDS` in
-`worker/core/group_share.py`), so that a few may fail."""
+"""The most from one question to the next. An answer is good for 3.5 s (`worker/core/group_share.py`), so that one may
+fail."""
 
 RESPONSE_SECONDS = 1.5
 """How long to wait for one response before another broker is asked."""
@@ -39,16 +39,18 @@ class PartitionCount:
     Args:
         properties: of an administrative client.
         subscriptions: exact topic names, and patterns `^...$`.
+        refresh: seconds within which each member of the group looks for new partitions.
 
     Attributes:
         latest: the partitions and when they were asked for, by `elapsed`; the same set while they are the same. None
             before the first answer. May be read from any thread.
     """
 
-    def __init__(self, properties: dict[str, Any], subscriptions: Sequence[str]) -> None:
+    def __init__(self, properties: dict[str, Any], subscriptions: Sequence[str], refresh: float) -> None:
         self.latest: tuple[frozenset[Partition], float] | None = None
         self._properties = properties
         self._subscriptions = subscriptions
+        self._interval = min(INTERVAL_SECONDS, refresh)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kafka-count", daemon=True)
 
@@ -67,7 +69,7 @@ class PartitionCount:
             with suppress(KafkaException):  # no broker responds, or there is no token yet: asked again
                 admin = admin or make_admin(self._properties)
                 self._count(admin)
-            self._closing.wait(max(0.0, began + INTERVAL_SECONDS - elapsed()))
+            self._closing.wait(max(0.0, began + self._interval - elapsed()))
 
     def _count(self, admin: AdminClient) -> None:
         asked_at = elapsed()
