@@ -83,6 +83,10 @@ class KafkaClient:
     def add_partitions(self, topic: str, total: int) -> None:
         """Let a topic have so many partitions."""
         self.admin.create_partitions([NewPartitions(topic, total)])[topic].result(SECONDS)
+        deadline = time.monotonic() + SECONDS
+        # This is also how the producer gets to know them.
+        while len(self._producer.list_topics(topic, SECONDS).topics[topic].partitions) < total:
+            assert time.monotonic() < deadline
 
     def set_session_timeout(self, group: str, milliseconds: int) -> None:
         """Change a KIP-848 group's own setting, as an administrator does."""

@@ -73,7 +73,6 @@ class GroupShare:
         refresh: seconds within which each member counts the partitions (`topic.metadata.refresh.interval.ms`).
 
     Attributes:
-        last: what `at` returned last.
         grew_at: when the share grew last, as far as `at` has seen.
     """
 
@@ -91,7 +90,7 @@ class GroupShare:
         self._margin = 0.0
         self._known = self._none
         self._known_until = -math.inf
-        self.last = self._none
+        self._last = self._none
         self.grew_at = -math.inf
 
     # What the member learns
@@ -143,9 +142,9 @@ class GroupShare:
     def at(self, now: float) -> Share:
         """What may be sent now."""
         share = self._known_at(now) if now < self.stops_at else self._none
-        if share.owned * self.last.of > self.last.owned * share.of:
+        if share.owned * self._last.of > self._last.owned * share.of:
             self.grew_at = now
-        self.last = share
+        self._last = share
         return share
 
     def most_in_flight(self, now: float) -> int:
