@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+from collections import Counter
 
 from tests.support.worker_process import MAPPING, PATIENCE_SECONDS, Site, WorkerProcess
 from worker.emulator import Emulator
+from worker.emulator.received import Query
 
 PER = 1.0
 """Seconds of a window in these tests."""
@@ -47,7 +49,10 @@ async def has_share(worker: WorkerProcess, requests: float) -> None:
 
 
 def over_the_limit(emulator: Emulator) -> list[str]:
-    """The requests of each window with too many: number, time, status. Status 0: its connection was closed."""
+    """The requests of each window with too many: number, time, status. Status 0: its connection was closed.
+
+    Then the topics whose events came: a worker that another test has left behind would send those of another.
+    """
     sent = list(emulator.traffic.last)
     n = emulator.rate.requests
     windows = [
@@ -55,4 +60,9 @@ def over_the_limit(emulator: Emulator) -> list[str]:
         for first in range(len(sent) - n)
         if sent[first + n].at - sent[first].at < emulator.rate.per
     ]
-    return [f"{each.number} at {each.at:.4f}: {each.status}" for window in windows for each in window]
+    calls = emulator.received.calls(Query(limit=emulator.traffic.total))
+    topics = Counter(str(call.get("userId")).partition("@")[2] for call in calls)
+    return [
+        *(f"{each.number} at {each.at:.4f}: {each.status}" for window in windows for each in window),
+        f"{topics}",
+    ]
