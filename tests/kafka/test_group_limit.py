@@ -103,6 +103,19 @@ async def test_processes_of_one_run_are_members(site: Site, emulator: Emulator) 
     assert emulator.rate.over == 0
 
 
+async def test_fewer_requests_than_partitions_are_a_warning(site: Site, emulator: Emulator) -> None:
+    share_the_limit(site, emulator, requests=2)
+    site.configure()
+    assert "for 2 partitions" not in (await asyncio.to_thread(check, site)).stdout
+    share_the_limit(site, emulator, requests=1)
+    site.configure()
+    printed = " ".join((await asyncio.to_thread(check, site)).stdout.split())
+    assert (
+        "1 request for 2 partitions: the share of a member with few of them is below one request" in printed
+    )
+    assert "raise requests to at least 2" in printed
+
+
 async def test_a_session_that_may_not_be_read_is_an_error_at_the_start(
     guarded: KafkaCluster, tmp_path: Path, emulator: Emulator
 ) -> None:
