@@ -91,8 +91,8 @@ def _of_shared_limit(settings: Settings, metadata: ClusterMetadata, partitions: 
     if (requests := settings.rate_limit.requests) < partitions:
         yield settings.problem_at(
             ("rate_limit", "requests"),
-            f"{count(requests, 'request')} for {count(partitions, 'partition')}: the share of a member with few of them "
-            "is below one request, and such members together may exceed the limit in one window",
+            f"{count(requests, 'request')} for {count(partitions, 'partition')}: the share of a member with few "
+            "of them is below one request, and such members together may exceed the limit in one window",
             f"raise requests to at least {partitions} and per as much",
             warning=True,
         )
