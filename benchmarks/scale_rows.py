@@ -92,7 +92,9 @@ def _held(url: str, lag: Path) -> float:
     ended = time.monotonic()
     time.sleep(0.1)  # until the probe has written it
     gaps = (tuple(map(float, line.split())) for line in lag.read_text().splitlines())
-    return max((until - since for since, until in gaps if since <= ended and until >= began), default=REPORTED)
+    return max(
+        (until - since for since, until in gaps if since <= ended and until >= began), default=REPORTED
+    )
 
 
 def tls(bench: Bench) -> Iterator[Row]:
