@@ -28,8 +28,7 @@ from worker.documents.problems import ConfigError, Problem
 from worker.formats.schemas import SchemaId, Schemas
 from worker.formats.with_schema import SchemaFormat
 from worker.mapping.compiler.loop import compile_mapping, mapping_source
-from worker.mapping.compiler.rule import OnNoCall, OnSlow
-from worker.mapping.compiler.target import Profile, Target
+from worker.mapping.compiler.target import OnSlow, Profile, Target
 from worker.mapping.expressions.functions.hashes import set_secrets
 from worker.mapping.expressions.text_length import MAX_LENGTH, set_limit
 from worker.mapping.files.rules import MappingFile
@@ -259,7 +258,7 @@ class Mappings:
         topic: str,
         ids: MessageIds,
         on_slow: OnSlow | None = None,
-        on_no_call: OnNoCall | None = None,
+        on_no_call: Callable[[str], object] | None = None,
         on_notice: OnNotice | None = None,
     ) -> Converter | None:
         """Compile the function that converts a topic's records. Compiling is slow: keep the result.
@@ -277,7 +276,8 @@ class Mappings:
         file = self.file_of(topic)
         if file is None:
             return None
-        return compile_mapping(file, self._target(topic, ids, on_notice), self._mappers, on_slow, on_no_call)
+        target = replace(self._target(topic, ids, on_notice), on_slow=on_slow, on_no_call=on_no_call)
+        return compile_mapping(file, target, self._mappers)
 
     def source(self, topic: str, ids: MessageIds) -> str | None:
         """The Python source that `converter` compiles; None if no mapping file covers the topic."""
@@ -322,10 +322,9 @@ class Mappings:
             no_calls: list[str] = []
             words: list[str] = []
             target = self._target(topic, ids, lambda kind, _: self._noticed.append(Notice(kind)))
+            target = replace(target, on_no_call=no_calls.append, on_ignored=words.append)
             mappers = {name: replace(each, on_error=self._keep) for name, each in self._mappers.items()}
-            compiled = compile_mapping(
-                file, target, mappers, on_no_call=no_calls.append, on_ignored=words.append
-            )
+            compiled = compile_mapping(file, target, mappers)
             self._explaining = ((topic, ids), (compiled, no_calls, words))
         return self._explaining[1]
 

@@ -23,14 +23,14 @@ found applies only after those before it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from worker.mapping.compiler.places import Places
 from worker.mapping.compiler.records import RecordCode
 from worker.mapping.compiler.rule import Compiled, RuleCode
 from worker.mapping.compiler.source import Code
-from worker.mapping.compiler.values import EVENT, KAFKA, local
+from worker.mapping.compiler.values import EVENT, KAFKA
 from worker.mapping.compiler.write import write
 from worker.mapping.expressions import ir
 from worker.mapping.expressions.expression import Expression
@@ -124,22 +124,25 @@ class LookUp:
                 code.line("continue")
             return
         with code.block(f"while {self._found} < {index + 1}:"):
-            code.line(f"done = {self._write_call(index, code, record)}")
-            with code.block("if done is not None:"):
-                code.line("break")
-            code.line(f"{self._found}, handle, following = following")
-        with code.block("else:"):
-            code.line("done = None")
-        with code.block("if done is not None:"):
-            code.line("ignored += done")
-            code.line("continue")
+            code.lines(f"""
+                done = {self._write_call(index, code, record)}
+                if done is not None:
+                    break
+                {self._found}, handle, following = following
+                """)
+        code.lines("""
+            else:
+                done = None
+            if done is not None:
+                ignored += done
+                continue
+            """)
 
     def _write_look_up(self, index: int, code: Code, rules: RuleCode) -> None:
         code.line(f"rule = {index}")
         rules.need_kafka([self.when])
-        value = local(
-            code, write(code, self.value, EVENT, KAFKA if self.when.uses_kafka else "None"), "value"
-        )
+        kafka = KAFKA if self.when.uses_kafka else "None"
+        value = code.share(write(code, self.value, EVENT, kafka), "value")
         self._found = code.name("first")
         table, none = code.constant(self._table, "rules"), code.constant(self._none, "none")
         found = f"{table}.get({value}, {none}) if type({value}) is str else {none}"
@@ -151,49 +154,39 @@ class LookUp:
 
     def _write_call(self, index: int, code: Code, record: RecordCode) -> str:
         """The call of the function that was found; the functions of the rules up to this one are written with it."""
-        names = record.hand_over(
-            [self.compiled.file.rules[each] for each in self.asked], self.compiled.target
-        )
-        lets = code.lets.hand_over()
+        parts = record.parts_for([self.compiled.file.rules[each] for each in self.asked])
+        given = ("record", EVENT, "calls", "rejected", *self.compiled.locals_of_envelope)
+        parameters = ", ".join([*given, *parts, *code.lets.values()])
         for each in self.asked:
             if each <= index and each not in self.handlers:
-                self._handler(each, code, names, lets, record)
-        return f"handle({', '.join([*self._given(), *names.values(), *lets.values()])})"
+                self.handlers[each] = self._handler(each, code, record, parts), parameters
+        return f"handle({parameters})"
 
-    def _given(self) -> tuple[str, ...]:
-        """The parameters of every rule's function."""
-        return ("record", EVENT, "calls", "rejected", *self.compiled.locals_of_envelope)
-
-    def _handler(
-        self, index: int, outer: Code, names: dict[str, str], lets: dict[int, str], record: RecordCode
-    ) -> None:
+    def _handler(self, index: int, outer: Code, record: RecordCode, parts: Sequence[str]) -> Code:
         """Write a rule's function; it returns how many records are ignored, or None if its `rest` does not hold."""
         code = Code(outer)
-        code.lets.inherit(lets)
-        for meaning, name in names.items():
-            code.remember(meaning, name)
-        rules = RuleCode(code, self.compiled, record.within(code), (("return 0",), ("return 1",)))
-        code.line(START)
-        code.line(f"rule = {index}")
+        rules = RuleCode(code, self.compiled, record.within(code, parts), sent="return 0", ignored="return 1")
         rule, rest = self.compiled.file.rules[index], self.asked[index].rest
-        with code.block("try:"):
-            if rest is not None and rule.when is not None:
-                rules.need_kafka([rule.when])
-                holds = write(code, rest, EVENT, KAFKA if rule.when.uses_kafka else "None")
-                with code.block(f"if not {holds}:"):
-                    code.line("return None")
-            rules.handle(rule)
-        with code.block("except Exception as fault:"):
-            code.line(rejection(code, self.places))
-            code.line("return 0")
-        parameters = ", ".join([*self._given(), *names.values(), *lets.values()])
-        self.handlers[index] = code, parameters
+        with code.record():
+            code.line(START)
+            code.line(f"rule = {index}")
+            with code.block("try:"):
+                if rest is not None and rule.when is not None:
+                    rules.need_kafka([rule.when])
+                    holds = write(code, rest, EVENT, KAFKA if rule.when.uses_kafka else "None")
+                    with code.block(f"if not {holds}:"):
+                        code.line("return None")
+                rules.handle(rule)
+            with code.block("except Exception as fault:"):
+                code.line(rejection(code, self.places))
+                code.line("return 0")
+        return code
 
     def build(self) -> None:
         """Compile the functions, for the dictionary that the converter reads."""
         for index in sorted(self.asked, reverse=True):
             code, parameters = self.handlers[index]
-            built = code.build(_name(index), parameters, file=self._file(index))
+            built = code.build(_name(index), parameters, self._file(index))
             asked = self.asked[index]
             for text in asked.texts:
                 following = None if asked.rest is None else self._table.get(text, self._none)
@@ -203,7 +196,7 @@ class LookUp:
         """The functions' source."""
         for index in self.asked:
             code, parameters = self.handlers[index]
-            yield code.source(_name(index), parameters, file=self._file(index))
+            yield code.source(_name(index), parameters, self._file(index))
 
     def _file(self, index: int) -> str:
         return f"{self.place.removesuffix('>')} rule {self.compiled.file.rules[index].at}>"

@@ -9,9 +9,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from worker.mapping.compiler.decoder import plain
-from worker.mapping.expressions.interpreter import ENVELOPE
-
 if TYPE_CHECKING:
     from worker.mapping.compiler.decoder import StructType
     from worker.mapping.compiler.source import Code
@@ -79,15 +76,6 @@ class Objects:
         """Remember that one name or Python expression is an item of another."""
         struct = self._code.structs.get(items)
         self.has_struct(text, struct.items if struct else None)
-
-    def with_about(self, kafka: str) -> str:
-        """A Python expression for `_kafka`, beside which the library finds what the envelope says."""
-        about = f"{ENVELOPE!r}: {self.plain(ABOUT)}"
-        return f"{{{about}}}" if kafka == "None" else f"{{**{kafka}, {about}}}"
-
-    def plain(self, at: str) -> str:
-        """A Python expression for `at` as plain JSON values, which the library needs."""
-        return f"{self._code.constant(plain)}({at})" if at in self._code.structs else at
 
 
 def _as_object(name: str) -> str:

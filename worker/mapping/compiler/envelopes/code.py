@@ -19,9 +19,6 @@ from worker.mapping.files.rules import MappingFile
 
 TOMBSTONE = "tombstone"
 
-OnIgnored = Callable[[str], object]
-"""Called with the word for a record that no rule sees, such as `snapshot`."""
-
 
 @dataclass(frozen=True, slots=True)
 class Used:
@@ -51,16 +48,16 @@ class EnvelopeCode:
         code: the function under construction.
         file: the mapping file.
         used: what its rules use.
-        on_ignored: see `OnIgnored`.
+        ignore: writes the end of a record that no rule sees; gets a Python expression for the word for it.
     """
 
-    def __init__(self, code: Code, file: MappingFile, used: Used, on_ignored: OnIgnored | None) -> None:
+    def __init__(self, code: Code, file: MappingFile, used: Used, ignore: Callable[[str], None]) -> None:
         self._code = code
         self._constant = code.constant
         self._file = file
         self._format = file.values
         self._used = used
-        self._on_ignored = on_ignored
+        self._ignore = ignore
         self._event: StructType | None = None
         self._about: StructType | None = None
         self._careful_name: str | None = None
@@ -121,13 +118,6 @@ class EnvelopeCode:
             for number, (attribute, _) in enumerate(self._event.members.values())
         ]
         return f"types is None or ({' and '.join(each) or True})"
-
-    def _ignore(self, word: str) -> None:
-        """Write the end of a record that no rule sees; `word` is a Python expression."""
-        if self._on_ignored is not None:
-            self._code.line(f"{self._constant(self._on_ignored, 'on_ignored')}({word})")
-        self._code.line("ignored += 1")
-        self._code.line("continue")
 
     def _careful(self) -> Callable[[Record], tuple[Any, Any, str | None]]:
         """A function that takes the envelope off any record: its event, what the envelope says, the word for ignored.
