@@ -25,7 +25,7 @@ from worker.mapping.calls.specs import CallSpec, Field, Kind
 from worker.mapping.calls.validation import check_shared, identity, optional_identity
 from worker.mapping.compiler.fast_paths import write_converted
 from worker.mapping.compiler.meaning import MeaningCode
-from worker.mapping.compiler.objects import Objects
+from worker.mapping.compiler.objects import ENVELOPE_ID, Objects
 from worker.mapping.compiler.records import RecordCode
 from worker.mapping.compiler.run_time import (
     event_name,
@@ -37,7 +37,7 @@ from worker.mapping.compiler.run_time import (
 )
 from worker.mapping.compiler.source import Code
 from worker.mapping.compiler.target import Target
-from worker.mapping.compiler.values import ENVELOPE_ID, EVENT, KAFKA, Entry, emit_object, emit_value
+from worker.mapping.compiler.values import Entry, emit_object, emit_value
 from worker.mapping.expressions.expression import Expression
 from worker.mapping.expressions.ir import is_field
 from worker.mapping.expressions.names import names_used
@@ -73,7 +73,7 @@ class CallCode:
                 code.line(f"{self._constant(refuse_too_many)}()")
             yield
             return
-        found, items = code.share(call.for_each.emit(code, EVENT, KAFKA), "found"), code.name("items")
+        found, items = code.share(call.for_each.emit(code), "found"), code.name("items")
         plain = f"type({found}) is list and place + len({found}) <= {MAX_CALLS_PER_RECORD}"
         code.line(f"{items} = {found} if {plain} else {self._constant(items_of)}({found}, place)")
         item, index = code.name("item"), code.name("index")
@@ -91,7 +91,7 @@ class CallCode:
         """Write what is the same for all items: fields of the event, and the time."""
         for _, expression in call.expressions():
             if is_field(expression.value):
-                self._code.share(expression.emit(self._code, EVENT, KAFKA), "value")
+                self._code.share(expression.emit(self._code), "value")
         given = call.fields.get("timestamp")
         if "timestamp" not in call.fields or (isinstance(given, Expression) and is_field(given.value)):
             self._time(call)

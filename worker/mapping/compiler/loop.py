@@ -34,14 +34,13 @@ from worker.core.records import Converter
 from worker.mapping.compiler.decoder import WHOLE, FieldsUsed, NamesUsed, fields_used, struct_type_of
 from worker.mapping.compiler.envelopes.code import TOMBSTONE, Used
 from worker.mapping.compiler.envelopes.envelopes import CODES
-from worker.mapping.compiler.look_up import START, LookUp, rejection
-from worker.mapping.compiler.places import Places
+from worker.mapping.compiler.look_up import LookUp
+from worker.mapping.compiler.objects import EVENT
 from worker.mapping.compiler.records import RecordCode
 from worker.mapping.compiler.rule import Compiled, RuleCode
 from worker.mapping.compiler.run_time import refuse_unmatched
 from worker.mapping.compiler.source import Code
 from worker.mapping.compiler.target import Target
-from worker.mapping.compiler.values import EVENT, KAFKA
 from worker.mapping.expressions.interpreter import ENVELOPE
 from worker.mapping.files.rules import CallRule, MappingFile, Rule
 from worker.mapping.mappers.loading import Mapper
@@ -76,10 +75,9 @@ class _ConverterCode:
         self._rules = RuleCode(
             self._code, of, self._record, sent="continue", ignored="ignored += 1\ncontinue"
         )
-        self._places = Places(of.file)
         # What tracebacks name as the file.
         self._place = f"<mapping {of.file.document.file} topic {of.target.topic}>"
-        self._looked_up = LookUp.of(of, self._places, self._place)
+        self._looked_up = LookUp.of(of, self._place)
         self._write()
 
     def source(self) -> str:
@@ -95,19 +93,15 @@ class _ConverterCode:
         code = self._code
         code.line("ignored = 0")
         code.lines(RecordCode.BEGINNING)
-        with code.block("for record in records:"), code.record():
-            code.line(START)
-            with code.block("try:"):
-                self._decode()
-                self._tombstones_on_request()
-                for index, rule in enumerate(self._file.rules):
-                    if self._looked_up is None or not self._looked_up.has(index):
-                        self._rule(index, rule)
-                    else:
-                        self._looked_up.write(index, code, self._rules, self._record)
-                self._unmatched()
-            with code.block("except Exception as fault:"):
-                code.line(rejection(code, self._places))
+        with code.block("for record in records:"), self._rules.one_record():
+            self._decode()
+            self._tombstones_on_request()
+            for index, rule in enumerate(self._file.rules):
+                if self._looked_up is None or index not in self._looked_up.asked:
+                    self._rule(index, rule)
+                else:
+                    self._looked_up.write(index, code, self._rules, self._record)
+            self._unmatched()
         code.line("return ignored")
 
     def _decode(self) -> None:
@@ -155,7 +149,7 @@ class _ConverterCode:
             condition = "value is not None"  # a tombstone needs a rule that asks for it
         else:
             self._rules.need_kafka([rule.when])
-            condition = rule.when.emit_condition(self._code, EVENT, KAFKA)
+            condition = rule.when.emit_condition(self._code)
         with self._code.block(f"if {condition}:"):
             self._rules.handle(rule)
 

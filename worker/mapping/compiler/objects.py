@@ -13,8 +13,14 @@ if TYPE_CHECKING:
     from worker.mapping.compiler.decoder import StructType
     from worker.mapping.compiler.source import Code
 
+EVENT = "event"
+KAFKA = "kafka"
 ABOUT = "about"
-"""The converter's local for what the event's envelope says of it, `_change` or `_ce`."""
+"""The converter's locals for the event, for `_kafka`, and for what the envelope says (`_change`, `_ce`)."""
+
+ENVELOPE_ID = "own_id"
+"""The converter's local for the event's id in its envelope, in UTF-8, for calls that have no other `messageId`; None
+where the envelope has none. Only for envelopes that have a default for it."""
 
 EMPTY: dict[str, object] = {}
 """Read in place of a value that is not an object and so has no fields. Never changed."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 
 from worker.core.record_reading import refuse_headers
 from worker.mapping.compiler.calls import CallCode, queued
-from worker.mapping.compiler.objects import ABOUT
+from worker.mapping.compiler.objects import ABOUT, ENVELOPE_ID, EVENT, KAFKA
+from worker.mapping.compiler.places import Places
 from worker.mapping.compiler.records import RecordCode
 from worker.mapping.compiler.source import Code
 from worker.mapping.compiler.target import Target
-from worker.mapping.compiler.values import ENVELOPE_ID, EVENT, KAFKA
 from worker.mapping.decoding import Decoding
 from worker.mapping.expressions.expression import Expression
 from worker.mapping.files.rules import MappingFile, Rule
@@ -20,19 +20,25 @@ from worker.mapping.mappers.loading import Mapper
 from worker.mapping.mappers.mapper_rule import MapperRule
 
 
-@dataclass(frozen=True, slots=True)
 class Compiled:
     """What a converter is compiled from.
 
-    Attributes:
+    Args:
         file: the rules.
         target: what the topic's records are converted for.
         mappers: the functions that the rules name.
+
+    Attributes:
+        decoding: decodes keys.
+        places: names the places of rejections.
     """
 
-    file: MappingFile
-    target: Target
-    mappers: Mapping[str, Mapper]
+    def __init__(self, file: MappingFile, target: Target, mappers: Mapping[str, Mapper]) -> None:
+        self.file = file
+        self.target = target
+        self.mappers = mappers
+        self.decoding = Decoding.of(file)
+        self.places = Places(file)
 
     @property
     def locals_of_envelope(self) -> tuple[str, ...]:
@@ -51,7 +57,7 @@ class RuleCode:
         code: the function under construction.
         of: what is compiled.
         record: writes what depends on the record alone.
-        sent: the statement that ends the handling of a record that became calls.
+        sent: the statement that ends the handling of a record that became calls, or is rejected.
         ignored: the statements that end it for one that did not.
     """
 
@@ -62,7 +68,20 @@ class RuleCode:
         self._record = record
         self._sent = sent
         self._ignored = ignored
-        self._decoding = Decoding.of(of.file)
+
+    @contextmanager
+    def one_record(self) -> Iterator[None]:
+        """Write the handling of one record; a fault in it rejects this record only."""
+        code = self._code
+        located = code.constant(self._of.places.located, "located")
+        with code.record():
+            # The rule, the call of it, and the call's place among all of the record's.
+            code.line("rule = index = place = None")
+            with code.block("try:"):
+                yield
+            with code.block("except Exception as fault:"):
+                code.line(f"rejected.append((record, {located}(fault, record, rule, index, place)))")
+                code.line(self._sent)
 
     def handle(self, rule: Rule) -> None:
         """Write what happens to a record that matches the rule."""
@@ -91,7 +110,7 @@ class RuleCode:
                 code.line(f"{KAFKA}['tombstone'] = value is None")
         decodes_key = self._file.keys is not None and any(each.uses_key for each in expressions)
         if decodes_key and code.needs("decoded key"):
-            code.line(f"{KAFKA}['key'] = {code.constant(self._decoding.key, 'key_of')}(record)")
+            code.line(f"{KAFKA}['key'] = {code.constant(self._of.decoding.key, 'key_of')}(record)")
         if any(each.uses_headers for each in expressions) and code.needs("readable headers"):
             with code.block(f'if {KAFKA}["headers"] is None:'):
                 code.line(f"{code.constant(refuse_headers)}()")
@@ -100,7 +119,7 @@ class RuleCode:
         """Write a rule whose calls a Python mapper makes; it may return none."""
         code, of = self._code, self._of
         mapper = MapperRule(
-            of.mappers[name], rule.allow, self._file.reject_ids, of.target, self._decoding, rule.at
+            of.mappers[name], rule.allow, self._file.reject_ids, of.target, self._of.decoding, rule.at
         )
         about = ABOUT if ABOUT in of.locals_of_envelope else "None"
         more = "" if self._file.envelope is None else f", {about}, empty=value is None"

@@ -8,15 +8,6 @@ from typing import Any
 from worker.mapping.compiler.source import Code
 from worker.mapping.expressions.expression import Expression
 
-EVENT = "event"
-KAFKA = "kafka"
-"""The converter's locals for the event and its `_kafka`."""
-
-
-ENVELOPE_ID = "own_id"
-"""The converter's local for the event's id in its envelope, in UTF-8, for calls that have no other `messageId`; None
-where the envelope has none. Only for envelopes that have a default for it."""
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -47,7 +38,7 @@ def emit_value(code: Code, value: Any, *, omit: bool) -> str:
             plain = found is None or isinstance(found, str | int | float)
             return repr(found) if plain else code.constant(found, "literal")
         case Expression():
-            return code.share(value.emit(code, EVENT, KAFKA), "value")
+            return code.share(value.emit(code), "value")
         case dict():
             found = [(key, item, emit_value(code, item, omit=omit)) for key, item in value.items()]
             return emit_object(

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from worker.mapping.compiler import templates
 from worker.mapping.compiler.library_calls import LibraryCalls
 from worker.mapping.compiler.lower import NEVER_A_MISMATCH
-from worker.mapping.compiler.objects import ABOUT, Objects
+from worker.mapping.compiler.objects import ABOUT, EVENT, KAFKA, Objects
 from worker.mapping.compiler.source import UNSET, is_name
 from worker.mapping.expressions import functions, ir, text_length
 from worker.mapping.expressions.equality import alike, holds_boolean_or_bit
@@ -37,16 +37,13 @@ Branch = tuple["Fragment", str]
 """Statements, and the Python expression for the value that they compute."""
 
 
-def write(code: Code, lowered: ir.Node, event: str, kafka: str) -> str:
-    """Write a whole expression; returns a Python expression for its value, to be evaluated once, in this block.
+def write(code: Code, lowered: ir.Node) -> str:
+    """Write an expression that `lower` returned, in a function that has `EVENT`, and `KAFKA` if that is read.
 
-    Args:
-        code: the function under construction.
-        lowered: the expression, as `lower` returns it.
-        event: the name that holds the event.
-        kafka: the name that holds `_kafka`; None as text where the expression does not read it.
+    Returns:
+        A Python expression for its value, to be evaluated once, in this block.
     """
-    return _Writer(code, event, kafka).whole(lowered, event)
+    return _Writer(code).whole(lowered, EVENT)
 
 
 class _Writer:
@@ -56,17 +53,14 @@ class _Writer:
         raises: whether a statement was written that can raise `Mismatch`.
     """
 
-    def __init__(self, code: Code, event: str, kafka: str) -> None:
+    def __init__(self, code: Code) -> None:
         self.raises = False
         self._code = code
         self._constant = code.constant
-        self._event = event
-        self._kafka_name = kafka
         self._objects = Objects(code)
-        self._library_calls = LibraryCalls(code, event, kafka)
-        self._objects.known(event)
-        if kafka != "None":
-            self._objects.known(kafka)
+        self._library_calls = LibraryCalls(code)
+        self._objects.known(EVENT)
+        self._objects.known(KAFKA)
 
     def value(self, node: ir.Node, at: str) -> str:
         """Write a node that is evaluated on the value that `at` names.
@@ -121,7 +115,7 @@ class _Writer:
 
     def _visible(self, at: str) -> str:
         """The value itself; of the event, what is not `_kafka`."""
-        if at != self._event or at in self._code.structs:
+        if at != EVENT or at in self._code.structs:
             return at
         visible = self._code.share(
             f'{at} if "_kafka" not in {at} else {self._constant(without_kafka)}({at})', "whole"
@@ -130,7 +124,7 @@ class _Writer:
         return visible
 
     def _kafka(self, _node: ir.Kafka, _at: str) -> str:
-        return self._kafka_name
+        return KAFKA
 
     def _envelope(self, _node: ir.Envelope, _at: str) -> str:
         self._objects.known(ABOUT)
@@ -267,14 +261,14 @@ class _Writer:
 
     def _let(self, node: ir.Let, _at: str) -> str:
         if ir.is_field(node.value):  # cheaper to read again than to keep
-            return self.value(node.value, self._event)
+            return self.value(node.value, EVENT)
         code = self._code
         if node.number not in code.lets:
             code.lets[node.number] = code.name(f"let_{node.name}")
         local = code.lets[node.number]
         if code.recall(local) is None:  # not evaluated for certain
             with code.block(f"if {local} is {self._constant(UNSET, 'unset')}:"):
-                text = self.whole(node.value, self._event)
+                text = self.whole(node.value, EVENT)
                 code.line(f"{local} = {text}")
             self._objects.same_struct(local, text)
             code.remember(local, local)
@@ -337,9 +331,7 @@ class _Writer:
 
     def _library(self, node: ir.Library, at: str) -> str:
         self.raises = True
-        return self._code.share(
-            self._library_calls.of(node.syntax, self._visible(at), self._kafka_name), "interpreted"
-        )
+        return self._code.share(self._library_calls.of(node.syntax, self._visible(at)), "interpreted")
 
     # Projections
 
@@ -365,7 +357,7 @@ class _Writer:
             if node.of_objects:
                 self.raises |= node.again_calls
                 with self._code.block(f"if type({item}) is not {self._objects.type(item)}:"):
-                    self._code.line(f"{result} = {self._library_calls.of(node.again, source, 'None')}")
+                    self._code.line(f"{result} = {self._library_calls.of(node.again, source)}")
                     self._code.line("break")
                 self._objects.known(item)
             if node.condition is None:
