@@ -1,24 +1,17 @@
-"""Rows that tell what an event costs: with telemetry, in other shapes, with more workers."""
+"""Rows that tell what an event costs: with telemetry, with several calls, with more workers."""
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
 import threading
-import time
 import urllib.request
-import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 
-from confluent_kafka import ConsumerGroupState
-from confluent_kafka.admin import AdminClient
-
-from benchmarks.events import LARGE, MAPPER, THREE_CALLS, orders
-from benchmarks.rows import Bench, Row, Runs, Topic, absolute, ratio
-from benchmarks.stage import Measured, create_topics, delete_topic, measure, produce, sink, worker
+from benchmarks.events import THREE_CALLS
+from benchmarks.rows import Bench, Row, Topic, ratio
+from benchmarks.stage import Measured, sink
 
 
 def telemetry(bench: Bench) -> Iterator[Row]:
@@ -60,65 +53,10 @@ def _scraping(url: str) -> Iterator[None]:
         scraper.join()
 
 
-def shapes(bench: Bench) -> Iterator[Row]:
-    """Other events and mappings, against the floor on the same events; calls of one record against a record's call."""
-    usual, tiny = bench.usual(), bench.small()
-    large = bench.topic("large", orders(bench.events // 20, lines=LARGE))
-    fewer = bench.topic("fewer", orders(bench.events // 4))  # usual ones, for a mapper takes its time
-    floor, worker, mapper, three = bench.in_turn(
-        lambda: bench.floor(usual),
-        lambda: bench.run(usual),
-        lambda: bench.run(fewer, MAPPER),
-        lambda: bench.run(usual, THREE_CALLS, calls_of_event=3),
+def calls(bench: Bench) -> Iterator[Row]:
+    """Records with three calls each, against records with one."""
+    usual = bench.usual()
+    three, one = bench.in_turn(
+        partial(bench.run, usual, THREE_CALLS, calls_of_event=3), partial(bench.run, usual)
     )
-    yield from _against_floor("usual (389 B)", worker, floor)
-    for what, topic in ((f"small (133 B), {tiny[1]:,}", tiny), (f"large (20 kB), {large[1]:,}", large)):
-        yield from _against_floor(
-            what, *bench.in_turn(partial(bench.run, topic), partial(bench.floor, topic))
-        )
-    yield ratio("a Python mapper: CPU an event / floor", mapper, floor)
-    yield ratio("CPU a call: three calls a record / one", three, worker)
-
-
-def _against_floor(what: str, ours: Runs, floor: Runs) -> Iterator[Row]:
-    yield ratio(f"{what}: CPU an event / floor", ours, floor)
-    yield ratio(f"{what}: events a second / floor", ours, floor, "rate")
-
-
-def workers(bench: Bench) -> Iterator[Row]:
-    """One, two and three workers of one group on twelve partitions: CPU of all of them together."""
-    one, two, three = bench.in_turn(*(partial(_team, bench, members) for members in (1, 2, 3)))
-    yield absolute("one worker", one)
-    yield ratio("CPU an event: two workers / one", two, one, target=1.1)
-    yield ratio("CPU an event: three workers / one", three, one, target=1.1)
-
-
-def _team(bench: Bench, members: int) -> Measured:
-    topic = group = f"team-{uuid.uuid4().hex}"
-    create_topics(bench.servers, topic, partitions=12)
-    with ExitStack() as stack:
-        stack.callback(delete_topic, bench.servers, topic)
-        into = stack.enter_context(sink())
-        team = [
-            stack.enter_context(worker(bench.servers, topic, into.url, group=group)).process
-            for _ in range(members)
-        ]
-        _wait_for_balance(bench.servers, group, members)
-        for each in team:  # until all events are there, so that they meet a backlog
-            os.kill(each.pid, signal.SIGSTOP)
-        events = produce(bench.servers, topic, orders(bench.events // 2))  # for each run anew
-        for each in team:
-            os.kill(each.pid, signal.SIGCONT)
-        return measure(team, into, events)
-
-
-def _wait_for_balance(servers: str, group: str, members: int) -> None:
-    admin = AdminClient({"bootstrap.servers": servers, "log_level": 3})
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        described = admin.describe_consumer_groups([group])[group].result()
-        shares = [len(member.assignment.topic_partitions) for member in described.members]
-        if described.state == ConsumerGroupState.STABLE and shares == [12 // members] * members:
-            return
-        time.sleep(0.2)
-    raise RuntimeError("the group did not come to rest within a minute")
+    yield ratio("CPU a call: three calls a record / one", three, one)

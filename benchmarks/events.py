@@ -21,7 +21,10 @@ LINES = (
     {"sku": "SKU-300400", "name": "Red widget, large", "qty": 1, "price": 39.5},
 )
 
-LARGE = 262
+KEYS = 5_000
+"""Customers of the usual events."""
+
+LARGE = 297
 """Order lines of an event of 20 kB."""
 
 MAPPING = """
@@ -38,6 +41,23 @@ rules:
       currency: "'USD'"
       products: "order.lines[].{sku: sku, name: name, quantity: qty, price: price}"
 """
+
+PEER = """
+topics: [orders]
+rules:
+  - when: type == 'order.completed'
+    call: track
+    event: Order Completed
+    userId: customer.id
+    timestamp: occurred_at
+    properties:
+      order_id: order.id
+      total: order.total
+      currency: order.currency
+      coupon: order.coupon
+      products: "order.lines[].{sku: sku, name: name, quantity: qty, price: price}"
+"""
+"""The mapping of `java_loop/`."""
 
 WHOLE = """
   - when: type == 'never'
@@ -110,11 +130,42 @@ def event(number: int) -> bytes:
     return order(number, f"cust-{number * 7919 % 50000:06d}")
 
 
-def orders(events: int, *, lines: int = 2) -> Iterator[Event]:
-    """Orders of 50,000 customers in turn."""
-    for number in range(events):
-        customer = f"cust-{number * 7919 % 50000:06d}"
+def drawn(events: int, keys: int = KEYS) -> Iterator[int]:
+    """Customers drawn uniformly, the same in every run: unlike in a rotation, a customer may follow soon again."""
+    draw = random.Random(1).random
+    return (int(draw() * keys) for _ in range(events))
+
+
+def orders(events: int, *, keys: int = KEYS, lines: int = 2) -> Iterator[Event]:
+    """Orders of customers drawn uniformly."""
+    for number, each in enumerate(drawn(events, keys)):
+        customer = f"cust-{each:06d}"
         yield customer.encode(), order(number, customer, lines=lines)
+
+
+def peer_orders(events: int) -> Iterator[Event]:
+    """Orders as `java_loop/` reads them, 389 bytes."""
+    for number, each in enumerate(drawn(events)):
+        customer, minute = f"cust-{each:06d}", f"2026-11-21T10:{number // 60000 % 60:02d}"
+        yield (
+            customer.encode(),
+            orjson.dumps(
+                {
+                    "event_id": f"evt-{number:09d}",
+                    "type": "order.completed",
+                    "occurred_at": f"{minute}:{number // 1000 % 60:02d}.{number % 1000:03d}Z",
+                    "customer": {"id": customer, "email": f"c{each:05d}@example.com"},
+                    "order": {
+                        "id": f"ord-{number:06d}",
+                        "total": round(79.48 + number % 20, 2),
+                        "currency": "USD",
+                        "coupon": "MAY1",
+                        "lines": LINES,
+                    },
+                    "ip": "10.0.0.7",
+                }
+            ),
+        )
 
 
 def _field(field: str, kind: str, **more: Any) -> dict[str, Any]:
@@ -207,8 +258,8 @@ def binary_headers(value: bytes) -> list[tuple[str, bytes | None]]:
 
 def small(events: int) -> Iterator[Event]:
     """Orders of nothing: the fewest bytes that the mapping knows what to do with."""
-    for number in range(events):
-        customer = f"c{number * 7919 % 50000}"
+    for number, each in enumerate(drawn(events)):
+        customer = f"c{each}"
         yield (
             customer.encode(),
             b'{"type":"order.completed","occurred_at":"2026-11-21T10:00:00Z","customer":{"id":"%b"},'
@@ -231,14 +282,9 @@ def numbered(customers: Iterable[int], *, contexts: int = 1) -> Iterator[Event]:
         yield customer.encode(), order(number, customer, version=versions[each], source=source)
 
 
-def even(events: int, customers: int = 50_000) -> Iterator[int]:
-    """Customers in turn."""
-    return (number * 7919 % customers for number in range(events))
-
-
 def with_hot_key(events: int) -> Iterator[int]:
     """Every fifth event is one customer's."""
-    return (each if number % 5 else 0 for number, each in enumerate(even(events)))
+    return (each if number % 5 else 0 for number, each in enumerate(drawn(events)))
 
 
 def zipf(events: int, exponent: float = 1.1, customers: int = 100_000) -> list[int]:

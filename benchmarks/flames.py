@@ -25,7 +25,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.events import MAPPING, WHOLE, orders
 from benchmarks.page import machine
-from benchmarks.stage import ROOT, Sink, create_topics, floor, produce, sink, worker
+from benchmarks.stage import ROOT, Sink, floor, sink, worker
+from benchmarks.topics import create_topics, into_topic, produce
 from tests.support.kafka_cluster import KafkaCluster
 
 FLAMES = ROOT / "benchmarks" / "flames"
@@ -123,7 +124,7 @@ def main() -> None:
         servers = cluster.bootstrap_servers
         create_topics(servers, TOPIC)
         create_topics(servers, "dead", partitions=1)
-        produce(servers, TOPIC, orders(events))
+        produce(servers, into_topic(TOPIC, orders(events)))
         for name, program in (
             ("floor", the_floor(servers, events)),
             ("worker", the_worker(servers, MAPPING)),

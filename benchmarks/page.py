@@ -10,11 +10,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.rows import Bench, Row
-from benchmarks.stage import ROOT, create_topics
+from benchmarks.stage import ROOT
+from benchmarks.topics import ensure_topics
 from tests.support.kafka_cluster import KafkaCluster, jars
 
 Scenario = Callable[[Bench], Iterator[Row]]
@@ -22,28 +24,29 @@ Scenario = Callable[[Bench], Iterator[Row]]
 VERDICTS = {True: "met", False: "MISSED", None: ""}
 
 
-def print_page(scenarios: Mapping[str, Scenario], *, quick: bool, events: int = 0, rounds: int = 0) -> None:
-    """Start a Kafka, run the scenarios by their commands, print their rows, and stop what was started.
-
-    Args:
-        scenarios: by the command that runs each.
-        quick: a rehearsal: less load, the same rows.
-        events: of a usual run; 0 for the default.
-        rounds: of a comparison; 0 for the default.
-    """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and so stop what was started
+def print_page(scenarios: Mapping[str, Scenario], bench: Bench) -> None:
+    """Run the scenarios by their commands, and print their rows."""
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder, KafkaCluster(Path(folder)) as cluster:
-        create_topics(cluster.bootstrap_servers, "dead", partitions=1)
-        bench = Bench(cluster.bootstrap_servers, quick, events, rounds)
-        print(machine())
-        print(
-            f"{'Quick, a rehearsal' if quick else 'Full'}: {bench.events:,} events a run. A ratio: median (least-most) "
-            f"of {bench.rounds} rounds; in each, all that are compared run in turn."
-        )
-        for command, scenario in scenarios.items():
-            _show(command, scenario, bench)
+    ensure_topics(bench.servers, "dead", partitions=1)
+    print(machine())
+    print(
+        f"{'Quick' if bench.quick else 'Full'}: {bench.events:,} events a run. A ratio: median (least-most) of "
+        f"{bench.rounds} rounds; in each, all that are compared run in turn."
+    )
+    for command, scenario in scenarios.items():
+        _show(command, scenario, bench)
     print(f"\n({(time.monotonic() - began) / 60:.1f} minutes)")
+
+
+@contextmanager
+def kafka(servers: str | None) -> Iterator[str]:
+    """The addresses of a Kafka that runs, or of one that is started, and stopped at the end."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is stopped
+    if servers:
+        yield servers
+        return
+    with tempfile.TemporaryDirectory() as folder, KafkaCluster(Path(folder)) as cluster:
+        yield cluster.bootstrap_servers
 
 
 def machine() -> str:
@@ -73,7 +76,7 @@ def _show(command: str, scenario: Scenario, bench: Bench) -> None:
     print(f"\n{(scenario.__doc__ or '').splitlines()[0]}")
     try:
         for row in scenario(bench):
-            line = f"  {row.what:49} {row.figure:58} {row.target:16} {VERDICTS[row.met]}"
+            line = f"  {row.what:49} {row.figure:58} {row.target:20} {VERDICTS[row.met]}"
             print(line.rstrip(), flush=True)
     except Exception as failure:  # noqa: BLE001 - the page says what failed, and goes on
         print(f"  failed: {type(failure).__name__}: {failure}")

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from statistics import median
 from typing import TypeVar
 
-from benchmarks.events import Event, orders, small
-from benchmarks.stage import (
-    PARTITIONS,
-    Measured,
-    Settings,
-    create_topics,
-    floor,
-    measure,
-    produce,
-    sink,
-    worker,
-)
+from benchmarks.events import KEYS, Event, orders, small
+from benchmarks.stage import Measured, Settings, Tls, floor, measure, sink, worker
+from benchmarks.topics import PARTITIONS, fill_topic
 
 Topic = tuple[str, int]
 """A topic's name, and how many events it holds."""
@@ -69,14 +61,26 @@ def absolute(what: str, runs: Runs) -> Row:
     )
 
 
-def ratio(what: str, ours: Runs, theirs: Runs, of: str = "cpu", target: float = 0.0) -> Row:
-    """A figure of `Measured` against the same of other runs, round by round; the median is to meet the target."""
+def ratio(  # noqa: PLR0913 - each is a part of the row
+    what: str, ours: Runs, theirs: Runs, of: str = "cpu", target: float = 0.0, *, each: float = 0.0
+) -> Row:
+    """A figure of `Measured` against the same of other runs, round by round.
+
+    Args:
+        what: is compared.
+        ours: the numerator.
+        theirs: the denominator.
+        of: the figure.
+        target: of the median: at most this for CPU, at least this for rates; 0 for none.
+        each: what the CPU ratio of no single round may exceed; 0 for none.
+    """
     ratios = [getattr(one, of) / getattr(other, of) for one, other in zip(ours, theirs, strict=True)]
     figure = f"{spread(ratios)}; {UNITS[of].format(middle(ours, of), middle(theirs, of))}"
     if not target:
         return Row(what, figure)
     if of == "cpu":
-        return Row(what, figure, f"≤ {target:.2f}", median(ratios) <= target)
+        goal = f"≤ {target:.2f}, each ≤ {each:.2f}" if each else f"≤ {target:.2f}"
+        return Row(what, figure, goal, median(ratios) <= target and (not each or max(ratios) <= each))
     return Row(what, figure, f"≥ {target:.2f}", median(ratios) >= target)
 
 
@@ -85,35 +89,42 @@ class Bench:
     """A Kafka, and how much load a run may put on the machine.
 
     Attributes:
-        quick: a rehearsal: less load, the same rows.
+        quick: less load, the same rows.
         events: of a usual run.
         rounds: of a comparison.
+        keys: numbers of keys of the scenario `keys`.
+        partitions: numbers of partitions of the scenario `keys`.
     """
 
     servers: str
     quick: bool
     events: int = 0
     rounds: int = 0
-    _topics: dict[str, int] = field(default_factory=dict)
+    keys: Sequence[int] = (500, 5_000, 50_000, 1_000_000)
+    partitions: Sequence[int] = (1, 4, 48)
 
     def __post_init__(self) -> None:
-        self.events = self.events or (120_000 if self.quick else 400_000)
+        self.events = self.events or (400_000 if self.quick else 600_000)
         self.rounds = self.rounds or (2 if self.quick else 5)
 
-    def topic(self, name: str, events: Iterable[Event] = (), partitions: int = PARTITIONS) -> Topic:
-        """A topic with these events, made and filled when it is first asked for."""
-        if name not in self._topics:
-            create_topics(self.servers, name, partitions=partitions)
-            self._topics[name] = produce(self.servers, name, events)
-        return name, self._topics[name]
+    def topic(
+        self, kind: str, events: int, make: Callable[[int], Iterable[Event]], partitions: int = PARTITIONS
+    ) -> Topic:
+        """A topic with so many events of a kind, filled unless the Kafka has it from an earlier run.
 
-    def usual(self) -> Topic:
+        Its name tells what it holds: change `kind` if `make` makes other events.
+        """
+        name = f"{kind}-{events}-events-{partitions}"
+        fill_topic(self.servers, name, events, make, partitions)
+        return name, events
+
+    def usual(self, *, keys: int = KEYS, partitions: int = PARTITIONS, times: int = 1) -> Topic:
         """The topic of usual orders."""
-        return self.topic("orders", orders(self.events))
+        return self.topic(f"orders-{keys}-keys", self.events * times, partial(orders, keys=keys), partitions)
 
     def small(self) -> Topic:
         """The topic of many small orders."""
-        return self.topic("small", small(self.events * (3 if self.quick else 10)))
+        return self.topic("small", self.events * 4, small)
 
     def in_turn(self, *ways: Callable[[], Ran]) -> list[list[Ran]]:
         """Each way's runs: all ways in turn in each round, forwards and backwards, for no way is always the first."""
@@ -136,11 +147,19 @@ class Bench:
         latency: float = 0.0,
         calls_of_event: int = 1,
         settings: Settings | None = None,
+        tls: Tls | None = None,
     ) -> Measured:
         """One worker, one run, against a sink of its own."""
         name, events = topic
         with (
-            sink(latency) as into,
-            worker(self.servers, name, into.url, *mappings, settings=settings) as running,
+            sink(latency, tls=tls) as into,
+            worker(
+                self.servers,
+                name,
+                into.url,
+                *mappings,
+                settings=settings,
+                trust=tls.authority if tls else None,
+            ) as running,
         ):
             return measure([running.process], into, events * calls_of_event)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import ssl
 import time
 from datetime import datetime
 from typing import Any
@@ -132,9 +133,14 @@ async def main() -> None:
     arguments.add_argument("--latency", type=float, default=0.0)
     arguments.add_argument("--status", type=int, default=200)
     arguments.add_argument("--examine", action="store_true")
+    arguments.add_argument("--certificate", help="speak TLS")
+    arguments.add_argument("--key", help="the certificate's")
     chosen = arguments.parse_args()
     sink = Sink(chosen.latency, chosen.status, Examined() if chosen.examine else None)
-    server = await asyncio.start_server(sink.serve, "127.0.0.1", 0, limit=1 << 20)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) if chosen.certificate else None
+    if tls:
+        tls.load_cert_chain(chosen.certificate, chosen.key)
+    server = await asyncio.start_server(sink.serve, "127.0.0.1", 0, limit=1 << 20, ssl=tls)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

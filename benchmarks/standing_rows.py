@@ -7,18 +7,11 @@ import time
 from collections.abc import Iterator
 from functools import partial
 
-from benchmarks.events import MAPPING, event, orders
+from benchmarks.events import MAPPING, orders
+from benchmarks.processes import status_mib
 from benchmarks.rows import Bench, Row, Topic, spread
-from benchmarks.stage import (
-    PATIENCE_SECONDS,
-    Sink,
-    Worker,
-    create_topics,
-    produce,
-    sink,
-    status_mib,
-    worker,
-)
+from benchmarks.stage import PATIENCE_SECONDS, Sink, Worker, sink, worker
+from benchmarks.topics import ensure_topics
 
 FILES = 100
 RULES = 20
@@ -29,8 +22,8 @@ LEVEL = 1.05
 
 def memory(bench: Bench) -> Iterator[Row]:
     """Resident memory, one run each: idle, in an hour's worth of backlog (1,000 events/s), with the API down."""
-    backlog = bench.usual() if bench.quick else bench.topic("hour", orders(3_600_000))
-    quiet = bench.topic("quiet")
+    backlog = bench.usual() if bench.quick else bench.topic("orders-5000-keys", 3_600_000, orders)
+    quiet = bench.topic("quiet", 0, orders)
     with sink() as into:
         yield _resident(bench, "idle", quiet, 80, into, 10 if bench.quick else 60)
     with sink(latency=0.05) as into:
@@ -77,9 +70,9 @@ def _levels(running: Worker, into: Sink, events: int, seconds: float | None) -> 
 
 def start(bench: Bench) -> Iterator[Row]:
     """From the start, and from joining the group, to the first delivered call, with 100 files of 20 rules."""
-    topics = [f"topic-{number}" for number in range(FILES)]
-    create_topics(bench.servers, *topics, partitions=1)
-    produce(bench.servers, topics[-1], [(b"key", event(0))])
+    topics = [f"start-{number}" for number in range(1, FILES)]
+    ensure_topics(bench.servers, *topics, partitions=1)
+    topics.append(bench.topic("start", 1, orders, partitions=1)[0])
     (times,) = bench.in_turn(partial(_first_call, bench, topics))
     joined = [each for _, each in times]
     yield Row(
