@@ -45,15 +45,7 @@ from worker.mapping.files.rules import CallRule, MappingFile, Rule
 
 
 class CallCode:
-    """Writes the calls of one rule into a function whose local `record` is the record.
-
-    Args:
-        code: the function under construction.
-        file: the mapping file that has the rule.
-        rule: the rule.
-        target: what the calls are for.
-        record: writes what depends on the record alone.
-    """
+    """Writes the calls of one rule into a function whose local `record` is the record."""
 
     def __init__(self, code: Code, file: MappingFile, rule: Rule, target: Target, record: RecordCode) -> None:
         self._code = code
@@ -101,9 +93,7 @@ class CallCode:
     def call(self, call: CallRule, index: str) -> str:
         """Write one call; returns a Python expression for it as it is queued.
 
-        Args:
-            call: the call.
-            index: a Python expression for its position among the record's calls.
+        `index` is a Python expression for its position among the record's calls.
         """
         body = self._body(call, index)
         encoded = self._encode(body)

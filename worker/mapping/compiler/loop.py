@@ -49,13 +49,7 @@ _PARAMETERS = "records, calls, rejected"
 
 
 def compile_mapping(file: MappingFile, target: Target, mappers: Mapping[str, Mapper]) -> Converter:
-    """Compile the converter of one topic.
-
-    Args:
-        file: the rules.
-        target: what the topic's records are converted for.
-        mappers: the functions that the rules name.
-    """
+    """Compile the converter of one topic. See `Compiled`."""
     return _ConverterCode(Compiled(file, target, mappers)).build()
 
 

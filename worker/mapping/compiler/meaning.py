@@ -27,13 +27,7 @@ _LEAST_AROUND_TRAITS = 64
 
 
 class MeaningCode:
-    """Writes the checks of one rule's calls.
-
-    Args:
-        code: the function under construction.
-        rule: the rule.
-        target: what the calls are for.
-    """
+    """Writes the checks of one rule's calls."""
 
     def __init__(self, code: Code, rule: Rule, target: Target) -> None:
         self._code = code
