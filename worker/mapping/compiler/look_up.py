@@ -71,6 +71,7 @@ class LookUp:
 
     def __init__(self, of: Compiled, place: str, asked: dict[int, Asked]) -> None:
         self.asked = asked
+        self._first = min(asked)
         self._of = of
         self._place = place
         self._none: Entry = (len(of.file.rules), None, None)
@@ -90,7 +91,7 @@ class LookUp:
 
     def write(self, index: int, code: Code, rules: RuleCode, record: RecordCode) -> None:
         """Write what stands in place of the rule in the converter; one statement for neighbours."""
-        if index == min(self.asked):
+        if index == self._first:
             self._write_look_up(index, code, rules)
         if index + 1 not in self.asked:
             call = self._write_call(index, code, record)
