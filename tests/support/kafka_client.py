@@ -37,19 +37,6 @@ class KafkaClient:
             assert time.monotonic() < deadline
         return name
 
-    def add_partitions(self, topic: str, count: int) -> None:
-        """Give a topic so many partitions in all."""
-        self.admin.create_partitions([NewPartitions(topic, count)])[topic].result(SECONDS)
-
-    def set_session_timeout(self, group: str, milliseconds: int) -> None:
-        """Change a KIP-848 group's own setting, as an administrator does."""
-        entry = ConfigEntry(
-            "consumer.session.timeout.ms", str(milliseconds), incremental_operation=AlterConfigOpType.SET
-        )
-        resource = ConfigResource(ResourceType.GROUP, group, incremental_configs=[entry])
-        for changed in self.admin.incremental_alter_configs([resource], request_timeout=SECONDS).values():
-            changed.result(SECONDS)
-
     def append(
         self,
         topic: str,
@@ -92,6 +79,23 @@ class KafkaClient:
     def delete_topic(self, topic: str) -> None:
         """Delete a topic."""
         self.admin.delete_topics([topic])[topic].result(SECONDS)
+
+    def add_partitions(self, topic: str, total: int) -> None:
+        """Let a topic have so many partitions."""
+        self.admin.create_partitions([NewPartitions(topic, total)])[topic].result(SECONDS)
+        deadline = time.monotonic() + SECONDS
+        # This is also how the producer gets to know them.
+        while len(self._producer.list_topics(topic, SECONDS).topics[topic].partitions) < total:
+            assert time.monotonic() < deadline
+
+    def set_session_timeout(self, group: str, milliseconds: int) -> None:
+        """Change a KIP-848 group's own setting, as an administrator does."""
+        entry = ConfigEntry(
+            "consumer.session.timeout.ms", str(milliseconds), incremental_operation=AlterConfigOpType.SET
+        )
+        resource = ConfigResource(ResourceType.GROUP, group, incremental_configs=[entry])
+        for changed in self.admin.incremental_alter_configs([resource], request_timeout=SECONDS).values():
+            changed.result(SECONDS)
 
     def end(self, topic: str, partition: int) -> int:
         """The read_committed end of a partition."""
