@@ -46,7 +46,7 @@ def assembler(spec: CallSpec, parameters: str) -> Callable[..., Call]:
     _write_stand_in(code, spec)
     _write_completeness(code, spec)
     _write_return(code, spec)
-    return code.build(spec.name, parameters, file=f"<builder {spec.name}>")
+    return code.build(spec.name, parameters, f"<builder {spec.name}>")
 
 
 def _write_return(code: Code, spec: CallSpec) -> None:
@@ -216,7 +216,7 @@ def checked_call(
     spec = call.untouched
     if spec is None:
         return checked(call.body, allow=allow, reject_ids=reject_ids)
-    body = call._body
+    body = call._body  # noqa: SLF001 - reading `body` would make it a touched one
     for field in _IDS[spec.name]:
         if field not in body or body[field][0] in safe_starts:
             continue
@@ -239,6 +239,7 @@ def checked_call(
 
 _IDS = {name: [field for field in ID_FIELDS if field in spec.fields] for name, spec in CALLS.items()}
 """The ids that the body of each call may have."""
+
 
 def put(body: dict[str, Any], place: Place, value: Any) -> None:
     """Put a value at its place. Objects on the path are copied, because they may belong to the mapper or the event."""

@@ -1,4 +1,5 @@
 """The event that a mapper is called with."""
+# ruff: noqa: SLF001 - the attributes of an event are read by this module
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class Mapper:
     folders: tuple[Path, ...] = ()
     on_error: Callable[[BaseException], None] | None = None
 
-    def calls(  # noqa: PLR0913, PLR0917 - on the hot path keyword arguments cost time
+    def calls(
         self,
         event: Event,
         allow: Collection[str] = frozenset(),

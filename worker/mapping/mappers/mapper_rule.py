@@ -31,9 +31,8 @@ class MapperRule:
         mapper: the function.
         allow: what its rule allows, see `customerio.meaning`.
         reject_ids: casefolded strings that are never real ids.
-        target: the topic, and what its calls are made for.
+        target: what the topic's records are converted for.
         decoding: decodes keys, and names the envelope.
-        on_slow: called when the mapper took over a second, with its name and the seconds.
         at: the rule, as `file:line`.
     """
 
@@ -42,7 +41,6 @@ class MapperRule:
     reject_ids: frozenset[str]
     target: Target
     decoding: Decoding = PLAIN
-    on_slow: Callable[[str, float], None] | None = None
     at: str = ""
     _key_of: Callable[[Record], Any] = field(init=False)
     _on_excess: Callable[..., object] | None = field(init=False)
@@ -79,18 +77,18 @@ class MapperRule:
             self.allow,
             self.reject_ids,
             self._safe_starts,
-            self.on_slow,
+            self.target.on_slow,
         )
         encoded: list[EncodedCall] = []
         try:
             for call, own_id in made:
-                encoded.append(self._encoded(record, call, own_id, about, len(encoded)))  # noqa: PERF401 - its length is the index
+                encoded.append(self._encoded(record, call, own_id, about, len(encoded)))
         except Rejected as rejected:
             rejected.call_index = len(encoded)
             raise
         return encoded
 
-    def _encoded(  # noqa: PLR0913, PLR0917 - on the hot path keyword arguments cost time
+    def _encoded(
         self,
         record: Record,
         call: dict[str, Any],
