@@ -71,7 +71,7 @@ class Event(_OfRecord):
             empty: whether its value holds a null, and so counts as a tombstone.
         """
         event = _new(cls)
-        event._record = record
+        event._record = record  # type: ignore[misc]  # mypy misses the slots of a base class
         event._key_of = key_of
         event.value = value
         if empty:
