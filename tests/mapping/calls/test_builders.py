@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import worker
@@ -79,6 +79,7 @@ def at(body: dict[str, Any], place: tuple[str, ...]) -> Any:
 
 
 @pytest.mark.parametrize("name", CALLS)
+@settings(max_examples=50)
 @given(data=st.data())
 def test_a_builders_call_is_valid(name: str, data: st.DataObject) -> None:
     given_ = data.draw(arguments(name))
@@ -91,6 +92,7 @@ def test_a_builders_call_is_valid(name: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("name", CALLS)
+@settings(max_examples=50)
 @given(data=st.data())
 def test_every_field_is_sent_at_each_of_its_places(name: str, data: st.DataObject) -> None:
     given_ = data.draw(arguments(name))
