@@ -21,6 +21,8 @@ from worker.mapping.calls.builders import Common
 from worker.mapping.calls.encoding import encode
 from worker.mapping.calls.specs import CALLS, Field, Kind
 
+pytestmark = pytest.mark.no_cover  # runs through the same lines a hundred times
+
 TIMES = st.sampled_from(
     [1_763_719_200, 1_763_719_200_000, "2025-11-21T11:00:00+01:00", datetime(2025, 11, 21, 10, tzinfo=UTC)]
 )
