@@ -41,10 +41,10 @@ def print_page(scenarios: Mapping[str, Scenario], bench: Bench) -> None:
 @contextmanager
 def kafka(servers: str | None) -> Iterator[str]:
     """The addresses of a Kafka that runs, or of one that is started, and stopped at the end."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is stopped
     if servers:
         yield servers
         return
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is stopped
     with tempfile.TemporaryDirectory() as folder, KafkaCluster(Path(folder)) as cluster:
         yield cluster.bootstrap_servers
 

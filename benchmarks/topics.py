@@ -24,6 +24,7 @@ def create_topics(
     )
     for creation in creations.values():
         creation.result()
+    _wait_until(lambda: admin.list_topics(timeout=TIMEOUT_SECONDS).topics.keys() >= set(topics))
 
 
 def ensure_topics(servers: str, *topics: str, partitions: int = PARTITIONS) -> None:
@@ -38,10 +39,14 @@ def delete_topic(servers: str, topic: str) -> None:
     admin = _admin(servers)
     for deletion in admin.delete_topics([topic]).values():
         deletion.result()
+    _wait_until(lambda: topic not in admin.list_topics(timeout=TIMEOUT_SECONDS).topics)
+
+
+def _wait_until(done: Callable[[], bool]) -> None:
     deadline = time.monotonic() + TIMEOUT_SECONDS
-    while topic in admin.list_topics(timeout=TIMEOUT_SECONDS).topics:
+    while not done():
         if time.monotonic() > deadline:
-            raise RuntimeError(f"the topic {topic} is not deleted")
+            raise RuntimeError(f"Kafka did not create or delete a topic within {TIMEOUT_SECONDS} s")
         time.sleep(0.1)
 
 
