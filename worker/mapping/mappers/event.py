@@ -1,11 +1,10 @@
 """The event that a mapper is called with."""
-# ruff: noqa: SLF001 - the attributes of an event are read by this module
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from worker.core.record_reading import readable_headers
 from worker.core.records import Record
@@ -71,44 +70,26 @@ class Event(_OfRecord):
             empty: whether its value holds a null, and so counts as a tombstone.
         """
         event = _new(cls)
-        event._record = record  # type: ignore[misc]  # mypy misses the slots of a base class
-        event._key_of = key_of
+        event._record = record  # type: ignore[misc]  # noqa: SLF001 - mypy misses the slots of a base class
+        event._key_of = key_of  # noqa: SLF001
         event.value = value
         if empty:
             event.tombstone = True
         return event
 
+    if not TYPE_CHECKING:  # otherwise type checkers would accept any attribute name
+
+        def __getattr__(self, name: str) -> Any:
+            """Read an attribute on first access: Python calls this for attributes that are not set."""
+            if name not in _READ and name != "key":
+                raise AttributeError(f"'Event' object has no attribute {name!r}", name=name, obj=self)
+            found = self._key_of(self._record) if name == "key" else _READ[name](self._record)
+            setattr(self, name, found)
+            return found
+
     def __reduce__(self) -> tuple[type[Event], tuple[Any, ...]]:
         """A copy has all attributes, but not the record, which cannot be copied."""
         return Event, tuple(getattr(self, each.name) for each in fields(self))
-
-
-class _ReadLater:
-    """An attribute of `Event` that is read from its record on first access, unless it was set.
-
-    A descriptor for each, because a class with `__getattr__` makes reading any attribute slower, `value` too.
-
-    Args:
-        slot: the descriptor of the slot that holds the attribute.
-        read: reads it.
-    """
-
-    def __init__(self, slot: Any, read: Callable[[Event], Any]) -> None:
-        self._slot = slot
-        self._read = read
-
-    def __get__(self, event: Event | None, owner: type[Event] | None = None) -> Any:
-        if event is None:
-            return self
-        try:
-            return self._slot.__get__(event)
-        except AttributeError:
-            found = self._read(event)
-        self._slot.__set__(event, found)
-        return found
-
-    def __set__(self, event: Event, value: Any) -> None:
-        self._slot.__set__(event, value)
 
 
 def _text(value: bytes | str | None) -> str | None:
@@ -138,16 +119,12 @@ def _time(record: Record) -> str:
     return record_time(record) or _NO_TIME
 
 
-_READ: dict[str, Callable[[Event], Any]] = {
-    "key": lambda event: event._key_of(event._record),
-    "headers": lambda event: _headers(event._record),
-    "tombstone": lambda event: event._record.value() is None,
-    "topic": lambda event: event._record.topic(),
-    "partition": lambda event: event._record.partition(),
-    "offset": lambda event: event._record.offset(),
-    "timestamp": lambda event: _time(event._record),
+_READ: dict[str, Callable[[Record], Any]] = {
+    "headers": _headers,
+    "tombstone": lambda record: record.value() is None,
+    "topic": lambda record: record.topic(),
+    "partition": lambda record: record.partition(),
+    "offset": lambda record: record.offset(),
+    "timestamp": _time,
 }
-"""How each attribute but `value` is read."""
-
-for _name, _read in _READ.items():
-    setattr(Event, _name, _ReadLater(vars(Event)[_name], _read))
+"""How each attribute but `value` and `key` is read from a record."""
