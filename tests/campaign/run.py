@@ -230,5 +230,6 @@ class WorldRun:
             history.disruptions += member.disruptions
             history.exits += member.exits
             history.logs |= member.logs
-        history.moves = list(logs.moves(history.logs.values()))
+        history.assigned = list(logs.moves(history.logs.values(), "assigned"))
+        history.moves = list(logs.moves(history.logs.values(), "revoked"))
         history.disruptions += logs.losses(history.logs.values())

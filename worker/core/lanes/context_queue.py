@@ -64,8 +64,8 @@ class ContextQueue:
         """
         before = self.size
         last = self.chunks[-1] if self.chunks else None
-        # Only the newest: if later calls were blocked since, what is added here would count as older than they, and would
-        # be sent before they are, once they are unblocked.
+        # Only the newest: if later calls were blocked since, what is added here would count as older than they, and be
+        # sent before they are.
         newest = last is self._newest
         if last is not None and newest and not late and last.state is state and _may_grow(last, now):
             self.size -= last.size
