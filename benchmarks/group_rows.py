@@ -155,7 +155,7 @@ def _team(bench: Bench, members: int) -> Measured:
             stack.enter_context(worker(bench.servers, topic, into.url, group=group)).process
             for _ in range(members)
         ]
-        _wait_for_balance(bench.servers, group, members)
+        wait_for_balance(bench.servers, group, [12 // members] * members)
         for each in team:  # until all events are there, so that they meet a backlog
             os.kill(each.pid, signal.SIGSTOP)
         events = produce(bench.servers, into_topic(topic, orders(bench.events // 2)))  # again for each run
@@ -164,13 +164,14 @@ def _team(bench: Bench, members: int) -> Measured:
         return measure(team, into, events)
 
 
-def _wait_for_balance(servers: str, group: str, members: int) -> None:
+def wait_for_balance(servers: str, group: str, shares: list[int]) -> None:
+    """Wait until a group is at rest, and its members have so many partitions."""
     admin = AdminClient({"bootstrap.servers": servers, "log_level": 3})
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         described = admin.describe_consumer_groups([group])[group].result()
-        shares = [len(member.assignment.topic_partitions) for member in described.members]
-        if described.state == ConsumerGroupState.STABLE and shares == [12 // members] * members:
+        found = [len(member.assignment.topic_partitions) for member in described.members]
+        if described.state == ConsumerGroupState.STABLE and found == shares:
             return
         time.sleep(0.2)
     raise RuntimeError("the group did not come to rest within a minute")

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,16 +16,20 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.events import PEER, peer_orders
+from benchmarks.group_rows import wait_for_balance
 from benchmarks.processes import listening_on
 from benchmarks.rows import Bench, Row, Runs, ratio, spread
-from benchmarks.stage import ROOT, Measured, measure, sink, worker
+from benchmarks.stage import ROOT, Measured, Sink, measure, sink, worker
 from benchmarks.topics import PARTITIONS, fill_topic
 
 TOPIC = "orders"
 """The same for both: it is a part of the Java loop's message ids."""
 
-TIMES = 2
-"""Times the usual events: both take a second or two to share the partitions and, the one, to compile itself."""
+TIMES = 5
+"""Times the usual events: enough for what comes before the measurement."""
+
+WARM, SECONDS = 1.0, 4.0
+"""How long both work in a group at rest before they are measured, and how long they are."""
 
 PROCESSES = 2
 
@@ -32,7 +37,7 @@ JVM = ("-Xms256m", "-Xmx256m", "-XX:+UseParallelGC", "-XX:ParallelGCThreads=1")
 
 
 def java(bench: Bench) -> Iterator[Row]:
-    """Two worker processes on two cores, against the Java loop with two threads."""
+    """Two worker processes on two cores, against the Java loop with two threads; each group at rest."""
     classes, events = _build(), bench.events * TIMES
     fill_topic(bench.servers, TOPIC, events, peer_orders, PARTITIONS)
     ours, theirs = bench.in_turn(partial(_worker, bench, events), partial(_java_loop, bench, classes, events))
@@ -53,27 +58,37 @@ def _absolute(what: str, runs: Runs) -> Row:
 
 
 def _worker(bench: Bench, events: int) -> Measured:
-    with sink() as into, worker(bench.servers, TOPIC, into.url, PEER, processes=PROCESSES) as running:
-        return measure([running.process], into, events, beside=[_broker(bench), into.pid])
+    group = uuid.uuid4().hex
+    with (
+        sink() as into,
+        worker(bench.servers, TOPIC, into.url, PEER, group=group, processes=PROCESSES) as running,
+    ):
+        return _measure(bench, group, running.process, into, events)
 
 
 def _java_loop(bench: Bench, classes: str, events: int) -> Measured:
-    with sink() as into, _running(bench, classes, into.url) as process:
-        return measure([process], into, events, beside=[_broker(bench), into.pid])
+    group = uuid.uuid4().hex
+    with sink() as into, _running(bench, classes, into.url, group) as process:
+        return _measure(bench, group, process, into, events)
+
+
+def _measure(bench: Bench, group: str, program: subprocess.Popen[bytes], into: Sink, events: int) -> Measured:
+    """Measure once the two members have shared the partitions, and the virtual machine has compiled its code."""
+    into.wait_for(1, [program])
+    wait_for_balance(bench.servers, group, [PARTITIONS // PROCESSES] * PROCESSES)
+    time.sleep(WARM)
+    broker = listening_on(int(bench.servers.rpartition(":")[2]))
+    return measure([program], into, events, SECONDS, beside=[broker, into.pid])
 
 
 @contextmanager
-def _running(bench: Bench, classes: str, url: str) -> Iterator[subprocess.Popen[bytes]]:
-    environ = {**os.environ, "KAFKA": bench.servers, "GROUP": uuid.uuid4().hex, "SINK": url, "THREADS": "2"}
+def _running(bench: Bench, classes: str, url: str, group: str) -> Iterator[subprocess.Popen[bytes]]:
+    environ = {**os.environ, "KAFKA": bench.servers, "GROUP": group, "SINK": url, "THREADS": "2"}
     with subprocess.Popen(["java", *JVM, "-cp", classes, "peers.JavaLoop"], env=environ) as process:
         try:
             yield process
         finally:
             process.kill()
-
-
-def _broker(bench: Bench) -> int:
-    return listening_on(int(bench.servers.rpartition(":")[2]))
 
 
 def _build() -> str:

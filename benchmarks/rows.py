@@ -124,7 +124,7 @@ class Bench:
 
     def small(self) -> Topic:
         """The topic of many small orders."""
-        return self.topic("small", self.events * 4, small)
+        return self.topic("small", self.events * 2, small)
 
     def in_turn(self, *ways: Callable[[], Ran]) -> list[list[Ran]]:
         """Each way's runs: all ways in turn in each round, forwards and backwards, for no way is always the first."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.events import orders
+from benchmarks.lag import REPORTED
 from benchmarks.rows import Bench, Row, Topic, absolute, ratio, spread
 from benchmarks.stage import Measured, Tls, measure, sink, worker
 from benchmarks.topics import fill_topics
@@ -91,7 +92,9 @@ def _held(url: str, lag: Path) -> float:
     ended = time.monotonic()
     time.sleep(0.1)  # until the probe has written it
     gaps = (tuple(map(float, line.split())) for line in lag.read_text().splitlines())
-    return max((until - since for since, until in gaps if since <= ended and until >= began), default=0.0)
+    return max(
+        (until - since for since, until in gaps if since <= ended and until >= began), default=REPORTED
+    )
 
 
 def tls(bench: Bench) -> Iterator[Row]:

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from worker.core.group_share import COUNT_SECONDS, GroupShare, GroupWindow, Share
+from worker.core.group_share import COUNT_SECONDS, LATE_SECONDS, GroupShare, GroupWindow, Share
 from worker.core.records import Partition
 
-PER, REFRESH, REQUESTS, SESSION, MARGIN, TICK = 3.0, 8.0, 12, 6.0, 1.0, 0.25
+PER, REFRESH, REQUESTS, SESSION, MARGIN, TICK = 3.0, 8.0, 12, 6.0, 2.0, 0.25
 """Sums of quarters are exact, so that limits are met to the point."""
 
 PARTITIONS: list[Partition] = [
@@ -122,10 +122,10 @@ def test_a_partition_must_still_be_there_one_count_later() -> None:
 
 def test_nothing_is_sent_without_a_recent_count_and_nothing_stays_in_flight_either() -> None:
     share = member(4)
-    assert share.at(COUNT_SECONDS - 1.0 - TICK).owned == 4
-    assert share.at(COUNT_SECONDS - 1.0).owned == 0
-    assert share.most_in_flight(COUNT_SECONDS - 1.0) == REQUESTS
-    assert share.most_in_flight(COUNT_SECONDS - 0.5) == 0
+    assert share.at(COUNT_SECONDS - 1.5 - TICK).owned == 4
+    assert share.at(COUNT_SECONDS - 1.5).owned == 0
+    assert share.most_in_flight(COUNT_SECONDS - 1.0 - TICK) == REQUESTS
+    assert share.most_in_flight(COUNT_SECONDS - 1.0) == 0
 
 
 def test_after_a_gap_without_counts_a_member_begins_anew() -> None:
@@ -141,9 +141,9 @@ def test_after_a_gap_without_counts_a_member_begins_anew() -> None:
 def test_a_member_that_may_lose_its_partitions_stops_before_and_ends_what_is_in_flight() -> None:
     share = member(4)
     share.owned_until(3.0, MARGIN)
-    assert (share.at(2.0 - TICK).owned, share.at(2.0).owned) == (4, 0)
-    assert (share.most_in_flight(2.5 - TICK), share.most_in_flight(2.5)) == (REQUESTS, 0)
-    assert share.changes_at(2.0) == math.inf
+    assert (share.at(1.0 - TICK).owned, share.at(1.0).owned) == (4, 0)
+    assert (share.most_in_flight(2.0 - TICK), share.most_in_flight(2.0)) == (REQUESTS, 0)
+    assert share.changes_at(1.0) == math.inf
 
 
 def test_a_share_below_one_sends_one_request_in_a_proportionally_longer_time() -> None:
@@ -213,10 +213,16 @@ def test_however_a_small_share_changes_each_request_is_backed_by_a_whole_one(
 
 @dataclass(eq=False)
 class Member:
-    """A member, its requests, and what it does not know yet."""
+    """A member, its requests, and what it does not know yet.
+
+    Attributes:
+        in_flight: requests that may still arrive.
+        arriving: of these, when those arrive whose connections were closed.
+    """
 
     share: GroupShare = field(default_factory=lambda: GroupShare(REQUESTS, PER, REFRESH))
     in_flight: int = 0
+    arriving: list[float] = field(default_factory=list)
     quick: bool = True
     contact_at: float = -math.inf
     counting: tuple[list[Partition], float] | None = None
@@ -227,7 +233,8 @@ class Member:
 
 
 class Group(RuleBasedStateMachine):
-    """Members send whenever they may, and the API counts. Requests arrive at any time up to their end."""
+    """Members send whenever they may, and the API counts. Requests arrive when they get their responses, or as late as
+    possible after their connections were closed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -284,10 +291,10 @@ class Group(RuleBasedStateMachine):
         """A rebalance: the owner gives a partition up, another gets it."""
         owner = self.owners.get(partition)
         if owner is not None:
-            if not self.is_connected(owner):
-                return
+            if not self.is_connected(owner) or owner.arriving:
+                return  # in the second case the revoke takes longer
             owner.share.revoked([partition])
-            self.end_excess(owner)
+            self.end(owner, self.excess(owner))
             del self.owners[partition]
         if partition in self.existing and number < len(self.members):
             self.own(partition, self.members[number])
@@ -367,25 +374,31 @@ class Group(RuleBasedStateMachine):
         if member.untold:
             member.share.revoked(member.untold)
             member.untold.clear()
-        self.end_excess(member)
+        self.close_excess(member)
         member.contact_at = self.now
         member.share.owned_until(self.now + SESSION, MARGIN)
         member.share.counted(sorted(self.existing), self.now, self.now)
 
     def work(self) -> None:
-        """Every member sends what it may; what must not be in flight any more arrives at the last moment."""
+        """Every member sends what it may, and closes the connections of what must not be in flight any more."""
         for each in self.members:
-            self.end_excess(each)
+            self.end(each, sum(at <= self.now for at in each.arriving))
+            each.arriving = [at for at in each.arriving if at > self.now]
+            self.close_excess(each)
             if each.quick:
-                self.end(each, each.in_flight)
+                self.end(each, each.in_flight - len(each.arriving))
             while each.window.wait(self.now) == 0 and each.in_flight <= REQUESTS:
                 each.window.enter()
                 each.in_flight += 1
                 if each.quick:
                     self.end(each, 1)
 
-    def end_excess(self, member: Member) -> None:
-        self.end(member, max(0, member.in_flight - member.share.most_in_flight(self.now)))
+    def excess(self, member: Member) -> int:
+        allowed = member.share.most_in_flight(self.now)
+        return max(0, member.in_flight - max(allowed, len(member.arriving)))
+
+    def close_excess(self, member: Member) -> None:
+        member.arriving += [self.now + LATE_SECONDS] * self.excess(member)
 
     def end(self, member: Member, n: int) -> None:
         for _ in range(n):

@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,14 @@ from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from tests.kafka.conftest import leave
 from tests.support.kafka_client import KafkaClient
 from tests.support.kafka_cluster import KafkaCluster
-from tests.support.worker_process import API_KEY, ROOT, Site, WorkerProcess
+from tests.support.shared_limit import (
+    has_share,
+    over_the_limit,
+    share_the_limit,
+    subscribe,
+    with_a_session_of,
+)
+from tests.support.worker_process import API_KEY, ROOT, Site
 from worker.emulator import Emulator
 
 pytestmark = pytest.mark.kafka
@@ -24,22 +32,8 @@ pytestmark = pytest.mark.kafka
 REBALANCES = int(os.environ.get("REBALANCES", "12"))
 """How many members come or go; each makes one rebalance or more."""
 
-
-def share_the_limit(site: Site, emulator: Emulator, requests: int = 20) -> None:
-    emulator.rate.requests, emulator.rate.per = requests, 1.0
-    site.change("rate_limit", requests=requests, per="1s", scope="group")
-    site.change("batch", max_calls=1, linger="0s")
-
-
-async def share(worker: WorkerProcess) -> float:
-    """What a member may send, as its status page says."""
-    return float((await worker.status())["rate_limit_share"])
-
-
-async def has_share(worker: WorkerProcess, requests: float) -> None:
-    async with asyncio.timeout(60):
-        while await share(worker) != requests:  # noqa: ASYNC110 - it happens in another process
-            await asyncio.sleep(0.1)
+SEED = int(os.environ.get("SEED", "7"))
+"""Which of them comes or goes, and when."""
 
 
 def check(site: Site) -> subprocess.CompletedProcess[str]:
@@ -66,14 +60,20 @@ async def test_one_worker_spends_all_of_it_and_two_spend_half_each(
     assert emulator.rate.over == 0
 
 
-async def test_no_window_sees_more_than_the_limit_through_rebalances(site: Site, emulator: Emulator) -> None:
+async def test_no_window_sees_more_than_the_limit_through_rebalances(
+    any_protocol: Site, emulator: Emulator
+) -> None:
+    site = any_protocol
     share_the_limit(site, emulator)
-    site.change("delivery", shutdown_timeout="1s")
-    chance = random.Random(7)
-    site.produce(200 * REBALANCES)
+    site.topic = site.kafka.create_topic(6)
+    subscribe(site, site.topic)
+    with_a_session_of(site, 6)
+    chance = random.Random(SEED)
+    site.ledger.produce(site.topic, 200 * REBALANCES, people=600, partitions=6)
     working = [await site.started()]
+    began = time.monotonic()
     for _ in range(REBALANCES):
-        if len(working) < 2 or (len(working) < 3 and chance.random() < 0.5):
+        if len(working) < 2 or (len(working) < 4 and chance.random() < 0.5):
             working.append(site.start())
         else:
             member = working.pop(chance.randrange(len(working)))
@@ -83,8 +83,15 @@ async def test_no_window_sees_more_than_the_limit_through_rebalances(site: Site,
                 await member.stop()
         await working[-1].ready()
         await asyncio.sleep(chance.random() * 3)  # the next happens at any time
-    assert emulator.rate.over == 0
-    assert emulator.rate.busiest > 0, "something was sent"
+    seconds = time.monotonic() - began
+    used = emulator.traffic.total / (seconds * emulator.rate.requests)
+    moves = sum(len(member.told("partitions_assigned")) for member in site.workers)
+    print(  # noqa: T201 - for those who run it with -s
+        f"{REBALANCES} members came or went, {moves} assignments, in {seconds:.0f} s; the busiest window had "
+        f"{emulator.rate.busiest} of {emulator.rate.requests}; {used:.0%} of the limit was used"
+    )
+    assert emulator.rate.over == 0, over_the_limit(emulator)
+    assert emulator.rate.busiest > emulator.rate.requests // 2, "the limit was what held requests back"
 
 
 async def test_processes_of_one_run_are_members(site: Site, emulator: Emulator) -> None:
@@ -94,6 +101,19 @@ async def test_processes_of_one_run_are_members(site: Site, emulator: Emulator) 
     assert await run.ended() == 0
     site.ledger.check()
     assert emulator.rate.over == 0
+
+
+async def test_fewer_requests_than_partitions_are_a_warning(site: Site, emulator: Emulator) -> None:
+    share_the_limit(site, emulator, requests=2)
+    site.configure()
+    assert "for 2 partitions" not in (await asyncio.to_thread(check, site)).stdout
+    share_the_limit(site, emulator, requests=1)
+    site.configure()
+    printed = " ".join((await asyncio.to_thread(check, site)).stdout.split())
+    assert (
+        "1 request for 2 partitions: the share of a member with few of them is below one request" in printed
+    )
+    assert "raise requests to at least 2" in printed
 
 
 async def test_a_session_that_may_not_be_read_is_an_error_at_the_start(

@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from confluent_kafka.cimpl import NewPartitions
 
-from tests.support.kafka_client import SECONDS, KafkaClient
+from tests.support.kafka_client import KafkaClient
 from tests.support.source_worlds import KafkaWorld, joined, partitions, until
 
 pytestmark = pytest.mark.kafka
@@ -46,7 +45,7 @@ async def test_a_topic_and_a_partition_that_are_created_later_are_read_from_thei
     later = world.client.create_topic(name=f"{topic}-later")
     world.append(later, 0, 3, timestamp=1)
     world.append(later, 0, 4)
-    add_partition(world.client, topic)
+    world.client.add_partitions(topic, 2)
     # A new client, because the other one's producer knows only one partition.
     KafkaClient(world.client.servers).append(topic, 1, [b"{}"] * 5)
     await until(lambda: len(member.records) == 9, member)
@@ -81,9 +80,3 @@ async def test_a_pattern_that_matches_nothing_at_the_first_start_skips_nothing_l
     world.append(name, 0, 4)
     await until(lambda: len(member.records) == 4, member)
     await member.source.close()
-
-
-def add_partition(client: KafkaClient, topic: str) -> None:
-    client.admin.create_partitions([NewPartitions(topic, 2)])[topic].result(SECONDS)
-    while len(client.admin.list_topics(topic, timeout=SECONDS).topics[topic].partitions) < 2:
-        pass

@@ -5,10 +5,8 @@ from __future__ import annotations
 import signal
 
 import pytest
-from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
-from confluent_kafka.admin._resource import ResourceType
 
-from tests.support.kafka_client import SECONDS, KafkaClient
+from tests.support.kafka_client import KafkaClient
 from tests.support.source_worlds import KafkaWorld, joined
 from tests.support.worker_process import Site, until
 from worker.emulator import Emulator
@@ -24,7 +22,7 @@ async def test_a_worker_stopped_for_longer_than_its_session_sends_no_calls_of_lo
         site.change_property("session.timeout.ms", 3000)
     else:
         site.change("kafka", properties={"group.protocol": "consumer"})
-        set_session_timeout(kafka, site.group, 3000)
+        kafka.set_session_timeout(site.group, 3000)
     site.change("batch", max_calls=10)
     # Requests wait for the rate limit, so several are ready to be sent when the process continues.
     site.change("rate_limit", requests=1, per="1s")
@@ -67,17 +65,7 @@ async def test_the_session_timeout_of_a_kip_848_group_is_read_from_the_brokers(k
     member = await joined(world, topic)
     assert member.source.session_timeout == 45
     await member.source.close()
-    set_session_timeout(kafka, world.group, 4000)
+    kafka.set_session_timeout(world.group, 4000)
     member = await joined(world, topic)
     assert member.source.session_timeout == 4
     await member.source.close()
-
-
-def set_session_timeout(kafka: KafkaClient, group: str, milliseconds: int) -> None:
-    """Change a KIP-848 group's own setting, as an administrator does."""
-    entry = ConfigEntry(
-        "consumer.session.timeout.ms", str(milliseconds), incremental_operation=AlterConfigOpType.SET
-    )
-    resource = ConfigResource(ResourceType.GROUP, group, incremental_configs=[entry])
-    for changed in kafka.admin.incremental_alter_configs([resource], request_timeout=SECONDS).values():
-        changed.result(SECONDS)

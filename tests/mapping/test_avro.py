@@ -15,7 +15,8 @@ from worker.core.message_id import MessageIds
 from worker.core.record_reading import RecordHeaders
 from worker.documents.problems import ConfigError
 from worker.formats.schemas import Schemas
-from worker.mapping.mappings import Explanation, Mappings
+from worker.mapping.explaining import Explanation
+from worker.mapping.mappings import Mappings
 from worker.mapping.trying.preview import PreviewRecord
 
 ROW = {

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+from collections.abc import Callable
 
 import pytest
 
 from tests.support.scripted_api import Reply
 from tests.support.simulation import TOPIC, Member, World, always, at
+from worker.core.group_share import LATE_SECONDS
 
 SIMULATIONS = int(os.environ.get("SIMULATIONS", "50")) // 10
 SECONDS = 100.0
@@ -30,6 +32,14 @@ def backlog(small: World, records: int = 1000) -> None:
     """More than can be sent."""
     for n in range(records):
         small.add(f"key-{n}", partition=n % len(small.broker.logs))
+
+
+async def happens(condition: Callable[[], object]) -> float:
+    """Wait for it; returns when it happened."""
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110 - there is no event for each condition
+            await asyncio.sleep(0.01)
+    return asyncio.get_running_loop().time()
 
 
 def sent(member: Member, since: float, until: float) -> int:
@@ -131,6 +141,43 @@ async def test_a_member_without_its_broker_stops_before_others_own_its_partition
     assert 0.7 * 60 <= sent(first, 90, 100) <= 60
 
 
+async def test_a_request_whose_connection_was_closed_counts_as_long_as_it_may_arrive() -> None:
+    small = world(requests=4)
+    backlog(small, 200)
+    member = small.member(lambda _: Reply(before=0.05 if asyncio.get_running_loop().time() > 22 else 30.0))
+    member.api.late = lambda: LATE_SECONDS
+    member.source.session_timeout = 9.0
+    await at(20)
+    stuck = list(small.account.in_flight)
+    assert len(stuck) == 4
+    member.source.commit_failures = -1
+    assert await happens(lambda: small.account.in_flight != stuck) < 26, "their connections were closed"
+    member.source.commit_failures = 0
+    await at(40)
+    small.check()
+    assert 0.75 * 4 * 10 <= sent(member, 30, 40) <= 40
+
+
+async def test_a_revoke_waits_until_closed_connections_are_through() -> None:
+    """The member is about to lose its ownership while the revoke waits for responses."""
+    small = world(requests=4)
+    first = small.member(lambda _: Reply(before=30.0))
+    first.api.late = lambda: LATE_SECONDS
+    first.source.session_timeout = 9.0
+    backlog(small, 200)
+    await at(20)
+    first.source.commit_failures = -1
+    second = small.member(always(200))
+    closed_at = await happens(lambda: not small.account.in_flight)
+    assert closed_at < 26
+    assert await happens(lambda: second.source.positions) >= closed_at + LATE_SECONDS
+    first.api.script = always(200)
+    first.source.commit_failures = 0
+    await at(50)
+    small.check()
+    assert len(second.source.positions) == 2
+
+
 async def test_an_idle_member_stays_confirmed_without_commits() -> None:
     small = world()
     member = small.member(always(200))
@@ -181,6 +228,7 @@ class Chaos:
 
     def join(self) -> None:
         member = self.small.member(self.answer)
+        member.api.late = lambda: self.chance.random() * LATE_SECONDS
         member.source.session_timeout = 9.0
 
     @property

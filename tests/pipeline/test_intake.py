@@ -96,6 +96,33 @@ async def test_topics_go_on_while_the_mapping_of_another_is_compiled() -> None:
     assert bench.intake.waiting() == (0, 0)
 
 
+async def test_nothing_commits_past_records_that_were_dropped_because_their_mapping_was_still_compiled() -> (
+    None
+):
+    bench = Bench("orders")
+    await bench.accept(of("orders", 10))
+    bench.intake.stop()
+    bench.compiled["orders"].set()
+    # What a fetch that was under way returns.
+    await bench.accept(of("orders", 10, 10), {("orders", 0): 20})
+    await bench.accept()
+    await bench.accept()
+    assert bench.reached("orders") == 0
+
+
+async def test_nothing_commits_past_records_that_were_dropped_because_they_were_not_mapped_in_time() -> None:
+    bench = Bench("slow")
+    bench.compiled["slow"].set()
+    bench.costs["slow"] = RECORD_SECONDS
+    await bench.accept(of("slow", 1000))
+    await bench.accept()
+    mapped = bench.reached("slow")
+    bench.intake.stop()
+    await bench.accept((), {("slow", 0): 1000})
+    await bench.accept()
+    assert bench.reached("slow") == mapped < 1000
+
+
 async def test_polling_goes_on_between_records_that_take_long() -> None:
     bench = Bench("slow")
     bench.compiled["slow"].set()

@@ -23,14 +23,16 @@ def by_library(expression: Expression, event: dict[str, Any], kafka: dict[str, A
 def compiled(expression: Expression, event: dict[str, Any], kafka: dict[str, Any]) -> Any:
     """The same by the function that the expression compiles to."""
     code = Code()
-    code.line(f"return {expression.emit(code)}")
+    with code.record():
+        code.line(f"return {expression.emit(code)}")
     return _run(code, event, kafka)
 
 
 def compiled_condition(expression: Expression, event: dict[str, Any], kafka: dict[str, Any]) -> Any:
     """Whether the compiled condition holds, or `FAILED`."""
     code = Code()
-    code.line(f"return bool({expression.emit_condition(code)})")
+    with code.record():
+        code.line(f"return bool({expression.emit_condition(code)})")
     return _run(code, event, kafka)
 
 

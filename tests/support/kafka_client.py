@@ -9,7 +9,9 @@ from typing import Any
 
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin._resource import ResourceType
+from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from worker.core.records import Partition
 
@@ -77,6 +79,23 @@ class KafkaClient:
     def delete_topic(self, topic: str) -> None:
         """Delete a topic."""
         self.admin.delete_topics([topic])[topic].result(SECONDS)
+
+    def add_partitions(self, topic: str, total: int) -> None:
+        """Let a topic have so many partitions."""
+        self.admin.create_partitions([NewPartitions(topic, total)])[topic].result(SECONDS)
+        deadline = time.monotonic() + SECONDS
+        # This is also how the producer gets to know them.
+        while len(self._producer.list_topics(topic, SECONDS).topics[topic].partitions) < total:
+            assert time.monotonic() < deadline
+
+    def set_session_timeout(self, group: str, milliseconds: int) -> None:
+        """Change a KIP-848 group's own setting, as an administrator does."""
+        entry = ConfigEntry(
+            "consumer.session.timeout.ms", str(milliseconds), incremental_operation=AlterConfigOpType.SET
+        )
+        resource = ConfigResource(ResourceType.GROUP, group, incremental_configs=[entry])
+        for changed in self.admin.incremental_alter_configs([resource], request_timeout=SECONDS).values():
+            changed.result(SECONDS)
 
     def end(self, topic: str, partition: int) -> int:
         """The read_committed end of a partition."""

@@ -140,6 +140,8 @@ class ScriptedApi:
         script: returns the reply to a request whose calls are all good.
         neighbours: whether the good calls of a refused batch are accepted; the real API's behaviour is not documented.
         timeout: seconds until a request is given up.
+        late: returns how many seconds after its connection was closed a request arrives that had not arrived before;
+            None: none does.
     """
 
     def __init__(self, account: Account, timeout: float = 15.0) -> None:
@@ -147,6 +149,7 @@ class ScriptedApi:
         self.script: Script = lambda _: Reply()
         self.neighbours = False
         self.timeout = timeout
+        self.late: Callable[[], float] | None = None
 
     async def send(self, body: bytes, records: Sequence[Record], calls: int) -> Response:
         request = self.account.begin(body, self)
@@ -162,6 +165,8 @@ class ScriptedApi:
             return Response(0, failure="timeout")
         finally:
             self.account.end(request)
+            if request.arrived_at is None and self.late is not None:
+                request.arrived_at = asyncio.get_running_loop().time() + self.late()
         failure = None if request.status else "connection"
         return Response(request.status, json=reply.json, retry_after=reply.retry_after, failure=failure)
 

@@ -31,7 +31,8 @@ from worker.dead_letters.masking import cut, cut_texts, masked, shape
 from worker.dead_letters.runbook import entry_for
 from worker.dead_letters.selection import Filters, Selection
 from worker.dead_letters.values import moment
-from worker.mapping.mappings import Explanation, Mappings
+from worker.mapping.explaining import Explanation
+from worker.mapping.mappings import Mappings
 from worker.mapping.trying.shown import key_text, shown_value
 from worker.pipeline.ports import SourceFailed
 from worker.programs.fetching import explained

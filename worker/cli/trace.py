@@ -15,7 +15,7 @@ from worker.core.printable import printable
 
 if TYPE_CHECKING:
     from worker.core.records import Record
-    from worker.mapping.mappings import Explanation
+    from worker.mapping.explaining import Explanation
     from worker.programs.trace import Traced
 
 

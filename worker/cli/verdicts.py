@@ -21,7 +21,8 @@ from worker.mapping.trying.shown import key_text, value_text
 if TYPE_CHECKING:
     from worker.core.message_id import MessageIds
     from worker.core.records import Record
-    from worker.mapping.mappings import Explanation, Mappings
+    from worker.mapping.explaining import Explanation
+    from worker.mapping.mappings import Mappings
 
 
 @dataclass(frozen=True, slots=True)

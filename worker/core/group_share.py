@@ -17,9 +17,13 @@ from worker.core.records import Partition
 COUNT_SECONDS = 5.0
 """A member sends only while its count of the partitions is younger than this (the decision's `F`)."""
 
-ENDING_SECONDS = 1.0
-"""A member stops sending so long before its count is too old. Requests in flight have half of it to end by themselves;
-the other half is for ending them."""
+LATE_SECONDS = 1.0
+"""A request may arrive so long after the worker closed its connection: it may be in the buffers of the network, or of a
+busy server. The proof assumes that none arrives later."""
+
+ENDING_SECONDS = 0.5
+"""How long requests in flight may still get their responses once nothing is sent any more; then their connections are
+closed."""
 
 AGAIN_SECONDS = 0.5
 """A share is computed again at least so often: it takes 0.4 ms for 2,000 partitions."""
@@ -69,7 +73,6 @@ class GroupShare:
         refresh: seconds within which each member counts the partitions (`topic.metadata.refresh.interval.ms`).
 
     Attributes:
-        last: what `at` returned last.
         grew_at: when the share grew last, as far as `at` has seen.
     """
 
@@ -87,7 +90,7 @@ class GroupShare:
         self._margin = 0.0
         self._known = self._none
         self._known_until = -math.inf
-        self.last = self._none
+        self._last = self._none
         self.grew_at = -math.inf
 
     # What the member learns
@@ -128,9 +131,9 @@ class GroupShare:
         self._counted_at = max(self._counted_at, asked_at)
 
     def owned_until(self, then: float, margin: float) -> None:
-        """No other member can own this one's partitions before `then`; nothing is sent in the last `margin` seconds.
+        """No other member can own this one's partitions before `then`.
 
-        Nothing may be in flight in half of them.
+        Nothing is sent in the last `margin` seconds, and connections are closed when half of them have passed.
         """
         self._owned_until, self._margin = then, margin
 
@@ -139,9 +142,9 @@ class GroupShare:
     def at(self, now: float) -> Share:
         """What may be sent now."""
         share = self._known_at(now) if now < self.stops_at else self._none
-        if share.owned * self.last.of > self.last.owned * share.of:
+        if share.owned * self._last.of > self._last.owned * share.of:
             self.grew_at = now
-        self.last = share
+        self._last = share
         return share
 
     def most_in_flight(self, now: float) -> int:
@@ -160,14 +163,15 @@ class GroupShare:
     @property
     def stops_at(self) -> float:
         """When sending stops if nothing more is learned."""
-        return min(self._counted_at + COUNT_SECONDS - ENDING_SECONDS, self._owned_until - self._margin)
+        return min(
+            self._counted_at + COUNT_SECONDS - LATE_SECONDS - ENDING_SECONDS,
+            self._owned_until - self._margin,
+        )
 
     @property
     def ends_at(self) -> float:
-        """When nothing may be in flight any more if nothing more is learned."""
-        return min(
-            self._counted_at + COUNT_SECONDS - ENDING_SECONDS / 2, self._owned_until - self._margin / 2
-        )
+        """When the connections of requests in flight are closed if nothing more is learned."""
+        return min(self._counted_at + COUNT_SECONDS - LATE_SECONDS, self._owned_until - self._margin / 2)
 
     def _known_at(self, now: float) -> Share:
         """The share as far as partitions are concerned, computed again only when it may have changed."""

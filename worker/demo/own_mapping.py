@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from worker.demo.events import ExpectedOutcome, Sample
 from worker.demo.scenario import Scenario
+from worker.mapping.explaining import Explanation
 from worker.mapping.files.topics import is_pattern
-from worker.mapping.mappings import Explanation, Mappings
+from worker.mapping.mappings import Mappings
 from worker.mapping.trying.fixtures import Fixture
 from worker.mapping.trying.preview import PREVIEW_IDS
 from worker.settings import Settings

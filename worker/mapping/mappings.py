@@ -8,28 +8,23 @@ Example:
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
-
-import orjson
 
 from worker.core.message_id import MessageIds
 from worker.core.near_matches import did_you_mean
-from worker.core.reasons import Rejected
-from worker.core.records import BODY, RULE, Converter, QueuedCall, Record, RejectedRecord
-from worker.customerio import catalog
+from worker.core.records import Converter, Record
 from worker.customerio.limits import MAX_CALL_BYTES
-from worker.customerio.notices import MEANINGS, Notice, OnNotice
+from worker.customerio.notices import Notice, OnNotice
 from worker.documents.problems import ConfigError, Problem
 from worker.formats.schemas import SchemaId, Schemas
 from worker.formats.with_schema import SchemaFormat
 from worker.mapping.compiler.loop import compile_mapping, mapping_source
-from worker.mapping.compiler.rule import OnNoCall, OnSlow
-from worker.mapping.compiler.target import Profile, Target
+from worker.mapping.compiler.target import OnSlow, Profile, Target
+from worker.mapping.explaining import Explainer, Explanation
 from worker.mapping.expressions.functions.hashes import set_secrets
 from worker.mapping.expressions.text_length import MAX_LENGTH, set_limit
 from worker.mapping.files.rules import MappingFile
@@ -41,32 +36,6 @@ from worker.mapping.schemas_needed import SchemasNeeded, schemas_needed
 
 FetchSchemas = Callable[[Sequence[SchemaId]], None]
 """Fetches the schemas with these ids, and puts them to the others."""
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """What the current mapping makes of a record.
-
-    Attributes:
-        rule: the rule that matched, as `file:line`; None if none did.
-        calls: the calls as they would be sent.
-        ignored: why nothing is sent; None if calls are sent or the record is rejected.
-        rejected: why the record can never be delivered; None if it can be.
-        sizes: the exact bytes of each call.
-        warnings: what the API accepts but is probably a mistake.
-        unknown: why nothing of this is known: the record's schema could not be fetched; None if it is.
-        traceback: of the exception that a Python mapper raised, with its message, which may quote the record; None if
-            none did.
-    """
-
-    rule: str | None = None
-    calls: list[dict[str, Any]] = field(default_factory=list)
-    ignored: str | None = None
-    rejected: Rejected | None = None
-    sizes: list[int] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    traceback: str | None = None
-    unknown: str | None = None
 
 
 class Mappings:
@@ -99,9 +68,7 @@ class Mappings:
         self._profile = profile
         self.schemas = Schemas() if schemas is None else schemas
         self._needed: dict[str, SchemasNeeded | None] = {}
-        self._explaining: tuple[tuple[str, MessageIds], tuple[Converter, list[str], list[str]]] | None = None
-        self._noticed: list[Notice] = []
-        self._raised: BaseException | None = None
+        self._explaining: tuple[tuple[str, MessageIds], Explainer] | None = None
         self._fetch: FetchSchemas | None = None
 
     @classmethod
@@ -259,7 +226,7 @@ class Mappings:
         topic: str,
         ids: MessageIds,
         on_slow: OnSlow | None = None,
-        on_no_call: OnNoCall | None = None,
+        on_no_call: Callable[[str], object] | None = None,
         on_notice: OnNotice | None = None,
     ) -> Converter | None:
         """Compile the function that converts a topic's records. Compiling is slow: keep the result.
@@ -277,7 +244,8 @@ class Mappings:
         file = self.file_of(topic)
         if file is None:
             return None
-        return compile_mapping(file, self._target(topic, ids, on_notice), self._mappers, on_slow, on_no_call)
+        target = replace(self._target(topic, ids, on_notice), on_slow=on_slow, on_no_call=on_no_call)
+        return compile_mapping(file, target, self._mappers)
 
     def source(self, topic: str, ids: MessageIds) -> str | None:
         """The Python source that `converter` compiles; None if no mapping file covers the topic."""
@@ -290,55 +258,11 @@ class Mappings:
         file = self.file_of(record.topic())
         if file is None:
             return Explanation(ignored="no mapping file names the topic")
-        converter, no_calls, words = self._explaining_converter(file, record.topic(), ids)
-        calls: list[QueuedCall] = []
-        rejected: list[RejectedRecord] = []
-        no_calls.clear()
-        words.clear()
-        self._noticed.clear()
-        self._raised = None
-        converter([record], calls, rejected)
-        if rejected:
-            ((_, verdict),) = rejected
-            return Explanation(rule=verdict.rule, rejected=verdict, traceback=self._traceback())
-        if no_calls:
-            rule = next(rule for rule in file.rules if rule.at == no_calls[0])
-            return Explanation(rule=rule.at, ignored=rule.without_call)
-        if words:
-            return Explanation(ignored=words[0])
-        if not calls:
-            return Explanation(ignored="tombstone" if record.value() is None else "no rule matched")
-        return _explanation(calls, self._noticed)
-
-    def _explaining_converter(
-        self, file: MappingFile, topic: str, ids: MessageIds
-    ) -> tuple[Converter, list[str], list[str]]:
-        """Return the topic's converter, and two lists that it appends to.
-
-        The first gets rules that made no call of a record; the second, the words for records that no rule sees.
-        The converter is kept for the next record, which is usually of the same topic.
-        """
-        if self._explaining is None or self._explaining[0] != (topic, ids):
-            no_calls: list[str] = []
-            words: list[str] = []
-            target = self._target(topic, ids, lambda kind, _: self._noticed.append(Notice(kind)))
-            mappers = {name: replace(each, on_error=self._keep) for name, each in self._mappers.items()}
-            compiled = compile_mapping(
-                file, target, mappers, on_no_call=no_calls.append, on_ignored=words.append
-            )
-            self._explaining = ((topic, ids), (compiled, no_calls, words))
-        return self._explaining[1]
-
-    def _traceback(self) -> str | None:
-        """Of the exception that a mapper raised just now, from the mapper's own first line on."""
-        if self._raised is None:
-            return None
-        error, self._raised = self._raised, None
-        frames = error.__traceback__.tb_next if error.__traceback__ else None
-        return "".join(traceback.format_exception(type(error), error, frames))
-
-    def _keep(self, error: BaseException) -> None:
-        self._raised = error
+        if self._explaining is None or self._explaining[0] != (record.topic(), ids):
+            # Kept for the next record, which is usually of the same topic.
+            explainer = Explainer(file, self._mappers, partial(self._target, record.topic(), ids))
+            self._explaining = (record.topic(), ids), explainer
+        return self._explaining[1].explain(record)
 
     def _target(self, topic: str, ids: MessageIds, on_notice: OnNotice | None = None) -> Target:
         future = None if self._future is None else FutureTimes(round(self._future * 1000), on_notice)
@@ -347,27 +271,5 @@ class Mappings:
         )
 
 
-_OF_NO_CALL_ALONE = (Notice.FUTURE_TIME, Notice.RESERVED_TRAIT)
-"""Notices that `catalog.warnings` does not repeat: it sees only the call that is sent."""
-
-
 def _ignore_notice(_kind: Notice, _rule: str) -> None:
     """In place of a worker's `on_notice`, so that the printed source is the one that a worker runs."""
-
-
-def _explanation(queued: list[QueuedCall], noticed: list[Notice]) -> Explanation:
-    bodies = [each[BODY][:-1] for each in queued]  # without the comma
-    calls = [orjson.loads(body) for body in bodies]
-    return Explanation(
-        rule=queued[0][RULE],
-        calls=calls,
-        sizes=[len(body) for body in bodies],
-        warnings=[
-            *(MEANINGS[kind] for kind in noticed if kind in _OF_NO_CALL_ALONE),
-            *(
-                f"call {index}: {warning}"
-                for index, call in enumerate(calls)
-                for warning in catalog.warnings(call)
-            ),
-        ],
-    )

@@ -61,7 +61,8 @@ class Delivery:
 
     Attributes:
         in_hand: the tasks of all batches that were started and are not finished.
-        on_wire: the batches of requests in flight, each with what can end its request.
+        on_wire: the batches of requests in flight, each with what can end its request; None if it has ended without a
+            response and may still arrive.
         awaits_responses: whether a revoke waits for requests in flight to end by themselves.
     """
 
@@ -97,7 +98,7 @@ class Delivery:
         self._untried = 0
         self._backing_off = 0
         self.in_hand: set[asyncio.Task[None]] = set()
-        self.on_wire: dict[Batch, asyncio.Timeout] = {}
+        self.on_wire: dict[Batch, asyncio.Timeout | None] = {}
         self.awaits_responses = False
 
     def start(self, batch: Batch) -> asyncio.Task[None]:
@@ -133,7 +134,7 @@ class Delivery:
         """End the newest requests that the rate limit does not allow any more; they are sent again later."""
         ends = 0 if self.awaits_responses and not self._limit.is_over(self._now()) else self.in_excess
         for ending in list(self.on_wire.values())[len(self.on_wire) - ends :]:
-            if not ending.expired():
+            if ending is not None and not ending.expired():
                 ending.reschedule(self._now())
         self._progress.notify()
 
@@ -242,15 +243,23 @@ class Delivery:
         self._limit.enter()
         state.sent_at = self._now()
         try:
+            response = await self._send(batch)
+            if not response.status and (late := self._limit.late_seconds):
+                self.on_wire[batch] = None
+                await asyncio.sleep(late)
+            return response
+        finally:
+            del self.on_wire[batch]
+            self._limit.leave(self._now())
+            self._progress.notify()
+
+    async def _send(self, batch: Batch) -> Response:
+        try:
             async with asyncio.timeout(None) as ending:
                 self.on_wire[batch] = ending
                 return await self._destination.send(batch.body(), batch.heads(), batch.count)
         except TimeoutError:  # from `limit_changed`
             return Response(0, failure="ended")
-        finally:
-            del self.on_wire[batch]
-            self._limit.leave(self._now())
-            self._progress.notify()
 
     async def _wait_for_window(self) -> None:
         began = self._now()

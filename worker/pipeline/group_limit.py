@@ -6,7 +6,7 @@ import asyncio
 import math
 from typing import TYPE_CHECKING, Protocol
 
-from worker.core.group_share import GroupShare, GroupWindow
+from worker.core.group_share import LATE_SECONDS, GroupShare, GroupWindow
 from worker.core.rate_limit import SlidingWindow
 from worker.pipeline.ports import CommitFailed
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 TICK_SECONDS = 0.25
 """How often the member's share is computed while nothing is sent."""
 
-SPARE_SHARE = 6
-"""A sixth of the session: after so long without contact ownership is confirmed, and so long before the member may have
-lost its partitions it stops sending."""
+CONFIRM, STOP, LOSE = 1 / 6, 1 / 3, 2 / 3
+"""The parts of a session after which, without contact with the group, a member has its ownership confirmed, sends
+nothing any more, and may have lost its partitions (which is what `Source.standing` says).
 
-LATE_SECONDS = 1.0
-"""A request whose connection was closed may still be in the buffers of the network or of a busy server."""
+Halfway between the last two the connections of requests in flight are closed. With 6 s, the shortest session that
+brokers allow by default, that is one second before others may own the partitions: `LATE_SECONDS`."""
 
 RETRY_SECONDS = 0.5
 """The delay between two attempts to have ownership confirmed."""
@@ -35,7 +35,7 @@ class Limit(Protocol):
     """Decides when requests may be sent."""
 
     late_seconds: float
-    """How long a request may take to arrive after its connection was closed here, before partitions are given up."""
+    """Seconds after which nothing arrives of a request whose connection was closed here: it is in flight so long."""
 
     @property
     def requests(self) -> float:
@@ -180,7 +180,7 @@ class GroupLimit(GroupWindow):
     def _update(self, now: float) -> None:
         """Take over what the source knows by now."""
         standing, before = self._source.standing(), self._standing
-        self._law.owned_until(now + standing.owned_for, self._source.session_timeout / SPARE_SHARE)
+        self._law.owned_until(now + standing.owned_for, self._source.session_timeout * (LOSE - STOP))
         if standing.partitions is None:
             return
         if before is None or standing.partitions is not before.partitions:
@@ -193,8 +193,8 @@ class GroupLimit(GroupWindow):
         """Have ownership confirmed while there are no commits that do it."""
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            # A contact is worth two thirds of the session.
-            if self._law.owns_any and self._source.standing().owned_for < self._source.session_timeout / 2:
+            needed = self._source.session_timeout * (LOSE - CONFIRM)
+            if self._law.owns_any and self._source.standing().owned_for < needed:
                 try:
                     await self._source.confirm()
                 except CommitFailed:  # the next poll finds out why

@@ -88,6 +88,7 @@ class Intake:
         self._sizes: dict[str, int] = {}
         self._slow: OrderedDict[tuple[str, int, int], tuple[int, str | None]] = OrderedDict()
         self._backlog = Backlog()
+        self._stopped = False
         self._spent = 0.0
         self._fits = 0
         self._record_sizes = RecordSizes()
@@ -115,8 +116,12 @@ class Intake:
         """The number of fetched records that wait to be mapped, and their bytes."""
         return self._backlog.weight()
 
-    def clear(self) -> None:
-        """Drop records that are not mapped yet; they were not committed."""
+    def stop(self) -> None:
+        """Drop records that are not mapped yet, and all that is fetched from now on; none of it is committed.
+
+        A fetch may be under way: if what it returns counted as read, a commit would skip the records dropped here.
+        """
+        self._stopped = True
         self._backlog.clear()
         if self._waiting is not None:
             self._waiting.clear()
@@ -130,6 +135,8 @@ class Intake:
 
     async def accept(self, fetched: Fetched) -> None:
         """Map fetched records for at most `MAPPING_SECONDS`; the next call maps the rest."""
+        if self._stopped:
+            return
         self._resume_compiled()
         if self._waiting is not None and not self._backlog.is_ready:  # or they could overtake older records
             for state, records in self._waiting.resumed():

@@ -216,7 +216,7 @@ class Pipeline:
         """Deliver and commit what is in progress within `shutdown_timeout`; True if everything was."""
         self._draining = True
         self._rebalances.lost_any = False
-        self._intake.clear()
+        self._intake.stop()
         self._lanes_changed.notify()
         try:
             async with asyncio.timeout(self._settings.delivery.shutdown_timeout):

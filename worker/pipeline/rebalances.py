@@ -100,7 +100,7 @@ class Rebalances:
     async def _wait_for_requests(self, states: list[PartitionState]) -> None:
         # The rebalance must not wait longer than a request takes, say for a dead-letter write.
         now = asyncio.get_running_loop().time
-        deadline = now() + self._request_timeout + 1
+        deadline = now() + self._request_timeout + self._limit.late_seconds + 1
         while self._delivery.in_excess or not self._sending().isdisjoint(states):
             if (left := deadline - now()) <= 0:
                 return

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from worker.documents.problems import ConfigError
-from worker.mapping.mappings import Explanation
+from worker.mapping.explaining import Explanation
 from worker.pipeline.ports import SchemaUnavailable
 
 if TYPE_CHECKING:

@@ -113,6 +113,10 @@ class Supervisor:
         while not self._stopping.is_set():
             child = await Child.start(process)
             self._children.started(child)
+            if (
+                self._stopping.is_set()
+            ):  # meanwhile: the processes were signalled before this one was among them
+                child.signal(signal.SIGTERM)
             log(
                 logging.INFO,
                 "process_started",
@@ -126,7 +130,7 @@ class Supervisor:
             if self._is_final(code):
                 if code == INVALID_CONFIGURATION or (code == HALTED and not self._until_caught_up):
                     self._stop("a process cannot run")
-                return code if code >= 0 else HALTED
+                return _exit_code(code)
             delay = backoff.failed(time.monotonic())
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
             self._children.ended[process.number] = how
@@ -181,3 +185,13 @@ class Supervisor:
             await asyncio.gather(*[child.look() for child in children])
             self._was_ready = self._was_ready or any(child.was_ready for child in children)
             await asyncio.sleep(LOOK_SECONDS)
+
+
+def _exit_code(code: int) -> int:
+    """The exit code of a process that ended for good.
+
+    SIGTERM ends a process only in its first milliseconds, before it handles signals: then it has nothing to drain.
+    """
+    if code == -signal.SIGTERM:
+        return DONE
+    return code if code >= 0 else HALTED

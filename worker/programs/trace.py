@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from worker.core.records import Converter, Partition, QueuedCall, Record
     from worker.dead_letters.dead_letter import DeadLetter
     from worker.dead_letters.index import State
-    from worker.mapping.mappings import Explanation, Mappings
+    from worker.mapping.explaining import Explanation
+    from worker.mapping.mappings import Mappings
 
 PIECE = 10_000
 """Offsets of each partition that are read before older ones: a few megabytes, and a fraction of a second."""

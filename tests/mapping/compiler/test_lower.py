@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
+from worker.mapping.compiler.write import _Writer
 from worker.mapping.expressions import ir
 from worker.mapping.expressions.expression import Expression
 
@@ -49,3 +52,8 @@ def test_expressions_too_deep_for_python_are_left_to_the_library() -> None:
 
 def all_of(node: ir.Node) -> list[ir.Node]:
     return [node, *(inner for operand in ir.operands(node) for inner in all_of(operand))]
+
+
+def test_every_node_can_be_written() -> None:
+    for node in get_args(ir.Node):
+        assert hasattr(_Writer, f"_{node.__name__.lower()}")

@@ -113,7 +113,7 @@ def test_a_fault_of_ours_with_one_record_stops_no_other() -> None:
     assert verdict.reason == "UNEXPECTED_FAULT"
     assert re.fullmatch(
         r"the worker failed on this record: LookupError at tests/mapping/compiler/test_runs\.py:\d+ in key"
-        r" \(rule runs\.yaml:4, track, at runs\.yaml:7:16\)\.",
+        r" \(rule runs\.yaml:4, identify, at runs\.yaml:6:16\)\.",
         verdict.detail,
     )
 

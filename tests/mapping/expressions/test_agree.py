@@ -167,10 +167,11 @@ def test_expressions_in_one_function_do_not_disturb_each_other(
     code.line("values = []")
     names = names_of(lets)
     expressions = [Expression.parse(text, names) for text in several]
-    for expression in expressions:
-        with code.block(f"if {expression.emit_condition(code)}:"):
+    with code.record():
+        for expression in expressions:
+            with code.block(f"if {expression.emit_condition(code)}:"):
+                code.line(f"values.append({expression.emit(code)})")
             code.line(f"values.append({expression.emit(code)})")
-        code.line(f"values.append({expression.emit(code)})")
     code.line("return values")
     evaluate = code.build("evaluate", "event, kafka")
 

@@ -12,7 +12,8 @@ import pytest
 
 from worker.core.reasons import Rejected
 from worker.formats.schemas import IdKind, NoSchema, Schema, SchemaId, Schemas
-from worker.mapping.mappings import Explanation, Mappings
+from worker.mapping.explaining import Explanation
+from worker.mapping.mappings import Mappings
 from worker.mapping.trying.preview import PREVIEW_IDS, PreviewRecord, answer
 from worker.mapping.trying.shown import key_text, shown_value, value_text
 

@@ -18,16 +18,16 @@ from worker.adapters.kafka.elapsed import elapsed
 from worker.adapters.kafka.subscriptions import is_subscribed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection
 
     from confluent_kafka.admin import AdminClient
-    from confluent_kafka.admin._metadata import ClusterMetadata
+    from confluent_kafka.admin._metadata import ClusterMetadata, TopicMetadata
 
     from worker.core.records import Partition
 
 INTERVAL_SECONDS = 1.0
-"""From one question to the next. An answer is good for five times as long (`COUNT_SECONDS` in
-`worker/core/group_share.py`), so that a few may fail."""
+"""The most from one question to the next. An answer is good for 3.5 s (`worker/core/group_share.py`), so that one may
+fail."""
 
 RESPONSE_SECONDS = 1.5
 """How long to wait for one response before another broker is asked."""
@@ -39,16 +39,18 @@ class PartitionCount:
     Args:
         properties: of an administrative client.
         subscriptions: exact topic names, and patterns `^...$`.
+        refresh: seconds within which each member of the group looks for new partitions.
 
     Attributes:
         latest: the partitions and when they were asked for, by `elapsed`; the same set while they are the same. None
             before the first answer. May be read from any thread.
     """
 
-    def __init__(self, properties: dict[str, Any], subscriptions: Sequence[str]) -> None:
+    def __init__(self, properties: dict[str, Any], subscriptions: Collection[str], refresh: float) -> None:
         self.latest: tuple[frozenset[Partition], float] | None = None
         self._properties = properties
         self._subscriptions = subscriptions
+        self._interval = min(INTERVAL_SECONDS, refresh)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kafka-count", daemon=True)
 
@@ -67,7 +69,7 @@ class PartitionCount:
             with suppress(KafkaException):  # no broker responds, or there is no token yet: asked again
                 admin = admin or make_admin(self._properties)
                 self._count(admin)
-            self._closing.wait(max(0.0, began + INTERVAL_SECONDS - elapsed()))
+            self._closing.wait(max(0.0, began + self._interval - elapsed()))
 
     def _count(self, admin: AdminClient) -> None:
         asked_at = elapsed()
@@ -75,21 +77,29 @@ class PartitionCount:
             metadata = admin.list_topics(timeout=RESPONSE_SECONDS)
         finally:
             admin.poll(0)  # serves the client's callbacks: its log, tokens
-        found = self._partitions(metadata)
-        self.latest = (self._known if self.latest is not None and found == self._known else found), asked_at
+        known = self.latest[0] if self.latest is not None else frozenset()
+        found = subscribed_partitions(metadata, self._subscriptions, known)
+        self.latest = known if found == known else found, asked_at
 
-    @property
-    def _known(self) -> frozenset[Partition]:
-        return self.latest[0] if self.latest is not None else frozenset()
 
-    def _partitions(self, metadata: ClusterMetadata) -> frozenset[Partition]:
-        found = set()
-        for topic, described in metadata.topics.items():
-            if not is_subscribed(topic, self._subscriptions):
-                continue
-            if described.error is None:
-                found |= {(topic, number) for number in described.partitions}
-            elif described.error.code() not in ONE_TOPIC:
-                # An error that passes, such as an election, says nothing about how many there are.
-                found |= {each for each in self._known if each[0] == topic}
-        return frozenset(found)
+def subscribed_partitions(
+    metadata: ClusterMetadata, subscriptions: Collection[str], known: frozenset[Partition]
+) -> frozenset[Partition]:
+    """The partitions of the subscribed topics.
+
+    Args:
+        metadata: of all topics.
+        subscriptions: exact topic names, and patterns `^...$`.
+        known: what was found before. A topic of which the brokers report an error that passes, such as an election,
+            has as many partitions as before.
+    """
+    found = {each for each in known if _has_passing_error(metadata.topics.get(each[0]))}
+    for topic, described in metadata.topics.items():
+        if described.error is None and is_subscribed(topic, subscriptions):
+            found |= {(topic, number) for number in described.partitions}
+    return frozenset(found)
+
+
+def _has_passing_error(described: TopicMetadata | None) -> bool:
+    error = described.error if described is not None else None
+    return error is not None and error.code() not in ONE_TOPIC

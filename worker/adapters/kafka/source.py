@@ -102,7 +102,7 @@ class KafkaSource:
         self._telemetry = telemetry
         self._before_joining = before_joining
         self._shares_limit = shares_limit
-        self._count = PartitionCount(admin_properties(kafka), self._subscriptions)
+        self._count = PartitionCount(admin_properties(kafka), self._subscriptions, kafka.metadata_refresh)
         self._polled_at = -math.inf
         self._errors = ClientErrors()
         self._poller = ThreadPoolExecutor(1, "kafka-poll")

@@ -48,7 +48,7 @@ def assembler(spec: CallSpec, parameters: str) -> Callable[..., Call]:
     _write_completeness(code, spec)
     made = f"{spec.name!r}, body, message_id, ({code.constant(spec, 'spec')}, body)"
     code.line(f"return {code.constant(Call, 'call')}({made})")
-    return code.build(spec.name, parameters, file=f"<builder {spec.name}>")
+    return code.build(spec.name, parameters, f"<builder {spec.name}>")
 
 
 def _write_conversion(code: Code, field: Field) -> None:

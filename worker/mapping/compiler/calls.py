@@ -25,6 +25,7 @@ from worker.mapping.calls.specs import CallSpec, Field, Kind
 from worker.mapping.calls.validation import check_shared, identity, optional_identity
 from worker.mapping.compiler.fast_paths import write_converted
 from worker.mapping.compiler.meaning import MeaningCode
+from worker.mapping.compiler.objects import ENVELOPE_ID, Objects
 from worker.mapping.compiler.records import RecordCode
 from worker.mapping.compiler.run_time import (
     event_name,
@@ -36,7 +37,7 @@ from worker.mapping.compiler.run_time import (
 )
 from worker.mapping.compiler.source import Code
 from worker.mapping.compiler.target import Target
-from worker.mapping.compiler.values import ENVELOPE_ID, EVENT, KAFKA, Entry, emit_object, emit_value, local
+from worker.mapping.compiler.values import Entry, emit_object, emit_value
 from worker.mapping.expressions.expression import Expression
 from worker.mapping.expressions.ir import is_field
 from worker.mapping.expressions.names import names_used
@@ -44,15 +45,7 @@ from worker.mapping.files.rules import CallRule, MappingFile, Rule
 
 
 class CallCode:
-    """Writes the calls of one rule into a function whose local `record` is the record.
-
-    Args:
-        code: the function under construction.
-        file: the mapping file that has the rule.
-        rule: the rule.
-        target: what the calls are for.
-        record: writes what depends on the record alone.
-    """
+    """Writes the calls of one rule into a function whose local `record` is the record."""
 
     def __init__(self, code: Code, file: MappingFile, rule: Rule, target: Target, record: RecordCode) -> None:
         self._code = code
@@ -64,20 +57,15 @@ class CallCode:
         self._meaning = MeaningCode(code, rule, target)
 
     @contextmanager
-    def one_more(self) -> Iterator[None]:
-        """Write a call beside others that are repeated."""
-        with self._code.block(f"if place == {MAX_CALLS_PER_RECORD}:"):
-            self._code.line(f"{self._constant(refuse_too_many)}()")
-        yield
-
-    @contextmanager
-    def items(self, call: CallRule) -> Iterator[None]:
-        """Write the loop of a call with `for_each`; what is written inside is its body."""
-        assert call.for_each is not None
+    def each_of(self, call: CallRule) -> Iterator[None]:
+        """Write the loop of a call with `for_each`, or that one more call fits; what is written inside comes then."""
         code = self._code
-        text = call.for_each.emit(code, EVENT, KAFKA)
-        struct = code.structs.get(text)
-        found, items = local(code, text, "found"), code.name("items")
+        if call.for_each is None:
+            with code.block(f"if place == {MAX_CALLS_PER_RECORD}:"):
+                code.line(f"{self._constant(refuse_too_many)}()")
+            yield
+            return
+        found, items = code.share(call.for_each.emit(code), "found"), code.name("items")
         plain = f"type({found}) is list and place + len({found}) <= {MAX_CALLS_PER_RECORD}"
         code.line(f"{items} = {found} if {plain} else {self._constant(items_of)}({found}, place)")
         item, index = code.name("item"), code.name("index")
@@ -88,34 +76,32 @@ class CallCode:
             with code.block(header):
                 code.remember("$item", item)
                 code.remember("$index", index)
-                if struct is not None and struct.items is not None:
-                    code.structs[item] = struct.items
+                Objects(code).item_of(item, found)
                 yield
 
     def _before_items(self, call: CallRule) -> None:
         """Write what is the same for all items: fields of the event, and the time."""
         for _, expression in call.expressions():
             if is_field(expression.value):
-                local(self._code, expression.emit(self._code, EVENT, KAFKA), "value")
+                self._code.share(expression.emit(self._code), "value")
         given = call.fields.get("timestamp")
         if "timestamp" not in call.fields or (isinstance(given, Expression) and is_field(given.value)):
             self._time(call)
         if call.event_from is None:
             self._record.beginning_of_ids(call.spec.type, call.spec.event or call.event or "")
 
-    def call(self, call: CallRule, index: str) -> tuple[str, str]:
-        """Write one call; returns Python expressions for its bytes and its batch context.
+    def call(self, call: CallRule, index: str) -> str:
+        """Write one call; returns a Python expression for it as it is queued.
 
-        Args:
-            call: the call.
-            index: a Python expression for its position among the record's calls.
+        `index` is a Python expression for its position among the record's calls.
         """
         body = self._body(call, index)
         encoded = self._encode(body)
         self._meaning.traits_limit(call, body, encoded)
-        if not self._target.batch_contexts or not has_context(call):
-            return encoded, "b''"
-        return encoded, local(self._code, f"{self._constant(batch_context)}({body})", "context")
+        context = "b''"
+        if self._target.batch_contexts and has_context(call):
+            context = self._code.share(f"{self._constant(batch_context)}({body})", "context")
+        return queued(self._record.key(), encoded, index, context, self._rule)
 
     def _body(self, call: CallRule, index: str) -> str:
         """Write the call as a dict; returns its local. Its keys are in the order of the call's spec."""
@@ -164,7 +150,7 @@ class CallCode:
                 return self._object(field, call.fields[field.name])
             case Kind.IDENTITY:
                 return self._identity(field, call.fields[field.name], needed=is_needed(call, field))
-        found = local(self._code, self._found(call.fields[field.name]), field.name)
+        found = self._found(call.fields[field.name])
         name = self._code.name(field.name)
         converted = f"{self._constant(convert)}({self._constant(field)}, {found})"
         write_converted(self._code, field.kind, found, name, converted)
@@ -173,12 +159,13 @@ class CallCode:
         return Entry(field.name, name, nullable=not field.required)
 
     def _found(self, given: Any) -> str:
-        return emit_value(self._code, given, omit=True).text
+        """A name for what a field's value finds."""
+        return self._code.share(emit_value(self._code, given, omit=True), "value")
 
     def _object(self, field: Field, given: Any) -> Entry:
         # `nulls: send` is about properties and traits only.
         omit = field.name in {"context", "integrations"} or not self._rule.send_nulls
-        found = emit_value(self._code, given, omit=omit).text
+        found = emit_value(self._code, given, omit=omit)
         nullable = not isinstance(given, dict)
         if nullable:
             with self._code.block(f"if {found} is not None and type({found}) is not dict:"):
@@ -193,7 +180,6 @@ class CallCode:
         known = self._code.recall(meaning) if needed else None
         if known is not None:
             return Entry(field.name, known)
-        found = local(self._code, found, field.name)
         name = self._code.name(field.name)
         check = identity if needed else optional_identity
         converted = self._id_check(check, found, field.name, reject_ids)
@@ -216,14 +202,14 @@ class CallCode:
                 self._meaning.literal_name_limit(call.event)
             return Entry("event", repr(call.event))
         check = f"{self._constant(event_name)}({self._found(call.event_from)})"
-        name = local(self._code, check, "event_name")
+        name = self._code.share(check, "event_name")
         self._meaning.text_limit(name, MAX_EVENT_NAME_BYTES, Notice.EVENT_NAME_LENGTH)
         return Entry("event", name)
 
     def _time(self, call: CallRule) -> Entry:
         if "timestamp" not in call.fields:
             return Entry("timestamp", self._record.time(), nullable=True)
-        found = local(self._code, self._found(call.fields["timestamp"]), "time")
+        found = self._found(call.fields["timestamp"])
         meaning = f"time of {found}"
         known = self._code.recall(meaning)
         if known is None:
@@ -271,54 +257,51 @@ class CallCode:
 
     def _message_id(self, call: CallRule, index: str, event: Entry | None) -> str:
         """Return a Python expression for the id: from the event's own id where it has one, or the coordinates."""
-        literal = call.spec.event or call.event or ""
-        name = event.text if call.event_from is not None and event is not None else repr(literal)
         if "messageId" not in call.fields:
-            return self._message_id_of_record(call, index, name)
-        return self._message_id_of_event(call, index, name)
-
-    def _message_id_of_record(self, call: CallRule, index: str, name: str) -> str:
-        """As `_message_id`, from the coordinates; `name` is a Python expression for the event's name."""
-        if call.event_from is not None:
-            return self._record.message_id_by_name(call.spec.type, name, index)
-        return self._record.message_id(call.spec.type, call.spec.event or call.event or "", index)
-
-    def _message_id_of_event(self, call: CallRule, index: str, name: str) -> str:
-        """As `_message_id`, for a call with an id of its own; `name` is a Python expression for the event's name."""
-        code, type_ = self._code, call.spec.type
+            return self._message_id_of_record(call, index, event)
+        code = self._code
         event_id, message_id = self._event_id(call), code.name("message_id")
+        make = MessageIds.for_event_bytes if "messageId" in call.of_envelope else MessageIds.for_event
+        name = event.text if event is not None else repr(call.spec.event or "")
         with code.block(f"if {event_id} is not None:"):
-            make = (
-                MessageIds.for_event
-                if call.of_envelope.isdisjoint(["messageId"])
-                else MessageIds.for_event_bytes
+            code.line(
+                f"{message_id} = {self._constant(make)}({event_id}, {call.spec.type!r}, {name}, {index})"
             )
-            by_event = f"{self._constant(make)}({event_id}, {type_!r}, {name}, {index})"
-            code.line(f"{message_id} = {by_event}")
         with code.block("else:"):
-            code.line(f"{message_id} = {self._message_id_of_record(call, index, name)}")
+            code.line(f"{message_id} = {self._message_id_of_record(call, index, event)}")
         return message_id
+
+    def _message_id_of_record(self, call: CallRule, index: str, event: Entry | None) -> str:
+        if call.event_from is not None and event is not None:
+            return self._record.message_id_by_name(call.spec.type, event.text, index)
+        return self._record.message_id(call.spec.type, call.spec.event or call.event or "", index)
 
     def _event_id(self, call: CallRule) -> str:
         """A name for the event's own id; None where it has none."""
         if "messageId" in call.of_envelope:
             return ENVELOPE_ID
-        found = local(self._code, self._found(call.fields["messageId"]), "found_id")
+        found = self._found(call.fields["messageId"])
         event_id = self._code.name("event_id")
         check = self._id_check(optional_identity, found, "messageId")
         write_converted(self._code, Kind.IDENTITY, found, event_id, check, reject_ids=self._reject_ids)
         return event_id
 
     def _encode(self, call: str) -> str:
-        body = self._code.name("body")
-        with self._code.block("try:"):
-            self._code.line(f"{body} = {self._constant(orjson.dumps)}({call})")
-        with self._code.block("except TypeError as unencodable:"):
-            self._code.line(f"{self._constant(refuse)}({call}, unencodable)")
-        limit = self._target.max_call_bytes
-        with self._code.block(f"if len({body}) > {limit}:"):
-            self._code.line(f"{self._constant(refuse_size)}(len({body}), {limit})")
+        body, limit = self._code.name("body"), self._target.max_call_bytes
+        self._code.lines(f"""
+            try:
+                {body} = {self._constant(orjson.dumps)}({call})
+            except TypeError as unencodable:
+                {self._constant(refuse)}({call}, unencodable)
+            if len({body}) > {limit}:
+                {self._constant(refuse_size)}(len({body}), {limit})
+            """)
         return body
+
+
+def queued(key: str, body: str, index: str, context: str, rule: Rule) -> str:
+    """The Python for a `QueuedCall`."""
+    return f'({key}, {body} + b",", record, {index}, {context}, {rule.at!r})'
 
 
 def is_sent(call: CallRule, field: Field) -> bool:

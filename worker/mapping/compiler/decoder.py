@@ -174,63 +174,46 @@ def struct_type_of(used: FieldsUsed) -> StructType | None:
     A decoder of its `made` refuses what the format's `decode` refuses. The two exceptions are in skipped parts: text
     that is not UTF-8, and numbers too large for a float.
     """
-    if "_kafka" in used.fields or not _is_supported(used):
-        return None
-    return _struct_type(used)
+    return None if "_kafka" in used.fields else _struct_type(used)
 
 
 def _struct_type(used: FieldsUsed) -> StructType | None:
     if used.whole:
         return None
-    members = {
-        name: (_attribute(name, n), _struct_type(inner))
-        for n, (name, inner) in enumerate(used.fields.items())
-    }
-    made = msgspec.defstruct(
-        "FieldsUsed",
-        [(attribute, Any if struct is None else struct.type, None) for attribute, struct in members.values()],
-        rename={attribute: name for name, (attribute, _) in members.items()},
-        gc=False,  # decoded JSON has no reference cycles, so the collector need not track it
-    )
-    return StructType(made, made(), members, None if used.items is None else _struct_type(used.items))
+    structs = {name: _struct_type(inner) for name, inner in used.fields.items()}
+    members = {name: (Any if inner is None else inner.type, inner) for name, inner in structs.items()}
+    return made_of(members, None if used.items is None else _struct_type(used.items))
 
 
-def made_of(members: Mapping[str, tuple[Any, StructType | None]]) -> StructType | None:
+def made_of(
+    members: Mapping[str, tuple[Any, StructType | None]], items: StructType | None = None
+) -> StructType | None:
     """Make a struct type with members of these types; None if msgspec does not accept a name.
 
     Args:
         members: for each name, its type for msgspec and its own struct type; each may be absent.
+        items: see `StructType`.
     """
-    if any(map(_NEEDS_ESCAPE.search, members)):
+    if any(map(_MUST_BE_ESCAPED.search, members)):
         return None
     attributes = {name: _attribute(name, n) for n, name in enumerate(members)}
     made = msgspec.defstruct(
         "FieldsUsed",
         [(attributes[name], kind, None) for name, (kind, _) in members.items()],
         rename={attribute: name for name, attribute in attributes.items()},
-        gc=False,
+        gc=False,  # decoded JSON has no reference cycles, so the collector need not track it
     )
     return StructType(
-        made, made(), {name: (attributes[name], inner) for name, (_, inner) in members.items()}, None
+        made, made(), {name: (attributes[name], inner) for name, (_, inner) in members.items()}, items
     )
 
 
 _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-_NEEDS_ESCAPE = re.compile(r'[\x00-\x1f"\\]')
+_MUST_BE_ESCAPED = re.compile(r'[\x00-\x1f"\\]')
 
 
 def _attribute(name: str, number: int) -> str:
     return name if _PLAIN_NAME.fullmatch(name) and not keyword.iskeyword(name) else f"_{number}"
-
-
-def _is_supported(used: FieldsUsed) -> bool:
-    """Whether msgspec accepts the names of all fields: it refuses names that JSON must escape."""
-    if used.whole:
-        return False
-    inner = [*used.fields.values(), *([used.items] if used.items else [])]
-    return not any(map(_NEEDS_ESCAPE.search, used.fields)) and all(
-        each.whole or _is_supported(each) for each in inner
-    )
 
 
 def plain(value: Any) -> Any:

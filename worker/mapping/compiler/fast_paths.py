@@ -82,9 +82,11 @@ def _write_time(code: Code, given: str, into: str, converted: str) -> None:
     second = f"{given}[{code.constant(_SECOND, 'second')}]"
     end = f"{given}[{code.constant(_END, 'end')}]"
     is_second = f"type({given}) is str and {second} in {seconds}"
-    with code.block(f"if {is_second} and {end} in {millis}:"):
-        code.line(f"{into} = {given}")
-    with code.block(f"elif {is_second} and {end} == 'Z':"):
-        code.line(f"{into} = {second} + '.000Z'")
-    with code.block("else:"):
-        code.line(f"{into} = {converted}")
+    code.lines(f"""
+        if {is_second} and {end} in {millis}:
+            {into} = {given}
+        elif {is_second} and {end} == 'Z':
+            {into} = {second} + '.000Z'
+        else:
+            {into} = {converted}
+        """)

@@ -4,13 +4,10 @@ A thousand rules that ask for `type` would be a thousand comparisons for the las
 compile in reasonable time and memory. Instead each of these rules is a function of its own:
 
     first, handle, following = rules.get(type_1, none) if type(type_1) is str else none
-    while first < 1000:
+    done = None
+    while done is None and first < 1000:
         done = handle(record, event, calls, rejected, ...)
-        if done is not None:
-            break
         first, handle, following = following
-    else:
-        done = None
     if done is not None:
         ignored += done
         continue
@@ -23,14 +20,13 @@ found applies only after those before it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
-from worker.mapping.compiler.places import Places
+from worker.mapping.compiler.objects import EVENT
 from worker.mapping.compiler.records import RecordCode
 from worker.mapping.compiler.rule import Compiled, RuleCode
 from worker.mapping.compiler.source import Code
-from worker.mapping.compiler.values import EVENT, KAFKA, local
 from worker.mapping.compiler.write import write
 from worker.mapping.expressions import ir
 from worker.mapping.expressions.expression import Expression
@@ -39,61 +35,51 @@ from worker.mapping.files.rules import Rule
 LEAST_RULES = 16
 """With fewer rules, comparisons cost less than a look-up and a call."""
 
-START = "rule = index = place = None"
-"""The beginning of a record's handling: the rule, the call of it, and the call's place among all of the record's."""
-
-
-def rejection(code: Code, places: Places) -> str:
-    """The statement that rejects a record because of `fault`."""
-    located = code.constant(places.located, "located")
-    return f"rejected.append((record, {located}(fault, record, rule, index, place)))"
-
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """The condition of a rule that can be looked up: a value is one of some texts, and perhaps more.
 
     Attributes:
+        when: the condition.
         value: the value that is compared.
         texts: the rule matches only if the value is one of these.
         rest: what else must hold; None for nothing.
     """
 
+    when: Expression
     value: ir.Node
     texts: frozenset[str]
     rest: ir.Node | None
 
 
 Entry = tuple[int, Callable[..., int | None] | None, "Entry | None"]
-"""A rule's position, its function, and the next rule for its text; None after a rule whose text alone decides."""
+"""A rule's position, its function, and the next rule for its text. The last has no function, and a position beyond."""
 
 
-@dataclass(slots=True)
 class LookUp:
-    """The rules that are looked up.
+    """Writes the rules that are looked up.
+
+    Args:
+        of: what is compiled.
+        place: what tracebacks name as the file.
+        asked: see below.
 
     Attributes:
-        compiled: the file.
-        places: names the places of rejections.
-        place: what tracebacks name as the file.
-        when: the first of these rules' conditions.
-        value: the value that they all compare.
-        asked: the condition of each of these rules, by its position.
-        handlers: the functions' code, by the rules' positions, with their parameters.
+        asked: the conditions of the rules, by their positions; all compare the same value.
     """
 
-    compiled: Compiled
-    places: Places
-    place: str
-    when: Expression
-    value: ir.Node
-    asked: dict[int, Asked]
-    handlers: dict[int, tuple[Code, str]] = field(default_factory=dict)
-    _table: dict[str, Entry] = field(default_factory=dict)
-    _found: str = ""
+    def __init__(self, of: Compiled, place: str, asked: dict[int, Asked]) -> None:
+        self.asked = asked
+        self._first = min(asked)
+        self._of = of
+        self._place = place
+        self._none: Entry = (len(of.file.rules), None, None)
+        self._table: dict[str, Entry] = {}
+        self._handlers: dict[int, tuple[Code, str]] = {}
 
     @classmethod
-    def of(cls, compiled: Compiled, places: Places, place: str) -> LookUp | None:
+    def of(cls, compiled: Compiled, place: str) -> LookUp | None:
         """Find the rules; None if there are too few."""
         groups: dict[str, dict[int, Asked]] = defaultdict(dict)
         for index, rule in enumerate(compiled.file.rules):
@@ -101,112 +87,70 @@ class LookUp:
             if asked is not None:
                 groups[repr(asked.value)][index] = asked
         largest = max(groups.values(), key=len, default={})
-        if len(largest) < LEAST_RULES:
-            return None
-        first = min(largest)
-        when = compiled.file.rules[first].when
-        assert when is not None
-        return cls(compiled, places, place, when, largest[first].value, largest)
-
-    def has(self, index: int) -> bool:
-        """Whether a rule is looked up."""
-        return index in self.asked
+        return cls(compiled, place, largest) if len(largest) >= LEAST_RULES else None
 
     def write(self, index: int, code: Code, rules: RuleCode, record: RecordCode) -> None:
         """Write what stands in place of the rule in the converter; one statement for neighbours."""
-        if not self._found:
+        if index == self._first:
             self._write_look_up(index, code, rules)
-        if self.has(index + 1):
-            return
-        if all(asked.rest is None for asked in self.asked.values()):
-            with code.block(f"if {self._found} < {index + 1}:"):
-                code.line(f"ignored += {self._write_call(index, code, record)}")
-                code.line("continue")
-            return
-        with code.block(f"while {self._found} < {index + 1}:"):
-            code.line(f"done = {self._write_call(index, code, record)}")
-            with code.block("if done is not None:"):
-                code.line("break")
-            code.line(f"{self._found}, handle, following = following")
-        with code.block("else:"):
-            code.line("done = None")
-        with code.block("if done is not None:"):
-            code.line("ignored += done")
-            code.line("continue")
+        if index + 1 not in self.asked:
+            call = self._write_call(index, code, record)
+            code.lines(f"""
+                done = None
+                while done is None and first < {index + 1}:
+                    done = {call}
+                    first, handle, following = following
+                if done is not None:
+                    ignored += done
+                    continue
+                """)
 
     def _write_look_up(self, index: int, code: Code, rules: RuleCode) -> None:
         code.line(f"rule = {index}")
-        rules.need_kafka([self.when])
-        value = local(
-            code, write(code, self.value, EVENT, KAFKA if self.when.uses_kafka else "None"), "value"
-        )
-        self._found = code.name("first")
+        rules.need_kafka([self.asked[index].when])
+        value = code.share(write(code, self.asked[index].value), "value")
         table, none = code.constant(self._table, "rules"), code.constant(self._none, "none")
         found = f"{table}.get({value}, {none}) if type({value}) is str else {none}"
-        code.line(f"{self._found}, handle, following = {found}")
-
-    @property
-    def _none(self) -> Entry:
-        return len(self.compiled.file.rules), None, None
+        code.line(f"first, handle, following = {found}")
 
     def _write_call(self, index: int, code: Code, record: RecordCode) -> str:
         """The call of the function that was found; the functions of the rules up to this one are written with it."""
-        names = record.hand_over(
-            [self.compiled.file.rules[each] for each in self.asked], self.compiled.target
-        )
-        lets = code.lets.hand_over()
+        parts = record.parts_for([self._of.file.rules[each] for each in self.asked])
+        given = ("record", EVENT, "calls", "rejected", *self._of.locals_of_envelope)
+        parameters = ", ".join([*given, *parts, *code.lets.values()])
         for each in self.asked:
-            if each <= index and each not in self.handlers:
-                self._handler(each, code, names, lets, record)
-        return f"handle({', '.join([*self._given(), *names.values(), *lets.values()])})"
+            if each <= index and each not in self._handlers:
+                self._handlers[each] = self._handler(each, code, record, parts), parameters
+        return f"handle({parameters})"
 
-    def _given(self) -> tuple[str, ...]:
-        """The parameters of every rule's function."""
-        return ("record", EVENT, "calls", "rejected", *self.compiled.locals_of_envelope)
-
-    def _handler(
-        self, index: int, outer: Code, names: dict[str, str], lets: dict[int, str], record: RecordCode
-    ) -> None:
+    def _handler(self, index: int, outer: Code, record: RecordCode, parts: Sequence[str]) -> Code:
         """Write a rule's function; it returns how many records are ignored, or None if its `rest` does not hold."""
-        code = Code(outer)
-        code.lets.inherit(lets)
-        for meaning, name in names.items():
-            code.remember(meaning, name)
-        rules = RuleCode(code, self.compiled, record.within(code), (("return 0",), ("return 1",)))
-        code.line(START)
-        code.line(f"rule = {index}")
-        rule, rest = self.compiled.file.rules[index], self.asked[index].rest
-        with code.block("try:"):
-            if rest is not None and rule.when is not None:
-                rules.need_kafka([rule.when])
-                holds = write(code, rest, EVENT, KAFKA if rule.when.uses_kafka else "None")
-                with code.block(f"if not {holds}:"):
+        code, asked = Code(outer), self.asked[index]
+        rules = RuleCode(code, self._of, record.within(code, parts), sent="return 0", ignored="return 1")
+        with rules.one_record():
+            code.line(f"rule = {index}")
+            if asked.rest is not None:
+                rules.need_kafka([asked.when])
+                with code.block(f"if not {write(code, asked.rest)}:"):
                     code.line("return None")
-            rules.handle(rule)
-        with code.block("except Exception as fault:"):
-            code.line(rejection(code, self.places))
-            code.line("return 0")
-        parameters = ", ".join([*self._given(), *names.values(), *lets.values()])
-        self.handlers[index] = code, parameters
+            rules.handle(self._of.file.rules[index])
+        return code
 
     def build(self) -> None:
         """Compile the functions, for the dictionary that the converter reads."""
         for index in sorted(self.asked, reverse=True):
-            code, parameters = self.handlers[index]
-            built = code.build(_name(index), parameters, file=self._file(index))
-            asked = self.asked[index]
-            for text in asked.texts:
-                following = None if asked.rest is None else self._table.get(text, self._none)
-                self._table[text] = index, built, following
+            code, parameters = self._handlers[index]
+            built = code.build(_name(index), parameters, self._file(index))
+            for text in self.asked[index].texts:
+                self._table[text] = index, built, self._table.get(text, self._none)
 
     def sources(self) -> Iterator[str]:
         """The functions' source."""
-        for index in self.asked:
-            code, parameters = self.handlers[index]
-            yield code.source(_name(index), parameters, file=self._file(index))
+        for index, (code, parameters) in self._handlers.items():
+            yield code.source(_name(index), parameters, self._file(index))
 
     def _file(self, index: int) -> str:
-        return f"{self.place.removesuffix('>')} rule {self.compiled.file.rules[index].at}>"
+        return f"{self._place.removesuffix('>')} rule {self._of.file.rules[index].at}>"
 
 
 def _name(index: int) -> str:
@@ -221,17 +165,13 @@ def _asked(rule: Rule) -> Asked | None:
     # With a `let`, the rest could evaluate it a second time, after this rule.
     if isinstance(condition, ir.Logic) and condition.conjunction and not rule.when.lets:
         condition, *others = condition.operands
-        rest = (
-            others[0]
-            if len(others) == 1
-            else ir.Logic(conjunction=True, operands=tuple(others), is_condition=True)
-        )
+        rest = ir.Logic(conjunction=True, operands=tuple(others), is_condition=True)
     either = isinstance(condition, ir.Logic) and not condition.conjunction
     sides = condition.operands if isinstance(condition, ir.Logic) and either else (condition,)
     compared = [found for side in sides if (found := _compared(side))]
     if len(compared) < len(sides) or len({repr(value) for value, _ in compared}) > 1:
         return None
-    return Asked(compared[0][0], frozenset(text for _, text in compared), rest)
+    return Asked(rule.when, compared[0][0], frozenset(text for _, text in compared), rest)
 
 
 def _compared(node: ir.Node) -> tuple[ir.Node, str] | None:

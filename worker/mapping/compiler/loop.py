@@ -30,42 +30,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from worker.core.reasons import Rejected, Stage
 from worker.core.records import Converter
 from worker.mapping.compiler.decoder import WHOLE, FieldsUsed, NamesUsed, fields_used, struct_type_of
-from worker.mapping.compiler.envelopes.code import TOMBSTONE, OnIgnored, Used
+from worker.mapping.compiler.envelopes.code import TOMBSTONE, Used
 from worker.mapping.compiler.envelopes.envelopes import CODES
-from worker.mapping.compiler.look_up import START, LookUp, rejection
-from worker.mapping.compiler.places import Places
+from worker.mapping.compiler.look_up import LookUp
+from worker.mapping.compiler.objects import EVENT
 from worker.mapping.compiler.records import RecordCode
-from worker.mapping.compiler.rule import Compiled, OnNoCall, OnSlow, RuleCode
-from worker.mapping.compiler.source import Code, Lets
+from worker.mapping.compiler.rule import Compiled, RuleCode
+from worker.mapping.compiler.run_time import refuse_unmatched
+from worker.mapping.compiler.source import Code
 from worker.mapping.compiler.target import Target
-from worker.mapping.compiler.values import EVENT, KAFKA
 from worker.mapping.expressions.interpreter import ENVELOPE
 from worker.mapping.files.rules import CallRule, MappingFile, Rule
 from worker.mapping.mappers.loading import Mapper
 
+_PARAMETERS = "records, calls, rejected"
 
-def compile_mapping(  # noqa: PLR0913, PLR0917 - the callbacks are optional
-    file: MappingFile,
-    target: Target,
-    mappers: Mapping[str, Mapper],
-    on_slow: OnSlow | None = None,
-    on_no_call: OnNoCall | None = None,
-    on_ignored: OnIgnored | None = None,
-) -> Converter:
-    """Compile the converter of one topic.
 
-    Args:
-        file: the rules.
-        target: the topic, and what its calls are made for.
-        mappers: the functions that the rules name.
-        on_slow: see `OnSlow`.
-        on_no_call: see `OnNoCall`.
-        on_ignored: see `OnIgnored`.
-    """
-    return _ConverterCode(Compiled(file, target, mappers, on_slow, on_no_call, on_ignored)).build()
+def compile_mapping(file: MappingFile, target: Target, mappers: Mapping[str, Mapper]) -> Converter:
+    """Compile the converter of one topic. See `Compiled`."""
+    return _ConverterCode(Compiled(file, target, mappers)).build()
 
 
 def mapping_source(file: MappingFile, target: Target, mappers: Mapping[str, Mapper]) -> str:
@@ -80,58 +65,50 @@ class _ConverterCode:
         self._code = Code()
         self._of = of
         self._file = of.file
-        self._record = RecordCode(self._code, of.target.ids, of.target.topic)
-        self._rules = RuleCode(self._code, of, self._record, (("continue",), ("ignored += 1", "continue")))
-        self._places = Places(of.file)
-        self._signature = ("convert", "records, calls, rejected")
+        self._record = RecordCode(self._code, of.target)
+        self._rules = RuleCode(
+            self._code, of, self._record, sent="continue", ignored="ignored += 1\ncontinue"
+        )
         # What tracebacks name as the file.
         self._place = f"<mapping {of.file.document.file} topic {of.target.topic}>"
-        self._looked_up = LookUp.of(of, self._places, self._place)
+        self._looked_up = LookUp.of(of, self._place)
         self._write()
 
     def source(self) -> str:
-        whole = self._code.source(*self._signature, file=self._place, bound=True)
+        whole = self._code.source("convert", _PARAMETERS, self._place)
         return "\n\n".join([whole, *(self._looked_up.sources() if self._looked_up else ())])
 
     def build(self) -> Converter:
         if self._looked_up is not None:
             self._looked_up.build()
-        return self._code.build(*self._signature, file=self._place, bound=True)
+        return self._code.build("convert", _PARAMETERS, self._place)
 
     def _write(self) -> None:
         code = self._code
         code.line("ignored = 0")
-        for line in RecordCode.BEGINNING:
-            code.line(line)
-        with code.block("for record in records:"):
-            code.line(START)
-            code.lets = Lets(code)
-            with code.block("try:"):
-                self._decode()
-                self._tombstones_on_request()
-                for index, rule in enumerate(self._file.rules):
-                    if self._looked_up is None or not self._looked_up.has(index):
-                        self._rule(index, rule)
-                    else:
-                        self._looked_up.write(index, code, self._rules, self._record)
-                self._unmatched()
-            with code.block("except Exception as fault:"):
-                code.line(rejection(code, self._places))
+        code.lines(RecordCode.BEGINNING)
+        with code.block("for record in records:"), self._rules.one_record():
+            self._decode()
+            self._tombstones_on_request()
+            for index, rule in enumerate(self._file.rules):
+                if self._looked_up is None or index not in self._looked_up.asked:
+                    self._rule(index, rule)
+                else:
+                    self._looked_up.write(index, code, self._rules, self._record)
+            self._unmatched()
         code.line("return ignored")
 
     def _decode(self) -> None:
         """To a dict or, where all rules together use only some fields, to a struct. A tombstone has no fields."""
         code = self._code
         used = fields_used_by(self._file)
+        code.line("value = record.value()")
         if self._file.envelope is not None:
-            code.line("value = record.value()")
-            writer = CODES[type(self._file.envelope)]
-            writer(code, self._file, used, self._of.on_ignored).write()
+            CODES[type(self._file.envelope)](code, self._file, used, self._ignore).write()
             return
         struct = struct_type_of(used.event)
         if struct is not None:
             code.structs[EVENT] = struct
-        code.line("value = record.value()")
         with code.block("if value is None:"):
             # A new dict for each tombstone: a mapper may change it. A struct is never changed.
             code.line(f"{EVENT} = {code.constant(struct.empty, 'empty') if struct else '{}'}")
@@ -146,13 +123,18 @@ class _ConverterCode:
             for index, rule in enumerate(self._file.rules):
                 if rule.when is not None and rule.when.asks_for_tombstones:
                     self._rule(index, rule)
-            self._ignore_tombstone()
+            self._ignore(repr(TOMBSTONE))
 
-    def _ignore_tombstone(self) -> None:
-        if self._of.on_ignored is not None:
-            self._code.line(f"{self._code.constant(self._of.on_ignored, 'on_ignored')}({TOMBSTONE!r})")
+    def _ignore(self, word: str) -> None:
+        """Write the end of a record that no rule sees; `word` is a Python expression for why."""
+        self._notice_ignored(word)
         self._code.line("ignored += 1")
         self._code.line("continue")
+
+    def _notice_ignored(self, word: str) -> None:
+        on_ignored = self._of.target.on_ignored
+        if on_ignored is not None:
+            self._code.line(f"{self._code.constant(on_ignored, 'on_ignored')}({word})")
 
     def _rule(self, index: int, rule: Rule) -> None:
         # Before the condition: if that fails, the rejection names this rule.
@@ -161,7 +143,7 @@ class _ConverterCode:
             condition = "value is not None"  # a tombstone needs a rule that asks for it
         else:
             self._rules.need_kafka([rule.when])
-            condition = rule.when.emit_condition(self._code, EVENT, KAFKA)
+            condition = rule.when.emit_condition(self._code)
         with self._code.block(f"if {condition}:"):
             self._rules.handle(rule)
 
@@ -170,9 +152,9 @@ class _ConverterCode:
             self._code.line("rule = None")
             self._code.line(f"{self._code.constant(refuse_unmatched)}()")
             return
-        if self._of.on_ignored is not None and self._file.envelope is not None:
+        if self._file.envelope is not None:
             with self._code.block("if value is None:"):
-                self._code.line(f"{self._code.constant(self._of.on_ignored, 'on_ignored')}({TOMBSTONE!r})")
+                self._notice_ignored(repr(TOMBSTONE))
         self._code.line("ignored += 1")
 
 
@@ -199,12 +181,3 @@ def _used_by_call(call: CallRule, names: NamesUsed) -> FieldsUsed:
     if call.for_each is not None:
         used.add(fields_used(call.for_each.value, FieldsUsed(items=names.item), names))
     return used
-
-
-def refuse_unmatched() -> None:
-    """Refuse an event that no rule matches, where the file says `unmatched: dead_letter`.
-
-    Raises:
-        Rejected: `UNMATCHED`, always.
-    """
-    raise Rejected(Stage.MAP, "UNMATCHED", "No rule matches the event.")

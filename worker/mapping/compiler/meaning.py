@@ -27,13 +27,7 @@ _LEAST_AROUND_TRAITS = 64
 
 
 class MeaningCode:
-    """Writes the checks of one rule's calls.
-
-    Args:
-        code: the function under construction.
-        rule: the rule.
-        target: what the calls are for.
-    """
+    """Writes the checks of one rule's calls."""
 
     def __init__(self, code: Code, rule: Rule, target: Target) -> None:
         self._code = code
@@ -80,16 +74,12 @@ class MeaningCode:
         traits = call.fields.get("traits")
         if isinstance(traits, dict) and traits.keys().isdisjoint(TYPED_TRAITS[call.spec.type]):
             return
-        check = f"{self._constant(check_traits)}({body})"
-        if call.spec.type != "identify":
-            self._code.line(check)
-            return
-        # Text and a boolean, or absent, in nearly every event: a test in place of a call.
-        email = f"type({found}.get('email', '')) is not str"
-        unsubscribed = f"type({found}.get('unsubscribed', False)) is not bool"
-        with self._code.block(f"if {found} and ({email} or {unsubscribed}):"):
-            self._code.line(check)
-        if written_keys(traits) is None and self._target.on_notice is not None:
+        self._code.line(f"{self._constant(check_traits)}({body})")
+        if (
+            call.spec.type == "identify"
+            and written_keys(traits) is None
+            and self._target.on_notice is not None
+        ):
             names = " or ".join(f"{name!r} in {found}" for name in RESERVED_TRAITS)
             with self._code.block(f"if {found} and ({names}):"):
                 self._notice(repr(Notice.RESERVED_TRAIT.value))

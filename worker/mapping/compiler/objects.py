@@ -9,15 +9,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from worker.mapping.compiler.decoder import plain
-from worker.mapping.expressions.interpreter import ENVELOPE
-
 if TYPE_CHECKING:
     from worker.mapping.compiler.decoder import StructType
     from worker.mapping.compiler.source import Code
 
+EVENT = "event"
+KAFKA = "kafka"
 ABOUT = "about"
-"""The converter's local for what the event's envelope says of it, `_change` or `_ce`."""
+"""The converter's locals for the event, for `_kafka`, and for what the envelope says (`_change`, `_ce`)."""
+
+ENVELOPE_ID = "own_id"
+"""The converter's local for the event's id in its envelope, in UTF-8, for calls that have no other `messageId`; None
+where the envelope has none. Only for envelopes that have a default for it."""
 
 EMPTY: dict[str, object] = {}
 """Read in place of a value that is not an object and so has no fields. Never changed."""
@@ -79,15 +82,6 @@ class Objects:
         """Remember that one name or Python expression is an item of another."""
         struct = self._code.structs.get(items)
         self.has_struct(text, struct.items if struct else None)
-
-    def with_about(self, kafka: str) -> str:
-        """A Python expression for `_kafka`, beside which the library finds what the envelope says."""
-        about = f"{ENVELOPE!r}: {self.plain(ABOUT)}"
-        return f"{{{about}}}" if kafka == "None" else f"{{**{kafka}, {about}}}"
-
-    def plain(self, at: str) -> str:
-        """A Python expression for `at` as plain JSON values, which the library needs."""
-        return f"{self._code.constant(plain)}({at})" if at in self._code.structs else at
 
 
 def _as_object(name: str) -> str:

@@ -49,17 +49,12 @@ class Places:
         return rejected
 
     def _name_place(self, rejected: Rejected, record: Record, rule: Rule, index: int | None) -> None:
-        call = rule.calls[index] if rule.mapper is None and index is not None else None
-        reader = _reader(rejected, rule) if call is None else None
-        if reader is not None:
-            call, in_call = reader
+        call, in_call = self._refused(rejected, record, rule, index)
+        if call is not None:
             path, rejected.field = call.at(in_call), ".".join(map(str, in_call))
-        elif call is None:
-            key = self._key(rejected, record, rule)
-            path, rejected.field = (*rule.path, key) if key else rule.path, key
         else:
-            in_call = self._in_call(rejected, record, call)
-            path, rejected.field = call.at(in_call), ".".join(map(str, in_call))
+            rejected.field = self._key(rejected, record, rule)
+            path = (*rule.path, rejected.field) if rejected.field else rule.path
         document = self._file.document
         line, column = document.position(path)
         rejected.at = f"{document.file}:{line}:{column}"
@@ -69,6 +64,15 @@ class Places:
         names += [call.spec.name] if call is not None else []
         names.append(f"{rejected.field} at {rejected.at}" if rejected.field else f"at {rejected.at}")
         rejected.detail = f"{rejected.detail.rstrip('.')} ({', '.join(names)})."
+
+    def _refused(
+        self, rejected: Rejected, record: Record, rule: Rule, index: int | None
+    ) -> tuple[CallRule | None, Path]:
+        """The call of the file that was refused, and the path of the value in it; None before or without a call."""
+        if rule.mapper is not None or index is None:
+            return _reader(rejected, rule) or (None, ())
+        call = rule.calls[index]
+        return call, self._in_call(rejected, record, call)
 
     def _key(self, rejected: Rejected, record: Record, rule: Rule) -> str | None:
         """The rule's key that a record was refused at, before or without a call of the file."""

@@ -82,3 +82,12 @@ def need_url(call: str, properties: dict[str, Any] | None) -> None:
     url = (properties or {}).get("url")
     if not isinstance(url, str) or not url.strip():
         raise Rejected(Stage.VALIDATE, "MISSING_FIELD", f"{call} needs name, or properties.url.")
+
+
+def refuse_unmatched() -> NoReturn:
+    """Refuse an event that no rule matches, where the file says `unmatched: dead_letter`.
+
+    Raises:
+        Rejected: `UNMATCHED`, always.
+    """
+    raise Rejected(Stage.MAP, "UNMATCHED", "No rule matches the event.")

@@ -8,6 +8,7 @@ once, so a value that is already in a local is not computed again while that loc
 from __future__ import annotations
 
 import itertools
+import keyword
 import linecache
 import re
 import textwrap
@@ -22,12 +23,6 @@ if TYPE_CHECKING:
 
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
 _LONGEST_HINT = 24
-_WIDTH = 100
-_BUILTINS = ("type", "str", "dict", "list", "len")
-_MOST_BOUND = 200
-"""How many globals become locals, as default parameters. A local is read faster than a global, but each default is
-copied at every call, and a call converts a whole run of records."""
-
 UNSET = object()
 """The value of a `let` that was not evaluated for this record."""
 
@@ -54,39 +49,34 @@ class Code:
     Names made by `name`, `share` and `constant` end in `_` and a number. Names that the caller chooses (parameters, its
     own locals) must not.
 
+    Args:
+        caller: the function that calls this one with locals of its own as arguments, if any.
+
     Attributes:
         structs: the struct type of names, and other Python expressions, that hold structs of the fields used.
         numbers: what names end in; functions that call each other share it, so that parameters are unique too.
-        loops: how many loops the next statement is in.
-        lets: the locals for `let`s; a new one where records begin.
+        lets: the locals for `let`s, by the numbers of their expressions; each is `UNSET` until it is evaluated.
     """
 
     def __init__(self, caller: Code | None = None) -> None:
-        """Begin a function; `caller` is the function that calls it with locals of its own as arguments."""
         self.structs: dict[str, StructType] = dict(caller.structs) if caller else {}
-        self.loops = 0
+        self.numbers: Iterator[int] = caller.numbers if caller else itertools.count(1)
+        self.lets: dict[int, str] = dict(caller.lets) if caller else {}
         self._lines: list[tuple[int, str]] = []
         self._depth = 0
         self._scopes: list[dict[str, str]] = [{}]
-        self.numbers: Iterator[int] = caller.numbers if caller else itertools.count(1)
         self._namespace: dict[str, Any] = {}
         self._constants: dict[int, str] = {}
-        self.lets = Lets(self)
 
     def line(self, text: str) -> None:
         """Write one statement."""
         self._lines.append((self._depth, text))
 
-    def reserve(self) -> tuple[list[tuple[int, str]], int]:
-        """A place for one statement that is known only later; see `fill`."""
-        self.line("")
-        return self._lines, len(self._lines) - 1
-
-    @staticmethod
-    def fill(place: tuple[list[tuple[int, str]], int], text: str) -> None:
-        """Write a statement into a place that was reserved."""
-        lines, index = place
-        lines[index] = lines[index][0], text
+    def lines(self, text: str) -> None:
+        """Write several statements, which are indented as in Python."""
+        for line in textwrap.dedent(text).strip().splitlines():
+            statement = line.lstrip()
+            self._lines.append((self._depth + (len(line) - len(statement)) // 4, statement))
 
     @contextmanager
     def block(self, header: str) -> Iterator[None]:
@@ -94,7 +84,6 @@ class Code:
         self.line(header)
         written = len(self._lines)
         self._depth += 1
-        self.loops += header.startswith("for ")
         self._scopes.append({})
         try:
             yield
@@ -102,7 +91,6 @@ class Code:
                 self.line("pass")
         finally:
             self._scopes.pop()
-            self.loops -= header.startswith("for ")
             self._depth -= 1
 
     @contextmanager
@@ -123,6 +111,17 @@ class Code:
         self._lines.extend((self._depth + depth, text) for depth, text in fragment.lines)
         self._scopes[-1].update(fragment.shared)
 
+    @contextmanager
+    def record(self) -> Iterator[None]:
+        """Write what is done with one record. Each `let` in it is evaluated at most once."""
+        inherited = set(self.lets)
+        with self.aside() as fragment:
+            yield
+        own = [local for number, local in self.lets.items() if number not in inherited]
+        if own:
+            self.line(f"{' = '.join(own)} = {self.constant(UNSET, 'unset')}")
+        self.paste(fragment)
+
     def name(self, hint: str) -> str:
         """A name that is unique in this function; `hint` makes it readable."""
         readable = _NOT_IN_A_NAME.sub("_", hint.lower()).strip("_")[:_LONGEST_HINT]
@@ -131,17 +130,20 @@ class Code:
         return f"{readable}_{next(self.numbers)}"
 
     def share(self, expression: str, hint: str) -> str:
-        """A local that holds this value; an existing one if it is in scope.
+        """A name for this value: the expression itself if it is one, a local that holds it, or a new local.
 
         The expression must be without side effects, and must read only parameters and names that are
         assigned once.
         """
-        known = self.recall(expression)
-        if known is not None:
-            return known
-        local = self.name(hint)
-        self.line(f"{local} = {expression}")
-        self.remember(expression, local)
+        if is_name(expression):
+            return expression
+        local = self.recall(expression)
+        if local is None:
+            local = self.name(hint)
+            self.line(f"{local} = {expression}")
+            self.remember(expression, local)
+            if expression in self.structs:
+                self.structs[local] = self.structs[expression]
         return local
 
     def remember(self, meaning: str, local: str) -> None:
@@ -154,6 +156,12 @@ class Code:
             if meaning in scope:
                 return scope[meaning]
         return None
+
+    def needs(self, meaning: str) -> bool:
+        """Whether something has still to be written, as it is not in scope here; from here on it is."""
+        known = self.recall(meaning) is not None
+        self.remember(meaning, meaning)
+        return not known
 
     def constant(self, value: object, hint: str = "") -> str:
         """A global of the function that holds this very object, named after `hint` or the object's own name.
@@ -168,110 +176,29 @@ class Code:
         self._constants[id(value)] = name
         return name
 
-    def build(
-        self, function_name: str, parameters: str, *, file: str | None = None, bound: bool = False
-    ) -> Callable[..., Any]:
+    def build(self, function_name: str, parameters: str, file: str | None = None) -> Callable[..., Any]:
         """Compile the function. Its source is kept, so that tracebacks show the line.
 
         Args:
             function_name: a Python identifier, which tracebacks show.
             parameters: as they stand between the parentheses of a `def`.
             file: what tracebacks name as the file, in angle brackets; the function's own name if not given.
-            bound: whether its constants become locals, as defaults of further parameters. Faster, but only
-                for functions that are never called with a user's keyword arguments.
         """
         file = file or f"<{function_name}>"
-        source = self.source(function_name, parameters, file=file, bound=bound)
+        source = self.source(function_name, parameters, file)
         namespace = {"__name__": __name__, **self._namespace}  # so that an error text can name the function
         exec(compile(source, file, "exec"), namespace)  # noqa: S102 - the source is ours
         linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
         built: Callable[..., Any] = namespace[function_name]
         return built
 
-    def source(
-        self, function_name: str, parameters: str, *, file: str | None = None, bound: bool = False
-    ) -> str:
+    def source(self, function_name: str, parameters: str, file: str | None = None) -> str:
         """The source that `build` compiles. Its first line names the file; line numbers are those of tracebacks."""
-        body = [line for line in self._lines if line[1]] or [(0, "pass")]
-        names = [*_BUILTINS, *self._namespace][:_MOST_BOUND] if bound else []
-        taken = [parameters] if parameters else []
-        lines = [
-            f"# {file}",
-            _header(function_name, ", ".join([*taken, *(f"{name}={name}" for name in names)])),
-        ]
-        lines += [f"{'    ' * (depth + 1)}{text}" for depth, text in body]
+        lines = [f"# {file or function_name}", f"def {function_name}({parameters}):"]
+        lines += [f"{'    ' * (depth + 1)}{text}" for depth, text in self._lines or [(0, "pass")]]
         return "\n".join(lines) + "\n"
 
 
-class Lets:
-    """The locals for the values of `let`s: each is evaluated where a record first needs it, at most once a record.
-
-    Generated code runs from top to bottom for each record, so the first place in it that uses a `let` evaluates it
-    without asking. Later places ask whether an earlier one did, unless that is certain.
-
-    Args:
-        code: the function.
-    """
-
-    def __init__(self, code: Code) -> None:
-        self._code = code
-        self._locals: dict[int, str] = {}
-        self._asked: dict[str, None] = {}
-        self._given: set[str] = set()
-        self._start = code.reserve()
-        self._loops = code.loops
-
-    def known(self, number: int) -> str | None:
-        """The local for a value that is certain to have been evaluated; None if none is."""
-        return self._code.recall(_let(number))
-
-    def evaluated(self, number: int, local: str) -> None:
-        """From here to the end of this block, `local` holds the value."""
-        self._code.remember(_let(number), local)
-
-    def local(self, number: int, name: str) -> tuple[str, str | None]:
-        """The local for a value that an expression is about to use.
-
-        Returns:
-            The local, and the Python for whether it must be evaluated; None for the latter if it must.
-        """
-        local = self._locals.get(number)
-        if local is None:
-            local = self._locals[number] = self._code.name(f"let_{name}")
-            if self._code.loops == self._loops:
-                return local, None
-        return local, f"{local} is {self._ask(local)}"
-
-    def hand_over(self) -> dict[int, str]:
-        """The locals that have or had a value at some place above, for a function that is called here."""
-        for local in self._locals.values():
-            self._ask(local)
-        return dict(self._locals)
-
-    def inherit(self, locals_: dict[int, str]) -> None:
-        """Begin with these parameters, which may be `UNSET`."""
-        self._locals.update(locals_)
-        self._given.update(locals_.values())
-
-    def _ask(self, local: str) -> str:
-        """Give a local a value at the start of each record; returns the name of that value."""
-        unset = self._code.constant(UNSET, "unset")
-        if local not in self._given:
-            self._asked[local] = None
-            self._code.fill(self._start, f"{' = '.join(self._asked)} = {unset}")
-        return unset
-
-
-def _let(number: int) -> str:
-    return f"let {number}"
-
-
-def _header(function_name: str, parameters: str) -> str:
-    """The `def` line, wrapped if long, because people read it (`map --source`)."""
-    header = f"def {function_name}({parameters}):"
-    if len(header) <= _WIDTH:
-        return header
-    wrapped = textwrap.fill(
-        parameters, _WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8, break_long_words=False
-    )
-    return f"def {function_name}(\n{wrapped}\n):"
+def is_name(text: str) -> bool:
+    """Whether a Python expression is just a name."""
+    return text.isidentifier() and not keyword.iskeyword(text)

@@ -1,4 +1,4 @@
-"""What the calls of one topic's records are made for."""
+"""What the records of one topic are converted for."""
 
 from __future__ import annotations
 
@@ -16,9 +16,13 @@ Profile = Literal["warn", "reject", "off"]
 """What happens to a call beyond the limits of the Track API (`limits.profile`)."""
 
 
+OnSlow = Callable[[str, float], None]
+"""Called when a mapper took over a second, with its name and the seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What the calls of one topic's records are made for.
+    """What the records of one topic are converted for.
 
     Attributes:
         topic: whose records are converted.
@@ -28,6 +32,9 @@ class Target:
         future: replaces times that are too far ahead of their record's (`limits.future`); None where none is.
         profile: see `Profile`.
         on_notice: called for what is sent although it may not have the effect that was meant.
+        on_slow: see `OnSlow`.
+        on_no_call: called when a record matched a rule that made no call of it, with the rule as `file:line`.
+        on_ignored: called for a record that no rule sees, with the word for it, such as `snapshot`.
     """
 
     topic: str
@@ -37,6 +44,9 @@ class Target:
     future: FutureTimes | None = None
     profile: Profile = "off"
     on_notice: OnNotice | None = None
+    on_slow: OnSlow | None = None
+    on_no_call: Callable[[str], object] | None = None
+    on_ignored: Callable[[str], object] | None = None
 
     @property
     def on_excess(self) -> Callable[..., object] | None:

@@ -103,17 +103,6 @@ def first_found(arguments: list[str]) -> str:
     return f"({found}{arguments[-1]})"
 
 
-_OPERATORS = {"add": "+", "subtract": "-"}
-
-
-def of_whole_numbers(function: str, arguments: list[str], call: str) -> str:
-    """A call of a function; of two whole numbers its operator, which cannot fail on them."""
-    if function not in _OPERATORS:
-        return call
-    checks = " and ".join(f"type({argument}) is int" for argument in arguments)
-    return f"({f' {_OPERATORS[function]} '.join(arguments)} if {checks} else {call})"
-
-
 def inline(call: Call, arguments: list[str]) -> str:
     """A function of `INLINE` written out; null where an argument has a wrong type."""
     types, template = INLINE[call.name]

@@ -8,15 +8,6 @@ from typing import Any
 from worker.mapping.compiler.source import Code
 from worker.mapping.expressions.expression import Expression
 
-EVENT = "event"
-KAFKA = "kafka"
-"""The converter's locals for the event and its `_kafka`."""
-
-
-ENVELOPE_ID = "own_id"
-"""The converter's local for the event's id in its envelope, in UTF-8, for calls that have no other `messageId`; None
-where the envelope has none. Only for envelopes that have a default for it."""
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -33,8 +24,8 @@ class Entry:
     nullable: bool = False
 
 
-def emit_value(code: Code, value: Any, *, omit: bool) -> Entry:
-    """Emit a mapping file's value; the entry's key is empty.
+def emit_value(code: Code, value: Any, *, omit: bool) -> str:
+    """Emit a mapping file's value; returns a name, or a Python expression for something constant.
 
     Args:
         code: the function under construction.
@@ -42,37 +33,24 @@ def emit_value(code: Code, value: Any, *, omit: bool) -> Entry:
         omit: whether keys of an object whose expression finds nothing are left out, or null.
     """
     match value:
+        case Expression() if value.is_literal:
+            found = value.search({}, {})
+            plain = found is None or isinstance(found, str | int | float)
+            return repr(found) if plain else code.constant(found, "literal")
         case Expression():
-            return _expression(code, value)
+            return code.share(value.emit(code), "value")
         case dict():
-            inner = [_named(code, key, item, omit=omit) for key, item in value.items()]
-            return Entry("", emit_object(code, inner))
+            found = [(key, item, emit_value(code, item, omit=omit)) for key, item in value.items()]
+            return emit_object(
+                code, [Entry(key, text, omit and _may_be_null(item)) for key, item, text in found]
+            )
         case list():
-            return Entry("", f"[{', '.join(emit_value(code, item, omit=omit).text for item in value)}]")
-    return Entry("", repr(value))
+            return f"[{', '.join(emit_value(code, item, omit=omit) for item in value)}]"
+    return repr(value)
 
 
-def _named(code: Code, key: str, value: Any, *, omit: bool) -> Entry:
-    entry = emit_value(code, value, omit=omit)
-    return Entry(key, entry.text, omit and entry.nullable)
-
-
-def _expression(code: Code, value: Expression) -> Entry:
-    if value.is_literal:
-        found = value.search({}, {})
-        text = repr(found) if found is None or isinstance(found, str | int | float) else None
-        return Entry("", text or code.constant(found, "literal"), found is None)
-    text = value.emit(code, EVENT, KAFKA)
-    return Entry("", text if text.isidentifier() else code.share(text, "value"), nullable=True)
-
-
-def local(code: Code, text: str, hint: str) -> str:
-    """Evaluate a Python expression here; returns the local that holds its value."""
-    if text.isidentifier():
-        return text
-    name = code.name(hint)
-    code.line(f"{name} = {text}")
-    return name
+def _may_be_null(value: Any) -> bool:
+    return isinstance(value, Expression) and not (value.is_literal and value.node["value"] is not None)
 
 
 def emit_object(code: Code, entries: list[Entry], hint: str = "object") -> str:
@@ -81,24 +59,9 @@ def emit_object(code: Code, entries: list[Entry], hint: str = "object") -> str:
     Usually everything is found. Then the dict is one display, which takes half the time of adding keys one by one.
     """
     name = code.name(hint)
-    nullable = list(dict.fromkeys(entry.text for entry in entries if entry.nullable))
-    display = f"{name} = {{{', '.join(f'{entry.key!r}: {entry.text}' for entry in entries)}}}"
-    if not nullable:
-        code.line(display)
-        return name
-    with code.block(f"if {' and '.join(f'{text} is not None' for text in nullable)}:"):
-        code.line(display)
-    with code.block("else:"):
-        code.line(f"{name} = {{}}")
-        for entry in entries:
-            _add(code, name, entry)
+    code.line(f"{name} = {{{', '.join(f'{entry.key!r}: {entry.text}' for entry in entries)}}}")
+    for entry in entries:
+        if entry.nullable:
+            with code.block(f"if {entry.text} is None:"):
+                code.line(f"del {name}[{entry.key!r}]")
     return name
-
-
-def _add(code: Code, name: str, entry: Entry) -> None:
-    statement = f"{name}[{entry.key!r}] = {entry.text}"
-    if not entry.nullable:
-        code.line(statement)
-        return
-    with code.block(f"if {entry.text} is not None:"):
-        code.line(statement)

@@ -13,38 +13,37 @@ The result is statements, and a Python expression for the value. Three rules kee
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING
 
 from worker.mapping.compiler import templates
-from worker.mapping.compiler.function_calls import write_concat, write_lookup
+from worker.mapping.compiler.library_calls import LibraryCalls
 from worker.mapping.compiler.lower import NEVER_A_MISMATCH
-from worker.mapping.compiler.naming import hint_of, is_name
-from worker.mapping.compiler.objects import ABOUT, Objects
-from worker.mapping.expressions import functions, ir
+from worker.mapping.compiler.objects import ABOUT, EVENT, KAFKA, Objects
+from worker.mapping.compiler.source import UNSET, is_name
+from worker.mapping.expressions import functions, ir, text_length
 from worker.mapping.expressions.equality import alike, holds_boolean_or_bit
 from worker.mapping.expressions.failures import ExpressionFailed, Mismatch
-from worker.mapping.expressions.interpreter import Variables, interpret, without_kafka
-from worker.mapping.expressions.names import lets_used, reads_envelope
-from worker.mapping.expressions.parser import contains
+from worker.mapping.expressions.interpreter import without_kafka
+from worker.mapping.expressions.tables import in_table, in_table_or_null, look_up
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from worker.mapping.compiler.source import Code, Fragment
-    from worker.mapping.expressions.parser import Node as Syntax
 
 _PLAIN = (type(None), bool, int, float, str)
 
+Branch = tuple["Fragment", str]
+"""Statements, and the Python expression for the value that they compute."""
 
-def write(code: Code, lowered: ir.Node, event: str, kafka: str) -> str:
-    """Write a whole expression; returns a Python expression for its value, to be evaluated once, in this block.
 
-    Args:
-        code: the function under construction.
-        lowered: the expression, as `lower` returns it.
-        event: the name that holds the event.
-        kafka: the name that holds `_kafka`; None as text where the expression does not read it.
+def write(code: Code, lowered: ir.Node) -> str:
+    """Write an expression that `lower` returned, in a function that has `EVENT`, and `KAFKA` if that is read.
+
+    Returns:
+        A Python expression for its value, to be evaluated once, in this block.
     """
-    return _Writer(code, event, kafka).whole(lowered, event)
+    return _Writer(code).whole(lowered, EVENT)
 
 
 class _Writer:
@@ -54,16 +53,14 @@ class _Writer:
         raises: whether a statement was written that can raise `Mismatch`.
     """
 
-    def __init__(self, code: Code, event: str, kafka: str) -> None:
+    def __init__(self, code: Code) -> None:
         self.raises = False
         self._code = code
         self._constant = code.constant
-        self._event = event
-        self._kafka = kafka
         self._objects = Objects(code)
-        self._objects.known(event)
-        if kafka != "None":
-            self._objects.known(kafka)
+        self._library_calls = LibraryCalls(code)
+        self._objects.known(EVENT)
+        self._objects.known(KAFKA)
 
     def value(self, node: ir.Node, at: str) -> str:
         """Write a node that is evaluated on the value that `at` names.
@@ -77,58 +74,10 @@ class _Writer:
             self._code.remember(meaning, text)
         return text
 
-    def _write(self, node: ir.Node, at: str) -> str:  # noqa: C901, PLR0911, PLR0912 - one line each
-        match node:
-            case ir.Current():
-                return self._current(at)
-            case ir.Kafka():
-                return self._kafka
-            case ir.Envelope():
-                self._objects.known(ABOUT)
-                return ABOUT
-            case ir.Field():
-                return self._objects.field(node.name, at)
-            case ir.Literal():
-                return self._literal(node.value)
-            case ir.Element():
-                return self._element(node, at)
-            case ir.Slice():
-                return templates.part(node.bounds, at)
-            case ir.Path():
-                return self._path(node, at)
-            case ir.Select():
-                return self._select(node, at)
-            case ir.Equal():
-                return self._equal(node, at)
-            case ir.Order():
-                return self._order(node, at)
-            case ir.Truth():
-                return templates.truth(self._local(node.value, at))
-            case ir.Not():
-                return f"(not {self.value(node.condition, at)})"
-            case ir.Logic():
-                return self._logic(node, at)
-            case ir.Call():
-                return self._call(node, at)
-            case ir.Map():
-                return self._map(node, at)
-            case ir.Let():
-                return self._let(node)
-            case ir.Variable():
-                return self._code.recall(f"${node.name}") or "None"
-            case ir.Choice():
-                return self._choice(node, at)
-            case ir.Default():
-                return self._default(node, at)
-            case ir.Lookup():
-                return self._lookup(node, at)
-            case ir.Library():
-                return self._library(node, at)
-            case ir.Flatten():
-                return f"{self._constant(templates.flattened)}({self.value(node.value, at)})"
-            case ir.Projection():
-                return self._projection(node, at)
-        assert_never(node)
+    def _write(self, node: ir.Node, at: str) -> str:
+        """Write a node by the method that is named after its type: a `Path` by `_path`."""
+        method: Callable[[ir.Node, str], str] = getattr(self, f"_{type(node).__name__.lower()}")
+        return method(node, at)
 
     def whole(self, node: ir.Node, at: str, *, catches: bool = False) -> str:
         """As `value`, but null where a function is given a wrong type; with `catches`, where anything fails."""
@@ -140,9 +89,7 @@ class _Writer:
             self._code.paste(fragment)
             return text
         result = self._code.name("value")
-        with self._code.block("try:"):
-            self._code.paste(fragment)
-            self._code.line(f"{result} = {text}")
+        self._branch("try:", result, (fragment, text))
         failures = self._constant(Mismatch)
         failures = f"({failures}, {self._constant(ExpressionFailed)})" if catches else failures
         with self._code.block(f"except {failures}:"):
@@ -153,25 +100,22 @@ class _Writer:
 
     def _local(self, node: ir.Node, at: str) -> str:
         """A name that holds the node's value."""
-        return self._named(self.value(node, at), hint_of(node))
+        return self._code.share(self.value(node, at), _hint(node))
 
     def _atom(self, node: ir.Node, at: str) -> str:
         """A name or literal text: Python that may be repeated."""
         if isinstance(node, ir.Literal) and type(node.value) is str:
-            return self._literal(node.value)
+            return repr(node.value)
         return self._local(node, at)
-
-    def _named(self, text: str, hint: str) -> str:
-        if is_name(text):
-            return text
-        name = self._code.share(text, hint)
-        self._objects.same_struct(name, text)
-        return name
 
     # Paths
 
-    def _current(self, at: str) -> str:
-        if at != self._event or at in self._code.structs:
+    def _current(self, _node: ir.Current, at: str) -> str:
+        return self._visible(at)
+
+    def _visible(self, at: str) -> str:
+        """The value itself; of the event, what is not `_kafka`."""
+        if at != EVENT or at in self._code.structs:
             return at
         visible = self._code.share(
             f'{at} if "_kafka" not in {at} else {self._constant(without_kafka)}({at})', "whole"
@@ -179,8 +123,22 @@ class _Writer:
         self._objects.known(visible)
         return visible
 
-    def _literal(self, value: Any) -> str:
+    def _kafka(self, _node: ir.Kafka, _at: str) -> str:
+        return KAFKA
+
+    def _envelope(self, _node: ir.Envelope, _at: str) -> str:
+        self._objects.known(ABOUT)
+        return ABOUT
+
+    def _field(self, node: ir.Field, at: str) -> str:
+        return self._objects.field(node.name, at)
+
+    def _literal(self, node: ir.Literal, _at: str) -> str:
+        value = node.value
         return repr(value) if isinstance(value, _PLAIN) else self._constant(value, "literal")
+
+    def _slice(self, node: ir.Slice, at: str) -> str:
+        return templates.part(node.bounds, at)
 
     def _element(self, node: ir.Element, at: str) -> str:
         text = templates.element(node.index, at)
@@ -209,9 +167,7 @@ class _Writer:
         if not fragment:
             return f"({display} if {at} is not None else None)"
         result = self._result("None")
-        with self._code.block(f"if {at} is not None:"):
-            self._code.paste(fragment)
-            self._code.line(f"{result} = {display}")
+        self._branch(f"if {at} is not None:", result, (fragment, display))
         return result
 
     def _result(self, text: str, hint: str = "result") -> str:
@@ -222,10 +178,16 @@ class _Writer:
 
     # Logic
 
+    def _truth(self, node: ir.Truth, at: str) -> str:
+        return templates.truth(self._local(node.value, at))
+
+    def _not(self, node: ir.Not, at: str) -> str:
+        return f"(not {self.value(node.condition, at)})"
+
     def _equal(self, node: ir.Equal, at: str) -> str:
         if isinstance(node.right, ir.Literal):
             value = node.right.value
-            name, literal = self._local(node.left, at), self._literal(value)
+            name, literal = self._local(node.left, at), self._literal(node.right, at)
             if isinstance(value, list | dict) and holds_boolean_or_bit(value):
                 return self._same(name, literal, negated=node.negated)
             return templates.equals_literal(name, value, literal, negated=node.negated)
@@ -257,61 +219,72 @@ class _Writer:
             return f"({(' and ' if node.conjunction else ' or ').join(texts)})"
         result = self._result(text, "holds" if node.is_condition else "result")
         goes_on = result if node.is_condition else templates.truth(result)
-        for fragment, operand in operands:
-            with self._code.block(f"if {goes_on}:" if node.conjunction else f"if not {goes_on}:"):
-                self._code.paste(fragment)
-                self._code.line(f"{result} = {operand}")
+        for operand in operands:
+            self._branch(f"if {goes_on}:" if node.conjunction else f"if not {goes_on}:", result, operand)
         return result
 
-    def _aside(self, node: ir.Node, at: str) -> tuple[Fragment, str]:
+    def _aside(self, node: ir.Node, at: str) -> Branch:
         with self._code.aside() as fragment:
             text = self.value(node, at)
         return fragment, text
 
+    def _branch(self, header: str, result: str, branch: Branch) -> None:
+        """Write a compound statement that evaluates a branch to `result`."""
+        fragment, text = branch
+        with self._code.block(header):
+            self._code.paste(fragment)
+            self._code.line(f"{result} = {text}")
+
     def _choice(self, node: ir.Choice, at: str) -> str:
         condition = self.whole(node.condition, at)
-        (before, then), (instead, otherwise) = self._aside(node.then, at), self._aside(node.otherwise, at)
-        if not before and not instead:
-            return f"({then} if {condition} else {otherwise})"
+        then, otherwise = self._aside(node.then, at), self._aside(node.otherwise, at)
+        if not then[0] and not otherwise[0]:
+            return f"({then[1]} if {condition} else {otherwise[1]})"
         result = self._code.name("result")
-        for header, fragment, text in ((f"if {condition}:", before, then), ("else:", instead, otherwise)):
-            with self._code.block(header):
-                self._code.paste(fragment)
-                self._code.line(f"{result} = {text}")
+        self._branch(f"if {condition}:", result, then)
+        self._branch("else:", result, otherwise)
         return result
 
     def _default(self, node: ir.Default, at: str) -> str:
-        found = self._named(self.whole(node.value, at, catches=node.catches), "found")
-        fragment, otherwise = self._aside(node.otherwise, at)
-        if not fragment:
-            return f"({found} if {found} is not None else {otherwise})"
+        found = self._code.share(self.whole(node.value, at, catches=node.catches), "found")
+        otherwise = self._aside(node.otherwise, at)
+        if not otherwise[0]:
+            return f"({found} if {found} is not None else {otherwise[1]})"
         result = self._result(found)
-        with self._code.block(f"if {found} is None:"):
-            self._code.paste(fragment)
-            self._code.line(f"{result} = {otherwise}")
+        self._branch(f"if {found} is None:", result, otherwise)
         return result
 
     # Names that stand for expressions, and tables
 
-    def _let(self, node: ir.Let) -> str:
+    def _variable(self, node: ir.Variable, _at: str) -> str:
+        return self._code.recall(f"${node.name}") or "None"
+
+    def _let(self, node: ir.Let, _at: str) -> str:
         if ir.is_field(node.value):  # cheaper to read again than to keep
-            return self.value(node.value, self._event)
-        lets = self._code.lets
-        known = lets.known(node.number)
-        if known is not None:
-            return known
-        local, unset = lets.local(node.number, node.name)
-        with self._code.block(f"if {unset}:") if unset else nullcontext():
-            text = self.whole(node.value, self._event)
-            self._code.line(f"{local} = {text}")
+            return self.value(node.value, EVENT)
+        code = self._code
+        if node.number not in code.lets:
+            code.lets[node.number] = code.name(f"let_{node.name}")
+        local = code.lets[node.number]
+        if code.recall(local) is None:  # not evaluated for certain
+            with code.block(f"if {local} is {self._constant(UNSET, 'unset')}:"):
+                text = self.whole(node.value, EVENT)
+                code.line(f"{local} = {text}")
             self._objects.same_struct(local, text)
-        lets.evaluated(node.number, local)
+            code.remember(local, local)
         return local
 
     def _lookup(self, node: ir.Lookup, at: str) -> str:
         name, key = self._atom(node.table, at), self._atom(node.key, at)
         self.raises |= not node.soft
-        return write_lookup(self._code, node, name, key)
+        if not isinstance(node.table, ir.Literal):
+            tables = self._constant(node.tables, "tables")
+            return self._code.share(f"{self._constant(look_up)}({tables}, {name}, {key})", "found")
+        table = self._constant(node.tables[node.table.value], "table")
+        if not node.soft:
+            return self._code.share(f"{self._constant(in_table)}({table}, {key})", "found")
+        other = f"{self._constant(in_table_or_null)}({table}, {key})"
+        return f"({table}.get({key}) if type({key}) is str else {other})"
 
     # Functions
 
@@ -324,8 +297,26 @@ class _Writer:
         self.raises |= node.name not in NEVER_A_MISMATCH
         call = f"{self._constant(functions.caller(node.name))}({', '.join(arguments)})"
         if node.name == "concat":
-            return write_concat(self._code, node, arguments, call)
-        return self._code.share(templates.of_whole_numbers(node.name, arguments, call), node.name)
+            return self._concat(node, arguments, call)
+        return self._code.share(call, node.name)
+
+    def _concat(self, node: ir.Call, arguments: list[str], call: str) -> str:
+        """Write a `concat` of texts inline; `call` is the Python for all others."""
+        known = self._code.recall(call)
+        if known is not None:
+            return known
+        result = self._code.name("text")
+        tests = [templates.typed(*each, ("str",)) for each in zip(node.arguments, arguments, strict=True)]
+        length = " + ".join(f"len({argument})" for argument in arguments)
+        self._code.lines(f"""
+            if {" and ".join(filter(None, tests)) or "True"}:
+                {self._constant(text_length.check)}('concat', {length})
+                {result} = {" + ".join(arguments)}
+            else:
+                {result} = {call}
+            """)
+        self._code.remember(call, result)
+        return result
 
     def _map(self, node: ir.Map, at: str) -> str:
         source = self._local(node.items, at)
@@ -340,25 +331,12 @@ class _Writer:
 
     def _library(self, node: ir.Library, at: str) -> str:
         self.raises = True
-        call = self._interpreted(node.syntax, self._current(at), self._kafka)
-        return self._code.share(call, "interpreted")
-
-    def _interpreted(self, syntax: Syntax, at: str, kafka: str) -> str:
-        kafka = self._objects.with_about(kafka) if reads_envelope(syntax) else kafka
-        arguments = f"{self._constant(syntax, 'syntax')}, {self._objects.plain(at)}, {kafka}"
-        variables = f", {self._variables(syntax)}" if contains(syntax, "variable") else ""
-        return f"{self._constant(interpret)}({arguments}{variables})"
-
-    def _variables(self, syntax: Syntax) -> str:
-        """`Variables` for the library, with the values of `let`s that are known here."""
-        plain, recall = self._objects.plain, self._code.recall
-        loop = [plain(recall(name) or "None") for name in ("$item", "$index")]
-        lets = ((let.number, self._code.lets.known(let.number)) for let in lets_used(syntax))
-        known = ", ".join(f"{number}: {plain(local)}" for number, local in lets if local)
-        kafka = self._objects.with_about(self._kafka) if reads_envelope(syntax) else self._kafka
-        return f"{self._constant(Variables)}({plain(self._event)}, {kafka}, {', '.join(loop)}, {{{known}}})"
+        return self._code.share(self._library_calls.of(node.syntax, self._visible(at)), "interpreted")
 
     # Projections
+
+    def _flatten(self, node: ir.Flatten, at: str) -> str:
+        return f"{self._constant(templates.flattened)}({self.value(node.value, at)})"
 
     def _projection(self, node: ir.Projection, at: str) -> str:
         source = self._local(node.source, at)
@@ -379,7 +357,7 @@ class _Writer:
             if node.of_objects:
                 self.raises |= node.again_calls
                 with self._code.block(f"if type({item}) is not {self._objects.type(item)}:"):
-                    self._code.line(f"{result} = {self._interpreted(node.again, source, 'None')}")
+                    self._code.line(f"{result} = {self._library_calls.of(node.again, source)}")
                     self._code.line("break")
                 self._objects.known(item)
             if node.condition is None:
@@ -393,6 +371,16 @@ class _Writer:
         if self._objects.is_known(item) and isinstance(each, ir.Select | ir.Current):  # never null
             self._code.line(f"{result}.append({text})")
             return
-        found = self._named(text, "found")
+        found = self._code.share(text, "found")
         with self._code.block(f"if {found} is not None:"):
             self._code.line(f"{result}.append({found})")
+
+
+def _hint(node: ir.Node) -> str:
+    """A readable name for a node's value."""
+    match node:
+        case ir.Field() | ir.Call() | ir.Let() | ir.Variable():
+            return node.name
+        case ir.Path():
+            return _hint(node.steps[-1])
+    return "value"

@@ -122,31 +122,26 @@ class Expression:
         text_length.begin()
         return variables.found(self.node)
 
-    def emit(self, code: Code, event: str = "event", kafka: str = "kafka") -> str:
-        """Write the expression into a function under construction.
+    def emit(self, code: Code) -> str:
+        """Write the expression into a function under construction, whose locals `event` and `kafka` it reads.
 
         The function raises `ExpressionFailed` where `search` would. The value may be part of the event or of the
         expression, so it must not be changed.
-
-        Args:
-            code: the function.
-            event: the name that holds the event, a dict.
-            kafka: the name that holds what `_kafka` is, a dict; any name if `uses_kafka` is false.
 
         Returns:
             A Python expression for the value, to be evaluated once, in this block. `code.share` gives it a
             name.
         """
-        return self._write(code, self.value, event, kafka)
+        return self._write(code, self.value)
 
-    def emit_condition(self, code: Code, event: str = "event", kafka: str = "kafka") -> str:
+    def emit_condition(self, code: Code) -> str:
         """As `emit`, for an `if`: the Python expression is true exactly if JMESPath calls the value true."""
-        return self._write(code, self.condition, event, kafka)
+        return self._write(code, self.condition)
 
-    def _write(self, code: Code, lowered: ir.Node, event: str, kafka: str) -> str:
+    def _write(self, code: Code, lowered: ir.Node) -> str:
         if self.makes_text:
             code.line(f"{code.constant(text_length.begin, 'begin')}()")
-        return write(code, lowered, event, kafka if self.uses_kafka else "None")
+        return write(code, lowered)
 
 
 def _makes_text(node: Node) -> bool:

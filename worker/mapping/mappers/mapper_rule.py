@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,9 +30,8 @@ class MapperRule:
         mapper: the function.
         allow: what its rule allows, see `customerio.meaning`.
         reject_ids: casefolded strings that are never real ids.
-        target: the topic, and what its calls are made for.
+        target: what the topic's records are converted for.
         decoding: decodes keys, and names the envelope.
-        on_slow: called when the mapper took over a second, with its name and the seconds.
         at: the rule, as `file:line`.
     """
 
@@ -42,7 +40,6 @@ class MapperRule:
     reject_ids: frozenset[str]
     target: Target
     decoding: Decoding = PLAIN
-    on_slow: Callable[[str, float], None] | None = None
     at: str = ""
 
     def calls(
@@ -70,7 +67,7 @@ class MapperRule:
             Event.of(record, event, self.decoding.key, empty=empty),
             allow=self.allow,
             reject_ids=self.reject_ids,
-            on_slow=self.on_slow,
+            on_slow=self.target.on_slow,
         )
         target = self.target
         encoded: list[EncodedCall] = []

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from worker.mapping.trying.preview import outcome_of
 
 if TYPE_CHECKING:
-    from worker.mapping.mappings import Explanation
+    from worker.mapping.explaining import Explanation
 
 
 @dataclass(frozen=True, slots=True)

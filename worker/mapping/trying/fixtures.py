@@ -27,8 +27,9 @@ from worker.core.near_matches import did_you_mean
 from worker.core.timestamps import rfc3339
 from worker.documents.document import Document, Path, parse
 from worker.documents.problems import ConfigError, Problem
+from worker.mapping.explaining import Explanation
 from worker.mapping.expressions.equality import same
-from worker.mapping.mappings import Explanation, Mappings
+from worker.mapping.mappings import Mappings
 from worker.mapping.trying.preview import PREVIEW_IDS, PreviewRecord, answer, outcome_of
 
 DEFAULT_TIME = "2026-01-01T00:00:00.000Z"

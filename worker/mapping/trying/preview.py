@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from worker.core.message_id import MessageIds
-from worker.mapping.mappings import Explanation, Mappings
+from worker.mapping.explaining import Explanation
+from worker.mapping.mappings import Mappings
 
 PREVIEW_CLUSTER = "preview"
 """The cluster id that message ids of dry runs are made with, unless the caller knows the real one."""

@@ -14,11 +14,12 @@ from worker.core.reasons import Rejected
 from worker.core.records import Record
 from worker.documents.document import Path
 from worker.mapping.decoding import Decoded, Decoding
+from worker.mapping.explaining import Explanation
 from worker.mapping.expressions.expression import Expression, ExpressionFailed
 from worker.mapping.expressions.interpreter import Variables
 from worker.mapping.expressions.text import text_of
 from worker.mapping.files.rules import CallRule, MappingFile, Rule, Value
-from worker.mapping.mappings import Explanation, Mappings
+from worker.mapping.mappings import Mappings
 from worker.mapping.trying.missing import missing_part, type_of
 
 

@@ -55,6 +55,7 @@ def look_at_group(settings: Settings, connection: Connection, subscriptions: Ite
     try:
         members, allowed = _members(connection.admin, group_id)
         lag, committed = _lag(settings, partitions)
+        problems = tuple(_of_shared_limit(settings, connection.metadata, len(partitions)))
     except KafkaException as error:
         why = f"{error.args[0].name()}: {error.args[0].str()}"
         problem = settings.problem_at(_PLACE, f"the group {group_id} could not be looked at: {why}")
@@ -68,18 +69,20 @@ def look_at_group(settings: Settings, connection: Connection, subscriptions: Ite
         if committed
         else f"has committed nothing yet; {count(lag, 'record')} to read"
     )
-    problems: tuple[Problem, ...] = ()
     if lacks(allowed, READ):
-        problems = (
-            settings.problem_at(_PLACE, f"no right to join the group {group_id}", "allow READ on it"),
-        )
-    if settings.rate_limit.scope == "group":
-        problems += tuple(_of_shared_limit(settings, connection.metadata, len(partitions)))
+        hint = "allow READ on it"
+        problems = (settings.problem_at(_PLACE, f"no right to join the group {group_id}", hint), *problems)
     return Finding(subject, f"{joined}; {behind}", known, problems)
 
 
 def _of_shared_limit(settings: Settings, metadata: ClusterMetadata, partitions: int) -> Iterator[Problem]:
-    """What keeps the group from sharing a rate limit, or from keeping it in each window."""
+    """What keeps the group from sharing a rate limit, or from keeping it in each window, if it is to do so.
+
+    Raises:
+        KafkaException: the brokers did not respond.
+    """
+    if settings.rate_limit.scope != "group":
+        return
     try:
         read_session(settings.kafka, metadata, needed=True)
     except SourceFailed as failure:
@@ -88,8 +91,8 @@ def _of_shared_limit(settings: Settings, metadata: ClusterMetadata, partitions: 
     if (requests := settings.rate_limit.requests) < partitions:
         yield settings.problem_at(
             ("rate_limit", "requests"),
-            f"{requests} requests for {partitions} partitions: the share of a member with few of them is below one "
-            "request, and such members together may exceed the limit in one window",
+            f"{count(requests, 'request')} for {count(partitions, 'partition')}: the share of a member with few "
+            "of them is below one request, and such members together may exceed the limit in one window",
             f"raise requests to at least {partitions} and per as much",
             warning=True,
         )

@@ -9,8 +9,7 @@ from worker.formats.envelopes.cloudevents import DATA, OPTIONAL, REQUIRED
 from worker.mapping.compiler.decoder import WHOLE, FieldsUsed, StructType, made_of, struct_type_of
 from worker.mapping.compiler.envelopes.code import EnvelopeCode
 from worker.mapping.compiler.envelopes.headers import HeaderReaders, unknown_layout
-from worker.mapping.compiler.objects import ABOUT
-from worker.mapping.compiler.values import ENVELOPE_ID, EVENT
+from worker.mapping.compiler.objects import ABOUT, ENVELOPE_ID, EVENT
 
 
 def event_id(source: str | None, own: str | None) -> bytes | None:
@@ -46,22 +45,17 @@ class CloudEventsCode(EnvelopeCode):
         if self._about is None:
             self._with_care()
             return
-        with code.block("if value is None:"):
-            self._with_care()
-        with code.block("else:"):
-            self._in_either_mode(self._about)
-
-    def _in_either_mode(self, about: StructType) -> None:
-        code = self._code
-        readers = HeaderReaders(about.made, tuple(self._used.about.fields))
+        readers = HeaderReaders(self._about.made, tuple(self._used.about.fields))
         newest, read = code.constant(readers.newest.get, "newest"), code.constant(readers.read, "read_layout")
-        code.line(f"headers = {code.constant(read_headers)}(record)")
-        code.line(f"found = {newest}(len(headers), {code.constant(unknown_layout)})(headers)")
-        with code.block(f"if found is None and headers is not {code.constant(UNREADABLE, 'unreadable')}:"):
-            code.line(f"found = {read}(headers)")
-        code.line(f"{EVENT} = None")
+        code.lines(f"""
+            headers = {code.constant(read_headers)}(record)
+            found = {newest}(len(headers), {code.constant(unknown_layout)})(headers)
+            if found is None and headers is not {code.constant(UNREADABLE, "unreadable")}:
+                found = {read}(headers)
+            {EVENT} = None
+            """)
         with code.block("if found is True:"):
-            self._structured()
+            self._structured(self._about)
         with code.block("elif found is not None:"):
             self._format.emit(code, EVENT, self._event.made if self._event else None, otherwise="None")
             code.line(f"{ABOUT}, {ENVELOPE_ID} = found")
@@ -69,9 +63,8 @@ class CloudEventsCode(EnvelopeCode):
         with code.block(f"if {EVENT} is None:"):
             self._with_care()
 
-    def _structured(self) -> None:
-        assert self._about is not None
-        code, about = self._code, self._about
+    def _structured(self, about: StructType) -> None:
+        code = self._code
         nothing = code.constant(about.empty, "no_event")
         self._format.emit(code, ABOUT, about.made, otherwise=nothing)
         of = {name: f"{ABOUT}.{attribute}" for name, (attribute, _) in about.members.items()}

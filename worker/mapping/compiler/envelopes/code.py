@@ -11,16 +11,12 @@ import msgspec
 from worker.core.records import Record
 from worker.formats.envelopes.connect import Columns
 from worker.mapping.compiler.decoder import FieldsUsed, StructType, struct_type_of
-from worker.mapping.compiler.objects import ABOUT
+from worker.mapping.compiler.objects import ABOUT, EVENT
 from worker.mapping.compiler.source import Code
-from worker.mapping.compiler.values import EVENT
 from worker.mapping.decoding import Decoding
 from worker.mapping.files.rules import MappingFile
 
 TOMBSTONE = "tombstone"
-
-OnIgnored = Callable[[str], object]
-"""Called with the word for a record that no rule sees, such as `snapshot`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +47,16 @@ class EnvelopeCode:
         code: the function under construction.
         file: the mapping file.
         used: what its rules use.
-        on_ignored: see `OnIgnored`.
+        ignore: writes the end of a record that no rule sees; gets a Python expression for the word for it.
     """
 
-    def __init__(self, code: Code, file: MappingFile, used: Used, on_ignored: OnIgnored | None) -> None:
+    def __init__(self, code: Code, file: MappingFile, used: Used, ignore: Callable[[str], None]) -> None:
         self._code = code
         self._constant = code.constant
         self._file = file
         self._format = file.values
         self._used = used
-        self._on_ignored = on_ignored
+        self._ignore = ignore
         self._event: StructType | None = None
         self._about: StructType | None = None
         self._careful_name: str | None = None
@@ -72,18 +68,18 @@ class EnvelopeCode:
             self._code.structs[EVENT] = self._event
         if self._about is not None:
             self._code.structs[ABOUT] = self._about
-        self._write()
+        with self._code.block("if value is None:"):
+            self._with_care()
+        with self._code.block("else:"):
+            self._write()
 
     def _choose_structs(self) -> None:
         """Set the struct types of the event and of what the envelope says; None for those decoded whole."""
         self._event = struct_type_of(self._used.event)
 
     def _write(self) -> None:
+        """Write the decoding of a record that has a value."""
         raise NotImplementedError
-
-    def _event_type(self) -> str:
-        """The Python type of an event, in the function."""
-        return self._constant(self._event.made, "event_type") if self._event else "dict"
 
     def _with_care(self) -> None:
         """Write what happens to a record that is not of the usual form."""
@@ -96,12 +92,8 @@ class EnvelopeCode:
         with code.block("elif word is not None:"):
             self._ignore("word")
 
-    def _columns(self) -> frozenset[str] | None:
-        """The event's fields that are compared with a schema beside it; None for all."""
-        return None if self._event is None else frozenset(self._event.members)
-
     def _types_of(self, columns: Columns) -> Any:
-        """What a record's event is compared with: the types of each of `_columns`; None where none is told."""
+        """What a record's event is compared with: the types of each field that rules read; None where none is told."""
         if self._event is None or not columns:
             return columns or None
         anything = _AnyType()
@@ -122,19 +114,13 @@ class EnvelopeCode:
         ]
         return f"types is None or ({' and '.join(each) or True})"
 
-    def _ignore(self, word: str) -> None:
-        """Write the end of a record that no rule sees; `word` is a Python expression."""
-        if self._on_ignored is not None:
-            self._code.line(f"{self._constant(self._on_ignored, 'on_ignored')}({word})")
-        self._code.line("ignored += 1")
-        self._code.line("continue")
-
     def _careful(self) -> Callable[[Record], tuple[Any, Any, str | None]]:
         """A function that takes the envelope off any record: its event, what the envelope says, the word for ignored.
 
         It raises `Rejected`.
         """
-        decoding, columns = Decoding.of(self._file), self._columns()
+        decoding = Decoding.of(self._file)
+        columns = None if self._event is None else frozenset(self._event.members)
         event_type = self._event.made if self._event else None
         about_type = self._about.made if self._about else None
 

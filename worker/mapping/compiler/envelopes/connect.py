@@ -5,7 +5,7 @@ from __future__ import annotations
 from worker.formats.envelopes.connect import columns_of
 from worker.formats.json_payload import Payloads
 from worker.mapping.compiler.envelopes.code import EnvelopeCode
-from worker.mapping.compiler.values import EVENT
+from worker.mapping.compiler.objects import EVENT
 
 
 class ConnectCode(EnvelopeCode):
@@ -13,11 +13,8 @@ class ConnectCode(EnvelopeCode):
 
     def _write(self) -> None:
         code = self._code
-        with code.block("if value is None:"):
+        struct = self._event.made if self._event else None
+        payloads = Payloads(lambda schema: self._types_of(columns_of(schema)), required=True)
+        self._format.emit(code, EVENT, struct, otherwise="None", payloads=payloads)
+        with code.block(f"if {EVENT} is None or not ({self._fits()}):"):
             self._with_care()
-        with code.block("else:"):
-            struct = self._event.made if self._event else None
-            payloads = Payloads(lambda schema: self._types_of(columns_of(schema)), required=True)
-            self._format.emit(code, EVENT, struct, otherwise="None", payloads=payloads)
-            with code.block(f"if {EVENT} is None or not ({self._fits()}):"):
-                self._with_care()

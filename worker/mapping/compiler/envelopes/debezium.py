@@ -13,8 +13,7 @@ from worker.formats.json_payload import Payloads
 from worker.formats.json_values import UNDECODED, check_depth
 from worker.mapping.compiler.decoder import WHOLE, FieldsUsed, StructType, made_of, struct_type_of
 from worker.mapping.compiler.envelopes.code import EnvelopeCode
-from worker.mapping.compiler.objects import ABOUT
-from worker.mapping.compiler.values import EVENT
+from worker.mapping.compiler.objects import ABOUT, EVENT, Objects
 
 _ROWS = ("before", "after")
 
@@ -39,9 +38,10 @@ class DebeziumCode(EnvelopeCode):
 
     def _about_struct(self) -> StructType | None:
         """What `_change` is, as far as rules read it."""
-        inner = {"before": self._event, "after": self._event, "source": self._source}
+        structs = {"before": self._event, "after": self._event, "source": self._source}
+        inner = {name: structs.get(name) for name in self._used.about.fields}
         return made_of(
-            {name: (name_type(inner.get(name), name), inner.get(name)) for name in self._used.about.fields}
+            {name: (Any if each is None else each.made | None, each) for name, each in inner.items()}
         )
 
     def _change_type(self) -> type[msgspec.Struct]:
@@ -58,66 +58,52 @@ class DebeziumCode(EnvelopeCode):
 
     def _write(self) -> None:
         code = self._code
-        with code.block("if value is None:"):
+        change = self._change_type()
+        payloads = Payloads(self._types_of_rows, required=False)
+        nothing = code.constant(change(), "no_change")
+        self._format.emit(code, "change", change, otherwise=nothing, payloads=payloads)
+        self._choose_row()
+        kind = Objects(code).type(EVENT)
+        unusual = f"type({EVENT}) is not {kind} or (other is not None and type(other) is not {kind})"
+        with code.block(f"if {unusual} or {UNAVAILABLE.encode()!r} in value or not ({self._fits()}):"):
             self._with_care()
         with code.block("else:"):
-            change = self._change_type()
-            payloads = Payloads(self._types_of_rows, required=False)
-            nothing = code.constant(change(), "no_change")
-            self._format.emit(code, "change", change, otherwise=nothing, payloads=payloads)
-            self._choose_row()
-            kind = self._event_type()
-            unusual = f"type({EVENT}) is not {kind} or (other is not None and type(other) is not {kind})"
-            with code.block(f"if {unusual} or {UNAVAILABLE.encode()!r} in value or not ({self._fits()}):"):
-                self._with_care()
-            with code.block("else:"):
-                self._unwrap()
+            self._unwrap()
 
     def _types_of_rows(self, schema: Any) -> Any:
         """The types of the columns; `before` and `after` are rows of one table."""
         return self._types_of(row_columns(schema, "after"))
 
     def _choose_row(self) -> None:
-        code = self._code
-        code.line("op = change.op")
-        with code.block("if op == 'u' or op == 'c' or op == 'r':"):
-            code.line(f"{EVENT}, other = change.after, change.before")
-        with code.block("elif op == 'd':"):
-            code.line(f"{EVENT}, other = change.before, change.after")
-        with code.block("else:"):
-            code.line(f"{EVENT} = other = None")
-        with code.block(f"if type({EVENT}) is str:"):
-            self._read_documents()
-
-    def _read_documents(self) -> None:
-        """Write the reading of rows that are text: MongoDB's connector writes documents so."""
-        code, read = self._code, self._constant(document_reader(self._event), "read")
-        code.line(f"{EVENT}, other = {read}({EVENT}), {read}(other)")
-        if self._used.reads_about:
-            with code.block("if op == 'd':"):
-                code.line(f"change.before, change.after = {EVENT}, other")
-            with code.block("else:"):
-                code.line(f"change.after, change.before = {EVENT}, other")
+        read = self._constant(document_reader(self._event), "read")
+        self._code.lines(f"""
+            op = change.op
+            if op == 'u' or op == 'c' or op == 'r':
+                {EVENT}, other = change.after, change.before
+            elif op == 'd':
+                {EVENT}, other = change.before, change.after
+            else:
+                {EVENT} = other = None
+            if type({EVENT}) is str:  # MongoDB's connector writes documents as text
+                change.before, change.after = {read}(change.before), {read}(change.after)
+                {EVENT}, other = change.after, change.before
+                if op == 'd':
+                    {EVENT}, other = other, {EVENT}
+            """)
 
     def _unwrap(self) -> None:
         """Write the rest for a change with its rows."""
-        code = self._code
-        code.line("source = change.source")
-        code.line(f"of_snapshot = {self._of_source('snapshot')} if source is not None else None")
-        is_snapshot = (
-            "op == 'r' or not (of_snapshot is None or of_snapshot is False or of_snapshot in ('false', ''))"
-        )
-        if "snapshot" in self._used.about.fields or self._used.about.whole:
-            code.line(f"snapshot = {is_snapshot}")
-            is_snapshot = "snapshot"
-        if not self._sends_snapshots():
-            with code.block(f"if {is_snapshot}:"):
+        self._code.lines(f"""
+            source = change.source
+            of_snapshot = {self._of_source("snapshot")} if source is not None else None
+            snapshot = op == 'r' or not (of_snapshot is None or of_snapshot is False or of_snapshot in ('false', ''))
+            """)
+        sends_snapshots = isinstance(self._file.envelope, Debezium) and self._file.envelope.send_snapshots
+        if not sends_snapshots:
+            with self._code.block("if snapshot:"):
                 self._ignore("'snapshot'")
         if self._used.reads_about:
-            code.line(f"{ABOUT} = {self._about_text()}")
-
-    def _sends_snapshots(self) -> bool:
-        return isinstance(self._file.envelope, Debezium) and self._file.envelope.send_snapshots
+            self._code.line(f"{ABOUT} = {self._about_text()}")
 
     def _of_source(self, name: str) -> str:
         if self._source is None:
@@ -156,10 +142,3 @@ def document_reader(row: StructType | None) -> Callable[[Any], Any]:
             return text
 
     return read
-
-
-def name_type(struct: StructType | None, name: str) -> Any:
-    """The type of a member of `_change`."""
-    if name not in (*_ROWS, "source") or struct is None:
-        return Any
-    return Union[struct.made, None]  # noqa: UP007 - made for msgspec

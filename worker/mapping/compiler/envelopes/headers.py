@@ -92,16 +92,18 @@ class HeaderReaders:
         version, content_type = named[f"{PREFIX}specversion"], named.get(CONTENT_TYPE)
         own, source, type_ = (named[f"{PREFIX}{name}"] for name in IN_HEADERS)
         is_json = f" and {content_type} in {code.constant(_JSON_TYPES, 'json')}" if content_type else ""
-        with code.block(f"if {version} == b'1.0' and {own} and {source} and {type_}{is_json}:"):
-            with code.block("try:"):
-                code.line(f"own_id = {source} + b'/' + {own}")
-                # Text that is not ASCII, and may not be UTF-8, is treated with care; decoding it here may raise.
-                undecoded = "" if "type" in self._names else f" and {type_}.isascii()"
-                with code.block(f"if own_id.isascii(){undecoded}:"):
-                    arguments = ", ".join(self._text(named, name) for name in self._names)
-                    code.line(f"return {code.constant(self._about, 'about')}({arguments}), own_id")
-            with code.block("except UnicodeDecodeError:"):
-                code.line("return None")
+        # Text that is not ASCII, and may not be UTF-8, is treated with care; decoding it here may raise.
+        undecoded = "" if "type" in self._names else f" and {type_}.isascii()"
+        arguments = ", ".join(self._text(named, name) for name in self._names)
+        code.lines(f"""
+            if {version} == b'1.0' and {own} and {source} and {type_}{is_json}:
+                try:
+                    own_id = {source} + b'/' + {own}
+                    if own_id.isascii(){undecoded}:
+                        return {code.constant(self._about, "about")}({arguments}), own_id
+                except UnicodeDecodeError:
+                    return None
+            """)
 
     @staticmethod
     def _text(named: dict[str, str], name: str) -> str:
