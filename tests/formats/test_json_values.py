@@ -151,7 +151,9 @@ def test_depth_is_counted_exactly_whatever_stands_beside_it_and_in_text(
 ) -> None:
     nested: Any = [*texts, like_objects]
     for is_list in levels:
-        nested = [{}, texts, {}, {"a": 1}, nested] if is_list else {text: {} for text in texts} | {"]": nested}
+        nested = (
+            [{}, texts, {}, {"a": 1}, nested] if is_list else {text: {} for text in texts} | {"]": nested}
+        )
     event = {"a": nested, "wide": [{}, []] * 200, "lines": [{"a": like_objects}, {"b": {}}] * 99}
     value = json.dumps(event, separators=separators).encode()
     depth = 2 + len(levels)  # the event itself, and the innermost list
