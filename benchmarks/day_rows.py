@@ -31,6 +31,9 @@ LEVEL = 1.02
 
 SAMPLE_SECONDS = 0.1
 
+ARRIVAL_SECONDS = 30.0
+"""How long to wait at the end for what has not arrived yet."""
+
 
 def day(bench: Bench) -> Iterator[Row]:
     """Memory over 24 hours of traffic in 15 minutes, a member joining and leaving each minute: one run.
@@ -78,6 +81,7 @@ def _levels(bench: Bench, topic: str, into: Sink, producing: Future[int], interv
             levels += _sample(running, interval / 2)
             if producing.done():
                 break
+        into.wait_for(producing.result(), [running.process], ARRIVAL_SECONDS)
     return levels
 
 
