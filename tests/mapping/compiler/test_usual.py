@@ -242,6 +242,7 @@ def test_calls_of_exact_values_are_packed(data: dict[str, Any], packed: bool) ->
         {"call": "track", "event": "A", "properties": {"a": "_kafka.headers.h"}},
         {"call": "track", "event": "A", "properties": {"a": "`1e22`"}},
         {"call": "track", "event": "A", "properties": {"a": '`"\\ud83d"`'}},
+        {"call": "track", "event": "A", "properties": {"a": 'concat(shop, `"\\ud83d"`)'}},
         {"call": "delete_device", "token": "shop"},
         {"call": "group", "groupId": "shop", "traits": {"object_type_id": "shop"}},
     ],

@@ -16,8 +16,8 @@ _RETURN_TEXT = (
     "lower upper trim concat join replace sha256 to_string rfc3339 substring pad_left replace_regex base64_encode"
     " base64_decode url_decode md5 hmac_sha256 format_number parse_time format_time add_time date type"
 )
-_EXACT_RESULTS = frozenset(f"{_RETURN_TEXT} length starts_with ends_with contains matches".split())
-"""Functions that return text, a boolean or a small number."""
+_EXACT_RESULTS = frozenset(f"{_RETURN_TEXT} length starts_with ends_with contains matches not_null".split())
+"""Functions that return text, a boolean, a small number, or one of their arguments."""
 
 
 def packs(rule: Rule) -> bool:
@@ -54,12 +54,12 @@ def typed_traits(call: CallRule) -> list[str]:
 def _is_exact(value: Any) -> bool:
     """Whether both encoders write the same for all values of an expression, or for a value of the mapping file."""
     match value:
-        case ir.Call() if value.name != "not_null":
-            return value.name in _EXACT_RESULTS
+        case ir.Call() if value.name not in _EXACT_RESULTS:
+            return False
+        case ir.Kafka() | ir.Envelope() | ir.Library() | ir.Lookup():
+            return False
         case ir.Let() | ir.Literal():
             return _is_exact(value.value)
-        case ir.Kafka() | ir.Envelope() | ir.Library() | ir.Lookup() | ir.Map():
-            return False
         case _ if isinstance(value, ir.Node):
             return all(map(_is_exact, ir.operands(value)))
     try:
