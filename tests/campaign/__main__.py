@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import pickle
 import shutil
 import signal
@@ -78,8 +79,7 @@ def _failing(plans: list[Plan], folder: Path) -> Iterator[Plan]:
     """Run all, one after the other on one broker, and report each; yields those that failed."""
     with _cluster(folder) as cluster:
         for plan in plans:
-            where = folder / f"seed-{plan.world.seed}"
-            shutil.rmtree(where, ignore_errors=True)
+            where = _free(folder / f"seed-{plan.world.seed}")
             if _passes(plan, cluster, where):
                 shutil.rmtree(where)
             else:
@@ -97,6 +97,12 @@ def _passes(plan: Plan, cluster: KafkaCluster, folder: Path) -> bool:
         _say(f"seed {plan.world.seed} FAILED: it could not be run\n{traceback.format_exc()}")
         return False
     return report(plan, run, folder)
+
+
+def _free(folder: Path) -> Path:
+    """This folder, or one with a number behind its name if a seed that failed has left it."""
+    others = (folder.with_name(f"{folder.name}-{number}") for number in itertools.count(2))
+    return next(each for each in itertools.chain([folder], others) if not each.exists())
 
 
 @contextmanager

@@ -120,8 +120,11 @@ class Member:
         await self._gone(left)
 
     async def not_ready(self) -> list[str] | None:
-        """Why it is not ready; None: it does not listen."""
-        return None if self.process is None else await self.process.reasons()
+        """Why it is not ready; None: it does not run."""
+        if self.process is None:
+            return None
+        reasons = await self.process.reasons()
+        return ["it does not listen yet"] if reasons is None else reasons
 
     def end(self) -> None:
         """Kill what is left of it, also if it is stopped."""

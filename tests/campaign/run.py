@@ -98,11 +98,7 @@ class WorldRun:
         self._timed("faults")
         await self._at_rest()
         self._timed("rest")
-        self.history.not_ready = [
-            f"member {number}: {reasons}"
-            for number, member in self._members.items()
-            if (reasons := await member.not_ready())
-        ]
+        await self._all_ready()
         await asyncio.gather(*[member.leave() for member in self._members.values()])
         self._timed("exit")
 
@@ -179,6 +175,20 @@ class WorldRun:
             async with asyncio.timeout(REST_SECONDS):
                 while not await asyncio.to_thread(self._all_committed):  # noqa: ASYNC110 - in Kafka
                     await asyncio.sleep(4 * LOOK_SECONDS)
+
+    async def _all_ready(self) -> None:
+        """Wait until every member that runs is ready; if one is not, the judge says so."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(START_SECONDS):
+                self.history.not_ready = await self._not_ready()
+                while self.history.not_ready:
+                    await asyncio.sleep(LOOK_SECONDS)
+                    self.history.not_ready = await self._not_ready()
+
+    async def _not_ready(self) -> list[str]:
+        """Members that run and are not ready, each with the reasons."""
+        found = [(number, await member.not_ready()) for number, member in self._members.items()]
+        return [f"member {number}: {reasons}" for number, reasons in found if reasons]
 
     def _all_committed(self) -> bool:
         consumer = Consumer({"bootstrap.servers": self._servers, "group.id": self._group, "log_level": 0})

@@ -137,8 +137,8 @@ def test_partitions_have_lanes_of_their_own(lanes: Lanes, state: PartitionState)
     lanes.finish(first)
     assert state.offsets.committable() == 1
     assert other.offsets.committable() == 0
-    assert not state.keys.lanes
-    assert other.keys.lanes
+    assert not state.keys.sending
+    assert other.keys.sending
 
 
 def test_a_partition_that_is_revoked_twice_takes_nothing_from_others(
@@ -185,6 +185,7 @@ def test_a_call_blocked_behind_a_request_is_due_by_its_own_arrival_time(
     batch = taken(lanes)
     add(lanes, state, 1, b"k", now=LINGER + 0.5)
     add(lanes, state, 2, b"other", now=LINGER + 0.7)
+    assert lanes.take(LINGER + 0.5 + LINGER) is None
     assert lanes.next_due() == LINGER + 0.7 + LINGER
     lanes.finish(batch)
     assert lanes.next_due() == LINGER + 0.5 + LINGER

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.support.values import full_width
 from worker.core.reasons import Rejected
 from worker.customerio.reference import DESTRUCTIVE_CALLS, LOOK_ALIKES, SEMANTIC_EVENTS
-from worker.customerio.semantic import call_name, check_event_name, check_semantic
+from worker.customerio.semantic import ORDINARY, call_name, check_event_name, check_semantic
 
 ALL = DESTRUCTIVE_CALLS
 disguises = st.tuples(
@@ -136,3 +136,13 @@ def test_who_is_concerned_must_be_known(name: str) -> None:
 )
 def test_what_a_semantic_call_lacks_rejects_it(name: str, fields: dict[str, Any], reason: str) -> None:
     assert refused(semantic(name, **fields)) == reason
+
+
+def test_names_that_were_accepted_are_kept_in_bounded_memory() -> None:
+    for number in range(5000):
+        check_event_name(f"Order {number}")
+    check_event_name("x" * 257)
+    assert "Order 4999" in ORDINARY
+    assert len(ORDINARY) <= 4096
+    assert max(map(len, ORDINARY)) <= 256
+    assert not any(name in ORDINARY for name in SEMANTIC_EVENTS.values())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.worker_process import Site, WorkerProcess, until
+from tests.support.worker_process import PROTOCOLS, Site, WorkerProcess, until
 from worker.emulator import Fault
 
 pytestmark = pytest.mark.kafka
@@ -137,6 +137,17 @@ async def test_if_the_supervisor_is_killed_its_processes_drain_and_end(site: Sit
     assert len(run.told("worker_stopped")) == 2
     assert await site.run_job() == 0
     site.ledger.check()
+
+
+async def test_processes_that_leave_at_the_same_time_all_end(site: Site) -> None:
+    """With KIP-848 a client that is closed while others leave could wait for itself for ever."""
+    site.change("kafka", properties=PROTOCOLS["consumer"])
+    for _ in range(3):
+        run = site.start("--processes", "3")
+        await run.ready()
+        site.produce(60)
+        assert await run.stop() == 0
+        assert not run.told("process_killed")
 
 
 async def test_a_second_signal_ends_all_at_once(site: Site) -> None:

@@ -35,6 +35,8 @@ class Bench:
         self.now = 0.0
         self.costs: dict[str, float] = {}
         self.slices: list[int] = []
+        self.mapped: list[tuple[str, int]] = []
+        self.compile_after: dict[tuple[str, int], str] = {}
         self.forever: set[tuple[str, int]] = set()
         self.compiled = {topic: asyncio.Event() for topic in topics}
         self.lanes = Lanes(max_bytes=10_000, max_calls=100, linger=0.0, max_in_flight=1)
@@ -61,6 +63,9 @@ class Bench:
             while (record.topic(), record.offset()) in self.forever:
                 sum(range(1000))
             self.now += self.costs.get(record.topic(), 0.0)
+            self.mapped.append((record.topic(), record.offset()))
+            if topic := self.compile_after.get(self.mapped[-1]):
+                self.compiled[topic].set()
             n += 1
         self.slices.append(n)
         return n
@@ -94,6 +99,21 @@ async def test_topics_go_on_while_the_mapping_of_another_is_compiled() -> None:
     await bench.accept()
     assert (bench.reached("large"), bench.reached("small")) == (12, 16)
     assert bench.intake.waiting() == (0, 0)
+
+
+async def test_records_keep_their_order_while_their_mapping_becomes_ready_between_two_slices() -> None:
+    bench = Bench("large", "small", "other")
+    bench.compiled["small"].set()
+    bench.compiled["other"].set()
+    await bench.accept([*of("large", 2), *of("small", 1), *of("other", 1)])
+    bench.compile_after["small", 1] = "large"
+    # Each run of records is a slice of its own, and the event loop has a turn after each.
+    others = [record for at in range(1, 10) for record in (*of("small", 1, at), *of("other", 1, at))]
+    await bench.accept([*others, *of("large", 2, 2)], {("large", 0): 4})
+    assert bench.reached("large") == 0, "nothing commits past what waits"
+    await bench.accept()
+    assert [offset for topic, offset in bench.mapped if topic == "large"] == [0, 1, 2, 3]
+    assert bench.reached("large") == 4
 
 
 async def test_nothing_commits_past_records_that_were_dropped_because_their_mapping_was_still_compiled() -> (

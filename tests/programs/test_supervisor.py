@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
 
 import pytest
 
 from worker.programs.child import Child
-from worker.programs.supervisor import Supervisor
+from worker.programs.supervisor import SIGNALS, Supervisor, supervise
 from worker.programs.supervisor_pages import Children
 from worker.settings import Settings
 from worker.settings.shares import Process
@@ -45,3 +47,18 @@ async def test_a_process_that_is_being_started_is_stopped_too(
 
     monkeypatch.setattr(Child, "start", stopped_meanwhile)
     assert await supervisor.run() == 0
+
+
+async def test_a_signal_after_the_last_process_has_ended_does_not_change_the_exit_code(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-c", "pass"])
+    settings = Settings.model_validate({"http": {"listen": None}})
+    try:
+        assert await supervise(settings, 2, until_caught_up=True) == 0
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

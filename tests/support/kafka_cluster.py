@@ -5,13 +5,14 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import time
 import uuid
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Self
 
@@ -183,11 +184,18 @@ def configured_servers() -> str | None:
     return os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or None
 
 
+PORTS = range(10_000, 30_000)
+"""Below the ports that systems choose for outgoing connections: a client that tries to reach a broker that is down
+could get the broker's own port, and connect to itself."""
+
+
 def free_ports(n: int) -> list[int]:
     """Ports of 127.0.0.1 that nothing listened on a moment ago."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        with closing(each):
-            pass
+    ports: list[int] = []
+    with ExitStack() as taken:
+        while len(ports) < n:
+            with suppress(OSError):
+                port = random.SystemRandom().choice(PORTS)
+                taken.enter_context(closing(socket.create_server(("127.0.0.1", port))))
+                ports.append(port)
     return ports

@@ -35,7 +35,9 @@ def check_overrides(call: Mapping[str, Any], allow: Collection[str]) -> None:
     if not properties:
         return
     for name in RESERVED_PROPERTIES:
-        if properties.get(name) is not None and name not in allow and not may_override(call["event"], name):
+        if name not in properties or properties[name] is None:
+            continue
+        if name not in allow and not may_override(call["event"], name):
             _refuse(
                 "RESERVED_PROPERTY",
                 f"properties.{name} overrides the {OVERRIDDEN[name]} of campaign mail. Leave it out or rename it, or "

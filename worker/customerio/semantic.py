@@ -21,6 +21,13 @@ from worker.customerio.reference import (
     SEMANTIC_EVENTS,
 )
 
+ORDINARY: set[str] = set()
+"""Names that `check_event_name` accepted. Bounded, because names may come from records."""
+
+_MOST_ORDINARY = 4096
+_LONGEST_ORDINARY = 256
+"""Characters: longer names are not kept, so that the set takes a few megabytes at most."""
+
 INTERNAL_EVENT = "CIO Location Update"
 """Reserved for Customer.io's Android SDK."""
 
@@ -57,6 +64,10 @@ def check_event_name(name: object) -> str:
         _refuse("INVALID_NAME", "event must be text that is not blank.")
     if event := reserved(name):
         _refuse("RESERVED_NAME", _reserved_detail(event))
+    if type(name) is str and len(name) <= _LONGEST_ORDINARY:
+        if len(ORDINARY) >= _MOST_ORDINARY:
+            ORDINARY.clear()
+        ORDINARY.add(name)
     return name
 
 

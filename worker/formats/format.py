@@ -19,8 +19,8 @@ import msgspec
 from worker.core.record_reading import NO_HEADERS, RecordHeaders
 from worker.core.records import Record
 from worker.formats.json_payload import Payloads
+from worker.formats.python_source import PythonSource
 from worker.formats.schemas import SchemaId
-from worker.formats.source_writer import SourceWriter
 
 
 class Format(Protocol):
@@ -43,7 +43,7 @@ class Format(Protocol):
 
     def emit(
         self,
-        code: SourceWriter,
+        code: PythonSource,
         event: str,
         struct_type: type[msgspec.Struct] | None,
         *,

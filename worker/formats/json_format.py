@@ -18,7 +18,7 @@ from worker.formats.json_values import (
     decode_any,
     load_object,
 )
-from worker.formats.source_writer import SourceWriter
+from worker.formats.python_source import PythonSource
 
 
 class JsonFormat:
@@ -51,7 +51,7 @@ class JsonFormat:
 
     def emit(
         self,
-        code: SourceWriter,
+        code: PythonSource,
         event: str,
         struct_type: type[msgspec.Struct] | None,
         *,

@@ -15,7 +15,7 @@ import msgspec
 from worker.core.reasons import Rejected
 from worker.formats.envelopes.connect import describes_objects
 from worker.formats.json_values import INNER_MAY_BE_TOO_DEEP, check_depth
-from worker.formats.source_writer import SourceWriter
+from worker.formats.python_source import PythonSource
 
 _BEGIN = b'{"schema":'
 _NEVER = b"\xff"
@@ -115,19 +115,23 @@ def refuse_wrapped() -> None:
     raise msgspec.ValidationError
 
 
-def emit_payload(code: SourceWriter, payloads: Payloads) -> None:
+def emit_payload(code: PythonSource, payloads: Payloads) -> None:
     """Write statements that leave only the payload in the local variable `value`, or raise a `msgspec.MsgspecError`."""
     finder = code.constant(payloads, "payloads")
-    code.line(f"prefix, length, types = {finder}.known")
-    with code.block("if value.startswith(prefix):"):
-        code.line("value = value[length:-1]")
+    code.lines(f"""
+        prefix, length, types = {finder}.known
+        if value.startswith(prefix):
+            value = value[length:-1]
+        """)
     with code.block("else:" if payloads.required else f"elif value.startswith({_BEGIN!r}):"):
         code.line(f"value, types = {finder}.find(value)")
     if payloads.required:  # then the payload has no form of its own by which a second envelope would show
-        with code.block("if value[1:2] != b'\"' or value.startswith(b'{\"schema\"'):"):
-            code.line(f"{code.constant(refuse_wrapped, 'refuse_wrapped')}()")
+        code.lines(f"""
+            if value[1:2] != b'"' or value.startswith(b'{{"schema"'):
+                {code.constant(refuse_wrapped)}()
+            """)
     else:
         with code.block("else:"):
             code.line("types = None")
     with code.block(f"if {INNER_MAY_BE_TOO_DEEP}:"):
-        code.line(f"{code.constant(check_inner_depth, 'check_inner_depth')}(value)")
+        code.line(f"{code.constant(check_inner_depth)}(value)")

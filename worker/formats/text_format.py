@@ -9,7 +9,7 @@ import msgspec
 from worker.core.reasons import Rejected, Stage
 from worker.core.record_reading import NO_HEADERS, RecordHeaders
 from worker.formats.json_payload import Payloads
-from worker.formats.source_writer import SourceWriter
+from worker.formats.python_source import PythonSource
 
 
 class TextFormat:
@@ -36,7 +36,7 @@ class TextFormat:
 
     def emit(
         self,
-        code: SourceWriter,
+        code: PythonSource,
         event: str,
         struct_type: type[msgspec.Struct] | None,
         *,

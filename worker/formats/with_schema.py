@@ -15,9 +15,9 @@ from worker.core.record_reading import NO_HEADERS, RecordHeaders, read_headers
 from worker.core.records import Record
 from worker.formats.encoding import Encoding
 from worker.formats.json_payload import Payloads
+from worker.formats.python_source import PythonSource
 from worker.formats.schema_ids import Frame, SchemaIds
 from worker.formats.schemas import MAX_SCHEMAS, NoSchema, Schema, SchemaId, Schemas
-from worker.formats.source_writer import SourceWriter
 from worker.formats.wanted import WHOLE, Wanted, wanted_event
 
 Decoder = Callable[[bytes], Any]
@@ -134,7 +134,7 @@ class SchemaFormat:
 
     def emit(
         self,
-        code: SourceWriter,
+        code: PythonSource,
         event: str,
         struct_type: type[msgspec.Struct] | None,
         *,
@@ -154,7 +154,7 @@ class SchemaFormat:
             with code.block(f"except {code.constant(_UNUSUAL, 'unusual')}:"):
                 code.line(f"{event} = {otherwise}")
 
-    def _emit(self, code: SourceWriter, event: str, struct_type: type[msgspec.Struct] | None) -> None:
+    def _emit(self, code: PythonSource, event: str, struct_type: type[msgspec.Struct] | None) -> None:
         decoders = Decoders(self, wanted_event(struct_type))
         find = code.constant(decoders.find, "find_decoder")
         by_prefix = f"{code.constant(decoders.by_prefix, 'decoders')}.get(value[:{self._ids.prefix}])"

@@ -47,13 +47,15 @@ class FutureTimes:
             record: the record.
             rule: the rule that made the call, as `file:line`.
         """
+        first, latest = self._bound
+        ahead = record.timestamp()[1] - first
+        # The last bound is kept, because computing one takes a microsecond.
+        if ahead < 0 or ahead >= BLOCK:
+            self._bound = _, latest = self.bound(record)
+        if time <= latest:
+            return time
         millis = record_millis(record)
         if millis is None:
-            return time
-        # The last bound is kept, because computing one takes a microsecond.
-        if self._bound[0] != millis & -BLOCK:
-            self._bound = self.bound(record)
-        if time <= self._bound[1]:
             return time
         if getattr(record, "made_up_time", False) or time <= self._latest(millis):
             return time

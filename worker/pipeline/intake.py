@@ -84,7 +84,7 @@ class Intake:
         self._waiting = waiting
         self._stopwatch = stopwatch
         self._converters: dict[str, Converter] = {}
-        self._compiling: dict[str, asyncio.Task[None]] = {}
+        self._compiling: dict[str, asyncio.Task[Converter]] = {}
         self._sizes: dict[str, int] = {}
         self._slow: OrderedDict[tuple[str, int, int], tuple[int, str | None]] = OrderedDict()
         self._backlog = Backlog()
@@ -127,7 +127,7 @@ class Intake:
             self._waiting.clear()
 
     @property
-    def tasks(self) -> list[asyncio.Task[None]]:
+    def tasks(self) -> list[asyncio.Task[Converter]]:
         """The tasks that compile mappings."""
         return list(self._compiling.values())
 
@@ -154,16 +154,20 @@ class Intake:
             if topic not in self._compiling:
                 self._compiling[topic] = asyncio.create_task(self._compile(topic))
 
-    async def _compile(self, topic: str) -> None:
+    async def _compile(self, topic: str) -> Converter:
         """Compile a topic's mapping when its first record arrives: a hundred topics at the start would take seconds."""
-        self._converters[topic] = await self._converter(topic)
+        return await self._converter(topic)
 
     def _resume_compiled(self) -> None:
-        """Resume the topics whose mapping has been compiled. Raises what compiling one raised."""
+        """Resume the topics whose mapping has been compiled. Raises what compiling one raised.
+
+        Only here does a topic become mappable, together with its records that were set aside: younger records that were
+        mapped before them would break their order, and commits would skip them.
+        """
         for topic, task in list(self._compiling.items()):
             if task.done():
                 del self._compiling[topic]
-                task.result()
+                self._converters[topic] = task.result()
                 self._backlog.resume(topic)
 
     def _map(self, state: PartitionState, run: Sequence[Record]) -> int:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 INVALID_CONFIGURATION = 2
 """The exit code for a configuration error, which ends all processes."""
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
 LOOK_SECONDS = 0.5
 """How often each process is asked whether it is alive and ready."""
 
@@ -57,7 +59,18 @@ async def supervise(settings: Settings, processes: int, *, until_caught_up: bool
         except ListenFailed as failure:
             log(logging.ERROR, "listen_failed", str(failure))
             return HALTED
-        return await supervisor.run()
+        try:
+            return await supervisor.run()
+        finally:
+            _ignore_signals()
+
+
+def _ignore_signals() -> None:
+    """All processes have ended. Another signal must not change the exit code while this one ends, too."""
+    loop = asyncio.get_running_loop()
+    for number in SIGNALS:
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
 
 
 async def _serve_pages(children: Children, settings: Settings, stack: AsyncExitStack) -> None:
@@ -95,7 +108,7 @@ class Supervisor:
     async def run(self) -> int:
         """Run until all processes have ended for good; returns the largest of their exit codes."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in SIGNALS:
             loop.add_signal_handler(number, self._stop, number.name)
         log(logging.INFO, "supervisor_started", "starting worker processes", processes=len(self._processes))
         looking = asyncio.create_task(self._look())

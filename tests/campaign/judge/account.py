@@ -71,9 +71,9 @@ class Account:
         """Whether the calls or the dead letter of a record may come a second time without a lost response.
 
         After a kill, a stop or a loss they may. After an orderly move of the partition only if its owner did not know
-        of a record below that it was done: the offset that was committed is then at or below this record.
+        of this record or one below that it was done: the offset that was committed is then at or below this record.
         """
-        below = self._known[source.partition][: source.offset]
+        below = self._known[source.partition][: source.offset + 1]
         moves = [each.at for each in self.history.moves if source.partition in each.partitions]
         moved = bool(below) and any(first - 1 <= at <= again and below[-1][0] > at for at in moves)
         return moved or self.history.disrupted(first, again)

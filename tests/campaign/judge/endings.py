@@ -22,6 +22,7 @@ EXPECTED_ERRORS = {
     "process_killed": {"stop", "restart the broker", "kill the broker"},
     "kafka_failed": {"restart the broker", "kill the broker", "add partitions"},
     "kafka_client_failed": {"restart the broker", "kill the broker"},
+    "kafka_client_logged": {"restart the broker", "kill the broker"},
     "dead_letters_failed": {"restart the broker", "kill the broker"},
 }
 """Lines of the level `error`, each with the faults that explain it."""

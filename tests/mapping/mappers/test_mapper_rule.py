@@ -157,3 +157,30 @@ def test_traits_that_customer_io_reads_have_the_documented_type(made: Callable[[
     with pytest.raises(Rejected) as caught:
         calls(rule(lambda _: made()), record({}), {})
     assert caught.value.reason in {"INVALID_TYPE", "INVALID_VALUE"}
+
+
+@pytest.mark.parametrize(
+    "id_", ["null", "NULL", " null ", "\u2003null", "ab", "Ab", "\u017fx", "[object Object]"]
+)
+def test_rejected_ids_are_refused_in_calls_of_builders_whatever_their_case_and_spaces(id_: str) -> None:
+    mapper = MapperRule(
+        Mapper("a:b", lambda event: track("E", user_id=event.value["id"])),
+        frozenset(),
+        REJECT_IDS | {"ab", "sx"},
+        Target("orders", IDS),
+    )
+    with pytest.raises(Rejected, match="FORBIDDEN_ID") as caught:
+        calls(mapper, record({}), {"id": id_})
+    assert caught.value.call_index == 0
+    (call,) = calls(mapper, record({}), {"id": f"{id_}!"})
+    assert call["userId"] == f"{id_}!"
+
+
+def test_nan_in_a_call_is_refused_wherever_a_null_stands_before_or_after() -> None:
+    mapper = rule(lambda event: track("null", user_id="u", properties=event.value))
+    nan, infinite = float("nan"), float("inf")
+    for properties in ({"a": nan, "b": None}, {"a": None, "b": [infinite]}, {"a": -infinite}):
+        with pytest.raises(Rejected, match="INEXACT_NUMBER"):
+            calls(mapper, record({}), properties)
+    (call,) = calls(mapper, record({}), {"a": None})
+    assert call["properties"] == {"a": None}

@@ -42,6 +42,13 @@ timeout of 45 s, and far below the default `max.poll.interval.ms` of 300 s: the 
 RETRY_SECONDS = 0.5
 """The delay between two attempts to look start offsets up."""
 
+REVOKED_SECONDS = 30.0
+"""How long a KIP-848 member polls for the revocation of everything before it closes its client: longer than the
+callback waits for requests in flight by default (`pipelines.timeout` and a second)."""
+
+REVOKED_POLL_SECONDS = 0.1
+"""How long each of these polls waits."""
+
 
 class Membership:
     """The consumer's part in its group.
@@ -52,6 +59,7 @@ class Membership:
         listener: notified of rebalances.
         errors: notified of errors.
         cooperative: whether a rebalance revokes only the partitions that move.
+        kip848: whether the group uses the `consumer` protocol.
 
     Attributes:
         assignment: the partitions that this member owns.
@@ -61,7 +69,7 @@ class Membership:
             loop.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its collaborators
         self,
         consumer: Consumer,
         lookup: StartOffsetLookup,
@@ -69,7 +77,9 @@ class Membership:
         errors: ClientErrors,
         *,
         cooperative: bool,
+        kip848: bool = False,
     ) -> None:
+        self._kip848 = kip848
         self.assignment = Assignment(consumer, cooperative=cooperative)
         self.joined = False
         self.failure: Exception | None = None
@@ -114,9 +124,23 @@ class Membership:
     def close(self) -> None:
         """Have everything revoked, and leave the group."""
         if not self._abandoned:
+            if self._kip848:
+                self._have_all_revoked()
             self._consumer.close()
         self.assignment.clear()
         self.joined = False
+
+    def _have_all_revoked(self) -> None:
+        """Have everything revoked before the client is closed.
+
+        With KIP-848, librdkafka can end its part in the group while a revocation's callback runs within `close`. After
+        the callback the binding asks for the rebalance protocol and waits for ever, because librdkafka drops requests
+        to a part that has ended (`rd_kafka_cgrp_op_serve`). It holds Python's global lock then: nothing runs any more.
+        """
+        self._consumer.unsubscribe()
+        deadline = time.monotonic() + REVOKED_SECONDS
+        while self.assignment.partitions and time.monotonic() < deadline:
+            self._consumer.poll(REVOKED_POLL_SECONDS)
 
     def abandon(self) -> None:
         """The client is in a terminal state: all partitions are lost, and nothing can be committed."""

@@ -261,6 +261,7 @@ class KafkaSource:
             self._listener,
             self._errors,
             cooperative=is_cooperative(self._properties),
+            kip848=is_kip848(self._kafka.properties),
         )
         self._log_changes = LogChanges(
             self._consumer, self._membership, self._topic_ids, self._listener, self._on_error

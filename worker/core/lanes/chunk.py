@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from worker.core.lanes.partition_state import PartitionState
-from worker.core.records import BODY, RECORD, QueuedCall
+from worker.core.records import BODY, KEY, RECORD, OrderKey, QueuedCall
 
 
 class Chunk:
@@ -13,22 +13,57 @@ class Chunk:
         state: the assignment.
         since: when the first of the calls was queued.
         calls: at least one.
+        keys: of each call.
         size: their bytes, including the comma after each.
+        unblocked: whether the calls were blocked before.
+        checked: how many requests had been taken when the keys were last checked; -1 if never.
     """
 
-    __slots__ = ("_mark", "calls", "since", "size", "state")
+    __slots__ = ("_mark", "calls", "checked", "keys", "since", "size", "state", "unblocked")
 
-    def __init__(self, state: PartitionState, since: float, calls: list[QueuedCall]) -> None:
+    def __init__(
+        self,
+        state: PartitionState,
+        since: float,
+        calls: list[QueuedCall],
+        *,
+        checked: int = -1,
+        unblocked: bool = False,
+    ) -> None:
         self.state = state
         self.since = since
-        self.calls = calls
-        self.size = _size(calls)
+        self.checked = checked
+        self.unblocked = unblocked
+        self._hold(calls)
         self._mark = state.offsets.start(calls[0][RECORD])
 
     def extend(self, calls: list[QueuedCall]) -> None:
         """Add younger calls."""
+        self.checked = -1
         self.calls += calls
+        self.keys += [call[KEY] for call in calls]
         self.size += _size(calls)
+
+    @property
+    def precedes_blocked(self) -> bool:
+        """Whether the calls are older than the blocked calls of their keys, if any; otherwise they are younger.
+
+        Where contexts are told apart, every call that is queued is older.
+        """
+        return self.unblocked or self.state.keys.homes is not None
+
+    def block(self) -> bool:
+        """Block the calls that must wait for older ones of their key; True if there were any."""
+        keys = self.state.keys
+        if self.precedes_blocked:
+            if keys.sending.isdisjoint(self.keys):
+                return False
+            self.keep(keys.block_first(self.calls, self.since))
+        else:
+            if keys.are_free(self.keys):
+                return False
+            self.keep(keys.block_behind(self.calls, self.since))
+        return True
 
     def keep(self, calls: list[QueuedCall]) -> None:
         """Keep only these calls, if any; the others are in other chunks, or blocked behind one that is older."""
@@ -37,18 +72,23 @@ class Chunk:
         elif calls[0] is not self.calls[0]:
             self._mark.finish()
             self._mark = self.state.offsets.start(calls[0][RECORD])
-        self.calls = calls
-        self.size = _size(calls)
+        self._hold(calls)
 
     def divide(self, first: list[QueuedCall], second: list[QueuedCall]) -> tuple[Chunk, Chunk]:
         """The two chunks that take its place."""
-        halves = Chunk(self.state, self.since, first), Chunk(self.state, self.since, second)
+        state, since, checked, unblocked = self.state, self.since, self.checked, self.unblocked
+        halves = [Chunk(state, since, half, checked=checked, unblocked=unblocked) for half in (first, second)]
         self.finish()
-        return halves
+        return halves[0], halves[1]
 
     def finish(self) -> None:
         """The calls are delivered or refused, or other chunks (or blocked calls) hold the commit back for them."""
         self._mark.finish()
+
+    def _hold(self, calls: list[QueuedCall]) -> None:
+        self.calls = calls
+        self.keys: list[OrderKey] = [call[KEY] for call in calls]
+        self.size = _size(calls)
 
 
 def _size(calls: list[QueuedCall]) -> int:

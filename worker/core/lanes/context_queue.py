@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import insort
-from collections import deque
+import math
+from bisect import insort_left
+from collections import Counter, deque
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from worker.core.lanes.partition_state import PartitionState
-    from worker.core.records import QueuedCall
+    from worker.core.records import OrderKey, QueuedCall
 
 CHUNK_CALLS = 256
 """The number of records in a slice (`SLICE` in `worker/pipeline/intake.py`). With one call for each record, a chunk of
@@ -28,7 +29,9 @@ _since = attrgetter("since")
 
 
 class ContextQueue:
-    """Calls that may go into a request together: they share a batch context, and none of their keys is in a request.
+    """Calls that may go into a request together, because they share a batch context.
+
+    The keys of some may be in a request, or have blocked calls: `settle` blocks these calls behind them.
 
     Attributes:
         context: see `records.EncodedCall`.
@@ -63,20 +66,63 @@ class ContextQueue:
         if last is not None and not late and last.state is state and _may_grow(last, now):
             self.size -= last.size
             last.extend(calls)
-            self.size += last.size
-            self.calls += len(calls)
         else:
-            self.insert(Chunk(state, now, calls))
+            last = Chunk(state, now, calls)
+            self.chunks.append(last)
+        self.calls += len(calls)
+        self.size += last.size
         return self.size - before
 
     def insert(self, chunk: Chunk) -> None:
-        """Insert a chunk by its age: the oldest first."""
-        if self.chunks and self.chunks[-1].since > chunk.since:
-            insort(self.chunks, chunk, key=_since)
+        """Insert a chunk of calls that were blocked by its age: before all that are not older."""
+        if self.chunks and self.chunks[0].since < chunk.since:
+            insort_left(self.chunks, chunk, key=_since)
         else:
-            self.chunks.append(chunk)
+            self.chunks.appendleft(chunk)
         self.calls += len(chunk.calls)
         self.size += chunk.size
+
+    def settle(self, taken: int, calls: float = math.inf, size: float = math.inf) -> bool:
+        """Block the calls that must wait for older ones of their key, among so many calls or bytes at the front.
+
+        Args:
+            taken: how many requests have been taken: chunks that were checked since the last are left out.
+            calls: how many calls to leave at the front that need not wait.
+            size: how many bytes of such calls.
+
+        Returns:
+            Whether there were any.
+        """
+        any_blocked = False
+        for chunk in self.chunks:
+            if calls <= 0 or size <= 0:
+                break
+            any_blocked |= self._settle(chunk, taken)
+            calls -= len(chunk.calls)
+            size -= chunk.size
+        if any_blocked:
+            self.chunks = deque(chunk for chunk in self.chunks if chunk.calls)
+        return any_blocked
+
+    def settle_preceding(self, taken: int) -> None:
+        """Block the calls that must wait for the request just taken, if younger ones of their key are blocked already.
+
+        Those would be unblocked when the request finishes, and overtake them.
+        """
+        blocked = [chunk for chunk in self.chunks if chunk.precedes_blocked and self._settle(chunk, taken)]
+        if blocked:
+            self.chunks = deque(chunk for chunk in self.chunks if chunk.calls)
+
+    def _settle(self, chunk: Chunk, taken: int) -> bool:
+        if chunk.checked == taken:
+            return False
+        chunk.checked = taken
+        calls, size = len(chunk.calls), chunk.size
+        if not chunk.block():
+            return False
+        self.calls -= calls - len(chunk.calls)
+        self.size -= size - chunk.size
+        return True
 
     def pop(self, calls: int) -> Chunk:
         """Take this many calls from the first chunk."""
@@ -89,10 +135,24 @@ class ContextQueue:
         self.size -= chunk.size
         return chunk
 
+    def repeated_keys(self, calls: int) -> int:
+        """How many keys occur more than once among about so many calls at the front."""
+        keys: dict[PartitionState, list[OrderKey]] = {}
+        for chunk in self.chunks:
+            keys.setdefault(chunk.state, []).extend(chunk.keys)
+            calls -= len(chunk.keys)
+            if calls <= 0:
+                break
+        return sum(
+            sum(times > 1 for times in Counter(each).values())
+            for each in keys.values()
+            if len(set(each)) < len(each)
+        )
+
     def bring_share_forward(self, shares: int, calls: int) -> None:
         """Divide all keys into `shares` and bring forward, out of about `calls` calls, the share of the first key.
 
-        Until `reset`, the chunks are not in the order of their age.
+        Until `reset`, the chunks are not in the order of their age, but the calls of each key still are.
         """
         share = hash(self.chunks[0].calls[0][KEY]) % shares
         front: list[Chunk] = []
@@ -118,4 +178,4 @@ class ContextQueue:
 
 
 def _may_grow(chunk: Chunk, now: float) -> bool:
-    return len(chunk.calls) < CHUNK_CALLS and now - chunk.since <= CHUNK_SECONDS
+    return not chunk.unblocked and len(chunk.calls) < CHUNK_CALLS and now - chunk.since <= CHUNK_SECONDS

@@ -11,7 +11,7 @@ from worker.core.lanes.batch import Batch, BatchCapacity
 from worker.core.lanes.chunk import Chunk
 from worker.core.lanes.context_queue import CHUNK_SECONDS, ContextQueue
 from worker.core.lanes.partition_state import PartitionState
-from worker.core.records import BODY, CONTEXT, INDEX, KEY, RECORD
+from worker.core.records import BODY, CONTEXT, INDEX, RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +48,7 @@ class Lanes:
         # Times at which queues are due. An entry is outdated once its queue's `due` differs from it.
         self._due: list[tuple[float, int, ContextQueue]] = []
         self._pushed = 0
+        self._taken = 0
         self.partitions: dict[Partition, PartitionState] = {}
         self.queues: dict[bytes, ContextQueue] = {}
 
@@ -63,11 +64,10 @@ class Lanes:
         if state.revoked:
             return
         state.revoke()
-        for context in dict.fromkeys(state.keys.lanes.values()):
-            if context is not None:
-                queue = self._queue(context)
-                queue.reset(chunk for chunk in queue.chunks if chunk.state is not state)
-                self._set_due(queue)
+        for context in state.keys.contexts:
+            queue = self._queue(context)
+            queue.reset(chunk for chunk in queue.chunks if chunk.state is not state)
+            self._set_due(queue)
 
     def forget(self, state: PartitionState) -> None:
         """End an assignment. Requests that finish later change only its old state."""
@@ -98,22 +98,32 @@ class Lanes:
         now: float,
         late: bool,  # noqa: FBT001 - hot path
     ) -> int:
-        """Queue calls. Those whose key is in a request or in another context's queue are blocked. On the hot path."""
-        context = calls[0][CONTEXT]
+        """Queue calls. On the hot path: their keys are looked at when a request is about to take them."""
+        context, keys = calls[0][CONTEXT], state.keys
+        if context != keys.context or keys.homes is not None:
+            self._tell_contexts_apart(state, context)
         queue = self._queue(context)
-        blocked, lane_of = state.keys.blocked, state.keys.lanes.setdefault
-        queued = [
-            call for call in calls if lane_of(call[KEY], context) == context and call[KEY] not in blocked
-        ]
         blocked_size = 0
-        if len(queued) < len(calls):
-            for call in calls:
-                if lane_of(call[KEY], context) != context or call[KEY] in blocked:
-                    state.keys.block(call, now)
-                    blocked_size += len(call[BODY])
-        size = queue.append(state, queued, now, late=late) if queued else 0
+        if keys.homes is not None:
+            size = sum([len(call[BODY]) for call in calls])
+            calls = keys.move_in(calls, context, now)
+            blocked_size = size - sum([len(call[BODY]) for call in calls])
+        size = queue.append(state, calls, now, late=late) if calls else 0
         self._set_due(queue)
         return size + blocked_size
+
+    def _tell_contexts_apart(self, state: PartitionState, context: bytes) -> None:
+        """From the second batch context on, know for each queued key in whose queue it is."""
+        keys = state.keys
+        if keys.context is None:
+            keys.context = context
+        elif keys.homes is None:
+            queue = self._queue(keys.context)
+            queue.settle(self._taken)
+            keys.homes = {
+                key: keys.context for chunk in queue.chunks if chunk.state is state for key in chunk.keys
+            }
+            self._set_due(queue)
 
     # Out
 
@@ -122,17 +132,20 @@ class Lanes:
 
         A queue is due if it fills a request, or if its oldest call has lingered. When `draining`, every queue is due.
         """
-        queue = self._first_due()
-        if queue is None or queue.due is None or (queue.due > now and not draining):
-            return None
-        why = "full" if self._is_full(queue) else "linger" if queue.due <= now else "drain"
-        batch = self._fill(queue, why)
-        for chunk in batch.chunks:
-            chunk.state.keys.take(chunk.calls)
-        if queue.chunks:
-            self._block_behind_requests(queue)
-        self._set_due(queue)
-        return batch
+        while (queue := self._first_due()) is not None and (draining or _due(queue) <= now):
+            # Without those that have to wait, its calls may not fill a request any more.
+            if queue.settle(self._taken, self._max_calls, self._max_bytes):
+                self._set_due(queue)
+                continue
+            why = "full" if self._is_full(queue) else "linger" if _due(queue) <= now else "drain"
+            batch = self._fill(queue, why)
+            self._taken += 1
+            for chunk in batch.chunks:
+                chunk.state.keys.send(chunk.keys)
+            queue.settle_preceding(self._taken)
+            self._set_due(queue)
+            return batch
+        return None
 
     def next_due(self) -> float | None:
         """When the first queue is due; None if no calls are queued."""
@@ -147,9 +160,9 @@ class Lanes:
             return
         finished: dict[PartitionState, list[OrderKey]] = {}
         for chunk in batch.chunks:
-            finished.setdefault(chunk.state, []).extend([call[KEY] for call in chunk.calls])
+            finished.setdefault(chunk.state, []).extend(chunk.keys)
         for state, keys in finished.items():
-            if unblocked := state.keys.free(dict.fromkeys(keys)):  # each key once, in order
+            if unblocked := state.keys.free(keys):
                 self._unblock(state, unblocked)
 
     def without_revoked(self, batch: Batch) -> Batch:
@@ -180,10 +193,12 @@ class Lanes:
         capacity = BatchCapacity(queue.context, queue.chunks[0].calls[0], self._max_bytes, self._max_calls)
         batch = Batch(capacity.context, why)
         while queue.chunks and not capacity.full:
-            if fitting := capacity.take(queue.chunks[0]):
+            if not queue.settle(self._taken, calls=1) and (fitting := capacity.take(queue.chunks[0])):
                 batch.chunks.append(queue.pop(fitting))
         if capacity.full:
             batch.why = "full"
+        if shares > 1:
+            queue.reset(queue.chunks)
         return batch
 
     def _shares(self, queue: ContextQueue) -> tuple[int, int]:
@@ -194,31 +209,16 @@ class Lanes:
         each gets *all* the calls of its share of the keys, and they travel in parallel.
 
         With many keys that is unnecessary, because two requests rarely hold calls of the same key. There are enough
-        keys if they are at least twice as many as the calls of all requests in flight.
+        keys if they are at least twice as many as the calls of all requests in flight. They are not counted, but
+        estimated from the keys that occur more than once among the *n* calls of the next request: of *k* equally
+        frequent keys, about n² / 2k do, and a few very frequent ones hardly change that number.
         """
         requests = max(1, queue.calls // self._max_calls, queue.size // self._max_bytes)
         calls = queue.calls // requests
-        keys = sum(len(state.keys.lanes) for state in self.partitions.values())
-        enough = keys >= 2 * self._max_in_flight * calls
+        if requests == 1:
+            return 1, calls
+        enough = 4 * self._max_in_flight * queue.repeated_keys(calls) <= calls
         return 1 if enough else min(requests, self._max_in_flight), calls
-
-    def _block_behind_requests(self, queue: ContextQueue) -> None:
-        """Queued calls whose key has just gone into a request are blocked behind it."""
-        blocked: dict[tuple[PartitionState, OrderKey], list[BlockedCall]] = {}
-        kept = []
-        for chunk in queue.chunks:
-            state, lanes = chunk.state, chunk.state.keys.lanes
-            stay = [call for call in chunk.calls if lanes[call[KEY]] is not None]
-            if len(stay) < len(chunk.calls):
-                for call in chunk.calls:
-                    if lanes[call[KEY]] is None:
-                        blocked.setdefault((state, call[KEY]), []).append((chunk.since, call))
-                chunk.keep(stay)
-            if stay:
-                kept.append(chunk)
-        queue.reset(kept)
-        for (state, key), calls in blocked.items():
-            state.keys.block_first(key, calls)
 
     def _unblock(self, state: PartitionState, keys: Sequence[OrderKey]) -> None:
         """Queue what was blocked behind finished calls, of each key up to the next batch context."""
@@ -233,7 +233,8 @@ class Lanes:
         for (context, _), group in groups.items():
             since = min(since for since, _ in group)
             queue = self._queue(context)
-            queue.insert(Chunk(state, since, sorted([call for _, call in group], key=_position)))
+            calls = sorted([call for _, call in group], key=_position)
+            queue.insert(Chunk(state, since, calls, checked=self._taken, unblocked=True))
             self._set_due(queue)
 
     # Due
@@ -264,6 +265,11 @@ class Lanes:
                 return queue
             heapq.heappop(self._due)
         return None
+
+
+def _due(queue: ContextQueue) -> float:
+    assert queue.due is not None
+    return queue.due
 
 
 def _position(call: QueuedCall) -> tuple[int, int]:

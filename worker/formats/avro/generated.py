@@ -24,8 +24,7 @@ noticed at the end at the latest. Text that is passed over is not decoded, and s
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from worker.formats.avro import reading
@@ -33,6 +32,7 @@ from worker.formats.avro.schema_facts import has_empty_items, is_empty, may_be_t
 from worker.formats.avro.types import AvroType
 from worker.formats.avro.values import OutOfRangeError, converter_of
 from worker.formats.json_values import MAX_DEPTH
+from worker.formats.python_source import PythonSource
 from worker.formats.wanted import WHOLE, Wanted
 
 BAD_BYTES = (IndexError, struct.error)
@@ -90,72 +90,43 @@ def decoder_of(type_: AvroType, wanted: Wanted, start: int) -> Callable[[bytes],
     return _Source(type_).build(type_, wanted, start)
 
 
-class _Source:
+class _Source(PythonSource):
     """The source of one decoder, with the functions that it calls."""
 
     def __init__(self, type_: AvroType) -> None:
+        super().__init__(_FUNCTIONS)
         self._deep = may_be_too_deep(type_)
         self._empty_items = has_empty_items(type_)
-        self._namespace = dict(_FUNCTIONS)
         self._functions: dict[tuple[int, int], str] = {}
         self._waiting: list[tuple[str, AvroType, Wanted]] = []
         self._inlined: set[int] = set()
-        self._lines: list[str] = []
-        self._indent = 1
         self._nested = 0
-        self._depth = 0
-        self._locals = 0
+        self._level = 0
 
     def build(self, type_: AvroType, wanted: Wanted, start: int) -> Callable[[bytes], Any]:
         """Write and compile it."""
-        self._lines = ["def decode(value):"]
-        self._line(f"at, size = {start}, len(value)")
-        if self._deep:
-            self._line("depth = 0")
-        if self._empty_items:
-            self._line(f"budget = [{reading.MAX_EMPTY_ITEMS}]")
-        with self._block("try:"):
-            result = self._read(type_, wanted)
-            with self._block("if at != size:"):
-                self._line("refuse_length(size - at)")
-            self._line(f"return {result}")
-        with self._block("except UnicodeDecodeError:"):
-            self._line("refuse_text()")
-        with self._block("except bad_bytes:"):
-            self._line("refuse_bytes(value, at)")
-        with self._block("except out_of_range as error:"):
-            self._line("refuse_value(error)")
+        with self.block("def decode(value):"):
+            self.line(f"at, size = {start}, len(value)")
+            if self._deep:
+                self.line("depth = 0")
+            if self._empty_items:
+                self.line(f"budget = [{reading.MAX_EMPTY_ITEMS}]")
+            with self.block("try:"):
+                result = self._read(type_, wanted)
+                with self.block("if at != size:"):
+                    self.line("refuse_length(size - at)")
+                self.line(f"return {result}")
+            self.lines("""
+                except UnicodeDecodeError:
+                    refuse_text()
+                except bad_bytes:
+                    refuse_bytes(value, at)
+                except out_of_range as error:
+                    refuse_value(error)
+                """)
         while self._waiting:
             self._function(*self._waiting.pop())
-        exec(compile("\n".join(self._lines), "<decoder of an Avro schema>", "exec"), self._namespace)  # noqa: S102 - ours
-        decode: Any = self._namespace["decode"]
-        return decode  # type: ignore[no-any-return]
-
-    # Writing
-
-    def _line(self, text: str) -> None:
-        self._lines.append(f"{'    ' * self._indent}{text}")
-
-    @contextmanager
-    def _block(self, header: str) -> Iterator[None]:
-        self._line(header)
-        self._indent += 1
-        written = len(self._lines)
-        try:
-            yield
-            if len(self._lines) == written:
-                self._line("pass")
-        finally:
-            self._indent -= 1
-
-    def _local(self) -> str:
-        self._locals += 1
-        return f"v{self._locals}"
-
-    def _constant(self, value: object) -> str:
-        name = f"constant_{len(self._namespace)}"
-        self._namespace[name] = value
-        return name
+        return self.compiled("decode", "<decoder of an Avro schema>")
 
     # Functions of their own
 
@@ -163,17 +134,17 @@ class _Source:
         return f"value, at, size{depth if self._deep else ''}{', budget' if self._empty_items else ''}"
 
     def _function(self, name: str, type_: AvroType, wanted: Wanted) -> None:
-        self._indent = self._nested = self._depth = 0
-        with self._block(f"def {name}({self._arguments(', depth')}):"):
-            self._line(f"return {self._inline(type_, wanted)}, at")
+        self._nested = self._level = 0
+        with self.block(f"def {name}({self._arguments(', depth')}):"):
+            self.line(f"return {self._inline(type_, wanted)}, at")
 
     def _call(self, type_: AvroType, wanted: Wanted) -> str:
         name = self._functions.get((id(type_), id(wanted)))
         if name is None:
-            name = self._functions[id(type_), id(wanted)] = f"read_{len(self._functions)}"
+            name = self._functions[id(type_), id(wanted)] = self.name("read")
             self._waiting.append((name, type_, wanted))
-        local = self._local()
-        self._line(f"{local}, at = {name}({self._arguments(f', depth + {self._depth}')})")
+        local = self.name("v")
+        self.line(f"{local}, at = {name}({self._arguments(f', depth + {self._level}')})")
         return local
 
     # Values
@@ -191,7 +162,7 @@ class _Source:
         if wanted is not NOTHING and wanted.accepts is not None and type_.kind != "union":
             json_type = str if converter_of(type_) else _JSON_TYPES.get(type_.kind, str)
             if json_type not in wanted.accepts:
-                self._line("refuse_event()" if wanted.event else "refuse_type()")
+                self.line("refuse_event()" if wanted.event else "refuse_type()")
                 return "None"
         if type_.kind not in _COMPLEX:
             return self._scalar(type_, wanted)
@@ -208,12 +179,12 @@ class _Source:
 
     def _contained(self, read: Callable[[], str]) -> str:
         """What is inside an object or list."""
-        self._depth += 1
+        self._level += 1
         if self._deep:
-            with self._block(f"if depth > {MAX_DEPTH - self._depth}:"):
-                self._line("too_deep()")
+            with self.block(f"if depth > {MAX_DEPTH - self._level}:"):
+                self.line("too_deep()")
         found = read()
-        self._depth -= 1
+        self._level -= 1
         return found
 
     def _scalar(self, type_: AvroType, wanted: Wanted) -> str:
@@ -223,14 +194,14 @@ class _Source:
             return "None"
         if kind == "null":
             return "None"
-        local = self._local()
+        local = self.name("v")
         match kind:
             case "int" | "long":
                 self._number("number")
                 found = "(n >> 1) ^ -(n & 1)"
             case "enum":
                 self._number("natural")
-                found = f"{self._constant(tuple(type_.symbols))}[n >> 1]"
+                found = f"{self.constant(tuple(type_.symbols))}[n >> 1]"
             case "boolean":
                 found = "truth(value[at])"
             case "float" | "double":
@@ -238,42 +209,44 @@ class _Source:
             case _:
                 return self._text(type_, local)
         own = converter_of(type_)
-        self._line(f"{local} = {self._constant(own)}({found})" if own else f"{local} = {found}")
+        self.line(f"{local} = {self.constant(own)}({found})" if own else f"{local} = {found}")
         if size := _FIXED.get(kind):
-            self._line(f"at += {size}")
+            self.line(f"at += {size}")
         return local
 
     def _text(self, type_: AvroType, local: str) -> str:
         """Text or bytes, as long as they say or as their type says."""
         if type_.kind == "fixed":
-            self._line(f"end = at + {type_.size}")
+            self.line(f"end = at + {type_.size}")
         else:
             self._number("natural")
-            self._line("end = at + (n >> 1)")
+            self.line("end = at + (n >> 1)")
         if type_.kind == "string":
-            self._line(f"{local} = value[at:end].decode()")
+            self.line(f"{local} = value[at:end].decode()")
         else:
-            with self._block("if end > size:"):
-                self._line("bad()")
-            self._line(f"{local} = {self._constant(converter_of(type_))}(value[at:end])")
-        self._line("at = end")
+            with self.block("if end > size:"):
+                self.line("bad()")
+            self.line(f"{local} = {self.constant(converter_of(type_))}(value[at:end])")
+        self.line("at = end")
         return local
 
     def _number(self, how: str) -> None:
         """Read a number to `n`; most have one byte."""
-        self._line("n = value[at]")
-        self._line("at += 1")
-        with self._block("if n > 127:" if how == "number" else "if n & 129:"):
-            self._line(f"n, at = {how}(value, at - 1)")
+        self.lines(f"""
+            n = value[at]
+            at += 1
+            if {"n > 127" if how == "number" else "n & 129"}:
+                n, at = {how}(value, at - 1)
+            """)
 
     def _pass_over(self, type_: AvroType) -> None:
         if type_.kind in {"int", "long", "enum"}:
             self._number("number")
         elif type_.kind in {"string", "bytes"}:
             self._number("natural")
-            self._line("at += n >> 1")
+            self.line("at += n >> 1")
         elif size := _FIXED.get(type_.kind, type_.size):
-            self._line(f"at += {size}")
+            self.line(f"at += {size}")
 
     def _record(self, type_: AvroType, wanted: Wanted) -> str:
         nothing = wanted is NOTHING
@@ -284,90 +257,87 @@ class _Source:
             found[name] = self._read(each, inner)
         if nothing:
             return "None"
-        local = self._local()
+        local = self.name("v")
         if is_narrow:
             given = [found.get(name, "None") for name in wanted.fields]
-            self._line(f"{local} = {self._constant(wanted.made)}({', '.join(given)})")
+            self.line(f"{local} = {self.constant(wanted.made)}({', '.join(given)})")
         else:
             members = ", ".join(f"{name!r}: {each}" for name, each in found.items())
-            self._line(f"{local} = {{{members}}}")
+            self.line(f"{local} = {{{members}}}")
         return local
 
     def _items(self, type_: AvroType, wanted: Wanted) -> str:
         """A list or map, which is read in blocks."""
         is_map, nothing = type_.kind == "map", wanted is NOTHING
         made = wanted.made if is_map else None
-        local = "None" if nothing else self._local()
+        local = "None" if nothing else self.name("v")
         if not nothing:
-            self._line(f"{local} = {'{}' if is_map else '[]'}")
-        with self._block("while True:"):
-            self._line("n = value[at]")
-            self._line("at += 1")
-            with self._block("if n & 129:"):
-                self._line("n, at = count(value, at - 1)")
-            with self._block("if not n:"):
-                self._line("break")
+            self.line(f"{local} = {'{}' if is_map else '[]'}")
+        with self.block("while True:"):
+            self._number("count")
+            with self.block("if not n:"):
+                self.line("break")
             self._limit_items(type_)
-            with self._block("for _ in range(n >> 1):"):
+            with self.block("for _ in range(n >> 1):"):
                 self._item(type_, NOTHING if nothing else wanted, local)
         if made is None or nothing:
             return local
         given = [f"{local}.get({name!r})" for name in wanted.fields]
-        struct = self._local()
-        self._line(f"{struct} = {self._constant(made)}({', '.join(given)})")
+        struct = self.name("v")
+        self.line(f"{struct} = {self.constant(made)}({', '.join(given)})")
         return struct
 
     def _limit_items(self, type_: AvroType) -> None:
         """Refuse more items than the bytes that are left can be."""
         if type_.kind == "array" and is_empty(type_.inner[0]):
-            self._line("spend(budget, n >> 1)")
+            self.line("spend(budget, n >> 1)")
         else:
-            with self._block("if n >> 1 > size - at:"):
-                self._line("bad()")
+            with self.block("if n >> 1 > size - at:"):
+                self.line("bad()")
 
     def _item(self, type_: AvroType, wanted: Wanted, into: str) -> None:
         inner = NOTHING if wanted is NOTHING else (wanted.items or WHOLE)
         if type_.kind == "array":
             item = self._read(type_.inner[0], inner)
             if wanted is not NOTHING:
-                self._line(f"{into}.append({item})")
+                self.line(f"{into}.append({item})")
             return
         if wanted is NOTHING:
             self._pass_over(AvroType("string"))
             self._read(type_.inner[0], NOTHING)
         elif wanted.made is None:
-            key = self._text(AvroType("string"), self._local())
-            self._line(f"{into}[{key}] = {self._read(type_.inner[0], WHOLE)}")
+            key = self._text(AvroType("string"), self.name("v"))
+            self.line(f"{into}[{key}] = {self._read(type_.inner[0], WHOLE)}")
         else:
             self._fields_of_map(type_.inner[0], wanted, into)
 
     def _fields_of_map(self, inner: AvroType, wanted: Wanted, into: str) -> None:
         """An item of a map of which only some are wanted: each in its own way."""
-        key = self._text(AvroType("string"), self._local())
+        key = self._text(AvroType("string"), self.name("v"))
         keyword = "if"
         for name, each in wanted.fields.items():
-            with self._block(f"{keyword} {key} == {name!r}:"):
-                self._line(f"{into}[{key}] = {self._read(inner, each)}")
+            with self.block(f"{keyword} {key} == {name!r}:"):
+                self.line(f"{into}[{key}] = {self._read(inner, each)}")
             keyword = "elif"
         if not wanted.fields:
             self._read(inner, NOTHING)
             return
-        with self._block("else:"):
+        with self.block("else:"):
             self._read(inner, NOTHING)
 
     def _union(self, type_: AvroType, wanted: Wanted) -> str:
         self._number("natural")
-        local = "None" if wanted is NOTHING else self._local()
+        local = "None" if wanted is NOTHING else self.name("v")
         keyword = "if"
         for index, each in enumerate(type_.inner):
-            with self._block(f"{keyword} n == {2 * index}:"):
+            with self.block(f"{keyword} n == {2 * index}:"):
                 found = self._read(each, wanted)
                 if wanted is not NOTHING:
-                    self._line(f"{local} = {found}")
+                    self.line(f"{local} = {found}")
             keyword = "elif"
         if type_.inner:
-            with self._block("else:"):
-                self._line("bad()")
+            with self.block("else:"):
+                self.line("bad()")
         else:
-            self._line("bad()")
+            self.line("bad()")
         return local

@@ -14,7 +14,6 @@ The source looks like this; reading a field takes 30 ns, asking whether one is s
 from __future__ import annotations
 
 import keyword
-import linecache
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +25,7 @@ from google.protobuf.message_factory import GetMessageClass
 from worker.formats.json_values import MAX_DEPTH
 from worker.formats.protobuf import values, well_known
 from worker.formats.protobuf.levels import DEEP, Levels, may_be_absent, may_exceed, may_lack_required, widest
+from worker.formats.python_source import PythonSource
 from worker.formats.wanted import WHOLE, Wanted
 
 _CONVERSIONS: dict[int, Callable[[Any], Any]] = {
@@ -57,23 +57,22 @@ def decoder(
     return _Source(message, wanted).build(start, index, other)
 
 
-class _Source:
+class _Source(PythonSource):
     """Writes `event`, and the functions for messages inside messages that it calls."""
 
     def __init__(self, message: Descriptor, wanted: Wanted) -> None:
+        kind = GetMessageClass(message)
+        super().__init__(
+            {
+                "parse": kind.FromString,
+                "has": kind.HasField,
+                "failures": values.FAILURES,
+                "refuse_error": values.refuse_error,
+                "kind": kind,
+            }
+        )
         self._message = message
         self._wanted = wanted
-        kind = GetMessageClass(message)
-        self._namespace: dict[str, Any] = {
-            "parse": kind.FromString,
-            "has": kind.HasField,
-            "failures": values.FAILURES,
-            "refuse_error": values.refuse_error,
-            "kind": kind,
-        }
-        self._names: dict[int, str] = {}
-        self._numbers = 0
-        self._lines: list[str] = []
         self._whole: dict[str, str] = {}
         self._waiting: list[Descriptor] = []
         self._levels = Levels()
@@ -82,35 +81,35 @@ class _Source:
         self._event(start, index, other)
         while self._waiting:  # not by recursion: a schema may have a long chain of types
             self._write_whole(self._waiting.pop())
-        source = "\n".join(self._lines) + "\n"
-        file = f"<protobuf {self._message.full_name}>"
-        exec(compile(source, file, "exec"), self._namespace)  # noqa: S102 - the source is ours
-        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
-        built: Callable[[bytes], Any] = self._namespace["event"]
-        return built
+        return self.compiled("event", f"<protobuf {self._message.full_name}>")
 
     def _event(self, start: int, index: bytes, other: Callable[[bytes], Any] | None) -> None:
         read, made = self._root(self._message)
-        self._lines.append("def event(value):")
-        if index:
-            differs = f"value[{start}:{start + len(index)}] != {index!r}"
-            self._lines += [f"    if {differs}:", f"        return {self._constant(other, 'other')}(value)"]
-            start += len(index)
-        self._lines += [
-            "    try:",
-            f"        m = parse(value[{start}:])" if start else "        m = parse(value)",
-        ]
+        with self.block("def event(value):"):
+            if index:
+                with self.block(f"if value[{start}:{start + len(index)}] != {index!r}:"):
+                    self.line(f"return {self.constant(other, 'other')}(value)")
+                start += len(index)
+            with self.block("try:"):
+                self.line(f"m = parse(value[{start}:])" if start else "m = parse(value)")
+                self._check(start)
+                for line in read:
+                    self.line(line)
+                self.line(f"return {made}")
+            with self.block("except failures as error:"):
+                self.line("refuse_error(error, kind)")
+
+    def _check(self, start: int) -> None:
+        """Write the checks of the message `m` that its type needs."""
         if may_lack_required(self._message):
-            self._lines.append(f"        {self._constant(values.check_required, 'check_required')}(m)")
+            self.line(f"{self.constant(values.check_required)}(m)")
         few = start + 2 * values.MAX_UNSET // widest(self._message)  # a message takes at least two bytes
-        self._lines.append(f"        if len(value) > {few}:")
-        self._lines.append(f"            {self._constant(values.check_unset, 'check_unset')}(m)")
+        with self.block(f"if len(value) > {few}:"):
+            self.line(f"{self.constant(values.check_unset)}(m)")
         if self._wanted.made is not None and may_exceed(self._message):
             shortest = start + MAX_DEPTH  # two bytes for each message, which is an object in a list
-            self._lines.append(f"        if len(value) >= {shortest}:")
-            self._lines.append(f"            {self._constant(values.check_depth, 'check_depth')}(m)")
-        self._lines += [f"        {line}" for line in (*read, f"return {made}")]
-        self._lines += ["    except failures as error:", "        refuse_error(error, kind)"]
+            with self.block(f"if len(value) >= {shortest}:"):
+                self.line(f"{self.constant(values.check_depth)}(m)")
 
     def _root(self, of: Descriptor) -> tuple[list[str], str]:
         """Statements, and a Python expression for what is wanted of the message `m`."""
@@ -118,14 +117,14 @@ class _Source:
         made = self._wanted.made
         if not values.is_object(of):
             text = self._message_value(of, "m", 1)
-            text = f"{self._constant(values.as_object, 'as_object')}({text})" if self._wanted.event else text
+            text = f"{self.constant(values.as_object)}({text})" if self._wanted.event else text
             return read, text if made is None else self._converted(text, made)
         if made is None:
             return read, self._call_whole(of, "m", 1)
         return read, self._make_struct(of, self._wanted, 1, "m", read)
 
     def _converted(self, whole: str, type_: Any) -> str:
-        return f"{self._constant(msgspec.convert, 'convert')}({whole}, {self._constant(type_, 'type')})"
+        return f"{self.constant(msgspec.convert, 'convert')}({whole}, {self.constant(type_, 'type')})"
 
     # Structs of the fields used
 
@@ -147,7 +146,7 @@ class _Source:
             inner = wanted.fields[each.encode_name]
             made = "None" if field is None else self._used(field, inner, each.type, depth, m, read)
             arguments.append(made)
-        return f"{self._constant(wanted.made, 'Made')}({', '.join(arguments)})"
+        return f"{self.constant(wanted.made, 'Made')}({', '.join(arguments)})"
 
     def _used(  # noqa: PLR0913, PLR0917 - where the field is, and what is wanted of it
         self, field: Field, wanted: Wanted, type_: Any, depth: int, m: str, read: list[str]
@@ -155,7 +154,7 @@ class _Source:
         at, inside = _attribute(field, m), field.message_type
         json_type = _json_type(field)
         if wanted.accepts is not None and json_type is not None and json_type not in wanted.accepts:
-            made = f"{self._constant(values.refuse_type, 'refuse_type')}()"
+            made = f"{self.constant(values.refuse_type)}()"
         elif json_type is None or (json_type is dict and wanted.made and _is_read_whole(field)):
             # Of a map, or of JSON in a message, the whole is read, and what is used taken from it.
             whole = self._field(field, at, depth)
@@ -163,7 +162,7 @@ class _Source:
         elif json_type is list and wanted.items is not None:
             made = self._items(field, at, wanted.items, type_, depth)
         elif json_type is dict and wanted.made is not None:
-            name = self._name("m")
+            name = self.name("m")
             read.append(f"{name} = {at}")
             made = self._make_struct(inside, wanted, depth + 1, name, read)
         else:
@@ -179,23 +178,21 @@ class _Source:
         read: list[str] = []
         item = self._make_struct(inside, wanted, depth + 2, "x", read)
         if read:
-            name = self._name("made")
-            self._lines += [f"def {name}(x):", *(f"    {line}" for line in (*read, f"return {item}"))]
+            name = self.name("made")
+            with self.block(f"def {name}(x):"):
+                for line in (*read, f"return {item}"):
+                    self.line(line)
             item = f"{name}(x)"
         return f"[{item} for x in {at}[:]]"
-
-    def _name(self, hint: str) -> str:
-        self._numbers += 1
-        return f"{hint}_{self._numbers}"
 
     # Whole values
 
     def _call_whole(self, of: Descriptor, at: str, depth: int | str) -> str:
         """A Python expression for a message as a dict of all its fields."""
         if isinstance(depth, int) and self._levels.of(of) + depth - 1 > DEEP and self._levels.of(of) <= DEEP:
-            return f"{self._constant(values.fields_of, 'fields_of')}({at}, {depth})"
+            return f"{self.constant(values.fields_of)}({at}, {depth})"
         if of.full_name not in self._whole:
-            self._whole[of.full_name] = f"whole_{len(self._whole)}"
+            self._whole[of.full_name] = self.name("whole")
             self._waiting.append(of)
         counted = f", {depth}" if self._levels.of(of) > DEEP else ""
         return f"{self._whole[of.full_name]}({at}{counted})"
@@ -203,22 +200,22 @@ class _Source:
     def _write_whole(self, of: Descriptor) -> None:
         counted = self._levels.of(of) > DEEP
         name = self._whole[of.full_name]
-        self._lines.append(f"def {name}(m, depth):" if counted else f"def {name}(m):")
-        if counted:  # near the limit, level by level; a type that is not counted adds at most `DEEP`
-            self._lines.append(f"    if depth > {MAX_DEPTH - DEEP - 2}:")
-            self._lines.append(f"        return {self._constant(values.fields_of, 'fields_of')}(m, depth)")
-        depth = "depth" if counted else 1
         fields = list(of.fields)
         first = next((n for n, field in enumerate(fields) if may_be_absent(field)), len(fields))
+        depth = "depth" if counted else 1
         always = [
             f"{field.name!r}: {self._field(field, _attribute(field, 'm'), depth)}" for field in fields[:first]
         ]
-        self._lines.append(f"    found = {{{', '.join(always)}}}")
-        for field in fields[first:]:
-            made = self._field(field, _attribute(field, "m"), depth)
-            condition = f"if has(m, {field.name!r}): " if may_be_absent(field) else ""
-            self._lines.append(f"    {condition}found[{field.name!r}] = {made}")
-        self._lines.append("    return found")
+        with self.block(f"def {name}(m, depth):" if counted else f"def {name}(m):"):
+            if counted:  # near the limit, level by level; a type that is not counted adds at most `DEEP`
+                with self.block(f"if depth > {MAX_DEPTH - DEEP - 2}:"):
+                    self.line(f"return {self.constant(values.fields_of)}(m, depth)")
+            self.line(f"found = {{{', '.join(always)}}}")
+            for field in fields[first:]:
+                made = self._field(field, _attribute(field, "m"), depth)
+                condition = f"if has(m, {field.name!r}): " if may_be_absent(field) else ""
+                self.line(f"{condition}found[{field.name!r}] = {made}")
+            self.line("return found")
 
     def _field(self, field: Field, at: str, depth: int | str) -> str:
         """A Python expression for a field's whole value."""
@@ -231,8 +228,8 @@ class _Source:
 
     def _map(self, entry: Descriptor, at: str, depth: int | str) -> str:
         key, of = entry.fields_by_number[1], entry.fields_by_number[2]
-        text = "k" if key.type == Field.TYPE_STRING else f"{self._constant(values.key_text, 'key_text')}(k)"
-        keys = f"map({self._constant(values.text, 'text')}, {at})" if values.may_be_bytes(key) else at
+        text = "k" if key.type == Field.TYPE_STRING else f"{self.constant(values.key_text)}(k)"
+        keys = f"map({self.constant(values.text)}, {at})" if values.may_be_bytes(key) else at
         return f"{{{text}: {self._value(of, f'{at}[k]', _deeper(depth, 2))} for k in sorted({keys})}}"
 
     def _value(self, field: Field, at: str, depth: int | str) -> str:
@@ -240,27 +237,20 @@ class _Source:
         if field.message_type is not None:
             return self._message_value(field.message_type, at, depth)
         if field.type == Field.TYPE_ENUM:
-            names = self._constant(values.enum_names(field.enum_type), "names")
+            names = self.constant(values.enum_names(field.enum_type), "names")
             return f"{names}.get({at}, {at})"
         convert = values.text if values.may_be_bytes(field) else _CONVERSIONS.get(field.type)
-        return at if convert is None else f"{self._constant(convert, convert.__name__)}({at})"
+        return at if convert is None else f"{self.constant(convert)}({at})"
 
     def _message_value(self, message: Descriptor, at: str, depth: int | str) -> str:
         scalar, json_value = well_known.scalar(message), well_known.json_value(message)
         if scalar is not None:
-            return f"{self._constant(scalar, scalar.__name__)}({at})"
+            return f"{self.constant(scalar)}({at})"
         if json_value is not None:
-            return f"{self._constant(json_value, json_value.__name__)}({at}, {depth})"
+            return f"{self.constant(json_value)}({at}, {depth})"
         if well_known.is_any(message):
-            return f"{self._constant(values.any_value, 'any_value')}({at}, {depth})"
+            return f"{self.constant(values.any_value)}({at}, {depth})"
         return self._call_whole(message, at, depth)
-
-    def _constant(self, value: object, hint: str) -> str:
-        """The name of this object in the source."""
-        if id(value) not in self._names:
-            self._names[id(value)] = f"{hint}_{len(self._names)}"
-            self._namespace[self._names[id(value)]] = value  # which also keeps its id from being used again
-        return self._names[id(value)]
 
 
 def _json_type(field: Field) -> type | None:

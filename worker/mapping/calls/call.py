@@ -14,9 +14,9 @@ class Call:  # noqa: PLW1641 - without a hash, because it may change
         name: its name in rules and `allow`, such as `delete_device`.
         body: the call in the API's format, without its messageId. May be changed.
         event_id: the event's own unique id, if the mapper gave one.
-        untouched: the spec by which the body was assembled, and the body; None once `body` has been read or set. Until
-            then, the checks made during assembly still hold for the body's own strings. They need not hold for the
-            objects in it, which the mapper may also hold.
+        untouched: the spec by which the body was assembled; None once `body` has been read or set. Until then, the
+            checks made during assembly still hold for the body's own strings. They need not hold for the objects in
+            it, which the mapper may also hold.
     """
 
     __slots__ = ("_body", "event_id", "name", "untouched")
@@ -27,12 +27,11 @@ class Call:  # noqa: PLW1641 - without a hash, because it may change
         name: str,
         body: dict[str, Any],
         event_id: str | None = None,
-        untouched: tuple[CallSpec, dict[str, Any]] | None = None,
     ) -> None:
         self.name = name
         self._body = body
         self.event_id = event_id
-        self.untouched = untouched
+        self.untouched: CallSpec | None = None
 
     @property
     def body(self) -> dict[str, Any]:  # noqa: D102 - see the class

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from worker.core.timestamps import LENGTH, MILLIS, SECONDS
-from worker.customerio.semantic import reserved
+from worker.customerio.semantic import ORDINARY
 from worker.mapping.calls.specs import Kind
 
 if TYPE_CHECKING:
@@ -57,10 +57,16 @@ def _test(code: Code, kind: Kind, given: str, reject_ids: Collection[str]) -> st
         case Kind.IDENTITY | Kind.EVENT_ID | Kind.TEXT:
             return _TEXT.format(given)
         case Kind.EVENT:
-            return f"{_TEXT.format(given)} and not {code.constant(reserved)}({given})"
+            return f"type({given}) is str and {given} in {code.constant(ORDINARY, 'ordinary')}"
         case Kind.OBJECT:
             return _OBJECT.format(given)
     return None
+
+
+def safe_starts(reject_ids: Collection[str]) -> str:
+    """The visible ASCII characters that no rejected string starts with."""
+    refused = {text[:1].casefold() for text in reject_ids}
+    return "".join(letter for letter in _VISIBLE if letter.casefold() not in refused)
 
 
 def _identity(given: str, reject_ids: Collection[str]) -> str:
@@ -68,8 +74,7 @@ def _identity(given: str, reject_ids: Collection[str]) -> str:
 
     Other ids take the slower second half: ASCII, nothing to strip, and not as long as any rejected string.
     """
-    refused = {text[:1].casefold() for text in reject_ids}
-    firsts = "".join(letter for letter in _VISIBLE if letter.casefold() not in refused)
+    firsts = safe_starts(reject_ids)
     # strip() returns the same object where there is nothing to strip.
     rarer = [f"{given}.isascii()", f"{given}.strip() is {given}"]
     rarer += [f"len({given}) != {length}" for length in sorted({len(text) for text in reject_ids})]

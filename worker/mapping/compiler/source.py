@@ -7,22 +7,18 @@ once, so a value that is already in a local is not computed again while that loc
 
 from __future__ import annotations
 
-import itertools
 import keyword
-import linecache
-import re
-import textwrap
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from worker.formats.python_source import PythonSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from worker.mapping.compiler.decoder import StructType
 
-_NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
-_LONGEST_HINT = 24
 UNSET = object()
 """The value of a `let` that was not evaluated for this record."""
 
@@ -43,57 +39,37 @@ class Fragment:
         return bool(self.lines)
 
 
-class Code:
-    """The body of one function, written statement by statement.
-
-    Names made by `name`, `share` and `constant` end in `_` and a number. Names that the caller chooses (parameters, its
-    own locals) must not.
+class Code(PythonSource):
+    """The body of one function, which knows what its locals hold.
 
     Args:
-        caller: the function that calls this one with locals of its own as arguments, if any.
+        caller: the function that calls this one with locals of its own as arguments, if any. Both number names
+            together, so that parameters are unique too.
 
     Attributes:
         structs: the struct type of names, and other Python expressions, that hold structs of the fields used.
-        numbers: what names end in; functions that call each other share it, so that parameters are unique too.
         lets: the locals for `let`s, by the numbers of their expressions; each is `UNSET` until it is evaluated.
         packs: whether objects that are written now are sent as they stand, and may be packed.
     """
 
     def __init__(self, caller: Code | None = None) -> None:
+        super().__init__()
         self.structs: dict[str, StructType] = dict(caller.structs) if caller else {}
-        self.numbers: Iterator[int] = caller.numbers if caller else itertools.count(1)
         self.lets: dict[int, str] = dict(caller.lets) if caller else {}
         self.packs = False
-        self._lines: list[tuple[int, str]] = []
-        self._depth = 0
         self._scopes: list[dict[str, str]] = [{}]
-        self._namespace: dict[str, Any] = {}
-        self._constants: dict[int, str] = {}
-
-    def line(self, text: str) -> None:
-        """Write one statement."""
-        self._lines.append((self._depth, text))
-
-    def lines(self, text: str) -> None:
-        """Write several statements, which are indented as in Python."""
-        for line in textwrap.dedent(text).strip().splitlines():
-            statement = line.lstrip()
-            self._lines.append((self._depth + (len(line) - len(statement)) // 4, statement))
+        if caller is not None:
+            self.numbers = caller.numbers
 
     @contextmanager
     def block(self, header: str) -> Iterator[None]:
         """Write a compound statement; what is written and shared inside is in scope in its body only."""
-        self.line(header)
-        written = len(self._lines)
-        self._depth += 1
         self._scopes.append({})
         try:
-            yield
-            if len(self._lines) == written:
-                self.line("pass")
+            with super().block(header):
+                yield
         finally:
             self._scopes.pop()
-            self._depth -= 1
 
     @contextmanager
     def aside(self) -> Iterator[Fragment]:
@@ -133,13 +109,6 @@ class Code:
             self.line(f"{' = '.join(own)} = {self.constant(UNSET, 'unset')}")
         self.paste(fragment)
 
-    def name(self, hint: str) -> str:
-        """A name that is unique in this function; `hint` makes it readable."""
-        readable = _NOT_IN_A_NAME.sub("_", hint.lower()).strip("_")[:_LONGEST_HINT]
-        if not readable or readable[0].isdigit():
-            readable = f"v{readable}"
-        return f"{readable}_{next(self.numbers)}"
-
     def share(self, expression: str, hint: str) -> str:
         """A name for this value: the expression itself if it is one, a local that holds it, or a new local.
 
@@ -174,40 +143,25 @@ class Code:
         self.remember(meaning, meaning)
         return not known
 
-    def constant(self, value: object, hint: str = "") -> str:
-        """A global of the function that holds this very object, named after `hint` or the object's own name.
-
-        Nothing may change the object afterwards.
-        """
-        known = self._constants.get(id(value))
-        if known is not None:
-            return known
-        name = self.name(hint or getattr(value, "__name__", "constant"))
-        self._namespace[name] = value  # which also keeps its id from being used again
-        self._constants[id(value)] = name
-        return name
-
     def build(self, function_name: str, parameters: str, file: str | None = None) -> Callable[..., Any]:
-        """Compile the function. Its source is kept, so that tracebacks show the line.
+        """Compile the function. See `source`."""
+        file = file or f"<{function_name}>"
+        return self.compiled(function_name, file, _heading(function_name, parameters, file))
+
+    def source(self, function_name: str, parameters: str, file: str | None = None) -> str:
+        """The source that `build` compiles.
 
         Args:
             function_name: a Python identifier, which tracebacks show.
             parameters: as they stand between the parentheses of a `def`.
-            file: what tracebacks name as the file, in angle brackets; the function's own name if not given.
+            file: what tracebacks name as the file, in angle brackets; the function's own name if not given. The
+                first line names it too, and line numbers are those of tracebacks.
         """
-        file = file or f"<{function_name}>"
-        source = self.source(function_name, parameters, file)
-        namespace = {"__name__": __name__, **self._namespace}  # so that an error text can name the function
-        exec(compile(source, file, "exec"), namespace)  # noqa: S102 - the source is ours
-        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
-        built: Callable[..., Any] = namespace[function_name]
-        return built
+        return self.text(_heading(function_name, parameters, file or f"<{function_name}>"))
 
-    def source(self, function_name: str, parameters: str, file: str | None = None) -> str:
-        """The source that `build` compiles. Its first line names the file; line numbers are those of tracebacks."""
-        lines = [f"# {file or function_name}", f"def {function_name}({parameters}):"]
-        lines += [f"{'    ' * (depth + 1)}{text}" for depth, text in self._lines or [(0, "pass")]]
-        return "\n".join(lines) + "\n"
+
+def _heading(function_name: str, parameters: str, file: str) -> str:
+    return f"# {file}\ndef {function_name}({parameters}):"
 
 
 def is_name(text: str) -> bool:

@@ -10,6 +10,7 @@ from worker.core.record_reading import readable_headers
 from worker.core.records import Record
 from worker.mapping.kafka_fields import as_text, record_time
 
+_new = object.__new__
 _NO_TIME = "1970-01-01T00:00:00.000Z"
 
 
@@ -21,10 +22,8 @@ class _OfRecord:
     """Holds the record from which an event's attributes are read when needed, and what decodes its key."""
 
     __slots__ = ("_key_of", "_record")
-
-    def __init__(self, record: Record, key_of: Callable[[Record], Any]) -> None:
-        self._record = record
-        self._key_of = key_of
+    _key_of: Callable[[Record], Any]
+    _record: Record
 
 
 @dataclass(slots=True)
@@ -70,8 +69,9 @@ class Event(_OfRecord):
             key_of: decodes its key.
             empty: whether its value holds a null, and so counts as a tombstone.
         """
-        event = cls.__new__(cls)
-        _OfRecord.__init__(event, record, key_of)
+        event = _new(cls)
+        event._record = record  # type: ignore[misc]  # noqa: SLF001 - mypy misses the slots of a base class
+        event._key_of = key_of  # noqa: SLF001
         event.value = value
         if empty:
             event.tombstone = True

@@ -82,9 +82,9 @@ class Mapper:
     def calls(
         self,
         event: Event,
-        *,
         allow: Collection[str] = frozenset(),
         reject_ids: Collection[str] = REJECT_IDS,
+        safe_starts: str = "",
         on_slow: Callable[[str, float], None] | None = None,
     ) -> list[Made]:
         """Run the mapper; returns its calls, each checked, or none if it ignores the event.
@@ -93,6 +93,7 @@ class Mapper:
             event: the event.
             allow: what its rule allows, see `customerio.meaning`.
             reject_ids: strings that are never real ids, casefolded.
+            safe_starts: see `assembly.checked_call`.
             on_slow: called with its name and the seconds it took, if those were more than `SLOW_SECONDS`.
 
         Raises:
@@ -114,7 +115,7 @@ class Mapper:
         made: list[Made] = []
         try:
             for call in calls:
-                made.append(_made(call, allow, reject_ids))  # noqa: PERF401 - its length is the call's index
+                made.append(_made(call, allow, reject_ids, safe_starts))  # noqa: PERF401 - its length is the index
         except Rejected as rejected:
             rejected.call_index = len(made)
             raise
@@ -267,13 +268,13 @@ def _listed(answer: Any) -> list[Any]:
     return [item if isinstance(item, Call) else dict(item) for item in listed]
 
 
-def _made(answer: object, allow: Collection[str], reject_ids: Collection[str]) -> Made:
+def _made(answer: object, allow: Collection[str], reject_ids: Collection[str], safe_starts: str) -> Made:
     if not isinstance(answer, Call):
         return checked(answer, allow=allow, reject_ids=reject_ids), None
     event_id = answer.event_id
     if event_id is not None:
         event_id = optional_identity(event_id, "message_id", reject_ids)
-    return checked_call(answer, allow=allow, reject_ids=reject_ids), event_id
+    return checked_call(answer, allow, reject_ids, safe_starts), event_id
 
 
 def _refuse_junk() -> NoReturn:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from worker.core.reasons import Rejected
-from worker.core.record_reading import record_millis
 from worker.core.records import EncodedCall, Record
 from worker.customerio.meaning import has_reserved_traits
 from worker.customerio.notices import Notice
@@ -14,6 +14,7 @@ from worker.customerio.profile_limits import excesses
 from worker.mapping.calls.assembly import as_time
 from worker.mapping.calls.encoding import batch_context, encode
 from worker.mapping.calls.validation import optional_identity
+from worker.mapping.compiler.fast_paths import safe_starts
 from worker.mapping.compiler.target import Target
 from worker.mapping.decoding import PLAIN, Decoding
 from worker.mapping.expressions.interpreter import ENVELOPE
@@ -41,6 +42,14 @@ class MapperRule:
     target: Target
     decoding: Decoding = PLAIN
     at: str = ""
+    _key_of: Callable[[Record], Any] = field(init=False)
+    _on_excess: Callable[..., object] | None = field(init=False)
+    _safe_starts: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_key_of", self.decoding.key)
+        object.__setattr__(self, "_on_excess", self.target.on_excess)
+        object.__setattr__(self, "_safe_starts", safe_starts(self.reject_ids))
 
     def calls(
         self,
@@ -64,26 +73,46 @@ class MapperRule:
         if about is not None and self.decoding.envelope is not None:
             event = {**event, str(self.decoding.envelope.root): about}
         made = self.mapper.calls(
-            Event.of(record, event, self.decoding.key, empty=empty),
-            allow=self.allow,
-            reject_ids=self.reject_ids,
-            on_slow=self.target.on_slow,
+            Event.of(record, event, self._key_of, empty=empty),
+            self.allow,
+            self.reject_ids,
+            self._safe_starts,
+            self.target.on_slow,
         )
-        target = self.target
         encoded: list[EncodedCall] = []
         try:
             for call, own_id in made:
-                self._set_time(record, call, about)
-                if "messageId" not in call:
-                    event_id = own_id or self._event_id(about)
-                    call["messageId"] = self._message_id(record, call, event_id, len(encoded))
-                body = encode(call, max_bytes=target.max_call_bytes)
-                self._notice(call)
-                encoded.append((body, batch_context(call) if target.batch_contexts else b""))
+                encoded.append(self._encoded(record, call, own_id, about, len(encoded)))
         except Rejected as rejected:
             rejected.call_index = len(encoded)
             raise
         return encoded
+
+    def _encoded(
+        self,
+        record: Record,
+        call: dict[str, Any],
+        own_id: str | None,
+        about: dict[str, Any] | None,
+        index: int,
+    ) -> EncodedCall:
+        """Complete a call and encode it."""
+        target = self.target
+        if "timestamp" not in call:
+            self._set_time(record, call, about)
+        elif target.future is not None:
+            call["timestamp"] = target.future.within(call["timestamp"], record, self.at)
+        if "messageId" not in call:
+            if own_id is None and about is not None:
+                own_id = self._event_id(about)
+            call["messageId"] = self._message_id(record, call, own_id, index)
+        body = encode(call, target.max_call_bytes)
+        if self._on_excess is not None:
+            for kind in excesses(call):
+                self._on_excess(kind, self.at)
+        if "traits" in call and target.on_notice is not None and has_reserved_traits(call):
+            target.on_notice(Notice.RESERVED_TRAIT, self.at)
+        return body, batch_context(call) if target.batch_contexts else b""
 
     def _event_id(self, about: dict[str, Any] | None) -> str | None:
         """The event's own id in its envelope."""
@@ -95,29 +124,20 @@ class MapperRule:
         return default.search({}, {ENVELOPE: about}) if default is not None else None
 
     def _set_time(self, record: Record, call: dict[str, Any], about: dict[str, Any] | None) -> None:
-        """Send the envelope's or record's time where the call has none, or the record's if it is too far ahead."""
-        if "timestamp" not in call and (time_of_event := self._default("timestamp", about)) is not None:
+        """Send the envelope's or the record's time where the call has none."""
+        if (time_of_event := self._default("timestamp", about)) is not None:
             call["timestamp"] = as_time(time_of_event)
-        if "timestamp" not in call:
-            if (time := record_time(record)) is not None:
-                call["timestamp"] = time
-        elif self.target.future is not None:
-            call["timestamp"] = self.target.future.within(call["timestamp"], record, self.at)
-
-    def _notice(self, call: dict[str, Any]) -> None:
-        """Report each limit of the Track API that the call exceeds, and traits that it reads as identifiers."""
-        target = self.target
-        if target.on_excess is not None:
-            for kind in excesses(call):
-                target.on_excess(kind, self.at)
-        if target.on_notice is not None and has_reserved_traits(call):
-            target.on_notice(Notice.RESERVED_TRAIT, self.at)
+            if self.target.future is not None:
+                call["timestamp"] = self.target.future.within(call["timestamp"], record, self.at)
+        elif (time := record_time(record)) is not None:
+            call["timestamp"] = time
 
     def _message_id(self, record: Record, call: dict[str, Any], event_id: str | None, index: int) -> str:
         type_, name = call["type"], call.get("event", "")
         target = self.target
         if event_id is not None:
             return target.ids.for_event(event_id, type_, name, index)
+        kind, millis = record.timestamp()
         return target.ids.for_record(
-            record_millis(record) or 0, target.topic, record.partition(), record.offset(), type_, name, index
+            millis if kind else 0, target.topic, record.partition(), record.offset(), type_, name, index
         )
