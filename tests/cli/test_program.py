@@ -79,7 +79,7 @@ def test_a_bug_is_reported_by_type_and_place_without_its_text(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError(secret)
 
-    monkeypatch.setattr(main, "app", fail)
+    monkeypatch.setattr(main, "_commands", lambda: fail)
     done = cli("check")
     assert done.code == 1
     assert "has a bug: RuntimeError" in done.err

@@ -413,4 +413,4 @@ class Group(RuleBasedStateMachine):
 
 
 Group.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
-TestGroup = Group.TestCase
+TestGroup = pytest.mark.no_cover(Group.TestCase)  # runs through the same lines a hundred times

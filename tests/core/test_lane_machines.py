@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -24,6 +25,8 @@ from tests.support.lane_model import (
 )
 from worker.core.lanes import Batch
 from worker.core.records import BODY, CONTEXT
+
+pytestmark = pytest.mark.no_cover  # runs through the same lines a hundred times
 
 KEYS = [b"a", b"b", b"c", b"", None]
 ENVELOPES = [b"", b'"context":{}', b'"context":{"ip":"1"}']

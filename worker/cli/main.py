@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -106,7 +107,7 @@ def run(arguments: Sequence[str]) -> int:
         The exit code: 0 done; 1 a check failed, or a bug; 2 configuration or usage error.
     """
     try:
-        code = app(args=list(arguments), prog_name=PROGRAM, standalone_mode=False)
+        code = _commands()(args=list(arguments), prog_name=PROGRAM, standalone_mode=False)
     except SystemExit as finished:
         code = finished.code
     except USAGE_ERROR as error:
@@ -126,6 +127,12 @@ def run(arguments: Sequence[str]) -> int:
         _report_bug(error)
         return 1
     return code if isinstance(code, int) else 0
+
+
+@cache
+def _commands() -> Callable[..., Any]:
+    """All commands with their options: reading them from the signatures takes longer than many a command."""
+    return typer.main.get_command(app)
 
 
 def _outside(error: OSError | SchemaUnavailable) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import worker
@@ -20,6 +20,8 @@ from worker.mapping.calls.assembly import checked
 from worker.mapping.calls.builders import Common
 from worker.mapping.calls.encoding import encode
 from worker.mapping.calls.specs import CALLS, Field, Kind
+
+pytestmark = pytest.mark.no_cover  # runs through the same lines a hundred times
 
 TIMES = st.sampled_from(
     [1_763_719_200, 1_763_719_200_000, "2025-11-21T11:00:00+01:00", datetime(2025, 11, 21, 10, tzinfo=UTC)]
@@ -79,6 +81,7 @@ def at(body: dict[str, Any], place: tuple[str, ...]) -> Any:
 
 
 @pytest.mark.parametrize("name", CALLS)
+@settings(max_examples=50)
 @given(data=st.data())
 def test_a_builders_call_is_valid(name: str, data: st.DataObject) -> None:
     given_ = data.draw(arguments(name))
@@ -91,6 +94,7 @@ def test_a_builders_call_is_valid(name: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("name", CALLS)
+@settings(max_examples=50)
 @given(data=st.data())
 def test_every_field_is_sent_at_each_of_its_places(name: str, data: st.DataObject) -> None:
     given_ = data.draw(arguments(name))
