@@ -12,7 +12,8 @@ from tests.support.lane_model import LINGER, LONGEST, MAX_BYTES, MAX_CALLS, new_
 from tests.support.memory_source import MemoryRecord
 from tests.support.simulation import Key
 from worker.core.lanes import Batch, Lanes, PartitionState
-from worker.core.records import KEY
+from worker.core.lanes.in_progress import Load
+from worker.core.records import KEY, RECORD
 
 ONE, OTHER = b'"context":{"ip":"1"}', b'"context":{"ip":"2"}'
 
@@ -126,6 +127,27 @@ def test_calls_that_do_not_fit_stay_ahead_of_later_calls_of_their_key(
     add(lanes, state, MAX_CALLS + 2, b"a")
     lanes.finish(full)
     assert places(taken(lanes)) == [(offset, 0) for offset in range(MAX_CALLS, MAX_CALLS + 3)]
+
+
+def test_calls_are_not_added_to_a_chunk_after_which_others_were_queued_that_are_blocked_now() -> None:
+    """The chunk is older than those calls: what is added to it would overtake them when they are unblocked."""
+    lanes = Lanes(max_bytes=10_000, max_calls=10, linger=1.0, max_in_flight=4)
+    state, other = lanes.assign(("orders", 0), 0), lanes.assign(("orders", 1), 0)
+    for each in (state, other):
+        add(lanes, each, 0, b"k", now=10.0)
+    request = taken(lanes)
+    add(lanes, state, 1, b"free", now=10.03)
+    add(lanes, other, 1, b"k", now=10.04)
+    for offset in range(2, 12):
+        add(lanes, state, offset, b"k", now=10.06)
+    assert lanes.take(10.06) is None, "only one call is not blocked"
+    add(lanes, state, 12, b"k", now=10.07)
+    lanes.finish(request)
+    sent = []
+    while batch := lanes.take(10.07, draining=True):
+        sent += [call[RECORD].offset() for of, call in batch.calls() if of is state and call[KEY] == b"k"]
+        lanes.finish(batch)
+    assert sent == list(range(2, 13))
 
 
 def test_partitions_have_lanes_of_their_own(lanes: Lanes, state: PartitionState) -> None:
@@ -372,6 +394,32 @@ def test_a_slice_is_in_progress_until_all_of_it_is_committed() -> None:
     assert (state.in_progress.records, state.in_progress.size) == (5, 70)
     state.commit(25)
     assert (state.in_progress.records, state.in_progress.size) == (0, 0)
+
+
+def test_what_is_in_progress_is_summed_over_the_current_assignments() -> None:
+    lanes = new_lanes()
+    first, second = lanes.assign(("orders", 0), 0), lanes.assign(("orders", 1), 0)
+    first.accept(10, 10, 100)
+    second.accept(5, 5, 50)
+    assert lanes.in_progress == Load(15, 150)
+    second.commit(5)
+    assert lanes.in_progress == Load(10, 100)
+    lanes.revoke(first)
+    assert lanes.in_progress == Load(10, 100)  # until it is forgotten: it still holds its commit back
+    lanes.forget(first)
+    assert lanes.in_progress == Load()
+    first.commit(10)
+    assert lanes.in_progress == Load()
+
+
+def test_an_assignment_in_place_of_another_is_counted_alone() -> None:
+    lanes = new_lanes()
+    before = lanes.assign(("orders", 0), 0)
+    before.accept(10, 10, 100)
+    lanes.assign(("orders", 0), 4).accept(5, 1, 30)
+    before.commit(10)
+    lanes.forget(before)
+    assert lanes.in_progress == Load(1, 30)
 
 
 def test_a_call_left_in_a_queue_does_not_hold_back_finished_calls_of_its_chunk() -> None:
