@@ -143,14 +143,19 @@ def test_many_brackets_side_by_side_or_in_text_are_not_deep() -> None:
 @given(
     st.lists(st.text(alphabet='{}[]"\\ nu', max_size=8), max_size=20),
     st.lists(st.booleans(), min_size=MAX_DEPTH - 3, max_size=MAX_DEPTH + 2),
+    st.lists(st.sampled_from(['},{"a":"', "}, {", '{"a', "}"]), max_size=200).map("".join),
+    st.sampled_from([(",", ":"), (", ", ": ")]),
 )
 def test_depth_is_counted_exactly_whatever_stands_beside_it_and_in_text(
-    texts: list[str], levels: list[bool]
+    texts: list[str], levels: list[bool], like_objects: str, separators: tuple[str, str]
 ) -> None:
-    nested: Any = texts
+    nested: Any = [*texts, like_objects]
     for is_list in levels:
-        nested = [{}, texts, nested] if is_list else {text: {} for text in texts} | {"]": nested}
-    value = json.dumps({"a": nested, "wide": [{}, []] * 200}).encode()
+        nested = (
+            [{}, texts, {}, {"a": 1}, nested] if is_list else {text: {} for text in texts} | {"]": nested}
+        )
+    event = {"a": nested, "wide": [{}, []] * 200, "lines": [{"a": like_objects}, {"b": {}}] * 99}
+    value = json.dumps(event, separators=separators).encode()
     depth = 2 + len(levels)  # the event itself, and the innermost list
     if depth > MAX_DEPTH:
         assert reason_of(value) == "TOO_DEEP"

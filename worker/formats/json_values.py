@@ -39,6 +39,13 @@ MAY_BE_TOO_DEEP = f"len(value.replace(b'[', b'[[[[')) >= {FEWEST_OBJECT_BYTES_TO
 INNER_MAY_BE_TOO_DEEP = f"len(value.replace(b'[', b'[[[[')) >= {FEWEST_OBJECT_BYTES_TOO_DEEP - 5}"
 """The same for a value that stands in one more object."""
 
+_BETWEEN_OBJECTS = (b"},{", b"}, {")
+"""What stands between two objects of a list, without spaces and as Python writes it."""
+
+_COMPARED = 8
+"""Bytes of a separator and of the object after it, which usually begins with the same field: one search takes 5 µs in
+20 kB, and counting the levels byte by byte 35 µs."""
+
 FEW_LEVELS = 4
 """How many levels are removed at once before levels are counted byte by byte: most values with many brackets are long
 lists of flat objects."""
@@ -106,8 +113,24 @@ def check_depth(value: bytes) -> None:
         return
     # Values with fewer opening brackets than levels allowed pass. Two `replace` are faster than two `bytes.count`.
     others = len(value.replace(b"[", b"")) + len(value.replace(b"{", b""))
-    if 2 * len(value) - others > MAX_DEPTH:
+    brackets = 2 * len(value) - others
+    if brackets > MAX_DEPTH and brackets - _followers(value) > MAX_DEPTH:
         _count_levels(value)
+
+
+def _followers(value: bytes) -> int:
+    """How many objects begin right after another ended, at least: in a long list of objects that is nearly all.
+
+    Each of them begins a level after one has ended, so no value nests deeper than it has other opening brackets. In
+    strings neither bracket counts, which comes to the same.
+    """
+    return sum(_as_the_first(value, separator) for separator in _BETWEEN_OBJECTS)
+
+
+def _as_the_first(value: bytes, separator: bytes) -> int:
+    """How often a separator is found with the bytes that follow it the first time. More bytes are found faster."""
+    start = value.find(separator)
+    return value.count(value[start : start + _COMPARED]) if start >= 0 else 0
 
 
 def _count_levels(value: bytes) -> None:

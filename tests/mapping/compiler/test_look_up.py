@@ -171,7 +171,7 @@ def test_an_unexpected_fault_in_a_rules_function_is_located(
     def broken(*_: Any) -> bytes:
         raise KeyError("bug")
 
-    monkeypatch.setattr("worker.mapping.compiler.calls.orjson.dumps", broken)
+    monkeypatch.setattr("worker.mapping.compiler.calls.encode", broken)
     verdict = mappings.explain(of, IDS).rejected
     assert verdict is not None
     assert verdict.reason == "UNEXPECTED_FAULT"

@@ -25,7 +25,9 @@ from worker.mapping.calls.specs import CallSpec, Field, Kind
 from worker.mapping.calls.validation import check_shared, identity, optional_identity
 from worker.mapping.compiler.fast_paths import write_converted
 from worker.mapping.compiler.meaning import MeaningCode
-from worker.mapping.compiler.objects import ENVELOPE_ID, Objects
+from worker.mapping.compiler.objects import ENVELOPE_ID, EVENT, Objects
+from worker.mapping.compiler.packable import packs
+from worker.mapping.compiler.packed import encode
 from worker.mapping.compiler.records import RecordCode
 from worker.mapping.compiler.run_time import (
     event_name,
@@ -54,7 +56,9 @@ class CallCode:
         self._rule = rule
         self._target = target
         self._record = record
-        self._meaning = MeaningCode(code, rule, target)
+        event = code.structs.get(EVENT)
+        self._packs = event is not None and event.usual and packs(rule)
+        self._meaning = MeaningCode(code, rule, target, packs=self._packs)
 
     @contextmanager
     def each_of(self, call: CallRule) -> Iterator[None]:
@@ -116,7 +120,8 @@ class CallCode:
         top += [entry for name, entry in found.items() if is_at_top(spec.fields[name])]
         deep = [entry for name, entry in found.items() if not is_at_top(spec.fields[name])]
         if not deep and spec.fallback is None:
-            body = emit_object(self._code, [*top, message_id], "call")
+            with self._code.packing(packs=self._packs):
+                body = emit_object(self._code, [*top, message_id], "call")
         else:
             body = emit_object(self._code, top, "call")
             self._complete(body, spec, found, deep)
@@ -165,7 +170,8 @@ class CallCode:
     def _object(self, field: Field, given: Any) -> Entry:
         # `nulls: send` is about properties and traits only.
         omit = field.name in {"context", "integrations"} or not self._rule.send_nulls
-        found = emit_value(self._code, given, omit=omit)
+        with self._code.packing(packs=self._packs):
+            found = emit_value(self._code, given, omit=omit)
         nullable = not isinstance(given, dict)
         if nullable:
             with self._code.block(f"if {found} is not None and type({found}) is not dict:"):
@@ -217,7 +223,7 @@ class CallCode:
             time = f"{self._constant(time_of)}({found}, record)"
             write_converted(self._code, Kind.TIME, found, known, time)
             if self._target.future is not None:
-                self._meaning.time(known, self._target.future, self._record.latest(self._target.future))
+                self._meaning.time(known, self._target.future, self._record.latest())
             self._code.remember(meaning, known)
         return Entry("timestamp", known, nullable=True)
 
@@ -288,11 +294,16 @@ class CallCode:
 
     def _encode(self, call: str) -> str:
         body, limit = self._code.name("body"), self._target.max_call_bytes
+        if self._packs:
+            self._code.line(f"{body} = {self._constant(encode)}({call})")
+        else:
+            self._code.lines(f"""
+                try:
+                    {body} = {self._constant(orjson.dumps)}({call})
+                except TypeError as unencodable:
+                    {self._constant(refuse)}({call}, unencodable)
+                """)
         self._code.lines(f"""
-            try:
-                {body} = {self._constant(orjson.dumps)}({call})
-            except TypeError as unencodable:
-                {self._constant(refuse)}({call}, unencodable)
             if len({body}) > {limit}:
                 {self._constant(refuse_size)}(len({body}), {limit})
             """)

@@ -3,6 +3,10 @@
 A typed msgspec decoder makes structs that hold only the fields that some expression reads, at every level. It takes
 half the time of decoding everything, and reading an attribute a third of the time of a dict lookup. A value that an
 expression uses as a whole is decoded whole, to dicts.
+
+There are two kinds of struct types: for any event, and for *usual* ones. In a usual event what is read as an object is
+an object or null, what is read as a list is a list of the same, and all other values are `EXACT`. The decoder refuses
+any other event, so generated code need not test types, and may pack what it sends (see `packed`).
 """
 
 from __future__ import annotations
@@ -11,9 +15,10 @@ import keyword
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import Annotated, Any, Union
 
 import msgspec
+from msgspec import Meta
 
 from worker.mapping.expressions import ir
 from worker.mapping.expressions.interpreter import ENVELOPE
@@ -143,6 +148,15 @@ def _all(several: Iterable[FieldsUsed]) -> FieldsUsed:
     return together
 
 
+_INTEGER = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+_FLOAT = Annotated[float, Meta(gt=-1e16, lt=1e16)]
+_SCALAR: Any = str | _INTEGER | _FLOAT | bool | None
+_SHALLOW: Any = _SCALAR | list[_SCALAR] | dict[str, _SCALAR]
+EXACT: Any = _SCALAR | list[_SHALLOW] | dict[str, _SHALLOW]
+"""The values that orjson and msgspec encode to the same bytes: integers of 64 bits with a sign, and floats that are
+written without exponent. Two levels of objects and lists, because msgspec has no recursive types."""
+
+
 @dataclass(frozen=True, slots=True)
 class StructType:
     """The type that a value is decoded to if only some of its fields are used; None stands for a value decoded whole.
@@ -152,51 +166,73 @@ class StructType:
         empty: the decoded form of an object without fields.
         members: for each field's name, the attribute that holds it, and its own struct type.
         items: the struct type of each item, if it is a list.
+        usual: whether it is for usual events.
     """
 
     made: type[msgspec.Struct]
     empty: msgspec.Struct
     members: dict[str, tuple[str, StructType | None]]
     items: StructType | None
+    usual: bool = False
 
     @property
     def type(self) -> Any:
         """The type for msgspec: any JSON value, but of objects and lists only what is used."""
+        if self.is_object:
+            return Union[self.made, None]  # noqa: UP007 - made for msgspec
         items: Any = list
+        if self.usual:
+            return Union[items[self.items.item_type], None] if self.items else EXACT  # noqa: UP007 - the same
         if self.items is not None:
             items = items[self.items.type]
         return Union[self.made, items, str, int, float, bool, None]  # noqa: UP007 - made for msgspec
 
+    @property
+    def item_type(self) -> Any:
+        """The type for msgspec of an item in a list."""
+        return self.made if self.is_object else self.type
 
-def struct_type_of(used: FieldsUsed) -> StructType | None:
+    @property
+    def is_object(self) -> bool:
+        """Whether the value is certain to be an object or null; as an item of a list, to be an object."""
+        return self.usual and bool(self.members)
+
+
+def struct_type_of(used: FieldsUsed, *, usual: bool = False) -> StructType | None:
     """Make the struct type of an event of which these fields are used; None to decode all of it.
 
     A decoder of its `made` refuses what the format's `decode` refuses. The two exceptions are in skipped parts: text
     that is not UTF-8, and numbers too large for a float.
     """
-    return None if "_kafka" in used.fields else _struct_type(used)
+    return None if "_kafka" in used.fields else _struct_type(used, usual=usual)
 
 
-def _struct_type(used: FieldsUsed) -> StructType | None:
+def _struct_type(used: FieldsUsed, *, usual: bool) -> StructType | None:
     if used.whole:
         return None
-    structs = {name: _struct_type(inner) for name, inner in used.fields.items()}
-    members = {name: (Any if inner is None else inner.type, inner) for name, inner in structs.items()}
-    return made_of(members, None if used.items is None else _struct_type(used.items))
+    structs = {name: _struct_type(inner, usual=usual) for name, inner in used.fields.items()}
+    anything = EXACT if usual else Any
+    members = {name: (anything if inner is None else inner.type, inner) for name, inner in structs.items()}
+    items = None if used.items is None else _struct_type(used.items, usual=usual)
+    return made_of(members, items, usual=usual)
 
 
 def made_of(
-    members: Mapping[str, tuple[Any, StructType | None]], items: StructType | None = None
+    members: Mapping[str, tuple[Any, StructType | None]],
+    items: StructType | None = None,
+    *,
+    usual: bool = False,
 ) -> StructType | None:
     """Make a struct type with members of these types; None if msgspec does not accept a name.
 
     Args:
         members: for each name, its type for msgspec and its own struct type; each may be absent.
         items: see `StructType`.
+        usual: see `StructType`.
     """
-    if any(map(_MUST_BE_ESCAPED.search, members)):
+    attributes = attributes_of(members)
+    if attributes is None:
         return None
-    attributes = {name: _attribute(name, n) for n, name in enumerate(members)}
     made = msgspec.defstruct(
         "FieldsUsed",
         [(attributes[name], kind, None) for name, (kind, _) in members.items()],
@@ -204,8 +240,14 @@ def made_of(
         gc=False,  # decoded JSON has no reference cycles, so the collector need not track it
     )
     return StructType(
-        made, made(), {name: (attributes[name], inner) for name, (_, inner) in members.items()}, items
+        made, made(), {name: (attributes[name], inner) for name, (_, inner) in members.items()}, items, usual
     )
+
+
+def attributes_of(names: Iterable[str]) -> dict[str, str] | None:
+    """The attribute of a struct for each field's name; None if msgspec does not accept one."""
+    attributes = {name: _attribute(name, n) for n, name in enumerate(names)}
+    return None if any(map(_MUST_BE_ESCAPED.search, attributes)) else attributes
 
 
 _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")

@@ -84,13 +84,13 @@ def _identity(given: str, reject_ids: Collection[str]) -> str:
 def _write_time(code: Code, given: str, into: str, converted: str) -> None:
     """The first steps of `timestamps.rfc3339`, inline: most times are already in the form that is sent."""
     seconds, millis = code.constant(SECONDS, "seconds"), code.constant(MILLIS, "millis")
-    second = f"{given}[{code.constant(_SECOND, 'second')}]"
-    end = f"{given}[{code.constant(_END, 'end')}]"
-    is_second = f"type({given}) is str and {second} in {seconds}"
+    second, end = code.name("second"), code.name("end")
+    at_second, at_end = code.constant(_SECOND, "at_second"), code.constant(_END, "at_end")
+    is_text = f"type({given}) is str"
     code.lines(f"""
-        if {is_second} and {end} in {millis}:
+        if {is_text} and ({second} := {given}[{at_second}]) in {seconds} and ({end} := {given}[{at_end}]) in {millis}:
             {into} = {given}
-        elif {is_second} and {end} == 'Z':
+        elif {is_text} and {second} in {seconds} and {end} == 'Z':
             {into} = {second} + '.000Z'
         else:
             {into} = {converted}

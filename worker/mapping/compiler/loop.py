@@ -1,6 +1,7 @@
 """A mapping file as one Python function: a run of records in, encoded calls out.
 
-The generated code looks like a function written by hand (shortened):
+Two functions are generated from a file: one for usual events (see `decoder`), and one for any, which gets the records
+that the first cannot decode. They look like a function written by hand (shortened):
 
     def convert(records, calls, rejected):
         ignored = 0
@@ -31,11 +32,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from worker.core.records import Converter
-from worker.mapping.compiler.decoder import WHOLE, FieldsUsed, NamesUsed, fields_used, struct_type_of
+from worker.formats.json_format import JsonFormat
+from worker.mapping.compiler.decoder import (
+    WHOLE,
+    FieldsUsed,
+    NamesUsed,
+    StructType,
+    fields_used,
+    struct_type_of,
+)
 from worker.mapping.compiler.envelopes.code import TOMBSTONE, Used
 from worker.mapping.compiler.envelopes.envelopes import CODES
 from worker.mapping.compiler.look_up import LookUp
 from worker.mapping.compiler.objects import EVENT
+from worker.mapping.compiler.others import Others
 from worker.mapping.compiler.records import RecordCode
 from worker.mapping.compiler.rule import Compiled, RuleCode
 from worker.mapping.compiler.run_time import refuse_unmatched
@@ -47,30 +57,53 @@ from worker.mapping.mappers.loading import Mapper
 
 _PARAMETERS = "records, calls, rejected"
 
+MOST_RULES_TWICE = 100
+"""How many rules a file may have to be compiled twice: for usual events, and for others when the first of them arrives.
+That takes 1 ms a rule, in which nothing else is mapped."""
+
 
 def compile_mapping(file: MappingFile, target: Target, mappers: Mapping[str, Mapper]) -> Converter:
     """Compile the converter of one topic. See `Compiled`."""
-    return _ConverterCode(Compiled(file, target, mappers)).build()
+    of = Compiled(file, target, mappers)
+    usual = _usual_event(file)
+    return _ConverterCode(of, usual).build() if usual else _ConverterCode(of).build()
 
 
 def mapping_source(file: MappingFile, target: Target, mappers: Mapping[str, Mapper]) -> str:
     """Return the Python source that `compile_mapping` compiles."""
-    return _ConverterCode(Compiled(file, target, mappers)).source()
+    of = Compiled(file, target, mappers)
+    usual = _usual_event(file)
+    sources = [_ConverterCode(of, usual).source()] if usual else []
+    return "\n\n".join([*sources, _ConverterCode(of).source()])
+
+
+def _usual_event(file: MappingFile) -> StructType | None:
+    """The struct type of usual events, where there is a function for these."""
+    if file.envelope or not isinstance(file.values, JsonFormat) or len(file.rules) > MOST_RULES_TWICE:
+        return None
+    return struct_type_of(fields_used_by(file).event, usual=True)
 
 
 class _ConverterCode:
-    """Writes the function that converts a run of records, and the functions of rules that it looks up."""
+    """Writes the function that converts a run of records, and the functions of rules that it looks up.
 
-    def __init__(self, of: Compiled) -> None:
+    Args:
+        of: what is compiled.
+        usual: the struct type of usual events, if it is the function for these; others go to the function for any.
+    """
+
+    def __init__(self, of: Compiled, usual: StructType | None = None) -> None:
         self._code = Code()
         self._of = of
+        self._usual = usual
         self._file = of.file
         self._record = RecordCode(self._code, of.target)
         self._rules = RuleCode(
             self._code, of, self._record, sent="continue", ignored="ignored += 1\ncontinue"
         )
         # What tracebacks name as the file.
-        self._place = f"<mapping {of.file.document.file} topic {of.target.topic}>"
+        other = ", other events" if usual is None and _usual_event(of.file) else ""
+        self._place = f"<mapping {of.file.document.file} topic {of.target.topic}{other}>"
         self._looked_up = LookUp.of(of, self._place)
         self._write()
 
@@ -85,10 +118,16 @@ class _ConverterCode:
 
     def _write(self) -> None:
         code = self._code
+        others = (
+            code.constant(Others(lambda: _ConverterCode(self._of).build()), "others") if self._usual else ""
+        )
+        if others:
+            with code.block(f"if {others}.prevail():"):
+                code.line(f"return {others}.convert({_PARAMETERS})")
         code.line("ignored = 0")
         code.lines(RecordCode.BEGINNING)
         with code.block("for record in records:"), self._rules.one_record():
-            self._decode()
+            self._decode(others)
             self._tombstones_on_request()
             for index, rule in enumerate(self._file.rules):
                 if self._looked_up is None or index not in self._looked_up.asked:
@@ -98,7 +137,7 @@ class _ConverterCode:
             self._unmatched()
         code.line("return ignored")
 
-    def _decode(self) -> None:
+    def _decode(self, others: str) -> None:
         """To a dict or, where all rules together use only some fields, to a struct. A tombstone has no fields."""
         code = self._code
         used = fields_used_by(self._file)
@@ -106,14 +145,20 @@ class _ConverterCode:
         if self._file.envelope is not None:
             CODES[type(self._file.envelope)](code, self._file, used, self._ignore).write()
             return
-        struct = struct_type_of(used.event)
+        struct = self._usual or struct_type_of(used.event)
         if struct is not None:
             code.structs[EVENT] = struct
         with code.block("if value is None:"):
             # A new dict for each tombstone: a mapper may change it. A struct is never changed.
             code.line(f"{EVENT} = {code.constant(struct.empty, 'empty') if struct else '{}'}")
         with code.block("else:"):
-            self._file.values.emit(code, EVENT, struct.made if struct else None)
+            self._file.values.emit(
+                code, EVENT, struct.made if struct else None, otherwise="None" if others else None
+            )
+        if others:
+            with code.block(f"if {EVENT} is None:"):
+                code.line(f"ignored += {others}.convert_one(record, calls, rejected)")
+                code.line("continue")
 
     def _tombstones_on_request(self) -> None:
         """Write what happens to tombstones where they reach only those rules that ask for them."""

@@ -17,10 +17,14 @@ from worker.customerio.profile_limits import (
 )
 from worker.customerio.reference import RESERVED_PROPERTIES, RESERVED_TRAITS
 from worker.mapping.calls.validation import TYPED_TRAITS, check_traits
+from worker.mapping.compiler.packable import typed_traits
+from worker.mapping.compiler.packed import decode
 from worker.mapping.compiler.source import Code
 from worker.mapping.compiler.target import Target
 from worker.mapping.files.rules import CallRule, Rule, written_keys
 from worker.mapping.future_times import FutureTimes
+
+_USUAL_TRAITS = {"email": "str", "unsubscribed": "bool"}
 
 _LEAST_AROUND_TRAITS = 64
 """Bytes of an encoded call besides its traits, at least: its type, an id of one character and a messageId."""
@@ -29,7 +33,8 @@ _LEAST_AROUND_TRAITS = 64
 class MeaningCode:
     """Writes the checks of one rule's calls."""
 
-    def __init__(self, code: Code, rule: Rule, target: Target) -> None:
+    def __init__(self, code: Code, rule: Rule, target: Target, *, packs: bool) -> None:
+        self._packs = packs
         self._code = code
         self._constant = code.constant
         self._rule = rule
@@ -55,6 +60,8 @@ class MeaningCode:
         if self._target.on_excess is None or traits is None:
             return
         written = written_keys(traits)
+        if self._packs:
+            body = f"{self._constant(decode)}({encoded})"
         known = written is not None and not any(is_too_long(name, MAX_TRAIT_NAME_BYTES) for name in written)
         smallest = MAX_TRAIT_BYTES if known else MAX_TRAIT_NAME_BYTES + _LEAST_AROUND_TRAITS
         with (
@@ -74,6 +81,9 @@ class MeaningCode:
         traits = call.fields.get("traits")
         if isinstance(traits, dict) and traits.keys().isdisjoint(TYPED_TRAITS[call.spec.type]):
             return
+        if self._packs:
+            self._packed_traits(call, found)
+            return
         self._code.line(f"{self._constant(check_traits)}({body})")
         if (
             call.spec.type == "identify"
@@ -83,6 +93,14 @@ class MeaningCode:
             names = " or ".join(f"{name!r} in {found}" for name in RESERVED_TRAITS)
             with self._code.block(f"if {found} and ({names}):"):
                 self._notice(repr(Notice.RESERVED_TRAIT.value))
+
+    def _packed_traits(self, call: CallRule, found: str) -> None:
+        """Write the same for packed traits of an `identify`: a test, and the check only for those that fail it."""
+        given = {name: f"{found}.{name}" for name in typed_traits(call)}
+        usual = " and ".join(f"type({text}) is {_USUAL_TRAITS[name]}" for name, text in given.items())
+        traits = ", ".join(f"{name!r}: {text}" for name, text in given.items())
+        with self._code.block(f"if not ({usual}):"):
+            self._code.line(f"{self._constant(check_traits)}({{'type': 'identify', 'traits': {{{traits}}}}})")
 
     def track(self, call: CallRule, body: str, properties: str | None) -> None:
         """Write the tests of an ordinary `track`: what its properties override, and whether it deletes a device."""

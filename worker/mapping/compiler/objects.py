@@ -48,7 +48,8 @@ class Objects:
         if known is None:
             struct = self._code.structs.get(at)
             empty = self._code.constant(struct.empty if struct else EMPTY, "empty")
-            text = f"{at} if type({at}) is {self.type(at)} else {empty}"
+            found = f"{at} is not None" if self._is_usual(at) else f"type({at}) is {self.type(at)}"
+            text = f"{at} if {found} else {empty}"
             known = self._code.share(text, _NUMBERED.sub("", at))
             self._code.remember(_as_object(at), known)
         return known
@@ -82,6 +83,15 @@ class Objects:
         """Remember that one name or Python expression is an item of another."""
         struct = self._code.structs.get(items)
         self.has_struct(text, struct.items if struct else None)
+
+    def known_item(self, item: str) -> bool:
+        """Whether the items of a list are known to be objects; then remember so of one."""
+        if self._is_usual(item):
+            self.known(item)
+        return self._is_usual(item)
+
+    def _is_usual(self, at: str) -> bool:
+        return at in self._code.structs and self._code.structs[at].is_object
 
 
 def _as_object(name: str) -> str:

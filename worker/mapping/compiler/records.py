@@ -9,7 +9,6 @@ from worker.core.timestamps import LENGTH, SUFFIXES
 from worker.mapping.compiler.source import Code
 from worker.mapping.compiler.target import Target
 from worker.mapping.files.rules import Rule
-from worker.mapping.future_times import BLOCK, FutureTimes
 from worker.mapping.kafka_fields import record_time
 
 _PARTS_OF_IDS = ("partition", "millis", "offset", "id_time", "since", "middles", "behind")
@@ -31,7 +30,7 @@ class RecordCode:
 
     BEGINNING = f"""
         partition = records[0].partition()
-        id_time_from = offset_from = second_from = latest_from = {1 << 63}
+        block = offset_from = second_from = {1 << 63}
         """
     """The run's partition, and no parts kept: timestamps and offsets are below 2^63, so no difference is in range."""
 
@@ -54,7 +53,7 @@ class RecordCode:
         if not all(timed):
             parts.append(self.time())
         if self._target.future is not None and any(timed):
-            parts.append(self.latest(self._target.future))
+            parts.append(self.latest())
         return parts
 
     def key(self) -> str:
@@ -82,15 +81,9 @@ class RecordCode:
                 """)
         return "time"
 
-    def latest(self, times: FutureTimes) -> str:
+    def latest(self) -> str:
         """The local for a time that no call of the record is limited below (`FutureTimes.bound`)."""
-        self._timestamp()
-        if self._code.needs("latest"):
-            self._code.lines(f"""
-                ahead = millis - latest_from
-                if ahead < 0 or ahead >= {BLOCK}:
-                    latest_from, latest = {self._code.constant(times.bound, "bound")}(record)
-                """)
+        self._block()
         return "latest"
 
     def message_id(self, type_: str, name: str, index: str) -> str:
@@ -130,20 +123,32 @@ class RecordCode:
 
     def parts_of_ids(self) -> None:
         """Write the update of the kept id parts (see `Middles`), and of the distances `since` and `behind`."""
-        self._timestamp()
+        self._block()
         self._offset()
         if self._code.needs("middles"):
             middles = self._code.constant(self._middles, "middles")
             self._code.lines(f"""
-                since = millis - id_time_from
-                if since < 0 or since > 1023:
-                    positive = millis if millis > 0 else 0
-                    id_time_from, id_time = positive & -1024, {self._code.constant(beginning)}(positive)
-                    since = positive - id_time_from
                 behind = offset - offset_from
                 if behind < 0 or behind > 4095:
                     offset_from, middles = offset & -4096, {middles}.of(partition, offset)
                     behind = offset - offset_from
+                """)
+
+    def _block(self) -> None:
+        """Write the update of what is equal for timestamps of one block of 1024 ms: `id_time` and `latest`."""
+        self._timestamp()
+        if self._code.needs("since"):
+            future = self._target.future
+            limit = (
+                "" if future is None else f"latest = {self._code.constant(future.bound, 'bound')}(record)[1]"
+            )
+            self._code.lines(f"""
+                since = millis - block
+                if since < 0 or since > 1023:
+                    positive = millis if millis > 0 else 0
+                    block, id_time = positive & -1024, {self._code.constant(beginning)}(positive)
+                    since = positive - block
+                    {limit}
                 """)
 
     def _timestamp(self) -> None:

@@ -49,12 +49,14 @@ class Code(PythonSource):
     Attributes:
         structs: the struct type of names, and other Python expressions, that hold structs of the fields used.
         lets: the locals for `let`s, by the numbers of their expressions; each is `UNSET` until it is evaluated.
+        packs: whether objects that are written now are sent as they stand, and may be packed.
     """
 
     def __init__(self, caller: Code | None = None) -> None:
         super().__init__()
         self.structs: dict[str, StructType] = dict(caller.structs) if caller else {}
         self.lets: dict[int, str] = dict(caller.lets) if caller else {}
+        self.packs = False
         self._scopes: list[dict[str, str]] = [{}]
         if caller is not None:
             self.numbers = caller.numbers
@@ -86,6 +88,15 @@ class Code(PythonSource):
         """Write a fragment's statements here; its shared locals are in scope from here on."""
         self._lines.extend((self._depth + depth, text) for depth, text in fragment.lines)
         self._scopes[-1].update(fragment.shared)
+
+    @contextmanager
+    def packing(self, *, packs: bool) -> Iterator[None]:
+        """Write objects that are sent as they stand."""
+        self.packs = packs
+        try:
+            yield
+        finally:
+            self.packs = False
 
     @contextmanager
     def record(self) -> Iterator[None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from worker.mapping.compiler.packed import object_type
 from worker.mapping.compiler.source import Code
 from worker.mapping.expressions.expression import Expression
 
@@ -54,11 +55,18 @@ def _may_be_null(value: Any) -> bool:
 
 
 def emit_object(code: Code, entries: list[Entry], hint: str = "object") -> str:
-    """Emit a dict of these entries, in order, without the nullable ones that are None; returns its local.
+    """Emit an object of these entries, in order, without the nullable ones that are None; returns its local.
 
-    Usually everything is found. Then the dict is one display, which takes half the time of adding keys one by one.
+    A packed object leaves these out by itself. In a dict usually everything is found: then it is one display, which
+    takes half the time of adding keys one by one.
     """
     name = code.name(hint)
+    packed = object_type((entry.key, entry.nullable) for entry in entries) if code.packs else None
+    if packed is not None:
+        code.line(
+            f"{name} = {code.constant(packed, f'{hint}_type')}({', '.join(entry.text for entry in entries)})"
+        )
+        return name
     code.line(f"{name} = {{{', '.join(f'{entry.key!r}: {entry.text}' for entry in entries)}}}")
     for entry in entries:
         if entry.nullable:

@@ -19,6 +19,7 @@ from worker.mapping.compiler import templates
 from worker.mapping.compiler.library_calls import LibraryCalls
 from worker.mapping.compiler.lower import NEVER_A_MISMATCH
 from worker.mapping.compiler.objects import ABOUT, EVENT, KAFKA, Objects
+from worker.mapping.compiler.packed import object_type, sent_nodes
 from worker.mapping.compiler.source import UNSET, is_name
 from worker.mapping.expressions import functions, ir, text_length
 from worker.mapping.expressions.equality import alike, holds_boolean_or_bit
@@ -27,7 +28,7 @@ from worker.mapping.expressions.interpreter import without_kafka
 from worker.mapping.expressions.tables import in_table, in_table_or_null, look_up
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from worker.mapping.compiler.source import Code, Fragment
 
@@ -43,19 +44,24 @@ def write(code: Code, lowered: ir.Node) -> str:
     Returns:
         A Python expression for its value, to be evaluated once, in this block.
     """
-    return _Writer(code).whole(lowered, EVENT)
+    return _Writer(code, sent_nodes(lowered) if code.packs else ()).whole(lowered, EVENT)
 
 
 class _Writer:
     """Writes one expression into one `Code`.
 
+    Args:
+        code: the function under construction.
+        packed: the ids of the nodes in whose values objects are packed.
+
     Attributes:
         raises: whether a statement was written that can raise `Mismatch`.
     """
 
-    def __init__(self, code: Code) -> None:
+    def __init__(self, code: Code, packed: Iterable[int]) -> None:
         self.raises = False
         self._code = code
+        self._packed = frozenset(packed)
         self._constant = code.constant
         self._objects = Objects(code)
         self._library_calls = LibraryCalls(code)
@@ -68,7 +74,7 @@ class _Writer:
         Returns:
             A Python expression, to be evaluated at most once and before the block ends.
         """
-        meaning = f"{node} at {at}"
+        meaning = f"{'packed ' if id(node) in self._packed else ''}{node} at {at}"
         text = self._code.recall(meaning) or self._write(node, at)
         if is_name(text):
             self._code.remember(meaning, text)
@@ -156,11 +162,7 @@ class _Writer:
             self._objects.name(at)
         with self._code.aside() as fragment:
             values = [self.value(item, at) for item in node.items]
-        if node.names is None:
-            display = f"[{', '.join(values)}]"
-        else:
-            pairs = zip(node.names, values, strict=True)
-            display = f"{{{', '.join(f'{name!r}: {value}' for name, value in pairs)}}}"
+        display = self._display(node, values)
         if self._objects.is_known(at):
             self._code.paste(fragment)
             return display
@@ -169,6 +171,16 @@ class _Writer:
         result = self._result("None")
         self._branch(f"if {at} is not None:", result, (fragment, display))
         return result
+
+    def _display(self, node: ir.Select, values: list[str]) -> str:
+        """A Python expression for a new object or list of these values."""
+        if node.names is None:
+            return f"[{', '.join(values)}]"
+        packed = object_type((name, False) for name in node.names) if id(node) in self._packed else None
+        if packed is not None:
+            return f"{self._constant(packed, 'item_type')}({', '.join(values)})"
+        pairs = zip(node.names, values, strict=True)
+        return f"{{{', '.join(f'{name!r}: {value}' for name, value in pairs)}}}"
 
     def _result(self, text: str, hint: str = "result") -> str:
         """A name for a value that the following statements may change."""
@@ -354,7 +366,7 @@ class _Writer:
         if node.kind == "flat" and not node.of_objects:
             items = f"{self._constant(templates.flattened)}({items})"
         with self._code.block(f"for {item} in {items}:"):
-            if node.of_objects:
+            if node.of_objects and not self._objects.known_item(item):
                 self.raises |= node.again_calls
                 with self._code.block(f"if type({item}) is not {self._objects.type(item)}:"):
                     self._code.line(f"{result} = {self._library_calls.of(node.again, source)}")
