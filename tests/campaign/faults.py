@@ -42,6 +42,8 @@ class Faults:
         self._api = api
         self._add_partitions = add_partitions
         self._cluster = cluster
+        # Partitions are not added while the broker restarts: an administrator's command would fail.
+        self._broker = asyncio.Lock()
 
     async def happen(self, faults: tuple[Fault, ...]) -> None:
         """Have all of them happen, each at its time after now; wait for the last to be over."""
@@ -85,7 +87,8 @@ class Faults:
         await self._api.during(fault.seconds or 0, ApiFault(**fault.arguments))
 
     async def add_partitions(self, fault: Fault) -> None:
-        await asyncio.to_thread(self._add_partitions, fault.arguments["topic"], fault.arguments["more"])
+        async with self._broker:
+            await asyncio.to_thread(self._add_partitions, fault.arguments["topic"], fault.arguments["more"])
 
     async def restart_the_broker(self, _: Fault) -> None:
         assert self._cluster is not None
@@ -98,8 +101,9 @@ class Faults:
     async def _restart(self, end: Callable[[], None]) -> None:
         assert self._cluster is not None
         begun = time.time()
-        await asyncio.to_thread(end)
-        await asyncio.to_thread(self._cluster.start)
+        async with self._broker:
+            await asyncio.to_thread(end)
+            await asyncio.to_thread(self._cluster.start)
         # The group comes to rest some time after the broker is back.
         until = time.time() + 3 * SESSION_SECONDS
         self.disruptions.append(Disruption(begun, until, "restart of the broker"))

@@ -120,7 +120,7 @@ class Disruption(NamedTuple):
 
 
 class Move(NamedTuple):
-    """Partitions that a member gave up in an orderly rebalance, after its last commit of them."""
+    """Partitions that a member got, or gave up in an orderly rebalance, after its last commit of them."""
 
     at: float
     partitions: frozenset[Partition]
@@ -153,6 +153,7 @@ class History:
     ends: dict[Partition, int] = field(default_factory=dict)
     committed: dict[Partition, int] = field(default_factory=dict)
     disruptions: list[Disruption] = field(default_factory=list)
+    assigned: list[Move] = field(default_factory=list)
     moves: list[Move] = field(default_factory=list)
     exits: list[Exit] = field(default_factory=list)
     logs: dict[str, str] = field(default_factory=dict)

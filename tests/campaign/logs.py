@@ -18,10 +18,10 @@ def lines(output: str, event: str) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def moves(outputs: Iterable[str]) -> Iterator[Move]:
-    """Each orderly revocation."""
+def moves(outputs: Iterable[str], change: str) -> Iterator[Move]:
+    """Each time that a member `assigned` or `revoked` partitions."""
     for output in outputs:
-        for line in lines(output, "partitions_revoked"):
+        for line in lines(output, f"partitions_{change}"):
             yield Move(_time(line), _partitions(line))
 
 

@@ -12,7 +12,7 @@ from tests.support.lane_model import LINGER, LONGEST, MAX_BYTES, MAX_CALLS, new_
 from tests.support.memory_source import MemoryRecord
 from tests.support.simulation import Key
 from worker.core.lanes import Batch, Lanes, PartitionState
-from worker.core.records import KEY
+from worker.core.records import KEY, RECORD
 
 ONE, OTHER = b'"context":{"ip":"1"}', b'"context":{"ip":"2"}'
 
@@ -126,6 +126,27 @@ def test_calls_that_do_not_fit_stay_ahead_of_later_calls_of_their_key(
     add(lanes, state, MAX_CALLS + 2, b"a")
     lanes.finish(full)
     assert places(taken(lanes)) == [(offset, 0) for offset in range(MAX_CALLS, MAX_CALLS + 3)]
+
+
+def test_calls_are_not_added_to_a_chunk_after_which_others_were_queued_that_are_blocked_now() -> None:
+    """The chunk is older than those calls: what is added to it would overtake them when they are unblocked."""
+    lanes = Lanes(max_bytes=10_000, max_calls=10, linger=1.0, max_in_flight=4)
+    state, other = lanes.assign(("orders", 0), 0), lanes.assign(("orders", 1), 0)
+    for each in (state, other):
+        add(lanes, each, 0, b"k", now=10.0)
+    request = taken(lanes)
+    add(lanes, state, 1, b"free", now=10.03)
+    add(lanes, other, 1, b"k", now=10.04)
+    for offset in range(2, 12):
+        add(lanes, state, offset, b"k", now=10.06)
+    assert lanes.take(10.06) is None, "only one call is not blocked"
+    add(lanes, state, 12, b"k", now=10.07)
+    lanes.finish(request)
+    sent = []
+    while batch := lanes.take(10.07, draining=True):
+        sent += [call[RECORD].offset() for of, call in batch.calls() if of is state and call[KEY] == b"k"]
+        lanes.finish(batch)
+    assert sent == list(range(2, 13))
 
 
 def test_partitions_have_lanes_of_their_own(lanes: Lanes, state: PartitionState) -> None:

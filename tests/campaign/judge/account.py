@@ -50,33 +50,65 @@ class Account:
             times.append(commit.at)
             offsets.append(commit.offset)
 
-        self._done = self._prefixes(known=False)
-        self._known = self._prefixes(known=True)
+        self._records: dict[Partition, list[Source]] = defaultdict(list)
+        for source in sorted(history.sources, key=lambda each: (each.partition, each.offset)):
+            self._records[source.partition].append(source)
+        self._done = {partition: self._prefix(records) for partition, records in self._records.items()}
+        self._committable: dict[tuple[Partition, float], int] = {}
 
     def last_done(self, partition: Partition, offset: int) -> tuple[float, Source] | None:
         """When the last record below an offset was done, and which; infinity if it never was."""
-        below = self._done[partition][:offset]
+        below = self._done.get(partition, [])[:offset]
         return below[-1] if below else None
 
-    def _prefixes(self, *, known: bool) -> dict[Partition, list[tuple[float, Source]]]:
+    def _prefix(self, records: list[Source]) -> list[tuple[float, Source]]:
         """For each offset, the record at or below it that was done last, and when."""
-        prefixes: dict[Partition, list[tuple[float, Source]]] = defaultdict(list)
-        for source in sorted(self.history.sources, key=lambda each: (each.partition, each.offset)):
-            below = prefixes[source.partition]
-            mine = (self._done_at(source, known=known), source)
-            below.append(max(below[-1], mine, key=lambda each: each[0]) if below else mine)
-        return prefixes
+        prefix: list[tuple[float, Source]] = []
+        for source in records:
+            mine = (self._done_at(source), source)
+            prefix.append(max(prefix[-1], mine, key=lambda each: each[0]) if prefix else mine)
+        return prefix
 
     def may_come_again(self, source: Source, first: float, again: float) -> bool:
         """Whether the calls or the dead letter of a record may come a second time without a lost response.
 
-        After a kill, a stop or a loss they may. After an orderly move of the partition only if its owner did not know
-        of this record or one below that it was done: the offset that was committed is then at or below this record.
+        After a kill, a stop or a loss they may. After an orderly move of the partition only if the offset that its
+        owner could commit was at or below this record.
         """
-        below = self._known[source.partition][: source.offset + 1]
         moves = [each.at for each in self.history.moves if source.partition in each.partitions]
-        moved = bool(below) and any(first - 1 <= at <= again and below[-1][0] > at for at in moves)
-        return moved or self.history.disrupted(first, again)
+        return self.history.disrupted(first, again) or any(
+            first - 1 <= at <= again and self._committable_at(source.partition, at) <= source.offset
+            for at in moves
+        )
+
+    def _committable_at(self, partition: Partition, moved: float) -> int:
+        """What the owner of a partition could commit when it moved: it knows what was done since its assignment."""
+        if (found := self._committable.get((partition, moved))) is None:
+            assigned = [each.at for each in self.history.assigned if partition in each.partitions]
+            begun = max((at for at in assigned if at <= moved), default=0.0)
+            first = self.committed_at(partition, begun)
+            left = (
+                each.offset
+                for each in self._records[partition][first:]
+                if not self._is_known_done(each, begun, moved)
+            )
+            found = self._committable[partition, moved] = next(left, len(self._records[partition]))
+        return found
+
+    def _is_known_done(self, source: Source, begun: float, moved: float) -> bool:
+        """Whether the responses and dead letters of a time say that a record is done."""
+        outcome = source.event.outcome
+        letter = any(begun <= each.at <= moved for each in self.letters_of(source))
+        if not outcome.calls:
+            return outcome.reason is None or letter
+        return all(
+            any(
+                each.request.is_answered and begun <= each.at <= moved
+                for each in self.accepted.get((source.event.number, index), ())
+            )
+            or (letter and (source.event.number, index) in self.refused)
+            for index in range(len(outcome.calls))
+        )
 
     def letters_of(self, source: Source) -> list[DeadLetter]:
         """The dead letters of a record."""
@@ -96,25 +128,18 @@ class Account:
         found = bisect_right(times, at + CLOCK_SECONDS)
         return offsets[found - 1] if found else 0
 
-    def _done_at(self, source: Source, *, known: bool) -> float:
-        """When all was done that a commit past the record waits for; infinity if it never was.
-
-        Args:
-            source: the record.
-            known: count calls only from the response on that says so. The good calls of a refused batch may be
-                accepted without one.
-        """
+    def _done_at(self, source: Source) -> float:
+        """When all was done that a commit past the record waits for; infinity if it never was."""
         outcome = source.event.outcome
         letter = min((each.at for each in self.letters_of(source)), default=math.inf)
         if not outcome.calls:
             return 0.0 if outcome.reason is None else letter
         names = [(source.event.number, index) for index in range(len(outcome.calls))]
-        return max(self._call_done_at(name, letter, known=known) for name in names)
+        return max(self._call_done_at(name, letter) for name in names)
 
-    def _call_done_at(self, name: Name, letter: float, *, known: bool) -> float:
-        accepted = self.accepted.get(name, ())
-        times = [each.at for each in accepted if not known or each.request.is_answered]
-        first = min(times, default=math.inf)
+    def _call_done_at(self, name: Name, letter: float) -> float:
+        accepted = self.accepted.get(name)
+        first = accepted[0].at if accepted else math.inf
         return min(first, letter) if name in self.refused else first
 
 

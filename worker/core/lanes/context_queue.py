@@ -39,7 +39,7 @@ class ContextQueue:
         due: when a request should leave with them; None while there are none.
     """
 
-    __slots__ = ("calls", "chunks", "context", "due", "size")
+    __slots__ = ("_newest", "calls", "chunks", "context", "due", "size")
 
     def __init__(self, context: bytes) -> None:
         self.context = context
@@ -47,6 +47,7 @@ class ContextQueue:
         self.calls = 0
         self.size = 0
         self.due: float | None = None
+        self._newest: Chunk | None = None
 
     def append(
         self, state: PartitionState, calls: list[QueuedCall], now: float, *, late: bool = False
@@ -62,11 +63,14 @@ class ContextQueue:
         """
         before = self.size
         last = self.chunks[-1] if self.chunks else None
-        if last is not None and not late and last.state is state and _may_grow(last, now):
+        # Only the newest: if later calls were blocked since, what is added here would count as older than they, and be
+        # sent before they are.
+        newest = last is self._newest
+        if last is not None and newest and not late and last.state is state and _may_grow(last, now):
             self.size -= last.size
             last.extend(calls)
         else:
-            last = Chunk(state, now, calls)
+            last = self._newest = Chunk(state, now, calls)
             self.chunks.append(last)
         self.calls += len(calls)
         self.size += last.size
