@@ -12,6 +12,7 @@ from tests.support.lane_model import LINGER, LONGEST, MAX_BYTES, MAX_CALLS, new_
 from tests.support.memory_source import MemoryRecord
 from tests.support.simulation import Key
 from worker.core.lanes import Batch, Lanes, PartitionState
+from worker.core.lanes.in_progress import Load
 from worker.core.records import KEY, RECORD
 
 ONE, OTHER = b'"context":{"ip":"1"}', b'"context":{"ip":"2"}'
@@ -393,6 +394,32 @@ def test_a_slice_is_in_progress_until_all_of_it_is_committed() -> None:
     assert (state.in_progress.records, state.in_progress.size) == (5, 70)
     state.commit(25)
     assert (state.in_progress.records, state.in_progress.size) == (0, 0)
+
+
+def test_what_is_in_progress_is_summed_over_the_current_assignments() -> None:
+    lanes = new_lanes()
+    first, second = lanes.assign(("orders", 0), 0), lanes.assign(("orders", 1), 0)
+    first.accept(10, 10, 100)
+    second.accept(5, 5, 50)
+    assert lanes.in_progress == Load(15, 150)
+    second.commit(5)
+    assert lanes.in_progress == Load(10, 100)
+    lanes.revoke(first)
+    assert lanes.in_progress == Load(10, 100)  # until it is forgotten: it still holds its commit back
+    lanes.forget(first)
+    assert lanes.in_progress == Load()
+    first.commit(10)
+    assert lanes.in_progress == Load()
+
+
+def test_an_assignment_in_place_of_another_is_counted_alone() -> None:
+    lanes = new_lanes()
+    before = lanes.assign(("orders", 0), 0)
+    before.accept(10, 10, 100)
+    lanes.assign(("orders", 0), 4).accept(5, 1, 30)
+    before.commit(10)
+    lanes.forget(before)
+    assert lanes.in_progress == Load(1, 30)
 
 
 def test_a_call_left_in_a_queue_does_not_hold_back_finished_calls_of_its_chunk() -> None:

@@ -45,7 +45,6 @@ class CaughtUp:
     def holds(self, states: Iterable[PartitionState]) -> bool:
         """Whether all of these partitions are caught up; True if there are none."""
         return not self._unconfirmed and all(
-            state.offsets.next_offset >= self._ends[state.partition]
-            and state.offsets.committed == state.offsets.next_offset
+            state.offsets.next_offset >= self._ends[state.partition] and state.offsets.all_committed
             for state in states
         )

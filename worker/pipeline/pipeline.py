@@ -248,11 +248,10 @@ class Pipeline:
 
     def _room(self) -> tuple[int, int]:
         """How many more records and bytes may be in progress; below 0 if records were larger than expected."""
-        memory = self._settings.memory
-        in_progress = [state.in_progress for state in self._lanes.partitions.values()]
+        memory, in_progress = self._settings.memory, self._lanes.in_progress
         return (
-            memory.max_records_in_progress - sum(each.records for each in in_progress),
-            memory.max_bytes - sum(each.size for each in in_progress),
+            memory.max_records_in_progress - in_progress.records,
+            memory.max_bytes - in_progress.size,
         )
 
     def _notify_lanes(self) -> None:
@@ -348,8 +347,8 @@ class Pipeline:
         waiting, waiting_size = self._intake.waiting()
         oldest = {partition: state.offsets.oldest_undelivered() for partition, state in states.items()}
         return Observation(
-            in_progress_records=waiting + sum(state.in_progress.records for state in states.values()),
-            in_progress_bytes=waiting_size + sum(state.in_progress.size for state in states.values()),
+            in_progress_records=waiting + self._lanes.in_progress.records,
+            in_progress_bytes=waiting_size + self._lanes.in_progress.size,
             in_flight_requests=len(self._delivery.on_wire),
             rate_limit_share=self._limit.requests,
             oldest_undelivered={

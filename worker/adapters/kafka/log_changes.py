@@ -96,7 +96,7 @@ class LogChanges:
 
     def _restart_recreated(self, fetched: Fetched) -> None:
         owned = self._membership.assignment
-        for topic in self._topic_ids.changed(owned.topic_ids()):
+        for topic in self._topic_ids.changed(owned.topic_ids):
             try:
                 self._restart([each for each in owned.partitions if each[0] == topic], fetched)
             except KafkaException as error:

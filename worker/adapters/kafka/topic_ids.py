@@ -14,7 +14,7 @@ from worker.adapters.kafka.clients import make_admin, wait_for
 from worker.adapters.kafka.timeouts import RESPONSE_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from concurrent.futures import Future
 
     from confluent_kafka.admin import AdminClient
@@ -53,17 +53,21 @@ class TopicIds:
         wait_for(responses.values())
         return _ids(responses)
 
-    def changed(self, known: Mapping[str, str]) -> dict[str, str]:
-        """Topics whose id in the latest response differs from the known one, with the new id. Never blocks."""
+    def changed(self, known: Callable[[], Mapping[str, str]]) -> dict[str, str]:
+        """Topics whose id in the latest response differs from the known one, with the new id. Never blocks.
+
+        Args:
+            known: the ids by topic. It is called only when they are needed: each fetch asks for changes.
+        """
         if not self._asked:
-            if self._has_controller and known and time.monotonic() - self._asked_at > WATCH_SECONDS:
+            if self._has_controller and time.monotonic() - self._asked_at > WATCH_SECONDS:
                 self._asked_at = time.monotonic()
-                self._asked = self._ask(known)
+                self._asked = self._ask(known())
             return {}
         if not all(response.done() for response in self._asked.values()):
             return {}
-        responses, self._asked = self._asked, {}
-        return {topic: found for topic, found in _ids(responses).items() if known.get(topic, found) != found}
+        responses, self._asked, ids = self._asked, {}, known()
+        return {topic: found for topic, found in _ids(responses).items() if ids.get(topic, found) != found}
 
     def _finds_controller(self) -> bool:
         """Without a controller the client would wait for a response in vain: the demo's cluster never has one."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from worker.core.lanes.batch import Batch, BatchCapacity
 from worker.core.lanes.chunk import Chunk
 from worker.core.lanes.context_queue import CHUNK_SECONDS, ContextQueue
+from worker.core.lanes.in_progress import Load
 from worker.core.lanes.partition_state import PartitionState
 from worker.core.records import BODY, CONTEXT, INDEX, RECORD
 
@@ -37,6 +38,7 @@ class Lanes:
 
     Attributes:
         partitions: the assignments.
+        in_progress: the sum over them.
         queues: those that hold calls, by their batch context.
     """
 
@@ -50,13 +52,17 @@ class Lanes:
         self._pushed = 0
         self._taken = 0
         self.partitions: dict[Partition, PartitionState] = {}
+        self.in_progress = Load()
         self.queues: dict[bytes, ContextQueue] = {}
 
     # Assignments
 
     def assign(self, partition: Partition, next_offset: int, committed: int | None = None) -> PartitionState:
         """Begin an assignment whose first record is at `next_offset` or later."""
-        state = self.partitions[partition] = PartitionState(partition, next_offset, committed)
+        if partition in self.partitions:
+            self.partitions[partition].in_progress.leave()
+        state = PartitionState(partition, next_offset, committed, self.in_progress)
+        self.partitions[partition] = state
         return state
 
     def revoke(self, state: PartitionState) -> None:
@@ -74,6 +80,7 @@ class Lanes:
         self.revoke(state)
         if self.partitions.get(state.partition) is state:
             del self.partitions[state.partition]
+            state.in_progress.leave()
 
     # In
 

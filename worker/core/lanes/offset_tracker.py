@@ -90,6 +90,11 @@ class OffsetTracker:
         """The broker has the dead letter of this record."""
         self._acknowledged[offset] = True
 
+    @property
+    def all_committed(self) -> bool:
+        """Whether the commit has reached the next offset to read, so that there is nothing to commit. Cheap."""
+        return self.committed == self.next_offset
+
     def committable(self) -> int:
         """The oldest offset that is not finished, else the next to read.
 

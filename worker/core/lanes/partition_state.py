@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from worker.core.lanes.in_progress import InProgress
+from worker.core.lanes.in_progress import InProgress, Load
 from worker.core.lanes.key_queues import KeyQueues
 from worker.core.lanes.offset_tracker import OffsetTracker
 from worker.core.records import RECORD, Partition
@@ -26,11 +26,17 @@ class PartitionState:
 
     __slots__ = ("in_progress", "keys", "offsets", "partition", "revoked")
 
-    def __init__(self, partition: Partition, next_offset: int, committed: int | None = None) -> None:
+    def __init__(
+        self,
+        partition: Partition,
+        next_offset: int,
+        committed: int | None = None,
+        whole: Load | None = None,
+    ) -> None:
         self.partition = partition
         self.offsets = OffsetTracker(next_offset, committed)
         self.keys = KeyQueues()
-        self.in_progress = InProgress()
+        self.in_progress = InProgress(whole)
         self.revoked = False
 
     def accept(self, next_offset: int, records: int, size: int) -> None:
