@@ -42,19 +42,22 @@ class WorkingLanes(RuleBasedStateMachine):
         super().__init__()
         self.lanes = new_lanes()
         self.now = 0.0
+        self.contexts = ENVELOPES
         self.models: list[PartitionModel] = []
         self.batches: list[Batch] = []
 
-    @initialize(partitions=st.integers(1, 3))
-    def assign(self, partitions: int) -> None:
+    @initialize(partitions=st.integers(1, 3), contexts=st.sampled_from([1, 1, len(ENVELOPES)]))
+    def assign(self, partitions: int, contexts: int) -> None:
+        self.contexts = ENVELOPES[:contexts]  # keys are tracked in another way where there are several
         for number in range(partitions):
             self.models.append(PartitionModel(self.lanes.assign(("orders", number), 0)))
 
     @rule(which=st.integers(0, 2), key=st.sampled_from(KEYS), calls=several)
     def add_a_record(self, which: int, key: bytes | None, calls: list[tuple[int, bytes]]) -> None:
-        self.models[which % len(self.models)].add(self.lanes, key, calls, self.now)
+        known = [(size, context if context in self.contexts else b"") for size, context in calls]
+        self.models[which % len(self.models)].add(self.lanes, key, known, self.now)
 
-    @rule(seconds=st.sampled_from([0.1, 0.5, LINGER]))
+    @rule(seconds=st.sampled_from([0.01, 0.03, 0.1, 0.5, LINGER]))
     def let_time_pass(self, seconds: float) -> None:
         self.now += seconds
 

@@ -17,9 +17,10 @@ class Chunk:
         size: their bytes, including the comma after each.
         unblocked: whether the calls were blocked before.
         checked: how many requests had been taken when the keys were last checked; -1 if never.
+        share: of the keys, to which all calls belong; -1 unless the chunk was made by `by_share`.
     """
 
-    __slots__ = ("_mark", "calls", "checked", "keys", "since", "size", "state", "unblocked")
+    __slots__ = ("_mark", "calls", "checked", "keys", "share", "since", "size", "state", "unblocked")
 
     def __init__(
         self,
@@ -34,6 +35,7 @@ class Chunk:
         self.since = since
         self.checked = checked
         self.unblocked = unblocked
+        self.share = -1
         self._hold(calls)
         self._mark = state.offsets.start(calls[0][RECORD])
 
@@ -74,12 +76,28 @@ class Chunk:
             self._mark = self.state.offsets.start(calls[0][RECORD])
         self._hold(calls)
 
-    def divide(self, first: list[QueuedCall], second: list[QueuedCall]) -> tuple[Chunk, Chunk]:
-        """The two chunks that take its place."""
-        state, since, checked, unblocked = self.state, self.since, self.checked, self.unblocked
-        halves = [Chunk(state, since, half, checked=checked, unblocked=unblocked) for half in (first, second)]
+    def divide(self, *parts: list[QueuedCall]) -> list[Chunk]:
+        """The chunks that take its place."""
+        chunks = [
+            Chunk(self.state, self.since, part, checked=self.checked, unblocked=self.unblocked)
+            for part in parts
+        ]
+        for chunk in chunks:
+            chunk.share = self.share
         self.finish()
-        return halves[0], halves[1]
+        return chunks
+
+    def by_share(self, shares: int) -> list[Chunk]:
+        """The chunks that take its place if all keys are divided into `shares` by their hash."""
+        if self.share >= 0:
+            return [self]
+        calls: dict[int, list[QueuedCall]] = {}
+        for call, key in zip(self.calls, self.keys, strict=True):
+            calls.setdefault(hash(key) % shares, []).append(call)
+        chunks = self.divide(*calls.values())
+        for share, chunk in zip(calls, chunks, strict=True):
+            chunk.share = share
+        return chunks
 
     def finish(self) -> None:
         """The calls are delivered or refused, or other chunks (or blocked calls) hold the commit back for them."""

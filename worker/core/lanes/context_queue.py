@@ -9,7 +9,6 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from worker.core.lanes.chunk import Chunk
-from worker.core.records import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -154,25 +153,21 @@ class ContextQueue:
         )
 
     def bring_share_forward(self, shares: int, calls: int) -> None:
-        """Divide all keys into `shares` and bring forward, out of about `calls` calls, the share of the first key.
+        """Divide all keys into `shares`, and order about so many calls by share; that of the first call comes first.
 
         Until `reset`, the chunks are not in the order of their age, but the calls of each key still are.
+
+        Args:
+            shares: always the same number, because chunks are divided only once.
+            calls: how many.
         """
-        share = hash(self.chunks[0].calls[0][KEY]) % shares
-        front: list[Chunk] = []
-        rest: list[Chunk] = []
+        ordered: list[Chunk] = []
         while self.chunks and calls > 0:
-            chunk = self.chunks.popleft()
-            calls -= len(chunk.calls)
-            inside = [call for call in chunk.calls if hash(call[KEY]) % shares == share]
-            if len(inside) in {0, len(chunk.calls)}:
-                (front if inside else rest).append(chunk)
-                continue
-            outside = [call for call in chunk.calls if hash(call[KEY]) % shares != share]
-            ours, others = chunk.divide(inside, outside)
-            front.append(ours)
-            rest.append(others)
-        self.chunks.extendleft(reversed(front + rest))
+            calls -= len(self.chunks[0].calls)
+            ordered += self.chunks.popleft().by_share(shares)
+        first = ordered[0].share
+        ordered.sort(key=lambda chunk: (chunk.share - first) % shares)
+        self.chunks.extendleft(reversed(ordered))
 
     def reset(self, chunks: Iterable[Chunk]) -> None:
         """Hold these chunks, by their age, and nothing else."""
@@ -182,4 +177,9 @@ class ContextQueue:
 
 
 def _may_grow(chunk: Chunk, now: float) -> bool:
-    return not chunk.unblocked and len(chunk.calls) < CHUNK_CALLS and now - chunk.since <= CHUNK_SECONDS
+    return (
+        not chunk.unblocked
+        and chunk.share < 0
+        and len(chunk.calls) < CHUNK_CALLS
+        and now - chunk.since <= CHUNK_SECONDS
+    )

@@ -194,9 +194,9 @@ class Lanes:
 
     def _fill(self, queue: ContextQueue, why: str) -> Batch:
         """As many calls from a queue's head as a request may carry."""
-        shares, calls = self._shares(queue)
-        if shares > 1:
-            queue.bring_share_forward(shares, shares * calls)
+        calls = self._calls_to_share(queue)
+        if calls:
+            queue.bring_share_forward(self._max_in_flight, calls)
         capacity = BatchCapacity(queue.context, queue.chunks[0].calls[0], self._max_bytes, self._max_calls)
         batch = Batch(capacity.context, why)
         while queue.chunks and not capacity.full:
@@ -204,12 +204,12 @@ class Lanes:
                 batch.chunks.append(queue.pop(fitting))
         if capacity.full:
             batch.why = "full"
-        if shares > 1:
+        if calls:
             queue.reset(queue.chunks)
         return batch
 
-    def _shares(self, queue: ContextQueue) -> tuple[int, int]:
-        """Among how many requests to divide a queue's keys, and how many calls each of them gets.
+    def _calls_to_share(self, queue: ContextQueue) -> int:
+        """How many calls at the front of a queue to order by shares of their keys before a request takes the first.
 
         A request blocks the rest of its keys' calls. If few keys have a backlog, the first request would hold calls
         of every key, and no other request could carry anything. So where several requests' worth of calls is queued,
@@ -220,12 +220,13 @@ class Lanes:
         estimated from the keys that occur more than once among the *n* calls of the next request: of *k* equally
         frequent keys, about n² / 2k do, and a few very frequent ones hardly change that number.
         """
-        requests = max(1, queue.calls // self._max_calls, queue.size // self._max_bytes)
+        requests = max(queue.calls // self._max_calls, queue.size // self._max_bytes)
+        if requests <= 1 or self._max_in_flight == 1:
+            return 0
         calls = queue.calls // requests
-        if requests == 1:
-            return 1, calls
-        enough = 4 * self._max_in_flight * queue.repeated_keys(calls) <= calls
-        return 1 if enough else min(requests, self._max_in_flight), calls
+        if 4 * self._max_in_flight * queue.repeated_keys(calls) <= calls:
+            return 0
+        return min(requests, self._max_in_flight) * calls
 
     def _unblock(self, state: PartitionState, keys: Sequence[OrderKey]) -> None:
         """Queue what was blocked behind finished calls, of each key up to the next batch context."""
