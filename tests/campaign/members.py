@@ -149,7 +149,14 @@ class Member:
         """Number and process id of each process under the supervisor that runs."""
         if self._running and self._processes > 1:
             started = {each["number"]: each["pid"] for each in lines(self._running.output, "process_started")}
-            yield from ((number, pid) for number, pid in started.items() if is_running(pid))
+            yield from ((number, pid) for number, pid in started.items() if self._is_ours(pid))
+
+    def _is_ours(self, pid: int) -> bool:
+        """Whether a process runs and is of this member: another may have got its number since."""
+        try:
+            return is_running(pid) and Path(f"/proc/{pid}/cwd").readlink() == self._folder.resolve()
+        except OSError:
+            return False
 
     async def _can_be_asked(self, process: WorkerProcess) -> bool:
         """Wait until it handles signals: before that Python's own handling ends it."""

@@ -182,16 +182,17 @@ def _again(account: Account) -> Iterator[Broken]:
 
 
 def _call_again(account: Account, source: Source, index: int) -> Iterator[Broken]:
+    """The first time that a call came again without a reason."""
     accepted = account.accepted.get((source.event.number, index), [])
-    for number, later in enumerate(accepted[1:], 1):
-        earlier = accepted[:number]
-        lost = not all(each.request.is_answered for each in earlier)
-        if not lost and not account.may_come_again(source, earlier[-1].at, later.at):
-            first = [
-                f"request {each.request.number} of {each.request.run} at {each.at:.3f}" for each in earlier
-            ]
+    for earlier, later in pairwise(accepted):
+        if not earlier.request.is_answered:
+            return
+        if not account.may_come_again(source, earlier.at, later.at):
+            first = f"request {earlier.request.number} of {earlier.request.run} at {earlier.at:.3f}"
             seen = f"again in request {later.request.number} of {later.request.run} at {later.at:.3f}"
-            yield Broken(ONCE, f"{place(source)}, call {index}", f"once: {first}", seen)
+            times = f"accepted {len(accepted)} times"
+            yield Broken(ONCE, f"{place(source)}, call {index}, {times}", f"once: {first}", seen)
+            return
 
 
 def _committed(account: Account) -> Iterator[Broken]:
