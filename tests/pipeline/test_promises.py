@@ -261,3 +261,30 @@ async def test_a_new_assignment_lets_sending_resume_after_failed_commits() -> No
     await at(101)
     member.source.commit_failures = 0
     await world.settled()
+
+
+async def test_a_commit_that_failed_in_a_rebalance_is_repeated_with_the_new_assignment() -> None:
+    world = World(partitions=2, batch={"linger": "0s"})
+    member = world.member()
+    world.broker.take_away([(TOPIC, 1)])
+    await at(1.5)
+    world.add()
+    await at(1.9)
+    member.source.commit_failures = 1
+    await at(2.2)
+    assert member.source.commit_failures == 0
+    assert world.broker.committed[TOPIC, 0] == 0
+    world.broker.give_back([(TOPIC, 1)])
+    await asyncio.sleep(0.5)  # by itself the next attempt would be after a second
+    assert world.broker.committed[TOPIC, 0] == 1
+
+
+async def test_commits_that_fail_are_repeated_each_second_however_much_waits_for_them() -> None:
+    world = World(batch={"linger": "0s"}, memory={"max_records_in_progress": 10})
+    member = world.member()
+    for number in range(20):
+        world.add(f"key-{number}")
+    member.source.commit_failures = 20
+    await at(10)
+    assert 8 <= member.source.commit_failures <= 11
+    await world.settled()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from worker.pipeline.ports import CommitFailed
@@ -67,26 +68,29 @@ class Committer:
 
     async def wait(self) -> None:
         """Wait until the next attempt is due."""
-        if self.failing_since is not None:
-            await asyncio.sleep(COMMIT_SECONDS)
-            return
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(COMMIT_SECONDS):
                 await self._hurried.wait()
-        except TimeoutError:
-            pass
 
     def hurry(self) -> None:
         """Make the next attempt due now, unless commits are failing."""
-        self._hurried.set()
+        if self.failing_since is None:
+            self._hurried.set()
 
     def succeeded(self) -> None:
-        """Kafka accepted a commit or assigned partitions, so this worker is a member of the group."""
+        """Kafka accepted a commit or assigned partitions, so this worker is a member of the group.
+
+        If commits were failing, the next attempt is due now: fetching may be waiting for it.
+        """
+        if self.failing_since is None:
+            return
         self.failing_since = None
+        self._hurried.set()
         self._permit.restore(FAILING)
 
     def _failed(self) -> None:
         """Stop sending after a session timeout without a commit: another member may own these partitions."""
+        self._hurried.clear()
         now = asyncio.get_running_loop().time()
         if self.failing_since is None:
             self.failing_since = now

@@ -66,7 +66,14 @@ def test_the_group_protocol_decides_how_partitions_are_revoked() -> None:
 
 def test_a_kip848_member_sets_no_property_that_the_broker_owns() -> None:
     properties = consumer_properties(Kafka(properties={"group.protocol": "consumer"}), Memory())
-    assert {"session.timeout.ms", "partition.assignment.strategy"} & properties.keys() == set()
+    owned = {"session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy"}
+    assert owned & properties.keys() == set()
+
+
+def test_a_member_of_a_classic_group_learns_of_a_rebalance_soon() -> None:
+    assert consumer_properties(Kafka(), Memory())["heartbeat.interval.ms"] == 500
+    given = Kafka(properties={"heartbeat.interval.ms": "3000"})
+    assert consumer_properties(given, Memory())["heartbeat.interval.ms"] == "3000"
 
 
 def test_repeated_lines_of_librdkafka_are_rate_limited() -> None:

@@ -176,3 +176,11 @@ def test_an_unexpected_fault_in_a_rules_function_is_located(
     assert verdict is not None
     assert verdict.reason == "UNEXPECTED_FAULT"
     assert any(f"rule {tmp_path}/orders.yaml:10>" in name for name in linecache.cache)
+
+
+def test_a_record_that_no_rule_asks_for_is_ignored_whatever_its_timestamp(tmp_path: Path) -> None:
+    convert = load(tmp_path, "rules:\n" + kinds(range(20))).converter("orders", IDS)
+    assert convert is not None
+    rejected: list[RejectedRecord] = []
+    assert convert([record({"type": "other", "id": "u"}, millis=10**17)], [], rejected) == 1
+    assert not rejected

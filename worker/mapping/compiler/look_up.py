@@ -4,13 +4,14 @@ A thousand rules that ask for `type` would be a thousand comparisons for the las
 compile in reasonable time and memory. Instead each of these rules is a function of its own:
 
     first, handle, following = rules.get(type_1, none) if type(type_1) is str else none
-    done = None
-    while done is None and first < 1000:
-        done = handle(record, event, calls, rejected, ...)
-        first, handle, following = following
-    if done is not None:
-        ignored += done
-        continue
+    if first < 1000:
+        done = None
+        while done is None and first < 1000:
+            done = handle(record, event, calls, rejected, ...)
+            first, handle, following = following
+        if done is not None:
+            ignored += done
+            continue
 
 The loop is there for rules that ask for more (`type == 'order.paid' && vip`): their functions return None where that
 does not hold, and the next rule for the text follows. Rules with other conditions stay where they are: a rule that was
@@ -94,16 +95,18 @@ class LookUp:
         if index == self._first:
             self._write_look_up(index, code, rules)
         if index + 1 not in self.asked:
-            call = self._write_call(index, code, record)
-            code.lines(f"""
-                done = None
-                while done is None and first < {index + 1}:
-                    done = {call}
-                    first, handle, following = following
-                if done is not None:
-                    ignored += done
-                    continue
-                """)
+            # Inside, since reading the record's parts may reject it: a record that no rule asks for is ignored.
+            with code.block(f"if first < {index + 1}:"):
+                call = self._write_call(index, code, record)
+                code.lines(f"""
+                    done = None
+                    while done is None and first < {index + 1}:
+                        done = {call}
+                        first, handle, following = following
+                    if done is not None:
+                        ignored += done
+                        continue
+                    """)
 
     def _write_look_up(self, index: int, code: Code, rules: RuleCode) -> None:
         code.line(f"rule = {index}")
