@@ -15,7 +15,10 @@ def main() -> None:
     protect_streams()
     from worker.cli.main import run
 
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if "run" in sys.argv[1:]:
+        _ignore_signals()
+    sys.exit(code)
 
 
 def _end_on_sigterm() -> None:
@@ -26,6 +29,12 @@ def _end_on_sigterm() -> None:
     signal.signal(signal.SIGTERM, _end)
     if "run" in sys.argv[1:]:
         signal.signal(signal.SIGINT, _end)
+
+
+def _ignore_signals() -> None:
+    """All is done: another signal must not change the exit code. While Python exits, it takes other handlers away."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _end(number: int, _frame: object) -> None:

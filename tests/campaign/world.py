@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.campaign.events import BAD, KINDS, Event, draw_event
@@ -159,7 +159,7 @@ def draw_world(seed: int) -> World:
         "latency": rng.choice((0.002, 0.02, 0.1)),
         "padding": rng.choice((0, 200, 1500)),
     }
-    return World(
+    world = World(
         seed=seed,
         topics=topics,
         dead_letter_partitions=rng.choice((1, 2, 3)),
@@ -173,7 +173,7 @@ def draw_world(seed: int) -> World:
         max_records=rng.choice((1000, 2000, 50_000)),
         context=rng.choice(("partition", "partition", "per_item")),
         strict_batches=rng.choice(("all-or-nothing", "take-good")),
-        records=_records(drawn, requests / per * (1 if shares == "group" else len(members)), processes),
+        records=0,
         keys=rng.choice((1, 20, 300, 3000)),
         skew=rng.choice((1, 2, 4)),
         contexts=rng.choice((1, 3, 20)),
@@ -181,6 +181,7 @@ def draw_world(seed: int) -> World:
         seconds=rng.choice((4.0, 8.0, 12.0)),
         **drawn,
     )
+    return replace(world, records=_records(world))
 
 
 def _topic(rng: random.Random) -> Topic:
@@ -190,11 +191,14 @@ def _topic(rng: random.Random) -> Topic:
     return Topic(rng.choice((1, 2, 3, 6)), rng.choice(("ignore", "dead_letter")), tuple(weights.values()))
 
 
-def _records(drawn: dict[str, Any], rate: float, processes: int) -> int:
+def _records(world: World) -> int:
     """As many as the workers can deliver in time, within the least and the most."""
-    at_once = drawn["in_flight"] * processes / (drawn["latency"] + 0.01)
-    # A context has requests of its own, and a key is in one request at a time, so requests are not full.
-    calls = min(drawn["max_calls"], drawn["max_bytes"] // (300 + drawn["padding"]), 30)
+    at_once = world.in_flight * sum(world.members) / (world.latency + 0.01)
+    rate = world.requests / world.per * (1 if world.shares == "group" else len(world.members))
+    # A key is in one request at a time, and a context has requests of its own, so requests are not full.
+    with_contexts = any(each.weights[list(KINDS).index("context")] for each in world.topics)
+    apart = world.contexts if world.context == "partition" and with_contexts else 1
+    calls = min(world.max_calls, world.max_bytes // (300 + world.padding), max(2, 30 // apart))
     a_second = min(rate, at_once, 150.0) * calls
     return int(min(MOST_RECORDS, max(LEAST_RECORDS, a_second * WORK_SECONDS / 2)))
 

@@ -110,3 +110,19 @@ def test_a_signal_during_the_imports_ends_the_program(
         [sys.executable, "-c", script], env=ENVIRONMENT, cwd=tmp_path, check=False, capture_output=True
     )
     assert (done.returncode, done.stderr) == (code, b"")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_python_exits_does_not_change_the_exit_code_of_run(number: signal.Signals) -> None:
+    script = (
+        "import os, sys\n"
+        "from worker.__main__ import main\n"
+        "class Late:\n"
+        "    def __del__(self, kill=os.kill, pid=os.getpid()):\n"
+        f"        kill(pid, {int(number)})\n"
+        "sys.argv = ['worker', 'run', '--help']\n"
+        "late = Late()\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], env=ENVIRONMENT, check=False, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
