@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.support.mapping_files import values
 from worker.formats.json_values import decode
-from worker.mapping.compiler.decoder import StructType, fields_used, plain, struct_type_of
+from worker.mapping.compiler.decoder import FieldsUsed, StructType, fields_used, plain, struct_type_of
 from worker.mapping.compiler.source import Code
 from worker.mapping.expressions.expression import Expression, ExpressionFailed
 
@@ -129,3 +129,12 @@ def test_an_object_with_unsupported_names_is_decoded_whole_inside_an_event_that_
     assert {name: inner for name, (_, inner) in struct.members.items()} == {"b": None, "a": None}
     event: Any = msgspec.json.decode(b'{"a": {"\\n": 1}, "c": 2}', type=struct.made)
     assert event.a == {"\n": 1}
+
+
+def test_the_topics_of_a_file_share_their_struct_types() -> None:
+    def made(*names: str, usual: bool = False) -> StructType | None:
+        return struct_type_of(FieldsUsed(fields={name: FieldsUsed() for name in names}), usual=usual)
+
+    assert made("a", "b") is made("a", "b")
+    assert made("a", "b") is not made("a")
+    assert made("a", "b") is not made("a", "b", usual=True)

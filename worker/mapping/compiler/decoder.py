@@ -15,7 +15,8 @@ import keyword
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Union
+from functools import lru_cache
+from typing import Annotated, Any, TypeAlias, Union
 
 import msgspec
 from msgspec import Meta
@@ -47,8 +48,21 @@ class FieldsUsed:
             self.items = self.items or FieldsUsed()
             self.items.add(other.items)
 
+    def shape(self) -> Shape:
+        """The same as a value that can be the key of a cache."""
+        fields = tuple([(name, used.shape()) for name, used in self.fields.items()])
+        return self.whole, fields, None if self.items is None else self.items.shape()
+
+
+Shape: TypeAlias = "tuple[bool, tuple[tuple[str, Shape], ...], Shape | None]"
+"""See the attributes of `FieldsUsed`."""
+
 
 WHOLE = FieldsUsed(whole=True)
+
+KEPT = 1000
+"""How many struct types are kept, also those of inner objects: a file is compiled for each of its topics, and making
+them takes a third of that. A type takes about 2 kB."""
 
 
 @dataclass(slots=True)
@@ -204,16 +218,18 @@ def struct_type_of(used: FieldsUsed, *, usual: bool = False) -> StructType | Non
     A decoder of its `made` refuses what the format's `decode` refuses. The two exceptions are in skipped parts: text
     that is not UTF-8, and numbers too large for a float.
     """
-    return None if "_kafka" in used.fields else _struct_type(used, usual=usual)
+    return None if "_kafka" in used.fields else _struct_type(used.shape(), usual=usual)
 
 
-def _struct_type(used: FieldsUsed, *, usual: bool) -> StructType | None:
-    if used.whole:
+@lru_cache(maxsize=KEPT)
+def _struct_type(shape: Shape, *, usual: bool) -> StructType | None:
+    whole, fields, items_shape = shape
+    if whole:
         return None
-    structs = {name: _struct_type(inner, usual=usual) for name, inner in used.fields.items()}
+    structs = {name: _struct_type(inner, usual=usual) for name, inner in fields}
     anything = EXACT if usual else Any
     members = {name: (anything if inner is None else inner.type, inner) for name, inner in structs.items()}
-    items = None if used.items is None else _struct_type(used.items, usual=usual)
+    items = None if items_shape is None else _struct_type(items_shape, usual=usual)
     return made_of(members, items, usual=usual)
 
 
