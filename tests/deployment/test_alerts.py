@@ -43,6 +43,7 @@ def test_the_alerts_fire_when_they_must_and_not_otherwise() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_the_test_would_notice_an_alert_that_misses_its_first_event(tmp_path: Path) -> None:
     """Without the lines for what is born at its first value."""
     alerts = (FOLDER / "alerts.yml").read_text(encoding="utf-8")

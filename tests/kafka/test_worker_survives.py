@@ -101,7 +101,6 @@ async def test_retry_after_keeps_all_requests_back_for_as_long_as_it_says(
     assert min(each.at for each in others) - refused.at >= 2
 
 
-@pytest.mark.essential
 async def test_a_rejected_key_holds_delivery_until_it_works_again(site: Site, emulator: Emulator) -> None:
     site.change_property("session.timeout.ms", 1500)
     site.change_property("max.poll.interval.ms", 1500)

@@ -86,6 +86,7 @@ def test_a_mapping_that_takes_too_long_is_interrupted(mapping: Callable[[object]
         assert len(rest) == 3
 
 
+@pytest.mark.slow
 def test_a_call_into_c_that_takes_too_long_is_interrupted_when_it_returns() -> None:
     """In a process of its own: coverage's trace function stops the watching thread during a call into C."""
     call = "t.test_a_mapping_that_takes_too_long_is_interrupted(t.hash_in_c)"

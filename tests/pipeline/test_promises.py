@@ -200,6 +200,7 @@ async def test_the_worker_is_never_further_ahead_than_allowed_and_never_stalls(m
     await world.settled(within=40)
 
 
+@pytest.mark.slow
 async def test_fetching_stops_at_the_bytes_allowed() -> None:
     world = World(memory={"max_bytes": 5000})
     for number in range(3000):

@@ -176,6 +176,7 @@ def test_no_word_of_a_sent_value_survives_but_the_apis_own(value: str, before: s
     assert not left & {word.lower() for word in value.split()}
 
 
+@pytest.mark.slow
 @given(st.text(max_size=3000), st.text(max_size=50))
 def test_redaction_is_total_and_bounded(error: str, value: str) -> None:
     errors = errors_in(json.dumps({"errors": [error]}).encode(), json.dumps([value]).encode())

@@ -406,6 +406,7 @@ def test_a_map_with_many_keys_is_decoded_only_where_it_is_read() -> None:
     assert len(decoded(kind, entries)["map"]) == 200_000
 
 
+@pytest.mark.slow
 def test_short_messages_of_many_fields_are_not_made_without_end() -> None:
     fields = " ".join(f"string f{n} = {n};" for n in range(2, 102))
     kind = message_class(f"message M {{ repeated M list = 1; {fields} google.protobuf.Any any = 200; }}")

@@ -137,7 +137,10 @@ class Membership:
         the callback the binding asks for the rebalance protocol and waits for ever, because librdkafka drops requests
         to a part that has ended (`rd_kafka_cgrp_op_serve`). It holds Python's global lock then: nothing runs any more.
         """
-        self._consumer.unsubscribe()
+        try:
+            self._consumer.unsubscribe()
+        except KafkaException:  # after a fatal error the group has no part of this client any more
+            return
         deadline = time.monotonic() + REVOKED_SECONDS
         while self.assignment.partitions and time.monotonic() < deadline:
             self._consumer.poll(REVOKED_POLL_SECONDS)
