@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -199,8 +200,21 @@ def _records(world: World) -> int:
     with_contexts = any(each.weights[list(KINDS).index("context")] for each in world.topics)
     apart = world.contexts if world.context == "partition" and with_contexts else 1
     calls = min(world.max_calls, world.max_bytes // (300 + world.padding), max(2, 30 // apart))
-    a_second = min(rate, at_once, 150.0) * calls
+    a_second = min(min(rate, at_once, 150.0) * calls, _of_hottest_key(world, calls))
     return int(min(MOST_RECORDS, max(LEAST_RECORDS, a_second * WORK_SECONDS / 2)))
+
+
+def _of_hottest_key(world: World, calls: int) -> float:
+    """How many records a second can be delivered if the most frequent key waits for a response each time.
+
+    Its calls share a request only as long as the batch context stays the same.
+    """
+    share = math.pow(world.keys, -1 / world.skew)
+    context = list(KINDS).index("context")
+    parts = [each.weights[context] / sum(each.weights) for each in world.topics]
+    changes = max(2 * part * (1 - part) for part in parts) if world.context == "partition" else 0.0
+    in_a_row = min(calls, 1 / changes) if changes else calls
+    return in_a_row / (world.latency + 0.01) / share
 
 
 def _key(rng: random.Random, number: int) -> bytes:
