@@ -21,7 +21,7 @@ from benchmarks.rows import Bench, Row, absolute, ratio, spread
 from benchmarks.stage import Measured, Sink, measure, sink, worker
 from benchmarks.topics import create_topics, delete_topic, into_topic, produce
 
-JOIN_EVENTS = 4_000_000
+JOIN_EVENTS = 7_000_000
 """Enough that the backlog outlasts a run of `join`."""
 
 WARM, ALONE, TOGETHER, SETTLED = 1.0, 2.0, 10.0, 4.0
