@@ -137,13 +137,12 @@ class Membership:
         the callback the binding asks for the rebalance protocol and waits for ever, because librdkafka drops requests
         to a part that has ended (`rd_kafka_cgrp_op_serve`). It holds Python's global lock then: nothing runs any more.
         """
-        try:
+        # After a fatal error, or if the group has fenced this member meanwhile, there is nothing to give up in order.
+        with suppress(KafkaException):
             self._consumer.unsubscribe()
-        except KafkaException:  # after a fatal error the group has no part of this client any more
-            return
-        deadline = time.monotonic() + REVOKED_SECONDS
-        while self.assignment.partitions and time.monotonic() < deadline:
-            self._consumer.poll(REVOKED_POLL_SECONDS)
+            deadline = time.monotonic() + REVOKED_SECONDS
+            while self.assignment.partitions and time.monotonic() < deadline:
+                self._consumer.poll(REVOKED_POLL_SECONDS)
 
     def abandon(self) -> None:
         """The client is in a terminal state: all partitions are lost, and nothing can be committed."""
