@@ -137,11 +137,15 @@ class Membership:
         the callback the binding asks for the rebalance protocol and waits for ever, because librdkafka drops requests
         to a part that has ended (`rd_kafka_cgrp_op_serve`). It holds Python's global lock then: nothing runs any more.
         """
-        # After a fatal error, or if the group has fenced this member meanwhile, there is nothing to give up in order.
-        with suppress(KafkaException):
+        try:
             self._consumer.unsubscribe()
-            deadline = time.monotonic() + REVOKED_SECONDS
-            while self.assignment.partitions and time.monotonic() < deadline:
+        except KafkaException:  # after a fatal error there is nothing to give up in order
+            return
+        deadline = time.monotonic() + REVOKED_SECONDS
+        while self.assignment.partitions and time.monotonic() < deadline:
+            # A member that the group has fenced meanwhile cannot give partitions up, and the poll says so: by SystemError
+            # if it returns a record, too. Nothing that is polled here is used, or committed.
+            with suppress(KafkaException, SystemError):
                 self._consumer.poll(REVOKED_POLL_SECONDS)
 
     def abandon(self) -> None:
