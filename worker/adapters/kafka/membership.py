@@ -143,8 +143,8 @@ class Membership:
             return
         deadline = time.monotonic() + REVOKED_SECONDS
         while self.assignment.partitions and time.monotonic() < deadline:
-            # A member that the group has fenced meanwhile cannot give partitions up, and the poll says so: by SystemError
-            # if it returns a record, too. Nothing that is polled here is used, or committed.
+            # A member that the group has fenced meanwhile cannot give partitions up, and the poll says so: by
+            # SystemError if it returns a record, too. Nothing that is polled here is used, or committed.
             with suppress(KafkaException, SystemError):
                 self._consumer.poll(REVOKED_POLL_SECONDS)
 
