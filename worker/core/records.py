@@ -85,6 +85,11 @@ RULE: Final = 5
 """The mapping rule that made it, as `file:line`."""
 
 
+def position(call: QueuedCall) -> tuple[int, int]:
+    """What calls of one partition are ordered by: the offset of the record, and the index."""
+    return call[RECORD].offset(), call[INDEX]
+
+
 RejectedRecord = tuple[Record, Rejected]
 """A record that can never be delivered, and why."""
 

@@ -126,9 +126,8 @@ class Supervisor:
         while not self._stopping.is_set():
             child = await Child.start(process)
             self._children.started(child)
-            if (
-                self._stopping.is_set()
-            ):  # meanwhile: the processes were signalled before this one was among them
+            # The processes may have been told to stop before this one was among them.
+            if self._stopping.is_set():
                 child.signal(signal.SIGTERM)
             log(
                 logging.INFO,

@@ -104,7 +104,7 @@ class ContextQueue:
             calls -= len(chunk.calls)
             size -= chunk.size
         if any_blocked:
-            self.chunks = deque(chunk for chunk in self.chunks if chunk.calls)
+            self._drop_empty()
         return any_blocked
 
     def settle_preceding(self, taken: int) -> None:
@@ -112,9 +112,11 @@ class ContextQueue:
 
         Those would be unblocked when the request finishes, and overtake them.
         """
-        blocked = [chunk for chunk in self.chunks if chunk.precedes_blocked and self._settle(chunk, taken)]
-        if blocked:
-            self.chunks = deque(chunk for chunk in self.chunks if chunk.calls)
+        if [chunk for chunk in self.chunks if chunk.precedes_blocked and self._settle(chunk, taken)]:
+            self._drop_empty()
+
+    def _drop_empty(self) -> None:
+        self.chunks = deque(chunk for chunk in self.chunks if chunk.calls)
 
     def _settle(self, chunk: Chunk, taken: int) -> bool:
         if chunk.checked == taken:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Iterable, Iterator, Sequence
 
-from worker.core.records import CONTEXT, INDEX, KEY, RECORD, OrderKey, QueuedCall
+from worker.core.records import CONTEXT, KEY, OrderKey, QueuedCall, position
 
 BlockedCall = tuple[float, QueuedCall]
 """A call that waits until the older calls of its key are finished, and since when."""
@@ -65,7 +65,8 @@ class KeyQueues:
         free = []
         for call in calls:
             if call[KEY] in self.sending:
-                insort(self.blocked.setdefault(call[KEY], []), (since, call), key=_position)
+                blocked = self.blocked.setdefault(call[KEY], [])
+                insort(blocked, (since, call), key=lambda each: position(each[1]))
             else:
                 free.append(call)
         return free
@@ -78,14 +79,11 @@ class KeyQueues:
         """
         assert self.homes is not None
         free = []
-        for call in calls:
-            key = call[KEY]
-            if key in self.blocked:
-                self.blocked[key].append((since, call))
-            elif key in self.sending or self.homes.setdefault(key, context) != context:
-                self.blocked[key] = [(since, call)]
-            else:
+        for call in self.block_behind(calls, since):
+            if self.homes.setdefault(call[KEY], context) == context:
                 free.append(call)
+            else:
+                self.blocked.setdefault(call[KEY], []).append((since, call))
         return free
 
     def send(self, keys: Iterable[OrderKey]) -> None:
@@ -122,8 +120,3 @@ class KeyQueues:
         for (_, oldest), *_ in self.blocked.values():
             yield oldest
         self.blocked.clear()
-
-
-def _position(blocked: BlockedCall) -> tuple[int, int]:
-    call = blocked[1]
-    return call[RECORD].offset(), call[INDEX]

@@ -12,7 +12,7 @@ from worker.core.lanes.chunk import Chunk
 from worker.core.lanes.context_queue import CHUNK_SECONDS, ContextQueue
 from worker.core.lanes.in_progress import Load
 from worker.core.lanes.partition_state import PartitionState
-from worker.core.records import BODY, CONTEXT, INDEX, RECORD
+from worker.core.records import BODY, CONTEXT, position
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,7 +107,7 @@ class Lanes:
     ) -> int:
         """Queue calls. On the hot path: their keys are looked at when a request is about to take them."""
         context, keys = calls[0][CONTEXT], state.keys
-        if context != keys.context or keys.homes is not None:
+        if keys.homes is None and context != keys.context:
             self._tell_contexts_apart(state, context)
         queue = self._queue(context)
         blocked_size = 0
@@ -124,13 +124,13 @@ class Lanes:
         keys = state.keys
         if keys.context is None:
             keys.context = context
-        elif keys.homes is None:
-            queue = self._queue(keys.context)
-            queue.settle(self._taken)
-            keys.homes = {
-                key: keys.context for chunk in queue.chunks if chunk.state is state for key in chunk.keys
-            }
-            self._set_due(queue)
+            return
+        queue = self._queue(keys.context)
+        queue.settle(self._taken)
+        keys.homes = {
+            key: keys.context for chunk in queue.chunks if chunk.state is state for key in chunk.keys
+        }
+        self._set_due(queue)
 
     # Out
 
@@ -241,7 +241,7 @@ class Lanes:
         for (context, _), group in groups.items():
             since = min(since for since, _ in group)
             queue = self._queue(context)
-            calls = sorted([call for _, call in group], key=_position)
+            calls = sorted([call for _, call in group], key=position)
             queue.insert(Chunk(state, since, calls, checked=self._taken, unblocked=True))
             self._set_due(queue)
 
@@ -278,7 +278,3 @@ class Lanes:
 def _due(queue: ContextQueue) -> float:
     assert queue.due is not None
     return queue.due
-
-
-def _position(call: QueuedCall) -> tuple[int, int]:
-    return call[RECORD].offset(), call[INDEX]
