@@ -78,9 +78,14 @@ class Child:
         return code
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal, if it still runs."""
-        with suppress(ProcessLookupError):
-            self._running.send_signal(number)
+        """Send a signal, if it still runs.
+
+        Not by `send_signal`, which first asks whether the process has ended: an exit code that it collects so is lost
+        to asyncio, which reports 255 then (python/cpython#87744).
+        """
+        if self._running.returncode is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     async def look(self) -> None:
         """Ask whether it is alive and ready."""
