@@ -42,21 +42,7 @@ rules:
       products: "order.lines[].{sku: sku, name: name, quantity: qty, price: price}"
 """
 
-PEER = """
-topics: [orders]
-rules:
-  - when: type == 'order.completed'
-    call: track
-    event: Order Completed
-    userId: customer.id
-    timestamp: occurred_at
-    properties:
-      order_id: order.id
-      total: order.total
-      currency: order.currency
-      coupon: order.coupon
-      products: "order.lines[].{sku: sku, name: name, quantity: qty, price: price}"
-"""
+PEER = MAPPING.replace("""currency: "'USD'"\n""", "currency: order.currency\n      coupon: order.coupon\n")
 """The mapping of `java_loop/`."""
 
 WHOLE = """

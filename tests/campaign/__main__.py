@@ -107,12 +107,10 @@ def _free(folder: Path) -> Path:
 
 @contextmanager
 def _cluster(folder: Path) -> Iterator[KafkaCluster]:
-    cluster = KafkaCluster(folder / "kafka")
     try:
-        cluster.start()
-        yield cluster
+        with KafkaCluster(folder / "kafka").running() as cluster:
+            yield cluster
     finally:
-        cluster.kill()
         shutil.rmtree(folder / "kafka" / "logs", ignore_errors=True)
 
 

@@ -59,12 +59,8 @@ def embedded() -> Iterator[EmbeddedCluster]:
 def own_kafka(tmp_path: Path) -> Iterator[KafkaCluster]:
     """A real Kafka that this test may kill."""
     need_a_broker_of_our_own()
-    cluster = KafkaCluster(tmp_path / "kafka")
-    try:
-        cluster.start()
+    with KafkaCluster(tmp_path / "kafka").running() as cluster:
         yield cluster
-    finally:
-        cluster.kill()
 
 
 AUTHORIZER = """
@@ -79,11 +75,8 @@ def guarded(tmp_path: Path, kafka_servers: str) -> Iterator[KafkaCluster]:
     cluster = KafkaCluster(tmp_path / "kafka")
     with (cluster.directory / "server.properties").open("a") as properties:
         properties.write(AUTHORIZER)
-    try:
-        cluster.start()
+    with cluster.running():
         yield cluster
-    finally:
-        cluster.kill()
 
 
 @pytest.fixture(scope="module")
@@ -91,9 +84,7 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
     """A Kafka that asks who its clients are. The user `worker` has no right to what is called `forbidden`, and not all
     to `unreadable` and `unwritable`."""
     need_a_broker_of_our_own()
-    cluster = SecureKafka(tmp_path_factory.mktemp("secure") / "kafka")
-    try:
-        cluster.start()
+    with SecureKafka(tmp_path_factory.mktemp("secure") / "kafka").running() as cluster:
         client = KafkaClient(cluster.bootstrap_servers)
         for name in ("orders", "forbidden", "unreadable", "unwritable", "customerio.dead-letters"):
             client.create_topic(1, name)
@@ -101,8 +92,6 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
         cluster.forbid("unreadable", AclOperation.READ)
         cluster.forbid("unwritable", AclOperation.WRITE)
         yield cluster
-    finally:
-        cluster.kill()
 
 
 @pytest.fixture

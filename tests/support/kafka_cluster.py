@@ -12,7 +12,8 @@ import socket
 import subprocess
 import time
 import uuid
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -116,6 +117,15 @@ class KafkaCluster:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    @contextmanager
+    def running(self) -> Iterator[Self]:
+        """Start the node, and kill it in the end: what it knows is of no use any more."""
+        try:
+            self.start()
+            yield self
+        finally:
+            self.kill()
 
     @property
     def pid(self) -> int:

@@ -6,12 +6,14 @@ checks a Python mapper's calls, and encoded at the end.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from tests.support.plain_assembly import plainly_assembled
+from tests.support.records import run, sent
 from worker.core.message_id import MessageIds
 from worker.core.reasons import Rejected, Stage
-from worker.core.records import MAX_CALLS_PER_RECORD, EncodedCall, Record
+from worker.core.records import MAX_CALLS_PER_RECORD, Converter, EncodedCall, Record
 from worker.mapping.calls.assembly import as_time, checked
 from worker.mapping.calls.encoding import batch_context, encode
 from worker.mapping.calls.validation import optional_identity
@@ -66,6 +68,21 @@ class Reference:
             return rejected.stages
         except Rejected as rejected:
             return {rejected.stage}
+
+    def check(self, convert: Converter, records: Sequence[Record]) -> None:
+        """A converter makes of a run what this makes of its records, one by one."""
+        calls, rejected, ignored = run(convert, records)
+        for each in records:
+            expected = self.outcome(each)
+            if isinstance(expected, set):
+                its, verdict = rejected.pop(0)
+                assert its is each
+                assert verdict.stage in expected
+                continue
+            its_calls, calls = calls[: len(expected)], calls[len(expected) :]
+            assert sent(its_calls, each) == expected
+            ignored -= not expected
+        assert (calls, rejected, ignored) == ([], [], 0)
 
     def convert(self, record: Record) -> list[EncodedCall]:
         decoded = self._decoding.decoded(record, self._columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -30,6 +31,13 @@ def converted(convert: Converter, of: Record) -> list[EncodedCall]:
         assert its is of
         raise verdict
     return sent(calls, of)
+
+
+def run(convert: Converter, records: Sequence[Record]) -> tuple[list[QueuedCall], list[RejectedRecord], int]:
+    """What becomes of a run of records: its calls, the rejected records, and how many were ignored."""
+    calls: list[QueuedCall] = []
+    rejected: list[RejectedRecord] = []
+    return calls, rejected, convert(records, calls, rejected)
 
 
 def sent(calls: list[QueuedCall], of: Record) -> list[EncodedCall]:

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.support.records import record
+from tests.support.records import record, run
 from worker.core.message_id import MessageIds
 from worker.core.records import BODY, RULE, QueuedCall, RejectedRecord
 from worker.mapping.mappings import Mappings
@@ -37,9 +37,7 @@ def events_made(mappings: Mappings, *events: Any) -> tuple[list[str], list[str],
     """The event names of the calls, the reasons of the rejections, the number of ignored records."""
     convert = mappings.converter("orders", IDS)
     assert convert is not None
-    calls: list[QueuedCall] = []
-    rejected: list[RejectedRecord] = []
-    ignored = convert([record(event) for event in events], calls, rejected)
+    calls, rejected, ignored = run(convert, [record(event) for event in events])
     names = [orjson.loads(call[BODY][:-1])["event"] for call in calls]
     return names, [verdict.reason for _, verdict in rejected], ignored
 

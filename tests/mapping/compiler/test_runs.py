@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from tests.support.mapping_files import as_yaml, events, mapping_files
 from tests.support.mapping_reference import Reference
-from tests.support.records import TIME, record, sent
+from tests.support.records import TIME, record, run
 from worker.core.faults import places
 from worker.core.message_id import MessageIds
-from worker.core.records import Converter, QueuedCall, Record, RejectedRecord
+from worker.core.records import Converter, Record, RejectedRecord
 from worker.documents.document import parse
 from worker.documents.problems import ConfigError, Problem
 from worker.mapping.compiler.loop import compile_mapping
@@ -43,15 +43,6 @@ def read(text: str) -> MappingFile:
     return file
 
 
-def run(
-    convert: Converter, records: list[PreviewRecord]
-) -> tuple[list[QueuedCall], list[RejectedRecord], int]:
-    calls: list[QueuedCall] = []
-    rejected: list[RejectedRecord] = []
-    ignored = convert(records, calls, rejected)
-    return calls, rejected, ignored
-
-
 millis = st.sampled_from([None, TIME, TIME + 999, TIME + 1024, TIME - 1, 0, 1, -1, -1024, -5000, 10**17])
 offsets = st.sampled_from([0, 1, 4095, 4096, 4097, 2**42 - 1, 2**42])
 keys = st.sampled_from([None, b"", b"key"])
@@ -69,20 +60,7 @@ def test_a_run_gives_the_calls_of_its_records_one_by_one(data: Any, drawn: list[
     except ConfigError:
         return
     of = [record(event, key=key, millis=time, at=(3, offset)) for event, time, offset, key in drawn]
-    calls, rejected, ignored = run(compile_mapping(file, Target("orders", IDS), {}), of)
-
-    reference = Reference(file, IDS)
-    for each in of:
-        expected = reference.outcome(each)
-        if isinstance(expected, set):
-            its, verdict = rejected.pop(0)
-            assert its is each
-            assert verdict.stage in expected
-            continue
-        its_calls, calls = calls[: len(expected)], calls[len(expected) :]
-        assert sent(its_calls, each) == expected
-        ignored -= not expected
-    assert (calls, rejected, ignored) == ([], [], 0)
+    Reference(file, IDS).check(compile_mapping(file, Target("orders", IDS), {}), of)
 
 
 def test_all_calls_of_a_record_are_queued_or_none() -> None:

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from tests.support.mapping_files import as_yaml
 from tests.support.mapping_reference import Reference
-from tests.support.records import record, sent
+from tests.support.records import record, run
 from tests.support.values import texts
 from worker.core.message_id import MessageIds
-from worker.core.records import Converter, QueuedCall, Record, RejectedRecord
+from worker.core.records import Converter
 from worker.documents.document import parse
 from worker.mapping.compiler.decoder import EXACT
 from worker.mapping.compiler.loop import compile_mapping, mapping_source
@@ -186,12 +186,6 @@ events = st.fixed_dictionaries(
 )
 
 
-def run(convert: Converter, records: list[Record]) -> tuple[list[QueuedCall], list[RejectedRecord], int]:
-    calls: list[QueuedCall] = []
-    rejected: list[RejectedRecord] = []
-    return calls, rejected, convert(records, calls, rejected)
-
-
 @cache
 def compiled(number: int) -> tuple[Converter, Reference]:
     file = read({"topics": ["orders"], **MAPPINGS[number]})
@@ -205,20 +199,7 @@ def test_usual_and_other_events_become_what_the_plain_interpreter_makes_of_them(
     number: int, drawn: list[Any]
 ) -> None:
     convert, reference = compiled(number)
-    records: list[Record] = [record(json.dumps(event).encode()) for event in drawn]
-    calls, rejected, ignored = run(convert, records)
-
-    for each in records:
-        expected = reference.outcome(each)
-        if isinstance(expected, set):
-            its, verdict = rejected.pop(0)
-            assert its is each
-            assert verdict.stage in expected
-            continue
-        its_calls, calls = calls[: len(expected)], calls[len(expected) :]
-        assert sent(its_calls, each) == expected
-        ignored -= not expected
-    assert (calls, rejected, ignored) == ([], [], 0)
+    reference.check(convert, [record(json.dumps(event).encode()) for event in drawn])
 
 
 @pytest.mark.parametrize(
