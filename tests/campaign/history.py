@@ -140,7 +140,7 @@ class Exit(NamedTuple):
     at_once: bool = False
 
 
-@dataclass(slots=True, repr=False)  # asyncio formats the result of a task when it ends: gigabytes of text
+@dataclass(slots=True)
 class History:
     """Everything that is known of a world that has come to rest."""
 
