@@ -54,6 +54,12 @@ async def written(dead_letters: DeadLetterTopic, one: FailedRecord) -> None:
             pass
 
 
+def refuses(kafka: KafkaClient, topic: str, value: bytes) -> bool:
+    end = kafka.end(topic, 0)
+    kafka.append(topic, values=[value])
+    return kafka.end(topic, 0) == end
+
+
 async def test_a_dead_letter_topic_that_was_recreated_with_fewer_partitions_takes_dead_letters(
     kafka: KafkaClient,
 ) -> None:
@@ -80,6 +86,9 @@ async def test_a_dead_letter_topic_whose_limit_is_lowered_takes_smaller_dead_let
         entry = ConfigEntry("max.message.bytes", "20000", incremental_operation=AlterConfigOpType.SET)
         resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
         kafka.admin.incremental_alter_configs([resource])[resource].result(SECONDS)
+        await until(
+            lambda: refuses(kafka, topic, bytes(30_000))
+        )  # the controller responds before the broker knows
         await written(dead_letters, large)
     values = [message.value() for message in kafka.read(topic, kafka.end(topic, 0))]
     assert values[-1] is None
