@@ -90,7 +90,7 @@ def by_hand(records: Sequence[Record], calls: list[QueuedCall], _: list[Rejected
         if millis >> 10 != time_high:
             time_high, time_text = millis >> 10, beginning(millis)
         if offset >> 12 != offset_high:
-            offset_high, middle = offset >> 12, MIDDLES.of(record.partition(), offset)[0]
+            offset_high, middle = offset >> 12, MIDDLES.of(record.partition(), offset)[0][0]
         call = {
             "type": "track",
             "userId": user_id,

@@ -279,7 +279,7 @@ class CallCode:
 
     def _message_id_of_record(self, call: CallRule, index: str, event: Entry | None) -> str:
         if call.event_from is not None and event is not None:
-            return self._record.message_id_by_name(call.spec.type, event.text, index)
+            return self._record.message_id_by_name(repr(call.spec.type), event.text, index)
         return self._record.message_id(call.spec.type, call.spec.event or call.event or "", index)
 
     def _event_id(self, call: CallRule) -> str:

@@ -11,7 +11,7 @@ from worker.mapping.compiler.target import Target
 from worker.mapping.files.rules import Rule
 from worker.mapping.kafka_fields import record_time
 
-_PARTS_OF_IDS = ("partition", "millis", "offset", "id_time", "since", "middles", "behind")
+_PARTS_OF_IDS = ("partition", "millis", "offset", "id_time", "since", "middles", "named", "behind")
 """The locals that message ids are made of."""
 
 
@@ -52,9 +52,14 @@ class RecordCode:
         timed = ["timestamp" in call.fields for rule in rules for call in rule.calls]
         if not all(timed):
             parts.append(self.time())
-        if self._target.future is not None and any(timed):
+        if self._target.future is not None and (any(timed) or any(rule.mapper for rule in rules)):
             parts.append(self.latest())
         return parts
+
+    def parts_for_mapper(self) -> list[str]:
+        """Write all that the calls of a Python mapper need of the record; returns the locals."""
+        self.parts_of_ids()
+        return [*_PARTS_OF_IDS, *([self.latest()] if self._target.future is not None else ())]
 
     def key(self) -> str:
         """The local for the key that orders the record's calls; see `records.OrderKey`."""
@@ -113,13 +118,11 @@ class RecordCode:
         return f"{{id_time}}{{{pairs}[since]}}{{middles[{self._middles.add(type_, name)}]}}"
 
     def message_id_by_name(self, type_: str, name: str, index: str) -> str:
-        """As `message_id`, for an event name that is computed: `name` is a Python expression for it."""
-        self._timestamp()
-        self._offset()
-        place = f"millis, {self._target.topic!r}, partition, offset"
-        return (
-            f"{self._code.constant(self._target.ids, 'ids')}.for_record({place}, {type_!r}, {name}, {index})"
-        )
+        """As `message_id`, for a type and event name that are computed: Python expressions without double quotes."""
+        self.parts_of_ids()
+        pairs = self._code.constant(PAIRS, "pairs")
+        end = f"{{{pairs}[behind >> 2]}}{{{pairs}[(behind & 3) << 8 | {index}]}}"
+        return f'f"{{id_time}}{{{pairs}[since]}}{{named[{type_}, {name}]}}{end}"'
 
     def parts_of_ids(self) -> None:
         """Write the update of the kept id parts (see `Middles`), and of the distances `since` and `behind`."""
@@ -130,7 +133,7 @@ class RecordCode:
             self._code.lines(f"""
                 behind = offset - offset_from
                 if behind < 0 or behind > 4095:
-                    offset_from, middles = offset & -4096, {middles}.of(partition, offset)
+                    offset_from, middles, named = offset & -4096, *{middles}.of(partition, offset)
                     behind = offset - offset_from
                 """)
 

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from worker.core.record_reading import refuse_headers
-from worker.mapping.compiler.calls import CallCode, queued
+from worker.mapping.compiler.calls import CallCode
+from worker.mapping.compiler.mapper_calls import Finishers, MapperRule
 from worker.mapping.compiler.objects import ABOUT, ENVELOPE_ID, EVENT, KAFKA
 from worker.mapping.compiler.places import Places
 from worker.mapping.compiler.records import RecordCode
@@ -16,8 +17,8 @@ from worker.mapping.decoding import Decoding
 from worker.mapping.expressions.expression import Expression
 from worker.mapping.files.rules import MappingFile, Rule
 from worker.mapping.kafka_fields import kafka_fields
+from worker.mapping.mappers.event import Event
 from worker.mapping.mappers.loading import Mapper
-from worker.mapping.mappers.mapper_rule import MapperRule
 
 
 class Compiled:
@@ -118,16 +119,42 @@ class RuleCode:
     def _mapped(self, rule: Rule, name: str) -> None:
         """Write a rule whose calls a Python mapper makes; it may return none."""
         code, of = self._code, self._of
-        mapper = MapperRule(
-            of.mappers[name], rule.allow, self._file.reject_ids, of.target, self._of.decoding, rule.at
-        )
-        about = ABOUT if ABOUT in of.locals_of_envelope else "None"
-        more = "" if self._file.envelope is None else f", {about}, empty=value is None"
-        code.line(f"made = {code.constant(mapper, 'mapper')}.calls(record, {EVENT}{more})")
-        self._unless_made(rule)
         key = self._record.key()
-        with code.block("for index, (body, context) in enumerate(made):"):
-            code.line(f"calls.append({queued(key, 'body', 'index', 'context', rule)})")
+        parts = self._record.parts_for_mapper()
+        parameters = ["record", key, "index", *of.locals_of_envelope, *parts]
+        mapper = MapperRule(
+            rule.at,
+            rule.allow,
+            self._file.reject_ids,
+            of.target,
+            of.decoding.defaults.get("timestamp"),
+            self._record,
+            parameters,
+        )
+        finish = (
+            f"{code.constant(Finishers(mapper), 'finish')}[call.untouched](call, {', '.join(parameters)})"
+        )
+        on_slow = code.constant(of.target.on_slow, "on_slow")
+        code.line(f"answer = {code.constant(of.mappers[name].answer, 'mapper')}({self._event()}, {on_slow})")
+        with code.block("if type(answer) is not list:"):  # most return one call
+            code.line("call, index = answer, 0")
+            code.line(f"calls.append({finish})")
+            code.line(self._sent)
+        code.line("made = []")
+        with code.block("for index, call in enumerate(answer):"):
+            code.line(f"made.append({finish})")
+        self._unless_made(rule)
+        code.line("calls.extend(made)")
+
+    def _event(self) -> str:
+        """A Python expression for the `Event` of the record."""
+        value, empty, of = EVENT, "False", self._of
+        if self._file.envelope is not None:
+            empty = "value is None"
+            if self._file.envelope.root:
+                value = f"{{**{EVENT}, {self._file.envelope.root!r}: {ABOUT}}} if {ABOUT} is not None else {EVENT}"
+        key_of = self._code.constant(of.decoding.key, "key_of")
+        return f"{self._code.constant(Event.of, 'event_of')}(record, {value}, {key_of}, {empty})"
 
     def _without_call(self, rule: Rule) -> None:
         """Write what happens to a record that a rule handles without a call."""
