@@ -16,6 +16,7 @@ Two calls of a partition differ in offset or index, so their ids differ; the has
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from hashlib import sha256
 
@@ -169,21 +170,20 @@ class Middles:
     """Characters 11 to 22 of the ids of a topic's calls, for generated code, which composes ids itself.
 
     An id is `beginning(millis) + PAIRS[millis & 1023] + middles.of(partition, offset)[n] + ends(index)[offset & 4095]`,
-    for the n-th call that was added, with `millis` at least 0. The first part changes with `millis >> 10`, the third
+    for the n-th of the calls, with `millis` at least 0. The first part changes with `millis >> 10`, the third
     with the partition and `offset >> 12`, so both can be reused for many records.
+
+    Args:
+        ids: of the cluster that the topic is in.
+        topic: the topic's name.
+        calls: the type and the event name (empty if it has none) of each call.
     """
 
-    def __init__(self, ids: MessageIds, topic: str) -> None:
+    def __init__(self, ids: MessageIds, topic: str, calls: Sequence[tuple[str, str]]) -> None:
         self._ids = ids
         self._topic = topic
-        self._calls: list[tuple[str, str]] = []
+        self._calls = calls
         self._latest: dict[int, tuple[int, list[str]]] = {}
-
-    def add(self, type_: str, name: str) -> int:
-        """Add a call of this type and event name (empty if it has none); returns its index in the result of `of`."""
-        if (type_, name) not in self._calls:
-            self._calls.append((type_, name))
-        return self._calls.index((type_, name))
 
     def of(self, partition: int, offset: int) -> list[str]:
         """The characters for a record at this position, one text for each call."""

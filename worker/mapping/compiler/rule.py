@@ -11,7 +11,7 @@ from worker.mapping.compiler.objects import ABOUT, ENVELOPE_ID, EVENT, KAFKA
 from worker.mapping.compiler.places import Places
 from worker.mapping.compiler.records import RecordCode
 from worker.mapping.compiler.source import Code
-from worker.mapping.compiler.target import Target
+from worker.mapping.compiler.target import ON_NO_CALL, Options, Target
 from worker.mapping.decoding import Decoding
 from worker.mapping.expressions.expression import Expression
 from worker.mapping.files.rules import MappingFile, Rule
@@ -21,11 +21,11 @@ from worker.mapping.mappers.mapper_rule import MapperRule
 
 
 class Compiled:
-    """What a converter is compiled from.
+    """What the converters of a file's topics are compiled from.
 
     Args:
         file: the rules.
-        target: what the topic's records are converted for.
+        options: what the topics' records are converted for.
         mappers: the functions that the rules name.
 
     Attributes:
@@ -33,9 +33,9 @@ class Compiled:
         places: names the places of rejections.
     """
 
-    def __init__(self, file: MappingFile, target: Target, mappers: Mapping[str, Mapper]) -> None:
+    def __init__(self, file: MappingFile, options: Options, mappers: Mapping[str, Mapper]) -> None:
         self.file = file
-        self.target = target
+        self.options = options
         self.mappers = mappers
         self.decoding = Decoding.of(file)
         self.places = Places(file)
@@ -118,12 +118,15 @@ class RuleCode:
     def _mapped(self, rule: Rule, name: str) -> None:
         """Write a rule whose calls a Python mapper makes; it may return none."""
         code, of = self._code, self._of
-        mapper = MapperRule(
-            of.mappers[name], rule.allow, self._file.reject_ids, of.target, self._of.decoding, rule.at
-        )
+
+        def mapper(target: Target) -> MapperRule:
+            return MapperRule(
+                of.mappers[name], rule.allow, self._file.reject_ids, target, of.decoding, rule.at
+            )
+
         about = ABOUT if ABOUT in of.locals_of_envelope else "None"
         more = "" if self._file.envelope is None else f", {about}, empty=value is None"
-        code.line(f"made = {code.constant(mapper, 'mapper')}.calls(record, {EVENT}{more})")
+        code.line(f"made = {code.own(mapper, 'mapper')}.calls(record, {EVENT}{more})")
         self._unless_made(rule)
         key = self._record.key()
         with code.block("for index, (body, context) in enumerate(made):"):
@@ -131,9 +134,8 @@ class RuleCode:
 
     def _without_call(self, rule: Rule) -> None:
         """Write what happens to a record that a rule handles without a call."""
-        on_no_call = self._of.target.on_no_call
-        if on_no_call is not None:
-            self._code.line(f"{self._code.constant(on_no_call, 'on_no_call')}({rule.at!r})")
+        if self._of.options.no_call:
+            self._code.line(f"{self._code.own(ON_NO_CALL, 'on_no_call')}({rule.at!r})")
         self._code.lines(self._ignored)
 
     def _unless_made(self, rule: Rule) -> None:
@@ -169,4 +171,4 @@ class RuleCode:
 
     def _calls_of(self, rule: Rule) -> CallCode:
         self.need_kafka([each for call in rule.calls for _, each in call.expressions()])
-        return CallCode(self._code, self._file, rule, self._of.target, self._record)
+        return CallCode(self._code, self._file, rule, self._of.options, self._record)

@@ -1,9 +1,10 @@
-"""What the records of one topic are converted for."""
+"""What the records of one topic are converted for, and which part of that its generated code depends on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Literal
 
 from worker.core.message_id import MessageIds
@@ -18,6 +19,29 @@ Profile = Literal["warn", "reject", "off"]
 
 OnSlow = Callable[[str, float], None]
 """Called when a mapper took over a second, with its name and the seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a mapping file is compiled for, the same for all its topics; see `Target`.
+
+    Attributes:
+        max_call_bytes: the largest call.
+        batch_contexts: whether a call comes with its batch context.
+        future: whether times are limited.
+        excess: whether something happens to a call beyond the limits of the Track API.
+        notices: whether notices are reported.
+        no_call: whether records that become no call of their rule are reported.
+        ignored: whether records that no rule sees are reported.
+    """
+
+    max_call_bytes: int
+    batch_contexts: bool
+    future: bool
+    excess: bool
+    notices: bool
+    no_call: bool
+    ignored: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +78,27 @@ class Target:
         if self.profile == "off":
             return None
         return refuse_excess if self.profile == "reject" else self.on_notice
+
+    @property
+    def options(self) -> Options:
+        """What the generated code depends on: topics with equal options share it."""
+        return Options(
+            max_call_bytes=self.max_call_bytes,
+            batch_contexts=self.batch_contexts,
+            future=self.future is not None,
+            excess=self.on_excess is not None,
+            notices=self.on_notice is not None,
+            no_call=self.on_no_call is not None,
+            ignored=self.on_ignored is not None,
+        )
+
+
+TOPIC = attrgetter("topic")
+IDS = attrgetter("ids")
+LATEST_TIME = attrgetter("future.bound")
+WITHIN_TIME = attrgetter("future.within")
+ON_EXCESS = attrgetter("on_excess")
+ON_NOTICE = attrgetter("on_notice")
+ON_NO_CALL = attrgetter("on_no_call")
+ON_IGNORED = attrgetter("on_ignored")
+"""What generated functions have of their `Target`; see `PythonSource.own`."""
