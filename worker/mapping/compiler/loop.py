@@ -34,7 +34,6 @@ what is kept from one record to the next, such as `Middles`, `Others`, `FutureTi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from threading import Lock
 
 from worker.core.records import Converter
@@ -101,13 +100,13 @@ class CompiledMapping:
         return _ConverterCode(self._of, self._usual, self._others if self._usual else None)
 
     def _others(self, target: Target) -> Others:
-        return Others(partial(self._converter_of_others, target))
+        def build() -> Converter:
+            # Without the lock, as records are being mapped: at worst, two threads compile it.
+            if self._make_of_others is None:
+                self._make_of_others = _ConverterCode(self._of).factory()
+            return self._make_of_others(target)
 
-    def _converter_of_others(self, target: Target) -> Converter:
-        # Without the lock, since this is called while records are mapped: at worst, it is compiled by two threads.
-        if self._make_of_others is None:
-            self._make_of_others = _ConverterCode(self._of).factory()
-        return self._make_of_others(target)
+        return Others(build)
 
 
 def compile_mapping(file: MappingFile, target: Target, mappers: Mapping[str, Mapper]) -> Converter:
@@ -220,7 +219,7 @@ class _ConverterCode:
         self._code.line("continue")
 
     def _notice_ignored(self, word: str) -> None:
-        if self._of.options.ignored:
+        if self._of.options.on_ignored:
             self._code.line(f"{self._code.own(ON_IGNORED, 'on_ignored')}({word})")
 
     def _rule(self, index: int, rule: Rule) -> None:

@@ -41,7 +41,7 @@ class MeaningCode:
 
     def text_limit(self, name: str, limit: int, kind: Notice, *, nullable: bool = False) -> None:
         """Write the test of a text's size. Text of a quarter of the limit is short enough in any script."""
-        if not self._options.excess:
+        if not self._options.on_excess:
             return
         found = f"{name} is not None and " if nullable else ""
         too_long = f"{self._constant(is_too_long)}({name}, {limit})"
@@ -50,13 +50,13 @@ class MeaningCode:
 
     def literal_name_limit(self, event: str) -> None:
         """Write the report of a literal event name that is too long, as every call of the rule has it."""
-        if self._options.excess and is_too_long(event, MAX_EVENT_NAME_BYTES):
+        if self._options.on_excess and is_too_long(event, MAX_EVENT_NAME_BYTES):
             self._exceeds(repr(Notice.EVENT_NAME_LENGTH.value))
 
     def traits_limit(self, call: CallRule, body: str, encoded: str) -> None:
         """Write the test of the traits' sizes, which only a call of a certain size can exceed."""
         traits = call.fields.get("traits")
-        if not self._options.excess or traits is None:
+        if not self._options.on_excess or traits is None:
             return
         written = written_keys(traits)
         if self._packs:
@@ -84,7 +84,7 @@ class MeaningCode:
             self._packed_traits(call, found)
             return
         self._code.line(f"{self._constant(check_traits)}({body})")
-        if call.spec.type == "identify" and written_keys(traits) is None and self._options.notices:
+        if call.spec.type == "identify" and written_keys(traits) is None and self._options.on_notice:
             names = " or ".join(f"{name!r} in {found}" for name in RESERVED_TRAITS)
             with self._code.block(f"if {found} and ({names}):"):
                 self._notice(repr(Notice.RESERVED_TRAIT.value))

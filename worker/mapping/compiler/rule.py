@@ -134,7 +134,7 @@ class RuleCode:
 
     def _without_call(self, rule: Rule) -> None:
         """Write what happens to a record that a rule handles without a call."""
-        if self._of.options.no_call:
+        if self._of.options.on_no_call:
             self._code.line(f"{self._code.own(ON_NO_CALL, 'on_no_call')}({rule.at!r})")
         self._code.lines(self._ignored)
 

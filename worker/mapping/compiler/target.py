@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from worker.core.message_id import MessageIds
 from worker.customerio.limits import MAX_CALL_BYTES
@@ -21,27 +21,16 @@ OnSlow = Callable[[str, float], None]
 """Called when a mapper took over a second, with its name and the seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What a mapping file is compiled for, the same for all its topics; see `Target`.
-
-    Attributes:
-        max_call_bytes: the largest call.
-        batch_contexts: whether a call comes with its batch context.
-        future: whether times are limited.
-        excess: whether something happens to a call beyond the limits of the Track API.
-        notices: whether notices are reported.
-        no_call: whether records that become no call of their rule are reported.
-        ignored: whether records that no rule sees are reported.
-    """
+class Options(NamedTuple):
+    """What the code of a mapping file is generated for: limits of a `Target`, and whether it has each of the others."""
 
     max_call_bytes: int
     batch_contexts: bool
     future: bool
-    excess: bool
-    notices: bool
-    no_call: bool
-    ignored: bool
+    on_excess: bool
+    on_notice: bool
+    on_no_call: bool
+    on_ignored: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +70,9 @@ class Target:
 
     @property
     def options(self) -> Options:
-        """What the generated code depends on: topics with equal options share it."""
-        return Options(
-            max_call_bytes=self.max_call_bytes,
-            batch_contexts=self.batch_contexts,
-            future=self.future is not None,
-            excess=self.on_excess is not None,
-            notices=self.on_notice is not None,
-            no_call=self.on_no_call is not None,
-            ignored=self.on_ignored is not None,
-        )
+        """What its code depends on: topics with equal options can share it."""
+        others = (self.future, self.on_excess, self.on_notice, self.on_no_call, self.on_ignored)
+        return Options(self.max_call_bytes, self.batch_contexts, *(each is not None for each in others))
 
 
 TOPIC = attrgetter("topic")

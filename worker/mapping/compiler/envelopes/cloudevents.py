@@ -8,7 +8,7 @@ from worker.core.record_reading import UNREADABLE, read_headers
 from worker.formats.envelopes.cloudevents import DATA, OPTIONAL, REQUIRED
 from worker.mapping.compiler.decoder import WHOLE, FieldsUsed, StructType, made_of, struct_type_of
 from worker.mapping.compiler.envelopes.code import EnvelopeCode
-from worker.mapping.compiler.envelopes.headers import HeaderReaders, no_readers, unknown_layout
+from worker.mapping.compiler.envelopes.headers import HeaderReaders, unknown_layout
 from worker.mapping.compiler.objects import ABOUT, ENVELOPE_ID, EVENT
 
 
@@ -46,7 +46,7 @@ class CloudEventsCode(EnvelopeCode):
             self._with_care()
             return
         readers = HeaderReaders(self._about.made, tuple(self._used.about.fields))
-        newest, read = code.own(no_readers, "newest"), code.constant(readers.read, "read_layout")
+        newest, read = code.own(lambda _: {}, "newest"), code.constant(readers.read, "read_layout")
         code.lines(f"""
             headers = {code.constant(read_headers)}(record)
             found = {newest}.get(len(headers), {code.constant(unknown_layout)})(headers)

@@ -36,15 +36,6 @@ def unknown_layout(_: RecordHeaders) -> None:
     """The function for a number of headers of which there is none."""
 
 
-Newest = dict[int, Reader]
-"""The function of a topic's newest layout, for each number of headers."""
-
-
-def no_readers(_: object) -> Newest:
-    """What a topic begins with."""
-    return {}
-
-
 class HeaderReaders:
     """The functions for the layouts that occurred, in any topic of a mapping file.
 
@@ -58,8 +49,8 @@ class HeaderReaders:
         self._names = names
         self._layouts: dict[tuple[str, ...], Reader] = {}
 
-    def read(self, headers: RecordHeaders, newest: Newest) -> Attributes | bool | None:
-        """Read headers of another layout than the newest one of as many headers, and make theirs the newest."""
+    def read(self, headers: RecordHeaders, newest: dict[int, Reader]) -> Attributes | bool | None:
+        """Read headers of another layout than the newest one of as many headers in the topic."""
         layout = tuple(name for name, _ in headers)
         reader = self._layouts.get(layout)
         if reader is None and len(self._layouts) < MOST_LAYOUTS:
