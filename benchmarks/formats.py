@@ -134,8 +134,7 @@ def of_dict(deserialize: Callable[[bytes], Any]) -> Mapped:
 
 def by_hand(mapped: Mapped) -> Converter:
     """A loop that makes calls so."""
-    middles = Middles(IDS, "orders")
-    middles.add("track", "Order Completed")
+    middles = Middles(IDS, "orders", [("track", "Order Completed")])
     last = ends(0)
 
     def convert(records: Sequence[Record], calls: list[QueuedCall], _: list[RejectedRecord]) -> int:

@@ -36,8 +36,7 @@ TIME = 1_795_255_200_000
 """When the first record was produced, epoch milliseconds; a thousand follow each second."""
 
 IDS = MessageIds("benchmark")
-MIDDLES = Middles(IDS, "orders")
-MIDDLES.add("track", "Order Completed")
+MIDDLES = Middles(IDS, "orders", [("track", "Order Completed")])
 ENDS = ends(0)
 NOBODY = frozenset({"null", "undefined", "none", "nan", "[object Object]"})
 MAX_CALL_BYTES = 32_000

@@ -16,6 +16,7 @@ Two calls of a partition differ in offset or index, so their ids differ; the has
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from hashlib import sha256
 
@@ -174,22 +175,21 @@ class Middles:
     An id is `beginning(millis) + PAIRS[millis & 1023] + middle + ends(index)[offset & 4095]`, with `millis` at least 0.
     The first part changes with `millis >> 10`, the third with the partition and `offset >> 12`, so both can be reused
     for many records.
+
+    Args:
+        ids: of the cluster that the topic is in.
+        topic: the topic's name.
+        calls: the type and the event name (empty if it has none) of each call that is known before.
     """
 
-    def __init__(self, ids: MessageIds, topic: str) -> None:
+    def __init__(self, ids: MessageIds, topic: str, calls: Sequence[tuple[str, str]]) -> None:
         self._ids = ids
         self._topic = topic
-        self._calls: list[tuple[str, str]] = []
+        self._calls = calls
         self._latest: dict[int, tuple[int, list[str], NamedMiddles]] = {}
 
-    def add(self, type_: str, name: str) -> int:
-        """Add a call of this type and event name (empty if it has none); returns its index in the list of `of`."""
-        if (type_, name) not in self._calls:
-            self._calls.append((type_, name))
-        return self._calls.index((type_, name))
-
     def of(self, partition: int, offset: int) -> tuple[list[str], NamedMiddles]:
-        """The characters for a record at this position: of each call that was added, and of all others."""
+        """The characters for a record at this position: one text for each of the calls, and those of any other call."""
         known = self._latest.get(partition)
         if known is None or known[0] != offset >> 12:
             named = NamedMiddles(self._ids, self._topic, partition, offset)

@@ -37,7 +37,7 @@ from worker.mapping.compiler.objects import ABOUT, ENVELOPE_ID
 from worker.mapping.compiler.records import RecordCode
 from worker.mapping.compiler.run_time import need_url, time_of
 from worker.mapping.compiler.source import Code
-from worker.mapping.compiler.target import Target
+from worker.mapping.compiler.target import ON_EXCESS, ON_NOTICE, WITHIN_TIME, Options, Target
 from worker.mapping.expressions.expression import Expression
 from worker.mapping.expressions.interpreter import ENVELOPE
 
@@ -56,7 +56,7 @@ class MapperRule:
         at: the rule, as `file:line`.
         allow: what it allows, see `customerio.meaning`.
         reject_ids: casefolded strings that are never real ids.
-        target: what the topic's records are converted for.
+        options: what the topics' records are converted for.
         envelope_time: the envelope's expression for the time of calls that have none, if it has one.
         record: writes what depends on the record alone.
         parameters: what a `Finish` takes beside the call: these locals of the function that calls it.
@@ -65,7 +65,7 @@ class MapperRule:
     at: str
     allow: frozenset[str]
     reject_ids: frozenset[str]
-    target: Target
+    options: Options
     envelope_time: Expression | None
     record: RecordCode
     parameters: Sequence[str]
@@ -77,19 +77,37 @@ class MapperRule:
             Rejected: `INVALID_TIMESTAMP`.
         """
         given = self.envelope_time.search({}, {ENVELOPE: about}) if self.envelope_time and about else None
-        time, future = time_of(given, record), self.target.future
-        return time if time is None or future is None else future.within(time, record, self.at)
+        return time_of(given, record)
+
+
+class MapperCalls:
+    """The functions for the calls of one rule. Each is compiled when the first call that it is for arrives."""
+
+    def __init__(self, rule: MapperRule) -> None:
+        self._rule = rule
+        self._factories: dict[str | None, Callable[[Target], Finish]] = {}
+
+    def functions(self, target: Target) -> Finishers:
+        """Those of one topic."""
+        return Finishers(self, target)
+
+    def function(self, name: str | None, target: Target) -> Finish:
+        """The function for calls of this builder, or for all others, for one topic."""
+        if name not in self._factories:
+            self._factories[name] = _FinishCode(self._rule, None if name is None else CALLS[name]).factory()
+        return self._factories[name](target)
 
 
 class Finishers(dict[str | None, Finish]):
-    """The functions of one rule, by `Call.untouched`. Each is generated when its first call arrives."""
+    """The functions of one rule and topic, by `Call.untouched`."""
 
-    def __init__(self, rule: MapperRule) -> None:
+    def __init__(self, calls: MapperCalls, target: Target) -> None:
         super().__init__()
-        self._rule = rule
+        self._calls = calls
+        self._target = target
 
     def __missing__(self, name: str | None) -> Finish:
-        finish = self[name] = _FinishCode(self._rule, None if name is None else CALLS[name]).build()
+        finish = self[name] = self._calls.function(name, self._target)
         return finish
 
 
@@ -110,7 +128,7 @@ class _FinishCode:
         self._allow = self._code.constant(rule.allow, "allow")
         self._reject_ids = self._code.constant(rule.reject_ids, "reject_ids")
 
-    def build(self) -> Finish:
+    def factory(self) -> Callable[[Target], Finish]:
         code, spec, rule = self._code, self._spec, self._rule
         if spec is None:
             self._check_in_full()
@@ -118,11 +136,11 @@ class _FinishCode:
             self._check(spec)
         self._time()
         self._message_id()
-        code.line(f"encoded = {self._constant(encode)}(body, {rule.target.max_call_bytes})")
+        code.line(f"encoded = {self._constant(encode)}(body, {rule.options.max_call_bytes})")
         self._notices()
         code.line(f"return key, encoded + b',', record, index, context, {rule.at!r}")
         name = f"finish_{spec.name if spec else 'other'}"
-        return code.build(name, ", ".join(("call", *rule.parameters)), f"<{name} of {rule.at}>")
+        return code.factory(name, ", ".join(("call", *rule.parameters)), f"<{name} of {rule.at}>")
 
     # Checks
 
@@ -171,7 +189,7 @@ class _FinishCode:
                 """)
 
     def _context(self) -> str:
-        return f"{self._constant(batch_context)}(body)" if self._rule.target.batch_contexts else "b''"
+        return f"{self._constant(batch_context)}(body)" if self._rule.options.batch_contexts else "b''"
 
     def _track(self) -> None:
         code = self._code
@@ -192,16 +210,18 @@ class _FinishCode:
     # What the call lacks
 
     def _time(self) -> None:
-        code, target = self._code, self._rule.target
-        about = ", about" if ABOUT in self._rule.parameters else ""
+        code, rule = self._code, self._rule
+        about = ", about" if ABOUT in rule.parameters else ""
         with code.block("if 'timestamp' not in body:"):
-            code.line(f"time = {self._constant(self._rule.time, 'time_of')}(record{about})")
+            code.line(f"time = {self._constant(rule.time, 'time_of')}(record{about})")
             with code.block("if time is not None:"):
                 code.line("body['timestamp'] = time")
-        if target.future is not None:
-            within = self._constant(target.future.within, "within")
-            with code.block(f"elif body['timestamp'] > {self._record.latest()}:"):
-                code.line(f"body['timestamp'] = {within}(body['timestamp'], record, {self._rule.at!r})")
+        if rule.options.future:
+            # The record's own time is never ahead of it; an envelope's may be.
+            other = "if 'timestamp' in body and" if rule.envelope_time else "elif"
+            with code.block(f"{other} body['timestamp'] > {self._record.latest()}:"):
+                within = code.own(WITHIN_TIME, "within")
+                code.line(f"body['timestamp'] = {within}(body['timestamp'], record, {rule.at!r})")
 
     def _message_id(self) -> None:
         """Write the id: a plain dict's own; or from the event's own id; or from the record's coordinates."""
@@ -228,11 +248,11 @@ class _FinishCode:
     # What is reported
 
     def _notices(self) -> None:
-        code, target, at = self._code, self._rule.target, self._rule.at
-        if target.on_excess is not None:
+        code, options, at = self._code, self._rule.options, self._rule.at
+        if options.on_excess:
             with code.block("if may_exceed:"), code.block(f"for kind in {self._constant(excesses)}(body):"):
-                code.line(f"{self._constant(target.on_excess, 'on_excess')}(kind, {at!r})")
-        if target.on_notice is not None and (self._spec is None or "traits" in self._spec.fields):
+                code.line(f"{code.own(ON_EXCESS, 'on_excess')}(kind, {at!r})")
+        if options.on_notice and (self._spec is None or "traits" in self._spec.fields):
             with code.block(f"if 'traits' in body and {self._constant(has_reserved_traits)}(body):"):
                 notice = self._constant(Notice.RESERVED_TRAIT, "reserved_trait")
-                code.line(f"{self._constant(target.on_notice, 'on_notice')}({notice}, {at!r})")
+                code.line(f"{code.own(ON_NOTICE, 'on_notice')}({notice}, {at!r})")

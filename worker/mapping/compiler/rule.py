@@ -7,12 +7,12 @@ from contextlib import contextmanager
 
 from worker.core.record_reading import refuse_headers
 from worker.mapping.compiler.calls import CallCode
-from worker.mapping.compiler.mapper_calls import Finishers, MapperRule
+from worker.mapping.compiler.mapper_calls import MapperCalls, MapperRule
 from worker.mapping.compiler.objects import ABOUT, ENVELOPE_ID, EVENT, KAFKA
 from worker.mapping.compiler.places import Places
 from worker.mapping.compiler.records import RecordCode
 from worker.mapping.compiler.source import Code
-from worker.mapping.compiler.target import Target
+from worker.mapping.compiler.target import ON_NO_CALL, ON_SLOW, Options
 from worker.mapping.decoding import Decoding
 from worker.mapping.expressions.expression import Expression
 from worker.mapping.files.rules import MappingFile, Rule
@@ -22,11 +22,11 @@ from worker.mapping.mappers.loading import Mapper
 
 
 class Compiled:
-    """What a converter is compiled from.
+    """What the converters of a file's topics are compiled from.
 
     Args:
         file: the rules.
-        target: what the topic's records are converted for.
+        options: what the topics' records are converted for.
         mappers: the functions that the rules name.
 
     Attributes:
@@ -34,9 +34,9 @@ class Compiled:
         places: names the places of rejections.
     """
 
-    def __init__(self, file: MappingFile, target: Target, mappers: Mapping[str, Mapper]) -> None:
+    def __init__(self, file: MappingFile, options: Options, mappers: Mapping[str, Mapper]) -> None:
         self.file = file
-        self.target = target
+        self.options = options
         self.mappers = mappers
         self.decoding = Decoding.of(file)
         self.places = Places(file)
@@ -122,20 +122,20 @@ class RuleCode:
         key = self._record.key()
         parts = self._record.parts_for_mapper()
         parameters = ["record", key, "index", *of.locals_of_envelope, *parts]
-        mapper = MapperRule(
-            rule.at,
-            rule.allow,
-            self._file.reject_ids,
-            of.target,
-            of.decoding.defaults.get("timestamp"),
-            self._record,
-            parameters,
+        calls = MapperCalls(
+            MapperRule(
+                rule.at,
+                rule.allow,
+                self._file.reject_ids,
+                of.options,
+                of.decoding.defaults.get("timestamp"),
+                self._record,
+                parameters,
+            )
         )
-        finish = (
-            f"{code.constant(Finishers(mapper), 'finish')}[call.untouched](call, {', '.join(parameters)})"
-        )
-        on_slow = code.constant(of.target.on_slow, "on_slow")
-        code.line(f"answer = {code.constant(of.mappers[name].answer, 'mapper')}({self._event()}, {on_slow})")
+        finish = f"{code.own(calls.functions, 'finish')}[call.untouched](call, {', '.join(parameters)})"
+        mapper, on_slow = code.constant(of.mappers[name].answer, "mapper"), code.own(ON_SLOW, "on_slow")
+        code.line(f"answer = {mapper}({self._event()}, {on_slow})")
         with code.block("if type(answer) is not list:"):  # most return one call
             code.line("call, index = answer, 0")
             code.line(f"calls.append({finish})")
@@ -158,9 +158,8 @@ class RuleCode:
 
     def _without_call(self, rule: Rule) -> None:
         """Write what happens to a record that a rule handles without a call."""
-        on_no_call = self._of.target.on_no_call
-        if on_no_call is not None:
-            self._code.line(f"{self._code.constant(on_no_call, 'on_no_call')}({rule.at!r})")
+        if self._of.options.on_no_call:
+            self._code.line(f"{self._code.own(ON_NO_CALL, 'on_no_call')}({rule.at!r})")
         self._code.lines(self._ignored)
 
     def _unless_made(self, rule: Rule) -> None:
@@ -196,4 +195,4 @@ class RuleCode:
 
     def _calls_of(self, rule: Rule) -> CallCode:
         self.need_kafka([each for call in rule.calls for _, each in call.expressions()])
-        return CallCode(self._code, self._file, rule, self._of.target, self._record)
+        return CallCode(self._code, self._file, rule, self._of.options, self._record)
