@@ -88,8 +88,8 @@ async def test_a_process_that_is_being_started_is_stopped_too(
 ) -> None:
     start = Child.start
 
-    async def stopped_meanwhile(process: Process) -> Child:
-        child = await start(process)
+    async def stopped_meanwhile(process: Process, *, restarted: bool) -> Child:
+        child = await start(process, restarted=restarted)
         supervisor._drain("SIGTERM")
         return child
 

@@ -18,6 +18,7 @@ from worker.programs.child_link import (
     METRICS,
     PROCESS_VARIABLE,
     READY,
+    RESTARTED_VARIABLE,
     STATUS,
     Asking,
 )
@@ -46,8 +47,8 @@ class Child:
         self._reasons: list[dict[str, Any]] = [{"reason": "JOINING", "detail": "not in its group yet"}]
 
     @classmethod
-    async def start(cls, process: Process) -> Child:
-        """Run this program's own command line again.
+    async def start(cls, process: Process, *, restarted: bool = False) -> Child:
+        """Run this program's own command line again, as a process before which one may have ended unexpectedly.
 
         It gets a session of its own, so that Ctrl-C in a terminal reaches the supervisor only, which passes it on once.
 
@@ -57,6 +58,8 @@ class Child:
         ours, theirs = socket.socketpair()
         with theirs:
             environ = {PROCESS_VARIABLE: str(process), LINK_VARIABLE: str(theirs.fileno())}
+            if restarted:
+                environ[RESTARTED_VARIABLE] = "1"
             try:
                 running = await asyncio.create_subprocess_exec(
                     sys.executable,

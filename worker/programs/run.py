@@ -52,7 +52,7 @@ async def run_worker(
     if supervised:
         settings = share_of(settings, supervised.process)
     _tune_garbage_collection()
-    worker = Worker(settings, mappings, supervised.process.number if supervised else None)
+    worker = Worker(settings, mappings, supervised)
     leaving_seconds = settings.delivery.shutdown_timeout + LEAVING_SECONDS
     async with AsyncExitStack() as stack:
         stack.push_async_callback(worker.close)

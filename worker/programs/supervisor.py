@@ -126,8 +126,9 @@ class Supervisor:
     async def _keep(self, process: Process) -> int:
         """Run a process, and run it again if it ends unexpectedly; returns its last exit code."""
         backoff = Backoff(FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS, WELL_SECONDS)
+        restarted = False
         while not self._stopping.is_set():
-            code = await self._run(process)
+            code = await self._run(process, restarted=restarted)
             self._children.ended(process.number)
             if self._is_final(code):
                 if code == INVALID_CONFIGURATION or (code == HALTED and not self._until_caught_up):
@@ -139,13 +140,14 @@ class Supervisor:
             message = "a worker process ended unexpectedly and is started again"
             log(logging.ERROR, "process_ended", message, number=process.number, how=how, seconds=delay)
             await _until_set(self._stopping, seconds=delay)
+            restarted = True
         return DONE
 
-    async def _run(self, process: Process) -> int:
+    async def _run(self, process: Process, *, restarted: bool) -> int:
         """Run a process once; returns its exit code, or a signal's number below 0."""
         number = process.number
         try:
-            child = await Child.start(process)
+            child = await Child.start(process, restarted=restarted)
         except OSError as error:  # no memory, too many processes, or this installation is being replaced
             message = "the system did not start a worker process"
             log(logging.ERROR, "process_not_started", message, number=number, why=error.strerror)
