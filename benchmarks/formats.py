@@ -134,8 +134,7 @@ def of_dict(deserialize: Callable[[bytes], Any]) -> Mapped:
 
 def by_hand(mapped: Mapped) -> Converter:
     """A loop that makes calls so."""
-    middles = Middles(IDS, "orders")
-    middles.add("track", "Order Completed")
+    middles = Middles(IDS, "orders", [("track", "Order Completed")])
     last = ends(0)
 
     def convert(records: Sequence[Record], calls: list[QueuedCall], _: list[RejectedRecord]) -> int:
@@ -144,7 +143,7 @@ def by_hand(mapped: Mapped) -> Converter:
             if call is None:
                 continue
             millis, offset = record.timestamp()[1], record.offset()
-            middle = middles.of(record.partition(), offset)[0]
+            middle = middles.of(record.partition(), offset)[0][0]
             call["messageId"] = f"{beginning(millis)}{PAIRS[millis & 1023]}{middle}{last[offset & 4095]}"
             calls.append((record.key() or offset, orjson.dumps(call) + b",", record, 0, b"", "by hand"))
         return 0

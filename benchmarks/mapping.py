@@ -36,8 +36,7 @@ TIME = 1_795_255_200_000
 """When the first record was produced, epoch milliseconds; a thousand follow each second."""
 
 IDS = MessageIds("benchmark")
-MIDDLES = Middles(IDS, "orders")
-MIDDLES.add("track", "Order Completed")
+MIDDLES = Middles(IDS, "orders", [("track", "Order Completed")])
 ENDS = ends(0)
 NOBODY = frozenset({"null", "undefined", "none", "nan", "[object Object]"})
 MAX_CALL_BYTES = 32_000
@@ -90,7 +89,7 @@ def by_hand(records: Sequence[Record], calls: list[QueuedCall], _: list[Rejected
         if millis >> 10 != time_high:
             time_high, time_text = millis >> 10, beginning(millis)
         if offset >> 12 != offset_high:
-            offset_high, middle = offset >> 12, MIDDLES.of(record.partition(), offset)[0]
+            offset_high, middle = offset >> 12, MIDDLES.of(record.partition(), offset)[0][0]
         call = {
             "type": "track",
             "userId": user_id,

@@ -113,7 +113,7 @@ def test_it_runs_in_a_pipe_without_a_key_in_the_environment(program: Cli) -> Non
 def test_source_prints_the_function_that_the_mapping_is_compiled_to(cli: Cli) -> None:
     done = cli("map", "--source")
     assert done.code == 0
-    assert done.out.startswith("# <mapping config/mappings/orders.yaml topic orders>\ndef convert(")
+    assert done.out.startswith("# <mapping config/mappings/orders.yaml>\ndef convert(")
     assert "'Order Completed'" in done.out
     compile(done.out, "printed", "exec")
 

@@ -148,14 +148,14 @@ def test_an_id_assembled_from_cached_parts_is_the_same(
     places: list[tuple[int, int, int]], calls: list[tuple[str, str]], index: int
 ) -> None:
     ids = MessageIds("cluster")
-    middles = Middles(ids, "orders")
-    added = [middles.add(*call) for call in calls]
+    middles = Middles(ids, "orders", calls)
     for time, partition, offset in places:
-        for n, call in zip(added, calls, strict=True):
-            middle = middles.of(partition, offset)[n]
-            assert ids.for_record(time, "orders", partition, offset, *call, index) == (
-                beginning(time) + PAIRS[time & 1023] + middle + ends(index)[offset & 4095]
-            )
+        for n, call in enumerate(calls):
+            listed, named = middles.of(partition, offset)
+            for middle in (listed[n], named[call], named[call]):
+                assert ids.for_record(time, "orders", partition, offset, *call, index) == (
+                    beginning(time) + PAIRS[time & 1023] + middle + ends(index)[offset & 4095]
+                )
 
 
 @given(times, offsets, indexes)

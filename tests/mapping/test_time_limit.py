@@ -126,7 +126,7 @@ def test_code_that_cannot_be_interrupted_is_reported_while_it_blocks() -> None:
     mapper = Mapper("mappers.devices:changed", block)
 
     def each(record: Record) -> None:
-        mapper.calls(Event({}, offset=record.offset()))
+        mapper.answer(Event({}, offset=record.offset()))
 
     with TimeLimit(LIMIT_SECONDS, on_blocked) as limit, contextlib.suppress(MappingInterrupted):
         limit.map(converting(each), records(1), [], [])

@@ -16,6 +16,7 @@ Two calls of a partition differ in offset or index, so their ids differ; the has
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from hashlib import sha256
 
@@ -38,6 +39,9 @@ _MAX_CACHED = 10_000
 
 _MAX_CACHED_CHARS = 256
 """Hashes of longer event names are not kept: 10,000 of those could take hundreds of megabytes."""
+
+_MAX_NAMED = 100
+"""Calls whose characters are kept for each partition, beside the hashes: about 20 kB for names of usual length."""
 
 _MAX_TIME = (1 << 48) - 1
 """The time in a ULID has 48 bits, enough until the year 10889."""
@@ -168,30 +172,53 @@ def coordinates_in(message_id: str) -> tuple[int, int, int] | None:
 class Middles:
     """Characters 11 to 22 of the ids of a topic's calls, for generated code, which composes ids itself.
 
-    An id is `beginning(millis) + PAIRS[millis & 1023] + middles.of(partition, offset)[n] + ends(index)[offset & 4095]`,
-    for the n-th call that was added, with `millis` at least 0. The first part changes with `millis >> 10`, the third
-    with the partition and `offset >> 12`, so both can be reused for many records.
+    An id is `beginning(millis) + PAIRS[millis & 1023] + middle + ends(index)[offset & 4095]`, with `millis` at least 0.
+    The first part changes with `millis >> 10`, the third with the partition and `offset >> 12`, so both can be reused
+    for many records.
+
+    Args:
+        ids: of the cluster that the topic is in.
+        topic: the topic's name.
+        calls: the type and the event name (empty if it has none) of each call that is known before.
     """
 
-    def __init__(self, ids: MessageIds, topic: str) -> None:
+    def __init__(self, ids: MessageIds, topic: str, calls: Sequence[tuple[str, str]]) -> None:
         self._ids = ids
         self._topic = topic
-        self._calls: list[tuple[str, str]] = []
-        self._latest: dict[int, tuple[int, list[str]]] = {}
+        self._calls = calls
+        self._latest: dict[int, tuple[int, list[str], NamedMiddles]] = {}
 
-    def add(self, type_: str, name: str) -> int:
-        """Add a call of this type and event name (empty if it has none); returns its index in the result of `of`."""
-        if (type_, name) not in self._calls:
-            self._calls.append((type_, name))
-        return self._calls.index((type_, name))
-
-    def of(self, partition: int, offset: int) -> list[str]:
-        """The characters for a record at this position, one text for each call."""
+    def of(self, partition: int, offset: int) -> tuple[list[str], NamedMiddles]:
+        """The characters for a record at this position: one text for each of the calls, and those of any other call."""
         known = self._latest.get(partition)
         if known is None or known[0] != offset >> 12:
-            middles = [self._ids.middle((self._topic, partition, *call), offset) for call in self._calls]
-            known = self._latest[partition] = offset >> 12, middles
-        return known[1]
+            named = NamedMiddles(self._ids, self._topic, partition, offset)
+            known = self._latest[partition] = offset >> 12, [named[call] for call in self._calls], named
+        return known[1:]
+
+
+class NamedMiddles(dict[tuple[str, str], str]):
+    """Characters 11 to 22 of ids, by type and event name, for 4,096 offsets of a partition.
+
+    Args:
+        ids: of the cluster.
+        topic: the records' topic.
+        partition: their partition.
+        offset: one of the offsets.
+    """
+
+    def __init__(self, ids: MessageIds, topic: str, partition: int, offset: int) -> None:
+        super().__init__()
+        self._ids, self._topic, self._partition, self._offset = ids, topic, partition, offset
+
+    def __missing__(self, call: tuple[str, str]) -> str:
+        middle = self._ids.middle((self._topic, self._partition, *call), self._offset)
+        # Names may come from the data, so only a few short ones are kept: all partitions have such a dictionary.
+        if len(call[1]) <= _MAX_CACHED_CHARS:
+            if len(self) >= _MAX_NAMED:
+                self.clear()
+            self[call] = middle
+        return middle
 
 
 def beginning(millis: int) -> str:

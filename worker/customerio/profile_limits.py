@@ -27,8 +27,9 @@ LIMITED_IDS = frozenset({*ID_FIELDS, "objectId"})
 _BYTES_PER_CHARACTER = 4
 """At most, in UTF-8: shorter text needs no encoding to be found short enough."""
 
-_SHORT_ID = MAX_ID_BYTES // _BYTES_PER_CHARACTER
-_SHORT_NAME = MAX_EVENT_NAME_BYTES // _BYTES_PER_CHARACTER
+SHORT_ID = MAX_ID_BYTES // _BYTES_PER_CHARACTER
+SHORT_NAME = MAX_EVENT_NAME_BYTES // _BYTES_PER_CHARACTER
+"""Characters of ids and event names that are never too long, whatever they are."""
 
 
 def is_too_long(text: str, limit: int) -> bool:
@@ -40,13 +41,13 @@ def excesses(call: Mapping[str, Any]) -> list[Notice]:
     """Each limit that a valid call exceeds, once. Fast for the many that exceed none."""
     found: list[Notice] = []
     for field in ID_FIELDS:
-        if field in call and len(call[field]) > _SHORT_ID and _is_long_id(call[field]):
+        if field in call and len(call[field]) > SHORT_ID and _is_long_id(call[field]):
             found = [Notice.ID_LENGTH]
     properties = call.get("properties")
     if properties and "objectId" in properties and _is_long_id(properties["objectId"]):
         found = [Notice.ID_LENGTH]
     event = call.get("event", "")
-    if len(event) > _SHORT_NAME and is_too_long(event, MAX_EVENT_NAME_BYTES):
+    if len(event) > SHORT_NAME and is_too_long(event, MAX_EVENT_NAME_BYTES):
         found.append(Notice.EVENT_NAME_LENGTH)
     if "traits" in call:
         found.extend(trait_excesses(call))

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 OnSlow = Callable[[str, float], None]
 
 MAX_CONVERTERS = 200
-"""Compiled mappings kept in memory, one for each pair of source topic and cluster. Headers name both, and anyone may
+"""Converters kept in memory, one for each pair of source topic and cluster. Headers name both, and anyone may
 write to the topic, so the number is bounded; no real dead-letter topic collects from more than this many."""
 
 

@@ -39,7 +39,7 @@ Known = tuple[bytes, int, Any]
 
 
 class Payloads:
-    """Finds the payload in a value.
+    """Finds the payload in a value of one topic.
 
     Args:
         types_of: what is kept of a schema, which is None where there is none.
@@ -57,6 +57,10 @@ class Payloads:
         self._schemas: dict[bytes, Any] = {}
         self.required = required
         self.known: Known = _NEVER, len(_NEVER), None
+
+    def another(self, _: object = None) -> Payloads:
+        """The same for another topic."""
+        return Payloads(self._types_of, required=self.required)
 
     def find(self, value: bytes) -> tuple[bytes, Any]:
         """The payload of a value with another schema than the last one, and what is kept of the schema.
@@ -117,7 +121,7 @@ def refuse_wrapped() -> None:
 
 def emit_payload(code: PythonSource, payloads: Payloads) -> None:
     """Write statements that leave only the payload in the local variable `value`, or raise a `msgspec.MsgspecError`."""
-    finder = code.constant(payloads, "payloads")
+    finder = code.own(payloads.another, "payloads")
     code.lines(f"""
         prefix, length, types = {finder}.known
         if value.startswith(prefix):

@@ -32,6 +32,7 @@ class PythonSource:
         self._depth = 0
         self._globals: dict[str, Any] = {"__name__": __name__, **(globals_ or {})}  # which error texts name
         self._constants: dict[int, str] = {}
+        self._own: dict[Callable[[Any], object], str] = {}
 
     def line(self, text: str) -> None:
         """Write one statement."""
@@ -76,7 +77,34 @@ class PythonSource:
         self._constants[id(value)] = name
         return name
 
-    def compiled(self, name: str, file: str, heading: str = "") -> Callable[..., Any]:
+    def own(self, make: Callable[[Any], object], hint: str) -> str:
+        """A variable that each function made by `factory` has for itself, named after `hint`.
+
+        Args:
+            make: makes its value, from what the function is made for.
+            hint: see `name`.
+        """
+        if make not in self._own:
+            self._own[make] = self.name(hint)
+        return self._own[make]
+
+    def factory(self, name: str, parameters: str, file: str) -> Callable[[Any], Callable[..., Any]]:
+        """Compile the statements as the body of a function, once for all that the function is made for.
+
+        What is returned makes the function for a topic, or for anything else that the variables of `own` are made
+        from. These are closure variables, so all functions share the compiled code and the constants.
+
+        Args:
+            name: a Python identifier, which tracebacks show.
+            parameters: as they stand between the parentheses of a `def`.
+            file: see `compiled`.
+        """
+        makers = tuple(self._own)
+        outer, inner = f"def made_for({', '.join(self._own.values())}):", f"def {name}({parameters}):"
+        made_for = self.compiled("made_for", file, f"{self.text(outer, inner)}    return {name}\n")
+        return lambda given: made_for(*[make(given) for make in makers])
+
+    def compiled(self, name: str, file: str, source: str | None = None) -> Callable[..., Any]:
         """Compile the source, and return its function of this name.
 
         The source is kept, so that tracebacks show the line.
@@ -84,16 +112,15 @@ class PythonSource:
         Args:
             name: the function's.
             file: what tracebacks name as the file, in angle brackets.
-            heading: see `text`.
+            source: what `text` returned; without headers if not given.
         """
-        source, namespace = self.text(heading), dict(self._globals)
+        source, namespace = source or self.text(), dict(self._globals)
         exec(compile(source, file, "exec"), namespace)  # noqa: S102 - the source is ours
         linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
         function: Callable[..., Any] = namespace[name]
         return function
 
-    def text(self, heading: str = "") -> str:
-        """All statements; where a `heading` is given, below it and indented."""
-        outer = [(0, line) for line in heading.splitlines()]
-        inner = [(depth + bool(heading), text) for depth, text in self._lines or [(0, "pass")]]
-        return "".join(f"{'    ' * depth}{text}\n" for depth, text in [*outer, *inner])
+    def text(self, *headers: str) -> str:
+        """All statements, inside compound statements with these headers, the outermost first."""
+        inner = [(depth + len(headers), text) for depth, text in self._lines or [(0, "pass")]]
+        return "".join(f"{'    ' * depth}{text}\n" for depth, text in [*enumerate(headers), *inner])

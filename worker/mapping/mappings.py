@@ -1,4 +1,4 @@
-"""All mapping files of a worker: loaded together, checked against each other, compiled for each topic.
+"""All mapping files of a worker: loaded together, checked against each other, each compiled for its topics.
 
 Example:
     mappings = Mappings.load(["mappings/*.yaml"], mapper_path=["."], base=Path(), dead_letter_topic="dead")
@@ -22,8 +22,8 @@ from worker.customerio.notices import Notice, OnNotice
 from worker.documents.problems import ConfigError, Problem
 from worker.formats.schemas import SchemaId, Schemas
 from worker.formats.with_schema import SchemaFormat
-from worker.mapping.compiler.loop import compile_mapping, mapping_source
-from worker.mapping.compiler.target import OnSlow, Profile, Target
+from worker.mapping.compiler.loop import CompiledMapping
+from worker.mapping.compiler.target import OnSlow, Options, Profile, Target
 from worker.mapping.explaining import Explainer, Explanation
 from worker.mapping.expressions.functions.hashes import set_secrets
 from worker.mapping.expressions.text_length import MAX_LENGTH, set_limit
@@ -68,6 +68,7 @@ class Mappings:
         self._profile = profile
         self.schemas = Schemas() if schemas is None else schemas
         self._needed: dict[str, SchemasNeeded | None] = {}
+        self._compiled: dict[tuple[str, Options], CompiledMapping] = {}
         self._explaining: tuple[tuple[str, MessageIds], Explainer] | None = None
         self._fetch: FetchSchemas | None = None
 
@@ -129,7 +130,7 @@ class Mappings:
         """The same mappings for events that people wrote: values are JSON, whatever the topics' formats."""
         taking = copy(self)
         taking.files = [file.taking_json() for file in self.files]
-        taking._explaining, taking._needed = None, {}  # noqa: SLF001 - its own
+        taking._explaining, taking._needed, taking._compiled = None, {}, {}  # noqa: SLF001 - its own
         return taking
 
     def fetch_with(self, fetch: FetchSchemas) -> None:
@@ -229,7 +230,9 @@ class Mappings:
         on_no_call: Callable[[str], object] | None = None,
         on_notice: OnNotice | None = None,
     ) -> Converter | None:
-        """Compile the function that converts a topic's records. Compiling is slow: keep the result.
+        """Make the function that converts a topic's records. Keep it: it remembers parts of earlier records.
+
+        The first call for a mapping file is slow, because it compiles the file. Any thread may call this.
 
         Args:
             topic: the topic's name.
@@ -245,12 +248,20 @@ class Mappings:
         if file is None:
             return None
         target = replace(self._target(topic, ids, on_notice), on_slow=on_slow, on_no_call=on_no_call)
-        return compile_mapping(file, target, self._mappers)
+        return self._compiled_for(file, target.options).converter(target)
 
     def source(self, topic: str, ids: MessageIds) -> str | None:
         """The Python source that `converter` compiles; None if no mapping file covers the topic."""
         file = self.file_of(topic)
-        return mapping_source(file, self._target(topic, ids, _ignore_notice), self._mappers) if file else None
+        if file is None:
+            return None
+        return self._compiled_for(file, self._target(topic, ids, _ignore_notice).options).source()
+
+    def _compiled_for(self, file: MappingFile, options: Options) -> CompiledMapping:
+        key = file.document.file, options
+        found = self._compiled.get(key)
+        # Of two threads, both get the one that is kept.
+        return found or self._compiled.setdefault(key, CompiledMapping(file, options, self._mappers))
 
     def explain(self, record: Record, ids: MessageIds) -> Explanation:
         """Explain what the mapping makes of one record. Raises what fetching its schema raises, see `fetch_with`."""

@@ -241,7 +241,7 @@ def _running(frame: FrameType | None) -> tuple[str | None, str | None]:
     """The mapper that a stack is in, and the place of the running code, in the mapper's own file if possible."""
     frames: list[FrameType] = []
     while frame is not None and frame.f_code is not _MAP:
-        if frame.f_code is Mapper.calls.__code__:
+        if frame.f_code is Mapper.answer.__code__:
             mapper: Mapper = frame.f_locals["self"]
             own = [each for each in frames if each.f_code.co_filename == code_file(mapper.function)]
             return mapper.name, _place([*own, *frames])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, groupby
 
 from worker.core.lanes import PartitionState
 from worker.core.records import Partition, Record
@@ -110,14 +110,10 @@ class Backlog:
 
 def runs(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
     """Split records into runs of one partition each; the client usually returns a partition's records together."""
-    if not records:
-        return
     numbers, topics = [record.partition() for record in records], [record.topic() for record in records]
+    one_topic = topics.count(topics[0]) == len(topics) if topics else True
     start = 0
-    # Two `count`s in C show that all records are of one partition, the usual case, faster than a loop does.
-    if numbers.count(numbers[0]) < len(numbers) or topics.count(topics[0]) < len(topics):
-        for at in range(1, len(records)):
-            if numbers[at] != numbers[at - 1] or topics[at] != topics[at - 1]:
-                yield records[start:at]
-                start = at
-    yield records[start:]
+    for _, same in groupby(numbers if one_topic else zip(topics, numbers, strict=True)):
+        end = start + len(list(same))
+        yield records[start:end]
+        start = end

@@ -155,7 +155,7 @@ class Intake:
                 self._compiling[topic] = asyncio.create_task(self._compile(topic))
 
     async def _compile(self, topic: str) -> Converter:
-        """Compile a topic's mapping when its first record arrives: a hundred topics at the start would take seconds."""
+        """Compile a topic's mapping when its first record arrives: all files at the start would take seconds."""
         return await self._converter(topic)
 
     def _resume_compiled(self) -> None:

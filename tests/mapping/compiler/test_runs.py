@@ -106,11 +106,11 @@ def test_a_verdict_does_not_keep_the_run_alive() -> None:
     assert len(rejected) == 3
 
 
-def test_a_fault_in_the_generated_function_names_mapping_topic_line_and_function() -> None:
+def test_a_fault_in_the_generated_function_names_mapping_line_and_function() -> None:
     """The key is the worker's own to read: a fault in what it runs is found in the printed source."""
     convert = compile_mapping(read(TWO_CALLS), Target("orders", IDS), {})
     (found,) = [place for place in traces(convert) if place.startswith("<")]
-    place = re.fullmatch(r"(<mapping \S+ topic orders>):(\d+) in convert", found)
+    place = re.fullmatch(r"(<mapping \S+>):(\d+) in convert", found)
     assert place
     assert "record.key()" in linecache.getline(place[1], int(place[2]))
 

@@ -21,7 +21,7 @@ from worker.core.message_id import MessageIds
 from worker.core.records import Converter
 from worker.documents.document import parse
 from worker.mapping.compiler.decoder import EXACT
-from worker.mapping.compiler.loop import compile_mapping, mapping_source
+from worker.mapping.compiler.loop import CompiledMapping, compile_mapping
 from worker.mapping.compiler.others import MANY, RUNS, Others
 from worker.mapping.compiler.packed import encode
 from worker.mapping.compiler.target import Target
@@ -202,11 +202,15 @@ def test_usual_and_other_events_become_what_the_plain_interpreter_makes_of_them(
     reference.check(convert, [record(json.dumps(event).encode()) for event in drawn])
 
 
+def source_of(data: dict[str, Any]) -> str:
+    return CompiledMapping(read(data), Target("orders", IDS).options, {}).source()
+
+
 @pytest.mark.parametrize(
     ("data", "packed"), [*((data, True) for data in MAPPINGS[:-1]), (MAPPINGS[-1], False)]
 )
 def test_calls_of_exact_values_are_packed(data: dict[str, Any], packed: bool) -> None:  # noqa: FBT001
-    source = mapping_source(read({"topics": ["orders"], **data}), Target("orders", IDS), {})
+    source = source_of({"topics": ["orders"], **data})
     usual, others = source.split("\n\n\n")
     assert ("call_type_" in usual) is packed
     assert "dumps_" in others
@@ -230,7 +234,7 @@ def test_calls_of_exact_values_are_packed(data: dict[str, Any], packed: bool) ->
 )
 def test_no_call_is_packed_that_may_hold_other_values_or_that_a_check_reads(data: dict[str, Any]) -> None:
     data = {"topics": ["orders"], "tables": {"codes": {"a": 1}}, "rules": [{"userId": "customer.id", **data}]}
-    source = mapping_source(read(data), Target("orders", IDS), {})
+    source = source_of(data)
     assert "call_type_" not in source
 
 

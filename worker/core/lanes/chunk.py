@@ -91,12 +91,12 @@ class Chunk:
         """The chunks that take its place if all keys are divided into `shares` by their hash."""
         if self.share >= 0:
             return [self]
-        calls: dict[int, list[QueuedCall]] = {}
+        calls: list[list[QueuedCall]] = [[] for _ in range(shares)]
         for call, key in zip(self.calls, self.keys, strict=True):
-            calls.setdefault(hash(key) % shares, []).append(call)
-        chunks = self.divide(*calls.values())
-        for share, chunk in zip(calls, chunks, strict=True):
-            chunk.share = share
+            calls[hash(key) % shares].append(call)
+        chunks = self.divide(*filter(None, calls))
+        for chunk in chunks:
+            chunk.share = hash(chunk.keys[0]) % shares
         return chunks
 
     def finish(self) -> None:

@@ -11,14 +11,11 @@ from typing import Any
 
 from worker.core.reasons import Rejected, Stage
 from worker.core.timestamps import from_datetime, rfc3339
-from worker.customerio.reference import DESTRUCTIVE_CALLS, ID_FIELDS
-from worker.customerio.semantic import check_event_name, check_semantic, check_track, is_object_type
+from worker.customerio.semantic import check_event_name, check_semantic, is_object_type
 from worker.mapping.calls.call import Call
-from worker.mapping.calls.specs import CALLS, CallSpec, Field, Kind, Place
+from worker.mapping.calls.specs import CallSpec, Field, Kind, Place
 from worker.mapping.calls.validation import (
     REJECT_IDS,
-    check_shared,
-    check_traits,
     optional_identity,
     validate,
 )
@@ -55,7 +52,7 @@ def _write_return(code: Code, spec: CallSpec) -> None:
     code.line(f"call.name = {spec.name!r}")
     code.line("call._body = body")
     code.line("call.event_id = message_id")
-    code.line(f"call.untouched = {code.constant(spec, 'spec')}")
+    code.line(f"call.untouched = {spec.name!r}")
     code.line("return call")
 
 
@@ -191,54 +188,6 @@ def checked(
         valid["timestamp"] = as_time(original, "originalTimestamp")
     check_semantic(valid, allow)
     return valid
-
-
-def checked_call(
-    call: Call,
-    allow: Collection[str] = frozenset(),
-    reject_ids: Collection[str] = REJECT_IDS,
-    safe_starts: str = "",
-) -> dict[str, Any]:
-    """Check a call as `checked` does, without repeating the checks of the builder that assembled it.
-
-    In an untouched body only three things can still be wrong: an id may be one of `reject_ids`, the rule may not allow
-    the call or a property, and an object in it may have been changed by the mapper or be invalid for Customer.io.
-
-    Args:
-        call: the call.
-        allow: what the rule allows, see `customerio.meaning`.
-        reject_ids: see `validation.validate`.
-        safe_starts: characters that none of them starts with, see `fast_paths.safe_starts`.
-
-    Raises:
-        Rejected: what `checked` raises.
-    """
-    spec = call.untouched
-    if spec is None:
-        return checked(call.body, allow=allow, reject_ids=reject_ids)
-    body = call._body  # noqa: SLF001 - reading `body` would make it a touched one
-    for field in _IDS[spec.name]:
-        if field not in body or body[field][0] in safe_starts:
-            continue
-        if body[field].strip().casefold() in reject_ids:
-            return checked(body, allow=allow, reject_ids=reject_ids)
-    # Without a name, properties.url is required, and the mapper may have changed that.
-    if spec.name_or_url and "name" not in body:
-        return checked(body, allow=allow, reject_ids=reject_ids)
-    body = body.copy()  # a mapper may return the same call object again
-    if "context" in body or "integrations" in body:
-        check_shared(body)
-    if "traits" in body:
-        check_traits(body)
-    if spec.event is not None or spec.name in DESTRUCTIVE_CALLS:
-        check_semantic(body, allow)
-    elif spec.type == "track":
-        check_track(body, allow)
-    return body
-
-
-_IDS = {name: [field for field in ID_FIELDS if field in spec.fields] for name, spec in CALLS.items()}
-"""The ids that the body of each call may have."""
 
 
 def put(body: dict[str, Any], place: Place, value: Any) -> None:

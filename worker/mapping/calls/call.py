@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from worker.mapping.calls.specs import CallSpec
-
 
 class Call:  # noqa: PLW1641 - without a hash, because it may change
     """One call, made by a builder.
@@ -14,9 +12,9 @@ class Call:  # noqa: PLW1641 - without a hash, because it may change
         name: its name in rules and `allow`, such as `delete_device`.
         body: the call in the API's format, without its messageId. May be changed.
         event_id: the event's own unique id, if the mapper gave one.
-        untouched: the spec by which the body was assembled; None once `body` has been read or set. Until then, the
-            checks made during assembly still hold for the body's own strings. They need not hold for the objects in
-            it, which the mapper may also hold.
+        untouched: the name of the builder that assembled the body; None once `body` has been read or set. Until then,
+            the checks made during assembly still hold for the body's own strings. They need not hold for the objects
+            in it, which the mapper may also hold.
     """
 
     __slots__ = ("_body", "event_id", "name", "untouched")
@@ -31,7 +29,7 @@ class Call:  # noqa: PLW1641 - without a hash, because it may change
         self.name = name
         self._body = body
         self.event_id = event_id
-        self.untouched: CallSpec | None = None
+        self.untouched: str | None = None
 
     @property
     def body(self) -> dict[str, Any]:  # noqa: D102 - see the class

@@ -1,1 +1,1 @@
-"""From a mapping file to one Python function for each topic."""
+"""From a mapping file to one Python function, of which each topic has a closure."""

@@ -38,7 +38,7 @@ from worker.mapping.compiler.run_time import (
     time_of,
 )
 from worker.mapping.compiler.source import Code
-from worker.mapping.compiler.target import Target
+from worker.mapping.compiler.target import Options
 from worker.mapping.compiler.values import Entry, emit_object, emit_value
 from worker.mapping.expressions.expression import Expression
 from worker.mapping.expressions.ir import is_field
@@ -49,16 +49,18 @@ from worker.mapping.files.rules import CallRule, MappingFile, Rule
 class CallCode:
     """Writes the calls of one rule into a function whose local `record` is the record."""
 
-    def __init__(self, code: Code, file: MappingFile, rule: Rule, target: Target, record: RecordCode) -> None:
+    def __init__(
+        self, code: Code, file: MappingFile, rule: Rule, options: Options, record: RecordCode
+    ) -> None:
         self._code = code
         self._constant = code.constant
         self._reject_ids = file.reject_ids
         self._rule = rule
-        self._target = target
+        self._options = options
         self._record = record
         event = code.structs.get(EVENT)
         self._packs = event is not None and event.usual and packs(rule)
-        self._meaning = MeaningCode(code, rule, target, packs=self._packs)
+        self._meaning = MeaningCode(code, rule, options, packs=self._packs)
 
     @contextmanager
     def each_of(self, call: CallRule) -> Iterator[None]:
@@ -103,7 +105,7 @@ class CallCode:
         encoded = self._encode(body)
         self._meaning.traits_limit(call, body, encoded)
         context = "b''"
-        if self._target.batch_contexts and has_context(call):
+        if self._options.batch_contexts and has_context(call):
             context = self._code.share(f"{self._constant(batch_context)}({body})", "context")
         return queued(self._record.key(), encoded, index, context, self._rule)
 
@@ -222,8 +224,8 @@ class CallCode:
             known = self._code.name("timestamp")
             time = f"{self._constant(time_of)}({found}, record)"
             write_converted(self._code, Kind.TIME, found, known, time)
-            if self._target.future is not None:
-                self._meaning.time(known, self._target.future, self._record.latest())
+            if self._options.future:
+                self._meaning.time(known, self._record.latest())
             self._code.remember(meaning, known)
         return Entry("timestamp", known, nullable=True)
 
@@ -279,7 +281,7 @@ class CallCode:
 
     def _message_id_of_record(self, call: CallRule, index: str, event: Entry | None) -> str:
         if call.event_from is not None and event is not None:
-            return self._record.message_id_by_name(call.spec.type, event.text, index)
+            return self._record.message_id_by_name(repr(call.spec.type), event.text, index)
         return self._record.message_id(call.spec.type, call.spec.event or call.event or "", index)
 
     def _event_id(self, call: CallRule) -> str:
@@ -293,7 +295,7 @@ class CallCode:
         return event_id
 
     def _encode(self, call: str) -> str:
-        body, limit = self._code.name("body"), self._target.max_call_bytes
+        body, limit = self._code.name("body"), self._options.max_call_bytes
         if self._packs:
             self._code.line(f"{body} = {self._constant(encode)}({call})")
         else:

@@ -28,6 +28,7 @@ from worker.mapping.compiler.objects import EVENT
 from worker.mapping.compiler.records import RecordCode
 from worker.mapping.compiler.rule import Compiled, RuleCode
 from worker.mapping.compiler.source import Code
+from worker.mapping.compiler.target import Target
 from worker.mapping.compiler.write import write
 from worker.mapping.expressions import ir
 from worker.mapping.expressions.expression import Expression
@@ -76,8 +77,8 @@ class LookUp:
         self._of = of
         self._place = place
         self._none: Entry = (len(of.file.rules), None, None)
-        self._table: dict[str, Entry] = {}
         self._handlers: dict[int, tuple[Code, str]] = {}
+        self._factories: dict[int, Callable[[Target], Callable[..., int | None]]] = {}
 
     @classmethod
     def of(cls, compiled: Compiled, place: str) -> LookUp | None:
@@ -112,7 +113,7 @@ class LookUp:
         code.line(f"rule = {index}")
         rules.need_kafka([self.asked[index].when])
         value = code.share(write(code, self.asked[index].value), "value")
-        table, none = code.constant(self._table, "rules"), code.constant(self._none, "none")
+        table, none = code.own(self._table, "rules"), code.constant(self._none, "none")
         found = f"{table}.get({value}, {none}) if type({value}) is str else {none}"
         code.line(f"first, handle, following = {found}")
 
@@ -139,13 +140,19 @@ class LookUp:
             rules.handle(self._of.file.rules[index])
         return code
 
-    def build(self) -> None:
-        """Compile the functions, for the dictionary that the converter reads."""
+    def compile(self) -> None:
+        """Compile the functions, for the dictionaries that converters read."""
+        for index, (code, parameters) in self._handlers.items():
+            self._factories[index] = code.factory(_name(index), parameters, self._file(index))
+
+    def _table(self, target: Target) -> dict[str, Entry]:
+        """The first rule for each text, with the functions of one topic."""
+        table: dict[str, Entry] = {}
         for index in sorted(self.asked, reverse=True):
-            code, parameters = self._handlers[index]
-            built = code.build(_name(index), parameters, self._file(index))
+            handle = self._factories[index](target)
             for text in self.asked[index].texts:
-                self._table[text] = index, built, self._table.get(text, self._none)
+                table[text] = index, handle, table.get(text, self._none)
+        return table
 
     def sources(self) -> Iterator[str]:
         """The functions' source."""

@@ -1,4 +1,4 @@
-"""A mapping file as one Python function: a run of records in, encoded calls out.
+"""A mapping file as one Python function for each topic: a run of records in, encoded calls out.
 
 Two functions are generated from a file: one for usual events (see `decoder`), and one for any, which gets the records
 that the first cannot decode. They look like a function written by hand (shortened):
@@ -25,11 +25,16 @@ that the first cannot decode. They look like a function written by hand (shorten
 Conditions, fields, checks and encoding are inline. What it calls for a usual record are methods of the client's record
 and decoders and encoders written in C, and what it creates is the event and each call's body and tuple. That is why the
 worker is fast (docs/decisions/0010-rules-compiled-to-python.md).
+
+A file is compiled once, whatever the number of its topics: they share the code, struct types, decoders, tables and all
+other constants. What belongs to one topic is in closure variables (`PythonSource.own`): parts of its `Target`, and
+what is kept from one record to the next, such as `Middles`, `Others`, `FutureTimes` and `Payloads`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from threading import Lock
 
 from worker.core.records import Converter
 from worker.formats.json_format import JsonFormat
@@ -50,7 +55,7 @@ from worker.mapping.compiler.records import RecordCode
 from worker.mapping.compiler.rule import Compiled, RuleCode
 from worker.mapping.compiler.run_time import refuse_unmatched
 from worker.mapping.compiler.source import Code
-from worker.mapping.compiler.target import Target
+from worker.mapping.compiler.target import ON_IGNORED, Options, Target
 from worker.mapping.expressions.interpreter import ENVELOPE
 from worker.mapping.files.rules import CallRule, MappingFile, Rule
 from worker.mapping.mappers.loading import Mapper
@@ -62,19 +67,51 @@ MOST_RULES_TWICE = 100
 That takes 1 ms a rule, in which nothing else is mapped."""
 
 
+MakeConverter = Callable[[Target], Converter]
+"""Makes the converter of one topic from code that is compiled already."""
+
+
+class CompiledMapping:
+    """A mapping file that is compiled once, when the first of its topics needs a converter. For use by any thread.
+
+    Args: see `Compiled`.
+    """
+
+    def __init__(self, file: MappingFile, options: Options, mappers: Mapping[str, Mapper]) -> None:
+        self._of = Compiled(file, options, mappers)
+        self._usual = _usual_event(file)
+        self._compiling = Lock()
+        self._make: MakeConverter | None = None
+        self._make_of_others: MakeConverter | None = None
+
+    def converter(self, target: Target) -> Converter:
+        """The converter of one topic; `target.options` must be those that the file is compiled for."""
+        with self._compiling:
+            if self._make is None:
+                self._make = self._code().factory()
+        return self._make(target)
+
+    def source(self) -> str:
+        """The Python source that is compiled."""
+        others = [_ConverterCode(self._of)] if self._usual else []
+        return "\n\n".join(each.source() for each in [self._code(), *others])
+
+    def _code(self) -> _ConverterCode:
+        return _ConverterCode(self._of, self._usual, self._others if self._usual else None)
+
+    def _others(self, target: Target) -> Others:
+        def build() -> Converter:
+            # Without the lock, as records are being mapped: at worst, two threads compile it.
+            if self._make_of_others is None:
+                self._make_of_others = _ConverterCode(self._of).factory()
+            return self._make_of_others(target)
+
+        return Others(build)
+
+
 def compile_mapping(file: MappingFile, target: Target, mappers: Mapping[str, Mapper]) -> Converter:
-    """Compile the converter of one topic. See `Compiled`."""
-    of = Compiled(file, target, mappers)
-    usual = _usual_event(file)
-    return _ConverterCode(of, usual).build() if usual else _ConverterCode(of).build()
-
-
-def mapping_source(file: MappingFile, target: Target, mappers: Mapping[str, Mapper]) -> str:
-    """Return the Python source that `compile_mapping` compiles."""
-    of = Compiled(file, target, mappers)
-    usual = _usual_event(file)
-    sources = [_ConverterCode(of, usual).source()] if usual else []
-    return "\n\n".join([*sources, _ConverterCode(of).source()])
+    """Compile the converter of one topic alone. See `Compiled`."""
+    return CompiledMapping(file, target.options, mappers).converter(target)
 
 
 def _usual_event(file: MappingFile) -> StructType | None:
@@ -89,21 +126,28 @@ class _ConverterCode:
 
     Args:
         of: what is compiled.
-        usual: the struct type of usual events, if it is the function for these; others go to the function for any.
+        usual: the struct type of usual events, if it is the function for these.
+        others: then what makes a topic's `Others`, which convert all other events.
     """
 
-    def __init__(self, of: Compiled, usual: StructType | None = None) -> None:
+    def __init__(
+        self,
+        of: Compiled,
+        usual: StructType | None = None,
+        others: Callable[[Target], Others] | None = None,
+    ) -> None:
         self._code = Code()
         self._of = of
         self._usual = usual
+        self._others = others
         self._file = of.file
-        self._record = RecordCode(self._code, of.target)
+        self._record = RecordCode(self._code, of.options)
         self._rules = RuleCode(
             self._code, of, self._record, sent="continue", ignored="ignored += 1\ncontinue"
         )
         # What tracebacks name as the file.
         other = ", other events" if usual is None and _usual_event(of.file) else ""
-        self._place = f"<mapping {of.file.document.file} topic {of.target.topic}{other}>"
+        self._place = f"<mapping {of.file.document.file}{other}>"
         self._looked_up = LookUp.of(of, self._place)
         self._write()
 
@@ -111,16 +155,14 @@ class _ConverterCode:
         whole = self._code.source("convert", _PARAMETERS, self._place)
         return "\n\n".join([whole, *(self._looked_up.sources() if self._looked_up else ())])
 
-    def build(self) -> Converter:
+    def factory(self) -> MakeConverter:
         if self._looked_up is not None:
-            self._looked_up.build()
-        return self._code.build("convert", _PARAMETERS, self._place)
+            self._looked_up.compile()
+        return self._code.factory("convert", _PARAMETERS, self._place)
 
     def _write(self) -> None:
         code = self._code
-        others = (
-            code.constant(Others(lambda: _ConverterCode(self._of).build()), "others") if self._usual else ""
-        )
+        others = code.own(self._others, "others") if self._others else ""
         if others:
             with code.block(f"if {others}.prevail():"):
                 code.line(f"return {others}.convert({_PARAMETERS})")
@@ -177,9 +219,8 @@ class _ConverterCode:
         self._code.line("continue")
 
     def _notice_ignored(self, word: str) -> None:
-        on_ignored = self._of.target.on_ignored
-        if on_ignored is not None:
-            self._code.line(f"{self._code.constant(on_ignored, 'on_ignored')}({word})")
+        if self._of.options.on_ignored:
+            self._code.line(f"{self._code.own(ON_IGNORED, 'on_ignored')}({word})")
 
     def _rule(self, index: int, rule: Rule) -> None:
         # Before the condition: if that fails, the rejection names this rule.

@@ -20,9 +20,8 @@ from worker.mapping.calls.validation import TYPED_TRAITS, check_traits
 from worker.mapping.compiler.packable import typed_traits
 from worker.mapping.compiler.packed import decode
 from worker.mapping.compiler.source import Code
-from worker.mapping.compiler.target import Target
+from worker.mapping.compiler.target import ON_EXCESS, ON_NOTICE, WITHIN_TIME, Options
 from worker.mapping.files.rules import CallRule, Rule, written_keys
-from worker.mapping.future_times import FutureTimes
 
 _USUAL_TRAITS = {"email": "str", "unsubscribed": "bool"}
 
@@ -33,16 +32,16 @@ _LEAST_AROUND_TRAITS = 64
 class MeaningCode:
     """Writes the checks of one rule's calls."""
 
-    def __init__(self, code: Code, rule: Rule, target: Target, *, packs: bool) -> None:
+    def __init__(self, code: Code, rule: Rule, options: Options, *, packs: bool) -> None:
         self._packs = packs
         self._code = code
         self._constant = code.constant
         self._rule = rule
-        self._target = target
+        self._options = options
 
     def text_limit(self, name: str, limit: int, kind: Notice, *, nullable: bool = False) -> None:
         """Write the test of a text's size. Text of a quarter of the limit is short enough in any script."""
-        if self._target.on_excess is None:
+        if not self._options.on_excess:
             return
         found = f"{name} is not None and " if nullable else ""
         too_long = f"{self._constant(is_too_long)}({name}, {limit})"
@@ -51,13 +50,13 @@ class MeaningCode:
 
     def literal_name_limit(self, event: str) -> None:
         """Write the report of a literal event name that is too long, as every call of the rule has it."""
-        if self._target.on_excess is not None and is_too_long(event, MAX_EVENT_NAME_BYTES):
+        if self._options.on_excess and is_too_long(event, MAX_EVENT_NAME_BYTES):
             self._exceeds(repr(Notice.EVENT_NAME_LENGTH.value))
 
     def traits_limit(self, call: CallRule, body: str, encoded: str) -> None:
         """Write the test of the traits' sizes, which only a call of a certain size can exceed."""
         traits = call.fields.get("traits")
-        if self._target.on_excess is None or traits is None:
+        if not self._options.on_excess or traits is None:
             return
         written = written_keys(traits)
         if self._packs:
@@ -70,10 +69,10 @@ class MeaningCode:
         ):
             self._exceeds("excess")
 
-    def time(self, name: str, times: FutureTimes, latest: str) -> None:
+    def time(self, name: str, latest: str) -> None:
         """Write the test that a time is not too far ahead of its record."""
         with self._code.block(f"if {name} is not None and {name} > {latest}:"):
-            within = self._constant(times.within, "within")
+            within = self._code.own(WITHIN_TIME, "within")
             self._code.line(f"{name} = {within}({name}, record, {self._rule.at!r})")
 
     def traits(self, call: CallRule, body: str, found: str) -> None:
@@ -85,11 +84,7 @@ class MeaningCode:
             self._packed_traits(call, found)
             return
         self._code.line(f"{self._constant(check_traits)}({body})")
-        if (
-            call.spec.type == "identify"
-            and written_keys(traits) is None
-            and self._target.on_notice is not None
-        ):
+        if call.spec.type == "identify" and written_keys(traits) is None and self._options.on_notice:
             names = " or ".join(f"{name!r} in {found}" for name in RESERVED_TRAITS)
             with self._code.block(f"if {found} and ({names}):"):
                 self._notice(repr(Notice.RESERVED_TRAIT.value))
@@ -119,7 +114,7 @@ class MeaningCode:
             self._code.line(f"{self._constant(check_uninstall)}({body}, {allow})")
 
     def _exceeds(self, kind: str) -> None:
-        self._code.line(f"{self._constant(self._target.on_excess, 'on_excess')}({kind}, {self._rule.at!r})")
+        self._code.line(f"{self._code.own(ON_EXCESS, 'on_excess')}({kind}, {self._rule.at!r})")
 
     def _notice(self, kind: str) -> None:
-        self._code.line(f"{self._constant(self._target.on_notice, 'on_notice')}({kind}, {self._rule.at!r})")
+        self._code.line(f"{self._code.own(ON_NOTICE, 'on_notice')}({kind}, {self._rule.at!r})")

@@ -17,7 +17,7 @@ class Others:
     """Converts records whose values are no usual events, or no events at all, by the function for any.
 
     Args:
-        build: compiles that function; called once, when the first of these records arrives.
+        build: makes that function; called once, when the first of these records arrives, since it may be compiled then.
     """
 
     def __init__(self, build: Callable[[], Converter]) -> None:

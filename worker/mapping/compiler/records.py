@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from worker.core.message_id import PAIRS, Middles, beginning, ends
 from worker.core.timestamps import LENGTH, SUFFIXES
 from worker.mapping.compiler.source import Code
-from worker.mapping.compiler.target import Target
+from worker.mapping.compiler.target import LATEST_TIME, Options, Target
 from worker.mapping.files.rules import Rule
 from worker.mapping.kafka_fields import record_time
 
-_PARTS_OF_IDS = ("partition", "millis", "offset", "id_time", "since", "middles", "behind")
+_PARTS_OF_IDS = ("partition", "millis", "offset", "id_time", "since", "middles", "named", "behind")
 """The locals that message ids are made of."""
 
 
@@ -24,8 +24,8 @@ class RecordCode:
 
     Args:
         code: the function.
-        target: what its calls are for.
-        middles: the parts of ids that a topic's functions share; new ones if not given.
+        options: what its calls are for.
+        calls: the calls whose ids a topic's functions make from the same `Middles`; none yet if not given.
     """
 
     BEGINNING = f"""
@@ -34,16 +34,16 @@ class RecordCode:
         """
     """The run's partition, and no parts kept: timestamps and offsets are below 2^63, so no difference is in range."""
 
-    def __init__(self, code: Code, target: Target, middles: Middles | None = None) -> None:
+    def __init__(self, code: Code, options: Options, calls: list[tuple[str, str]] | None = None) -> None:
         self._code = code
-        self._target = target
-        self._middles = middles or Middles(target.ids, target.topic)
+        self._options = options
+        self._calls = [] if calls is None else calls
 
     def within(self, code: Code, parts: Sequence[str]) -> RecordCode:
         """The same for a function that gets these locals as parameters."""
         for part in parts:
             code.remember(part, part)
-        return RecordCode(code, self._target, self._middles)
+        return RecordCode(code, self._options, self._calls)
 
     def parts_for(self, rules: Sequence[Rule]) -> list[str]:
         """Write all that these rules need of the record; returns the locals."""
@@ -52,9 +52,14 @@ class RecordCode:
         timed = ["timestamp" in call.fields for rule in rules for call in rule.calls]
         if not all(timed):
             parts.append(self.time())
-        if self._target.future is not None and any(timed):
+        if self._options.future and (any(timed) or any(rule.mapper for rule in rules)):
             parts.append(self.latest())
         return parts
+
+    def parts_for_mapper(self) -> list[str]:
+        """Write all that the calls of a Python mapper need of the record; returns the locals."""
+        self.parts_of_ids()
+        return [*_PARTS_OF_IDS, *([self.latest()] if self._options.future else ())]
 
     def key(self) -> str:
         """The local for the key that orders the record's calls; see `records.OrderKey`."""
@@ -110,38 +115,40 @@ class RecordCode:
     def _beginning(self, type_: str, name: str) -> str:
         """The first 22 characters of an id, for an f-string."""
         pairs = self._code.constant(PAIRS, "pairs")
-        return f"{{id_time}}{{{pairs}[since]}}{{middles[{self._middles.add(type_, name)}]}}"
+        if (type_, name) not in self._calls:
+            self._calls.append((type_, name))
+        return f"{{id_time}}{{{pairs}[since]}}{{middles[{self._calls.index((type_, name))}]}}"
 
     def message_id_by_name(self, type_: str, name: str, index: str) -> str:
-        """As `message_id`, for an event name that is computed: `name` is a Python expression for it."""
-        self._timestamp()
-        self._offset()
-        place = f"millis, {self._target.topic!r}, partition, offset"
-        return (
-            f"{self._code.constant(self._target.ids, 'ids')}.for_record({place}, {type_!r}, {name}, {index})"
-        )
+        """As `message_id`, for a type and event name that are computed: Python expressions without double quotes."""
+        self.parts_of_ids()
+        pairs = self._code.constant(PAIRS, "pairs")
+        end = f"{{{pairs}[behind >> 2]}}{{{pairs}[(behind & 3) << 8 | {index}]}}"
+        return f'f"{{id_time}}{{{pairs}[since]}}{{named[{type_}, {name}]}}{end}"'
 
     def parts_of_ids(self) -> None:
         """Write the update of the kept id parts (see `Middles`), and of the distances `since` and `behind`."""
         self._block()
         self._offset()
         if self._code.needs("middles"):
-            middles = self._code.constant(self._middles, "middles")
+            middles = self._code.own(self._middles, "middles")
             self._code.lines(f"""
                 behind = offset - offset_from
                 if behind < 0 or behind > 4095:
-                    offset_from, middles = offset & -4096, {middles}.of(partition, offset)
+                    offset_from, middles, named = offset & -4096, *{middles}.of(partition, offset)
                     behind = offset - offset_from
                 """)
+
+    def _middles(self, target: Target) -> Middles:
+        return Middles(target.ids, target.topic, self._calls)
 
     def _block(self) -> None:
         """Write the update of what is equal for timestamps of one block of 1024 ms: `id_time` and `latest`."""
         self._timestamp()
         if self._code.needs("since"):
-            future = self._target.future
-            limit = (
-                "" if future is None else f"latest = {self._code.constant(future.bound, 'bound')}(record)[1]"
-            )
+            limit = ""
+            if self._options.future:
+                limit = f"latest = {self._code.own(LATEST_TIME, 'bound')}(record)[1]"
             self._code.lines(f"""
                 since = millis - block
                 if since < 0 or since > 1023:

@@ -6,26 +6,27 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from worker.core.record_reading import refuse_headers
-from worker.mapping.compiler.calls import CallCode, queued
+from worker.mapping.compiler.calls import CallCode
+from worker.mapping.compiler.mapper_calls import MapperCalls, MapperRule
 from worker.mapping.compiler.objects import ABOUT, ENVELOPE_ID, EVENT, KAFKA
 from worker.mapping.compiler.places import Places
 from worker.mapping.compiler.records import RecordCode
 from worker.mapping.compiler.source import Code
-from worker.mapping.compiler.target import Target
+from worker.mapping.compiler.target import ON_NO_CALL, ON_SLOW, Options
 from worker.mapping.decoding import Decoding
 from worker.mapping.expressions.expression import Expression
 from worker.mapping.files.rules import MappingFile, Rule
 from worker.mapping.kafka_fields import kafka_fields
+from worker.mapping.mappers.event import Event
 from worker.mapping.mappers.loading import Mapper
-from worker.mapping.mappers.mapper_rule import MapperRule
 
 
 class Compiled:
-    """What a converter is compiled from.
+    """What the converters of a file's topics are compiled from.
 
     Args:
         file: the rules.
-        target: what the topic's records are converted for.
+        options: what the topics' records are converted for.
         mappers: the functions that the rules name.
 
     Attributes:
@@ -33,9 +34,9 @@ class Compiled:
         places: names the places of rejections.
     """
 
-    def __init__(self, file: MappingFile, target: Target, mappers: Mapping[str, Mapper]) -> None:
+    def __init__(self, file: MappingFile, options: Options, mappers: Mapping[str, Mapper]) -> None:
         self.file = file
-        self.target = target
+        self.options = options
         self.mappers = mappers
         self.decoding = Decoding.of(file)
         self.places = Places(file)
@@ -118,22 +119,47 @@ class RuleCode:
     def _mapped(self, rule: Rule, name: str) -> None:
         """Write a rule whose calls a Python mapper makes; it may return none."""
         code, of = self._code, self._of
-        mapper = MapperRule(
-            of.mappers[name], rule.allow, self._file.reject_ids, of.target, self._of.decoding, rule.at
-        )
-        about = ABOUT if ABOUT in of.locals_of_envelope else "None"
-        more = "" if self._file.envelope is None else f", {about}, empty=value is None"
-        code.line(f"made = {code.constant(mapper, 'mapper')}.calls(record, {EVENT}{more})")
-        self._unless_made(rule)
         key = self._record.key()
-        with code.block("for index, (body, context) in enumerate(made):"):
-            code.line(f"calls.append({queued(key, 'body', 'index', 'context', rule)})")
+        parts = self._record.parts_for_mapper()
+        parameters = ["record", key, "index", *of.locals_of_envelope, *parts]
+        calls = MapperCalls(
+            MapperRule(
+                rule.at,
+                rule.allow,
+                self._file.reject_ids,
+                of.options,
+                of.decoding.defaults.get("timestamp"),
+                self._record,
+                parameters,
+            )
+        )
+        finish = f"{code.own(calls.functions, 'finish')}[call.untouched](call, {', '.join(parameters)})"
+        mapper, on_slow = code.constant(of.mappers[name].answer, "mapper"), code.own(ON_SLOW, "on_slow")
+        code.line(f"answer = {mapper}({self._event()}, {on_slow})")
+        with code.block("if type(answer) is not list:"):  # most return one call
+            code.line("call, index = answer, 0")
+            code.line(f"calls.append({finish})")
+            code.line(self._sent)
+        code.line("made = []")
+        with code.block("for index, call in enumerate(answer):"):
+            code.line(f"made.append({finish})")
+        self._unless_made(rule)
+        code.line("calls.extend(made)")
+
+    def _event(self) -> str:
+        """A Python expression for the `Event` of the record."""
+        value, empty, of = EVENT, "False", self._of
+        if self._file.envelope is not None:
+            empty = "value is None"
+            if self._file.envelope.root:
+                value = f"{{**{EVENT}, {self._file.envelope.root!r}: {ABOUT}}} if {ABOUT} is not None else {EVENT}"
+        key_of = self._code.constant(of.decoding.key, "key_of")
+        return f"{self._code.constant(Event.of, 'event_of')}(record, {value}, {key_of}, {empty})"
 
     def _without_call(self, rule: Rule) -> None:
         """Write what happens to a record that a rule handles without a call."""
-        on_no_call = self._of.target.on_no_call
-        if on_no_call is not None:
-            self._code.line(f"{self._code.constant(on_no_call, 'on_no_call')}({rule.at!r})")
+        if self._of.options.on_no_call:
+            self._code.line(f"{self._code.own(ON_NO_CALL, 'on_no_call')}({rule.at!r})")
         self._code.lines(self._ignored)
 
     def _unless_made(self, rule: Rule) -> None:
@@ -169,4 +195,4 @@ class RuleCode:
 
     def _calls_of(self, rule: Rule) -> CallCode:
         self.need_kafka([each for call in rule.calls for _, each in call.expressions()])
-        return CallCode(self._code, self._file, rule, self._of.target, self._record)
+        return CallCode(self._code, self._file, rule, self._of.options, self._record)

@@ -144,24 +144,16 @@ class Code(PythonSource):
         return not known
 
     def build(self, function_name: str, parameters: str, file: str | None = None) -> Callable[..., Any]:
-        """Compile the function. See `source`."""
-        file = file or f"<{function_name}>"
-        return self.compiled(function_name, file, _heading(function_name, parameters, file))
+        """Compile the only function that is made of this source; see `factory`."""
+        return self.factory(function_name, parameters, file or f"<{function_name}>")(None)
 
     def source(self, function_name: str, parameters: str, file: str | None = None) -> str:
-        """The source that `build` compiles.
+        """The function that `factory` and `build` compile, as its source.
 
-        Args:
-            function_name: a Python identifier, which tracebacks show.
-            parameters: as they stand between the parentheses of a `def`.
-            file: what tracebacks name as the file, in angle brackets; the function's own name if not given. The
-                first line names it too, and line numbers are those of tracebacks.
+        The first line is a comment that names the file, in place of the `def` around the function in `factory`: so line
+        numbers are those of tracebacks.
         """
-        return self.text(_heading(function_name, parameters, file or f"<{function_name}>"))
-
-
-def _heading(function_name: str, parameters: str, file: str) -> str:
-    return f"# {file}\ndef {function_name}({parameters}):"
+        return f"# {file or f'<{function_name}>'}\n{self.text(f'def {function_name}({parameters}):')}"
 
 
 def is_name(text: str) -> bool:

@@ -1,10 +1,11 @@
-"""What the records of one topic are converted for."""
+"""What the records of one topic are converted for, and which part of that its generated code depends on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from operator import attrgetter
+from typing import Literal, NamedTuple
 
 from worker.core.message_id import MessageIds
 from worker.customerio.limits import MAX_CALL_BYTES
@@ -18,6 +19,18 @@ Profile = Literal["warn", "reject", "off"]
 
 OnSlow = Callable[[str, float], None]
 """Called when a mapper took over a second, with its name and the seconds."""
+
+
+class Options(NamedTuple):
+    """What the code of a mapping file is generated for: limits of a `Target`, and whether it has each of the others."""
+
+    max_call_bytes: int
+    batch_contexts: bool
+    future: bool
+    on_excess: bool
+    on_notice: bool
+    on_no_call: bool
+    on_ignored: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +67,21 @@ class Target:
         if self.profile == "off":
             return None
         return refuse_excess if self.profile == "reject" else self.on_notice
+
+    @property
+    def options(self) -> Options:
+        """What its code depends on: topics with equal options can share it."""
+        others = (self.future, self.on_excess, self.on_notice, self.on_no_call, self.on_ignored)
+        return Options(self.max_call_bytes, self.batch_contexts, *(each is not None for each in others))
+
+
+TOPIC = attrgetter("topic")
+IDS = attrgetter("ids")
+LATEST_TIME = attrgetter("future.bound")
+WITHIN_TIME = attrgetter("future.within")
+ON_EXCESS = attrgetter("on_excess")
+ON_NOTICE = attrgetter("on_notice")
+ON_SLOW = attrgetter("on_slow")
+ON_NO_CALL = attrgetter("on_no_call")
+ON_IGNORED = attrgetter("on_ignored")
+"""What generated functions have of their `Target`; see `PythonSource.own`."""

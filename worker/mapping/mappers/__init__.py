@@ -1,1 +1,1 @@
-"""Python mappers: their events, how they are loaded, and how their calls are encoded."""
+"""Python mappers: their events, and how they are loaded and run."""

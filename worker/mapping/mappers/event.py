@@ -58,8 +58,7 @@ class Event(_OfRecord):
         record: Record,
         value: dict[str, Any],
         key_of: Callable[[Record], Any] = _key,
-        *,
-        empty: bool = False,
+        empty: bool = False,  # noqa: FBT001, FBT002 - on the hot path keyword arguments cost time
     ) -> Event:
         """The event of a record with a decoded value. All other attributes are read on first access.
 

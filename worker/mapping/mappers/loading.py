@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import traceback
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from itertools import islice
@@ -17,10 +17,8 @@ from worker.core.faults import type_name
 from worker.core.near_matches import did_you_mean
 from worker.core.reasons import Rejected, Stage
 from worker.core.records import MAX_CALLS_PER_RECORD, MappingInterrupted
-from worker.mapping.calls.assembly import checked, checked_call
 from worker.mapping.calls.builders import Reject
 from worker.mapping.calls.call import Call
-from worker.mapping.calls.validation import REJECT_IDS, optional_identity
 from worker.mapping.mappers.event import Event
 from worker.mapping.mappers.import_path import add_to_path, is_standard, is_standard_function, name_clashes
 
@@ -33,13 +31,6 @@ SLOW_SECONDS = 1.0
 
 Answer = Call | Mapping[str, Any] | Iterable[Call | Mapping[str, Any]] | None
 """What a mapper may return: calls, plain dicts in the API's format, or None to ignore the record."""
-
-Made = tuple[dict[str, Any], str | None]
-"""A valid call, and the event's own id if the mapper gave one.
-
-A plain dict may have its own messageId. Otherwise the messageId is derived later, from the event's id or the record's
-coordinates. The timestamp may be missing.
-"""
 
 
 class MapperProblem(Exception):  # noqa: N818 - becomes a `Problem` of the file that names the mapper
@@ -79,47 +70,29 @@ class Mapper:
     folders: tuple[Path, ...] = ()
     on_error: Callable[[BaseException], None] | None = None
 
-    def calls(
-        self,
-        event: Event,
-        allow: Collection[str] = frozenset(),
-        reject_ids: Collection[str] = REJECT_IDS,
-        safe_starts: str = "",
-        on_slow: Callable[[str, float], None] | None = None,
-    ) -> list[Made]:
-        """Run the mapper; returns its calls, each checked, or none if it ignores the event.
+    def answer(self, event: Event, on_slow: Callable[[str, float], None] | None = None) -> Call | list[Call]:
+        """Run the mapper; returns its call or its calls, which are not checked yet. A plain dict is one without a name.
 
         Args:
             event: the event.
-            allow: what its rule allows, see `customerio.meaning`.
-            reject_ids: strings that are never real ids, casefolded.
-            safe_starts: see `assembly.checked_call`.
             on_slow: called with its name and the seconds it took, if those were more than `SLOW_SECONDS`.
 
         Raises:
             Rejected: with stage `map`: the code of the `Reject` it raised, `MAPPER_FAILED`,
-                `MAPPER_RETURNED_JUNK` or `TOO_MANY_CALLS`; with stage `validate`: what `assembly.checked`
-                raises, with the call's index.
+                `MAPPER_RETURNED_JUNK` or `TOO_MANY_CALLS`; with stage `validate`: what a builder raised.
         """
         started = perf_counter()
         try:
             returned = self.function(event)
-            calls = [returned] if isinstance(returned, Call) else _listed(returned)  # most return one
+            calls = returned if isinstance(returned, Call) else _listed(returned)  # most return one
         except (KeyboardInterrupt, MappingInterrupted):
             raise
         except BaseException as error:  # noqa: BLE001 - user code must cost one record only, even with SystemExit
             raise self._rejection(error) from None
         seconds = perf_counter() - started
-        if on_slow and seconds > SLOW_SECONDS:
+        if seconds > SLOW_SECONDS and on_slow is not None:
             on_slow(self.name, seconds)
-        made: list[Made] = []
-        try:
-            for call in calls:
-                made.append(_made(call, allow, reject_ids, safe_starts))  # noqa: PERF401 - its length is the index
-        except Rejected as rejected:
-            rejected.call_index = len(made)
-            raise
-        return made
+        return calls
 
     def _rejection(self, error: BaseException) -> Rejected:
         """The rejection of a record on which the function raised this."""
@@ -248,12 +221,12 @@ class Mappers:
             raise self._module_fails(points[name].module, error) from None
 
 
-def _listed(answer: Any) -> list[Any]:
+def _listed(answer: Any) -> list[Call]:
     """Return a mapper's result as a list; a generator is run here, up to the limit of calls."""
     if answer is None:
         return []
     if isinstance(answer, (dict, Mapping)):  # dict first, here and below: testing for Mapping is slower
-        return [dict(answer)]
+        return [Call("", dict(answer))]
     if not isinstance(answer, (list, Generator)):
         if inspect.iscoroutine(answer):
             answer.close()
@@ -265,16 +238,7 @@ def _listed(answer: Any) -> list[Any]:
         raise Rejected(Stage.MAP, "TOO_MANY_CALLS", detail)
     if not all(isinstance(item, (Call, dict, Mapping)) for item in listed):
         _refuse_junk()
-    return [item if isinstance(item, Call) else dict(item) for item in listed]
-
-
-def _made(answer: object, allow: Collection[str], reject_ids: Collection[str], safe_starts: str) -> Made:
-    if not isinstance(answer, Call):
-        return checked(answer, allow=allow, reject_ids=reject_ids), None
-    event_id = answer.event_id
-    if event_id is not None:
-        event_id = optional_identity(event_id, "message_id", reject_ids)
-    return checked_call(answer, allow, reject_ids, safe_starts), event_id
+    return [item if isinstance(item, Call) else Call("", dict(item)) for item in listed]
 
 
 def _refuse_junk() -> NoReturn:

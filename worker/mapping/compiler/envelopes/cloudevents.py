@@ -46,12 +46,12 @@ class CloudEventsCode(EnvelopeCode):
             self._with_care()
             return
         readers = HeaderReaders(self._about.made, tuple(self._used.about.fields))
-        newest, read = code.constant(readers.newest.get, "newest"), code.constant(readers.read, "read_layout")
+        newest, read = code.own(lambda _: {}, "newest"), code.constant(readers.read, "read_layout")
         code.lines(f"""
             headers = {code.constant(read_headers)}(record)
-            found = {newest}(len(headers), {code.constant(unknown_layout)})(headers)
+            found = {newest}.get(len(headers), {code.constant(unknown_layout)})(headers)
             if found is None and headers is not {code.constant(UNREADABLE, "unreadable")}:
-                found = {read}(headers)
+                found = {read}(headers, {newest})
             {EVENT} = None
             """)
         with code.block("if found is True:"):

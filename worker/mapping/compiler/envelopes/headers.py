@@ -22,8 +22,8 @@ _STRUCTURED_TYPES = frozenset(f"{STRUCTURED}{rest}".encode() for rest in _PARAME
 _JSON_TYPES = frozenset(f"application/json{rest}".encode() for rest in _PARAMETERS)
 """The spellings of content types that producers use; all others are treated with care."""
 
-MOST_LAYOUTS = 64
-"""How many functions are made for a topic; records with further layouts are treated with care."""
+MOST_LAYOUTS = 256
+"""How many functions are made for the topics of a file; records with further layouts are treated with care."""
 
 Attributes = tuple[msgspec.Struct, bytes]
 """The attributes of a binary event, and its id among those of all sources, in UTF-8."""
@@ -37,31 +37,27 @@ def unknown_layout(_: RecordHeaders) -> None:
 
 
 class HeaderReaders:
-    """The functions for the layouts that occurred.
+    """The functions for the layouts that occurred, in any topic of a mapping file.
 
     Args:
         about: the type of the struct of attributes.
         names: its first attributes: those that rules read.
-
-    Attributes:
-        newest: for each number of headers, the function of the newest layout.
     """
 
     def __init__(self, about: type[msgspec.Struct], names: tuple[str, ...]) -> None:
-        self.newest: dict[int, Reader] = {}
         self._about = about
         self._names = names
         self._layouts: dict[tuple[str, ...], Reader] = {}
 
-    def read(self, headers: RecordHeaders) -> Attributes | bool | None:
-        """Read headers of another layout than the newest one of as many headers."""
+    def read(self, headers: RecordHeaders, newest: dict[int, Reader]) -> Attributes | bool | None:
+        """Read headers of another layout than the newest one of as many headers in the topic."""
         layout = tuple(name for name, _ in headers)
         reader = self._layouts.get(layout)
         if reader is None and len(self._layouts) < MOST_LAYOUTS:
             reader = self._layouts[layout] = self._made(layout)
         if reader is None:
             return None
-        self.newest[len(headers)] = reader
+        newest[len(headers)] = reader
         return reader(headers)
 
     def _made(self, layout: tuple[str, ...]) -> Reader:
