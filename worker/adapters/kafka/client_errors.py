@@ -44,13 +44,19 @@ NO_SUCH_TOPIC = "no such topic, or no right to see it"
 
 
 class ClientErrors:
-    """The current errors. Written by the polling thread, read by the event loop. Each is logged when it appears."""
+    """The current errors. Written by the polling thread, read by the event loop. Each is logged when it appears.
+
+    Attributes:
+        topics_doubtful: a broker did not know a topic or a partition. Metadata must tell which: a partition that was
+            just added is not known to all brokers at once.
+    """
 
     def __init__(self) -> None:
         self._current: dict[str, str] = {}
         self._forbidden: dict[str, str] = {}
         self._not_connected_because = ""
         self._limiter = LogRateLimiter()
+        self.topics_doubtful = False
 
     def __bool__(self) -> bool:
         return bool(self._current or self._forbidden)
@@ -69,8 +75,8 @@ class ClientErrors:
             self._log("KAFKA_NOT_AUTHORIZED", f"{topic}: {error.str()}")
         elif code in _NOT_JOINING:
             self._set("GROUP_REFUSED", error.str())
-        elif code in _NO_TOPIC and topic and not topic.startswith("^"):
-            self.set_missing_topics([topic])
+        elif code in _NO_TOPIC:
+            self.topics_doubtful = True
         elif code in NOT_CONNECTED:
             self._not_connected_because = own_words(error.str())
 
@@ -108,6 +114,7 @@ class ClientErrors:
     def metadata_received(self, metadata: ClusterMetadata, exact: Iterable[str]) -> None:
         """A broker responded with its metadata."""
         self._not_connected_because = ""
+        self.topics_doubtful = False
         self._current.pop("KAFKA_UNREACHABLE", None)
         self._current.pop("KAFKA_AUTHENTICATION", None)
         self.set_missing_topics(missing_topics(metadata, exact))

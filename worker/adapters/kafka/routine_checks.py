@@ -122,7 +122,7 @@ class RoutineChecks:
         self._check_presence()
         self._check_deferred()
         since = time.monotonic() - self._metadata_at
-        if since > (CHECK_SECONDS if self._errors else CHECK_HEALTHY_SECONDS):
+        if since > (CHECK_SECONDS if self._errors or self._errors.topics_doubtful else CHECK_HEALTHY_SECONDS):
             self.metadata()
         elif paused and time.monotonic() - self._ends_at > CHECK_SECONDS:
             self._request_ends()
