@@ -143,7 +143,7 @@ async def test_a_new_worker_has_a_page_too(tab: Tab, telemetry: Telemetry) -> No
 
 
 async def test_a_supervisor_without_an_answer_of_its_processes_has_a_page_too(tab: Tab) -> None:
-    status = SupervisorPages(Children(), max_poll_interval=300)._status
+    status = SupervisorPages(Children(2), max_poll_interval=300)._status
     async with served(lambda: status) as url:
         await tab.look(1280, 900)
         await tab.go(url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import cast
 
 import pytest
 
@@ -10,6 +11,8 @@ from tests.support.kafka_client import KafkaClient
 from tests.support.kafka_cluster import KafkaCluster
 from tests.support.source_worlds import KafkaWorld, Member, joined, partitions, until
 from worker.adapters.kafka import routine_checks
+from worker.adapters.kafka.assignment import to_partitions
+from worker.adapters.kafka.source import KafkaSource
 
 pytestmark = pytest.mark.kafka
 
@@ -127,6 +130,23 @@ async def test_a_member_that_gets_no_partitions_has_joined(kafka: KafkaClient, p
     await until(lambda: members[0].source.joined, first, second)  # type: ignore[attr-defined] # KafkaSource's own
     await first.source.close()
     await second.source.close()
+
+
+async def test_a_member_that_gets_partitions_while_it_closes_leaves_the_group(world: KafkaWorld) -> None:
+    """It does not look their start offsets up any more, but must give them up like the others."""
+    topic = world.client.create_topic(2)
+    leaving = await joined(world, topic)
+    other = Member(world.source(topic))
+    await other.source.open(other.assignments)
+    await until(lambda: len(leaving.owned) == len(other.owned) == 1, leaving, other)
+    source = cast("KafkaSource", leaving.source)
+    membership = source._member
+    membership.stop_waiting()
+    await other.source.close()
+    await until(lambda: membership._must_rejoin, leaving)
+    assert set(to_partitions(source._consumer.assignment())) == partitions(topic, range(2))
+    await leaving.source.close()
+    assert not leaving.owned
 
 
 async def test_an_eager_group_revokes_everything_and_continues_where_it_was(kafka: KafkaClient) -> None:

@@ -29,4 +29,24 @@ def test_the_quota_is_rounded_down_and_no_quota_means_all_cores(
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    assert available_cores(tmp_path) == cores
+    assert available_cores(tmp_path, tmp_path / "membership") == cores
+
+
+@pytest.mark.parametrize(
+    ("membership", "file"),
+    [
+        ("0::/system.slice/worker.service\n", "system.slice/worker.service/cpu.max"),
+        ("0::/system.slice/worker.service\n", "system.slice/cpu.max"),
+        ("1:name=systemd:/\n4:cpu,cpuacct:/docker/5d\n0::/\n", "cpu/docker/5d/cpu.cfs_quota_us"),
+        ("0::/seen/from/the/host\n", "cpu.max"),
+    ],
+)
+def test_a_group_of_the_process_and_each_above_it_may_have_a_quota(
+    tmp_path: Path, membership: str, file: str
+) -> None:
+    quota = tmp_path / "cgroup" / file
+    quota.parent.mkdir(parents=True)
+    quota.write_text("50000" if file.endswith("_us") else "50000 100000\n")
+    quota.with_name("cpu.cfs_period_us").write_text("100000")
+    (tmp_path / "membership").write_text(membership)
+    assert available_cores(tmp_path / "cgroup", tmp_path / "membership") == 1

@@ -349,6 +349,14 @@ def test_secrets_are_in_no_message_and_no_representation(load: Load, problems: P
         ),
         ("pipelines: {api_key: abc}", "the key is in the file"),
         ("rate_limit: {requests: 3001}", "more than the API accepts"),
+        (
+            "{rate_limit: {scope: group}, kafka: {properties: {session.timeout.ms: 5000}}}",
+            "kafka.properties.session.timeout.ms: too short for rate_limit.scope: group",
+        ),
+        (
+            "{rate_limit: {scope: group}, kafka: {properties: {heartbeat.interval.ms: 15001}}}",
+            "kafka.properties.heartbeat.interval.ms: more than a third of session.timeout.ms",
+        ),
     ],
 )
 def test_probable_mistakes_are_warnings(load: Load, text: str, message: str) -> None:
@@ -372,6 +380,20 @@ def test_probable_mistakes_are_warnings(load: Load, text: str, message: str) -> 
 def test_this_machine_may_be_spoken_to_in_clear(load: Load, url: str) -> None:
     assert load(f"pipelines: {{url: '{url}/'}}").warnings == ()
     assert load(f"pipelines: {{url: '{url}/'}}").pipelines.base_url == url
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "kafka: {properties: {session.timeout.ms: 5000, heartbeat.interval.ms: 4000}}",
+        "rate_limit: {scope: group}",
+        "{rate_limit: {scope: group}, kafka: {properties: {session.timeout.ms: 6000, heartbeat.interval.ms: 2000}}}",
+    ],
+)
+def test_sessions_are_only_warned_of_where_a_limit_shared_by_the_group_needs_them(
+    load: Load, text: str
+) -> None:
+    assert load(text).warnings == ()
 
 
 def test_settings_do_not_change(load: Load) -> None:

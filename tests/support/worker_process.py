@@ -106,6 +106,11 @@ class WorkerProcess:
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS"))
 
     @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
     def is_running(self) -> bool:
         return self._process.poll() is None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -366,6 +367,29 @@ async def test_a_collector_gets_metrics_and_a_span_for_each_request_with_links(
     assert resource["deployment.environment"] == "test"
     names = {m.name for r in metrics.resource_metrics for s in r.scope_metrics for m in s.metrics}
     assert {"pipelines_worker.request.duration", "pipelines_worker.in_progress.records"} <= names
+
+
+@pytest.mark.parametrize(
+    ("given", "instance"), [("", socket.gethostname()), ("service.instance.id=pod-a", "pod-a")]
+)
+async def test_each_process_of_a_run_has_an_instance_id_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, given: str, instance: str
+) -> None:
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", given)
+    async with faulty_server(reply(200, b"")) as server:
+        for process in (None, 0, 1):
+            telemetry = Telemetry(collector_settings(server.url, 0.0), process=process)
+            await asyncio.to_thread(telemetry.shutdown)
+
+    resources = [
+        each.resource
+        for request in server.requests
+        for each in ExportMetricsServiceRequest.FromString(request.body).resource_metrics
+    ]
+    instances = [
+        a.value.string_value for each in resources for a in each.attributes if a.key == "service.instance.id"
+    ]
+    assert instances == [instance, f"{instance}-0", f"{instance}-1"]
 
 
 async def test_with_a_ratio_of_0_there_are_metrics_and_no_spans() -> None:

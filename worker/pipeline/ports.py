@@ -78,7 +78,11 @@ class Source(Protocol):
 
     @property
     def is_complete(self) -> bool:
-        """Whether all assigned partitions are being read; False while the topic of one is missing or forbidden."""
+        """Whether all partitions that may be this member's are being read.
+
+        False while the topic of one is missing or forbidden, or while the group may not have noticed that the member
+        that this one replaces has ended.
+        """
         ...
 
     @property

@@ -18,6 +18,7 @@ from worker.programs.child_link import (
     METRICS,
     PROCESS_VARIABLE,
     READY,
+    RESTARTED_VARIABLE,
     STATUS,
     Asking,
 )
@@ -36,34 +37,41 @@ class Child:
     Attributes:
         process: which one it is.
         alive_at: when its event loop was last known to run, on the monotonic clock.
-        was_ready: whether it was ready at some time.
     """
 
     def __init__(self, process: Process, running: asyncio.subprocess.Process, link: Asking) -> None:
         self.process = process
         self.alive_at = time.monotonic()
-        self.was_ready = False
         self._running = running
         self._link = link
         self._reasons: list[dict[str, Any]] = [{"reason": "JOINING", "detail": "not in its group yet"}]
 
     @classmethod
-    async def start(cls, process: Process) -> Child:
-        """Run this program's own command line again.
+    async def start(cls, process: Process, *, restarted: bool = False) -> Child:
+        """Run this program's own command line again, as a process before which one may have ended unexpectedly.
 
         It gets a session of its own, so that Ctrl-C in a terminal reaches the supervisor only, which passes it on once.
+
+        Raises:
+            OSError: the system starts no more processes, or does not find this one's files any more.
         """
         ours, theirs = socket.socketpair()
         with theirs:
             environ = {PROCESS_VARIABLE: str(process), LINK_VARIABLE: str(theirs.fileno())}
-            running = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *sys.orig_argv[1:],
-                env=os.environ | environ,
-                pass_fds=[theirs.fileno()],
-                stdin=asyncio.subprocess.DEVNULL,
-                start_new_session=True,
-            )
+            if restarted:
+                environ[RESTARTED_VARIABLE] = "1"
+            try:
+                running = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    *sys.orig_argv[1:],
+                    env=os.environ | environ,
+                    pass_fds=[theirs.fileno()],
+                    stdin=asyncio.subprocess.DEVNULL,
+                    start_new_session=True,
+                )
+            except OSError:
+                ours.close()
+                raise
         return cls(process, running, await Asking.over(ours))
 
     @property
@@ -87,13 +95,14 @@ class Child:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
-    async def look(self) -> None:
-        """Ask whether it is alive and ready."""
+    async def look(self) -> bool:
+        """Ask whether it is alive and ready; returns whether it is ready, as far as it answers."""
         with suppress(TimeoutError, ConnectionError):
             if json.loads(await self._ask(ALIVE)):
                 self.alive_at = time.monotonic()
             self._reasons = json.loads(await self._ask(READY))
-            self.was_ready = self.was_ready or not self._reasons
+            return not self._reasons
+        return False
 
     def reasons(self) -> list[dict[str, Any]]:
         """Why it was not ready when it was last asked, with its number."""

@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from worker.settings.shares import Process
 
 PROCESS_VARIABLE, LINK_VARIABLE = "PIPELINES_WORKER_PROCESS", "PIPELINES_WORKER_LINK"
-"""Environment variables by which a process knows its number, and the file descriptor of its link."""
+RESTARTED_VARIABLE = "PIPELINES_WORKER_RESTARTED"
+"""Environment variables by which a process knows its number, the file descriptor of its link, and, if it is there, that
+one before it ended unexpectedly."""
 
 ALIVE, READY, STATUS, METRICS = b"a", b"r", b"s", b"m"
 
@@ -32,18 +34,21 @@ class Supervised:
     Attributes:
         process: which one it is.
         link: its end of the connection.
+        restarted: whether one before it ended unexpectedly.
     """
 
     process: Process
     link: socket.socket
+    restarted: bool = False
 
     @classmethod
     def of(cls, environ: MutableMapping[str, str]) -> Supervised | None:
         """Take it from the environment, so that programs that this one starts do not find it there; None if alone."""
         process, link = environ.pop(PROCESS_VARIABLE, None), environ.pop(LINK_VARIABLE, None)
+        restarted = environ.pop(RESTARTED_VARIABLE, None) is not None
         if process is None or link is None:
             return None
-        return cls(Process.parse(process), socket.socket(fileno=int(link)))
+        return cls(Process.parse(process), socket.socket(fileno=int(link)), restarted)
 
 
 class Asking:

@@ -15,7 +15,7 @@ import orjson
 from worker.adapters.http.server import HttpServer, ListenFailed
 from worker.programs.child_link import ALIVE, METRICS, READY, STATUS, Answering
 from worker.programs.pages import Pages
-from worker.programs.signals import LEAVING_SECONDS, drain_on_signals
+from worker.programs.signals import LEAVING_SECONDS, drain_on_signals, end_process_in
 from worker.programs.worker import HALTED, Worker
 from worker.settings.shares import share_of
 from worker.telemetry.logs import configure_logging, log
@@ -52,20 +52,20 @@ async def run_worker(
     if supervised:
         settings = share_of(settings, supervised.process)
     _tune_garbage_collection()
-    worker = Worker(settings, mappings, supervised.process.number if supervised else None)
+    worker = Worker(settings, mappings, supervised)
+    leaving_seconds = settings.delivery.shutdown_timeout + LEAVING_SECONDS
     async with AsyncExitStack() as stack:
         stack.push_async_callback(worker.close)
         try:
             if supervised:
-                _answer_supervisor(worker, supervised, stack)
+                _answer_supervisor(worker, supervised, leaving_seconds, stack)
             else:
                 await _serve_pages(worker, settings.http.listen, stack)
         except ListenFailed as failure:
             log(logging.ERROR, "listen_failed", str(failure))
             return HALTED
         working = asyncio.create_task(worker.run(until_caught_up=until_caught_up))
-        exit_after = settings.delivery.shutdown_timeout + LEAVING_SECONDS if alone else None
-        with drain_on_signals(worker.pipeline, working, exit_after):
+        with drain_on_signals(worker.pipeline, working, leaving_seconds if alone else None):
             try:
                 return await working
             except asyncio.CancelledError:
@@ -90,13 +90,19 @@ async def _serve_pages(worker: Worker, listen: str | None, stack: AsyncExitStack
     stack.push_async_callback(server.close)
 
 
-def _answer_supervisor(worker: Worker, supervised: Supervised, stack: AsyncExitStack) -> None:
-    """Tell the supervisor this worker's state while `stack` is open, and drain if the supervisor ends."""
+def _answer_supervisor(
+    worker: Worker, supervised: Supervised, leaving_seconds: float, stack: AsyncExitStack
+) -> None:
+    """Tell the supervisor this worker's state while `stack` is open.
+
+    If the supervisor ends, this process drains, and is ended after `leaving_seconds` in any case.
+    """
     pages = Pages(worker)
     stack.callback(pages.close)
     loop = asyncio.get_running_loop()
 
     def drain() -> None:
+        end_process_in(leaving_seconds)
         with suppress(RuntimeError):  # this worker has ended, too
             loop.call_soon_threadsafe(worker.pipeline.stop, "the supervisor ended")
 

@@ -48,7 +48,7 @@ def drain_on_signals(
         if exit_after is not None:
             if again and working.done():
                 os._exit(HALTED)
-            _end_process_in(AT_ONCE_SECONDS if again else exit_after)
+            end_process_in(AT_ONCE_SECONDS if again else exit_after)
         if not loop.is_closed():
             loop.call_soon_threadsafe(react, signal.Signals(number).name, again)
 
@@ -68,7 +68,7 @@ def drain_on_signals(
                 signal.signal(number, handler)
 
 
-def _end_process_in(seconds: float) -> None:
+def end_process_in(seconds: float) -> None:
     """End the process after this time unless it has ended by then. Like a crash, this loses no records."""
 
     def end() -> None:

@@ -25,19 +25,37 @@ TIMEOUT_SECONDS = 5.0
 class Children:
     """The worker processes of a run.
 
+    Args:
+        processes: how many there are to be.
+
     Attributes:
         running: by number.
-        ended: how each ended that waits to be started again.
+        missing: why each does not run that is to be started, for `/readyz`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, processes: int) -> None:
         self.running: dict[int, Child] = {}
-        self.ended: dict[int, str] = {}
+        self.missing = {
+            number: _missing("JOINING", number, "is being started") for number in range(processes)
+        }
 
     def started(self, child: Child) -> None:
         """A process was started, perhaps again."""
         self.running[child.process.number] = child
-        self.ended.pop(child.process.number, None)
+        self.missing.pop(child.process.number, None)
+
+    def ended(self, number: int) -> None:
+        """A process has ended, or could not be started."""
+        self.running.pop(number, None)
+        self.missing.pop(number, None)
+
+    def failed(self, number: int, how: str) -> None:
+        """A process that has ended is started again after a delay."""
+        self.missing[number] = _missing("PROCESS_ENDED", number, f"ended ({how}) and is started again")
+
+
+def _missing(reason: str, number: int, why: str) -> dict[str, str]:
+    return {"reason": reason, "detail": f"process {number} {why}"}
 
 
 class SupervisorPages:
@@ -62,11 +80,8 @@ class SupervisorPages:
 
     def ready(self) -> list[dict[str, Any]]:
         """Why not all processes are ready."""
-        reasons = [reason for child in self._running() for reason in child.reasons()]
-        for number, how in sorted(self._children.ended.items()):
-            detail = f"process {number} ended ({how}) and is started again"
-            reasons.append({"reason": "PROCESS_ENDED", "detail": detail})
-        return reasons
+        running = [reason for child in self._running() for reason in child.reasons()]
+        return running + [missing for _, missing in sorted(self._children.missing.items())]
 
     def status(self) -> dict[str, Any]:
         """Sums over all processes that respond; the last known ones if none does."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from worker.customerio.notices import Notice
     from worker.documents.problems import Problem
     from worker.mapping.mappings import Mappings
+    from worker.programs.child_link import Supervised
     from worker.settings import Settings
     from worker.telemetry.telemetry import Observation
 
@@ -39,22 +40,25 @@ class Worker:
     Args:
         settings: worker.yaml.
         mappings: the mapping files.
-        process: which one of several processes this is; None for the only one.
+        supervised: which one of several processes this is; None for the only one.
     """
 
-    def __init__(self, settings: Settings, mappings: Mappings, process: int | None = None) -> None:
+    def __init__(self, settings: Settings, mappings: Mappings, supervised: Supervised | None = None) -> None:
         self._settings = settings
         self._mappings = mappings
         self._ids: MessageIds | None = None
         self._unchecked: str | None = None
         self._notices: Counter[tuple[Notice, str]] = Counter()
-        self.telemetry = Telemetry(settings.telemetry, process=process)
+        self.telemetry = Telemetry(
+            settings.telemetry, process=supervised.process.number if supervised else None
+        )
         self.source = KafkaSource(
             settings.kafka,
             settings.memory,
             mappings.subscriptions,
             self.telemetry,
             shares_limit=settings.rate_limit.scope == "group",
+            replaces_member=supervised is not None and supervised.restarted,
             before_joining=self._check_dead_letters,
         )
         self.dead_letters = DeadLetterTopic(settings.kafka, self.telemetry)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from worker.documents.problems import ConfigError, Problem
+from worker.documents.problems import ConfigError
 
 if TYPE_CHECKING:
     from worker.settings.tree import Memory, RateLimit, Settings
@@ -45,15 +45,12 @@ def share_of(settings: Settings, process: Process) -> Settings:
     Raises:
         ConfigError: there are fewer requests in the rate limit than processes.
     """
-    if settings.rate_limit.scope == "process" and settings.rate_limit.requests < process.of:
+    n = settings.rate_limit.requests
+    if settings.rate_limit.scope == "process" and n < process.of:
+        requests = f"{n} request{'s' * (n > 1)}"
+        message = f"{requests} cannot be divided among {process.of} processes"
         raise ConfigError(
-            [
-                Problem(
-                    f"rate_limit.requests: {settings.rate_limit.requests} requests cannot be divided among "
-                    f"{process.of} processes",
-                    hint="use fewer processes",
-                )
-            ]
+            [settings.problem_at(("rate_limit", "requests"), message, "use fewer processes, or raise it")]
         )
     properties = dict(settings.kafka.properties)
     if STATIC_MEMBER in properties:

@@ -9,6 +9,13 @@ from urllib.parse import urlsplit
 from worker.settings.connections import Pipelines
 from worker.settings.tree import Settings
 
+LEAST_SHARED_SESSION_MS = 6_000
+"""With a shorter session a request may still be on its way when another member already owns its partition (rule L in
+docs/decisions/0013-group-rate-limit.md). Brokers accept no shorter one by default (`group.min.session.timeout.ms`)."""
+
+DEFAULT_SESSION_MS = 45_000
+"""librdkafka's default of `session.timeout.ms`."""
+
 API_REQUESTS_PER_SECOND = 1000
 """3,000 requests in 3 seconds (Customer.io Pipelines API reference, rate limits)."""
 
@@ -33,6 +40,34 @@ def warnings_about(settings: Settings) -> Iterator[Warned]:
             "more than the API accepts: 3,000 requests in 3 seconds",
             "divide the API's limit by the number of replicas, or set rate_limit.scope: group",
         )
+    if rate.scope == "group":
+        yield from _about_shared_limit(settings.kafka.properties)
+
+
+def _about_shared_limit(properties: Mapping[str, str]) -> Iterator[Warned]:
+    """Sessions and heartbeats of a classic group with which a member may notice too late that it has lost partitions.
+
+    Those of a KIP-848 group are the brokers', which keep them apart themselves.
+    """
+    session = _milliseconds(properties, "session.timeout.ms", DEFAULT_SESSION_MS)
+    if session < LEAST_SHARED_SESSION_MS:
+        yield (
+            _property("session.timeout.ms"),
+            "too short for rate_limit.scope: group: when a member loses its partitions, the limit may be exceeded",
+            f"set at least {LEAST_SHARED_SESSION_MS}",
+        )
+    if _milliseconds(properties, "heartbeat.interval.ms", 0) > session / 3:
+        yield (
+            _property("heartbeat.interval.ms"),
+            "more than a third of session.timeout.ms, which is too rare for rate_limit.scope: group",
+            "remove it, or set at most a third",
+        )
+
+
+def _milliseconds(properties: Mapping[str, str], name: str, default: int) -> int:
+    """A property's value; the default where it is no number, which is reported elsewhere."""
+    given = properties.get(name, "")
+    return int(given) if given.isdecimal() else default
 
 
 def _about_pipelines(pipelines: Pipelines) -> Iterator[Warned]:

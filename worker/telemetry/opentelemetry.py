@@ -131,14 +131,24 @@ def _extract(value: bytes) -> trace.SpanContext:
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
+_INSTANCE = "service.instance.id"
+
+
 def _resource(version: str, process: int | None) -> Resource:
-    """This process. The environment (OTEL_RESOURCE_ATTRIBUTES, OTEL_SERVICE_NAME) takes precedence."""
+    """This process. The environment (OTEL_RESOURCE_ATTRIBUTES, OTEL_SERVICE_NAME) takes precedence.
+
+    An instance id from there is one for all processes of a `run`, so each appends its number.
+    """
     ours = {
         "service.name": "customerio-pipelines-worker",
         "service.version": version,
-        "service.instance.id": socket.gethostname() + ("" if process is None else f"-{process}"),
+        _INSTANCE: socket.gethostname(),
     }
-    return Resource.create(ours).merge(OTELResourceDetector().detect())
+    resource = Resource.create(ours).merge(OTELResourceDetector().detect())
+    if process is None:
+        return resource
+    instance = str(resource.attributes[_INSTANCE])
+    return resource.merge(Resource({_INSTANCE: f"{instance}-{process}"}))
 
 
 def _metrics_to(endpoint: str) -> MetricReader:

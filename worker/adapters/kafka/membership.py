@@ -89,7 +89,7 @@ class Membership:
         self._listener = listener
         self._errors = errors
         self._subscriptions: list[str] = []
-        # Assigned, but not read yet: their topic was refused when their start offsets were looked up.
+        # Assigned, but not read yet: their start offsets could not be looked up, or their topic was refused then.
         self._deferred: set[Partition] = set()
         self._must_rejoin = False
         self._abandoned = False
@@ -142,7 +142,7 @@ class Membership:
         except KafkaException:  # after a fatal error there is nothing to give up in order
             return
         deadline = time.monotonic() + REVOKED_SECONDS
-        while self.assignment.partitions and time.monotonic() < deadline:
+        while (self.assignment.partitions or self._deferred) and time.monotonic() < deadline:
             # A member that the group has fenced meanwhile cannot give partitions up, and the poll says so: by
             # SystemError if it returns a record, too. Nothing that is polled here is used, or committed.
             with suppress(KafkaException, SystemError):
@@ -253,6 +253,8 @@ class Membership:
             starts = self._look_up(to_partitions(places))
             if starts is None:
                 self._must_rejoin = True
+                # The client could not give them up otherwise, and would wait for that for ever.
+                self._deferred |= set(to_partitions(places))
                 starts = StartOffsets({}, {})
             if not places:
                 self._lookup.group_started()

@@ -71,6 +71,7 @@ class KafkaSource:
         subscriptions: exact topic names, and patterns `^...$`.
         telemetry: notified of assignments, commits, losses and errors.
         shares_limit: whether a rate limit is shared with the group, so that `standing` is asked.
+        replaces_member: whether this member takes the place of one that ended without leaving the group.
         before_joining: awaited once a broker has responded; `open` raises what it raises.
 
     Attributes:
@@ -88,6 +89,7 @@ class KafkaSource:
         telemetry: Telemetry,
         *,
         shares_limit: bool = False,
+        replaces_member: bool = False,
         before_joining: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.cluster_id = ""
@@ -102,6 +104,7 @@ class KafkaSource:
         self._telemetry = telemetry
         self._before_joining = before_joining
         self._shares_limit = shares_limit
+        self._complete_at = math.inf if replaces_member else -math.inf
         self._count = PartitionCount(admin_properties(kafka), self._subscriptions, kafka.metadata_refresh)
         self._polled_at = -math.inf
         self._errors = ClientErrors()
@@ -195,7 +198,9 @@ class KafkaSource:
     @property
     def is_complete(self) -> bool:
         """See `ports.Source.is_complete`."""
-        return self._membership is not None and self._membership.is_complete
+        return (
+            self._membership is not None and self._membership.is_complete and elapsed() >= self._complete_at
+        )
 
     def problems(self) -> list[dict[str, str]]:
         """What is wrong right now, as `/readyz` shows it."""
@@ -290,6 +295,11 @@ class KafkaSource:
             self._on_error(error.args[0])
             return False
         self.session_timeout = found or self.session_timeout
+        # With KIP-848 a member that ended keeps its partitions for its session, and others join without them. Then it
+        # takes them a heartbeat to learn of theirs: at most a third of a session.
+        if self._complete_at == math.inf:
+            lasts = self.session_timeout * 4 / 3 if is_kip848(self._kafka.properties) else 0.0
+            self._complete_at = elapsed() + lasts
         self._member.subscribe(self._subscriptions)
         if not any(is_subscribed(topic, self._subscriptions) for topic in metadata.topics):
             self._member.joined_without_partitions()
