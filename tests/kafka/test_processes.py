@@ -202,6 +202,7 @@ async def test_a_second_signal_ends_all_at_once(site: Site) -> None:
     site.emulator.faults.add(Fault(status=503, times=None))
     run = await both_working(site)
     site.produce(100)
+    await run.consumed(100)
     run.signal(signal.SIGINT)
     # Before, the system may make one of two signals.
     await until(lambda: len(run.told("draining")) == 2)
