@@ -422,6 +422,21 @@ def test_an_assignment_in_place_of_another_is_counted_alone() -> None:
     assert lanes.in_progress == Load(1, 30)
 
 
+def test_the_share_of_the_oldest_call_is_taken_first() -> None:
+    keys = sorted((b"%d" % number for number in range(100)), key=lambda key: hash(key) % 2)
+    for older, younger in ((keys[0], keys[-1]), (keys[-1], keys[0])):
+        lanes = new_lanes(max_calls=2, max_in_flight=2)
+        state = lanes.assign(("orders", 0), 0)
+        calls = [
+            call
+            for offset, key in enumerate([older, younger, younger, older])
+            for call in queued_calls(MemoryRecord(state.partition, offset, key), [(b"x", b"")])
+        ]
+        lanes.add(state, calls, 0.0)
+        assert places(taken(lanes)) == [(0, 0), (3, 0)]
+        assert places(taken(lanes)) == [(1, 0), (2, 0)]
+
+
 def test_a_call_left_in_a_queue_does_not_hold_back_finished_calls_of_its_chunk() -> None:
     lanes = new_lanes(max_calls=1)
     state = lanes.assign(("orders", 0), 0)

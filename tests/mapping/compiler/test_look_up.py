@@ -12,6 +12,7 @@ import pytest
 from tests.support.records import record, run
 from worker.core.message_id import MessageIds
 from worker.core.records import BODY, RULE, QueuedCall, RejectedRecord
+from worker.mapping.compiler.look_up import LEAST_RULES
 from worker.mapping.mappings import Mappings
 
 IDS = MessageIds("cluster")
@@ -182,3 +183,22 @@ def test_a_record_that_no_rule_asks_for_is_ignored_whatever_its_timestamp(tmp_pa
     rejected: list[RejectedRecord] = []
     assert convert([record({"type": "other", "id": "u"}, millis=10**17)], [], rejected) == 1
     assert not rejected
+
+
+def test_an_invalid_time_rejects_only_records_of_which_a_rule_needs_it(tmp_path: Path) -> None:
+    ignored = "  - {when: type == 'other', ignore: true}\n"
+    timed = "  - {when: type == 'timed', call: track, event: Timed, userId: id, timestamp: at}\n"
+    mappings = load(tmp_path, "rules:\n" + ignored + timed + kinds(range(LEAST_RULES)))
+    convert = mappings.converter("orders", IDS)
+    assert convert is not None
+    events = [
+        {"type": "other"},
+        {"type": "timed", "id": "u", "at": 1_763_719_200},
+        {"type": "kind.1", "id": "u"},
+    ]
+    calls, rejected, ignored_records = run(convert, [record(event, millis=10**17) for event in events])
+    assert [orjson.loads(call[BODY][:-1])["event"] for call in calls] == ["Timed"]
+    assert [(verdict.reason, verdict.rule) for _, verdict in rejected] == [
+        ("INVALID_TIMESTAMP", f"{tmp_path}/orders.yaml:6")
+    ]
+    assert ignored_records == 1

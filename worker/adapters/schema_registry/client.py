@@ -19,6 +19,7 @@ from worker.adapters.schema_registry.answers import (
     is_unknown,
     references_of,
 )
+from worker.adapters.tls import trusting
 from worker.formats.preparing import prepared
 from worker.formats.schemas import IdKind, NoSchema, Reference, Schema, SchemaId
 from worker.pipeline.ports import SchemaUnavailable
@@ -142,7 +143,7 @@ class SchemaRegistryClient:
         if self._settings.ca_file is None:
             return True
         if self._tls is None:
-            self._tls = ssl.create_default_context(cafile=self._settings.ca_file)
+            self._tls = trusting(self._settings.ca_file)
         return self._tls
 
 

@@ -9,6 +9,7 @@ import aiohttp
 
 from worker.adapters.findings import Finding
 from worker.adapters.pipelines_api.client import failure_kind
+from worker.adapters.tls import trusting
 
 if TYPE_CHECKING:
     from worker.settings import SchemaRegistry, Settings
@@ -52,7 +53,7 @@ async def _status(registry: SchemaRegistry) -> int:
         session.get(
             f"{registry.url}/subjects",
             headers={"Authorization": login} if login else {},
-            ssl=ssl.create_default_context(cafile=registry.ca_file) if registry.ca_file else True,
+            ssl=trusting(registry.ca_file) if registry.ca_file else True,
             allow_redirects=False,
         ) as response,
     ):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from worker.core.lanes.partition_state import PartitionState
 from worker.core.records import BODY, KEY, RECORD, OrderKey, QueuedCall
 
@@ -88,15 +90,15 @@ class Chunk:
         return chunks
 
     def by_share(self, shares: int) -> list[Chunk]:
-        """The chunks that take its place if all keys are divided into `shares` by their hash."""
+        """The chunks that take its place if all keys are divided into `shares` by their hash, the oldest call first."""
         if self.share >= 0:
             return [self]
-        calls: list[list[QueuedCall]] = [[] for _ in range(shares)]
+        calls: defaultdict[int, list[QueuedCall]] = defaultdict(list)
         for call, key in zip(self.calls, self.keys, strict=True):
             calls[hash(key) % shares].append(call)
-        chunks = self.divide(*filter(None, calls))
-        for chunk in chunks:
-            chunk.share = hash(chunk.keys[0]) % shares
+        chunks = self.divide(*calls.values())
+        for share, chunk in zip(calls, chunks, strict=True):
+            chunk.share = share
         return chunks
 
     def finish(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from worker.core.message_id import PAIRS, Middles, beginning, ends
+from worker.core.reasons import Rejected
 from worker.core.timestamps import LENGTH, SUFFIXES
 from worker.mapping.compiler.source import Code
 from worker.mapping.compiler.target import LATEST_TIME, Options, Target
@@ -13,6 +14,8 @@ from worker.mapping.kafka_fields import record_time
 
 _PARTS_OF_IDS = ("partition", "millis", "offset", "id_time", "since", "middles", "named", "behind")
 """The locals that message ids are made of."""
+
+_TIME_OR_FAULT = "time, or why it is invalid"
 
 
 class RecordCode:
@@ -42,7 +45,7 @@ class RecordCode:
     def within(self, code: Code, parts: Sequence[str]) -> RecordCode:
         """The same for a function that gets these locals as parameters."""
         for part in parts:
-            code.remember(part, part)
+            code.remember(_TIME_OR_FAULT if part == "time" else part, part)
         return RecordCode(code, self._options, self._calls)
 
     def parts_for(self, rules: Sequence[Rule]) -> list[str]:
@@ -51,7 +54,8 @@ class RecordCode:
         parts = ["kind", *_PARTS_OF_IDS]
         timed = ["timestamp" in call.fields for rule in rules for call in rule.calls]
         if not all(timed):
-            parts.append(self.time())
+            parts.append("time")
+            self._time_or_fault()
         if self._options.future and (any(timed) or any(rule.mapper for rule in rules)):
             parts.append(self.latest())
         return parts
@@ -73,6 +77,10 @@ class RecordCode:
         """The local for what `record_time` returns, which is called once per second of timestamps."""
         self._timestamp()
         if self._code.needs("time"):
+            if self._code.recall(_TIME_OR_FAULT):
+                with self._code.block(f"if type(time) is {self._code.constant(Rejected)}:"):
+                    self._code.line("raise time")
+                return "time"
             self._code.lines(f"""
                 if kind and millis >= 0:
                     past = millis - second_from
@@ -85,6 +93,13 @@ class RecordCode:
                     time = None
                 """)
         return "time"
+
+    def _time_or_fault(self) -> None:
+        """Write `time` for functions that may need it: an invalid one rejects the record only if they do."""
+        with self._code.block("try:"):
+            self.time()
+        with self._code.block(f"except {self._code.constant(Rejected)} as invalid:"):
+            self._code.line("time = invalid")
 
     def latest(self) -> str:
         """The local for a time that no call of the record is limited below (`FutureTimes.bound`)."""

@@ -7,6 +7,8 @@ import socket
 import ssl
 from collections.abc import Mapping
 
+from worker.adapters.tls import trusting
+
 NOT_VERIFIED = "certificate verify failed"
 """The words of librdkafka, whatever the reason."""
 
@@ -26,9 +28,7 @@ def why_not_verified(text: str, properties: Mapping[str, str]) -> str | None:
     if broker is None:
         return None
     try:
-        context = ssl.create_default_context(
-            cafile=properties.get("ssl.ca.location"), cadata=properties.get("ssl.ca.pem")
-        )
+        context = trusting(properties.get("ssl.ca.location"), properties.get("ssl.ca.pem"))
         host = broker[1].strip("[]")
         with (
             socket.create_connection((host, int(broker[2])), TIMEOUT_SECONDS) as connection,
