@@ -12,6 +12,9 @@ from tests.campaign.events import Event
 from tests.support.kafka_client import Headers
 from worker.core.records import Partition
 
+CONTINUE_SECONDS = 0.5
+"""A disruption by a stop lasts so long after the process was continued."""
+
 SECRET = "s3cret"
 """Every API key begins so; the rest says which start of which member it is of."""
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.campaign.events import MAPPER
-from tests.campaign.history import SECRET, Disruption, Exit
+from tests.campaign.history import CONTINUE_SECONDS, SECRET, Disruption, Exit
 from tests.campaign.logs import lines
 from tests.campaign.world import DRAIN_SECONDS
 from tests.support.worker_process import LOOK_SECONDS, PATIENCE_SECONDS, WorkerProcess, until
@@ -100,7 +100,7 @@ class Member:
         try:
             await asyncio.sleep(seconds)
         finally:
-            self.disruptions.append(Disruption(begun, time.time() + 0.5, "stop", self.run))
+            self.disruptions.append(Disruption(begun, time.time() + CONTINUE_SECONDS, "stop", self.run))
             _signal(pid, signal.SIGCONT)
 
     async def leave(self, *, at_once: bool = False) -> None:

@@ -58,11 +58,6 @@ class Plan:
         """The kinds of its faults."""
         return {each.what for each in self.faults}
 
-    @property
-    def restarts_the_broker(self) -> bool:
-        """Whether it needs a broker that may be restarted."""
-        return bool({"restart the broker", "kill the broker"} & self.has)
-
     def without_faults(self) -> Plan:
         """The same world, in which nothing happens."""
         return replace(self, faults=())

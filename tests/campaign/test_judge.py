@@ -10,6 +10,7 @@ import pytest
 
 from tests.campaign.events import KINDS, Call, Event, draw_event
 from tests.campaign.history import (
+    CONTINUE_SECONDS,
     Acceptance,
     Commit,
     DeadLetter,
@@ -281,6 +282,18 @@ def test_a_window_over_the_limit(kept: Kept) -> None:
     assert kept.broken() == {limits.RATE}
     kept.history.requests[-1].arrived = kept.history.requests[-1].ended = 2.6
     assert kept.broken() == set()
+
+
+@pytest.mark.parametrize(("continued", "broken"), [(1.2, False), (2.0, False), (2.5, True)])
+def test_a_window_over_the_limit_is_excused_only_when_a_stopped_process_continues(
+    kept: Kept,
+    continued: float,
+    broken: bool,  # noqa: FBT001 - a table of cases
+) -> None:
+    for request, at in zip(kept.history.requests, (0.0, 1.5, 1.7, 1.9, 2.1, 2.4), strict=True):
+        request.arrived = request.ended = at
+    kept.history.disruptions = [Disruption(0.5, continued + CONTINUE_SECONDS, "stop", "0.0")]
+    assert (limits.RATE in kept.broken()) is broken
 
 
 def test_a_limit_of_each_run_is_not_one_of_the_group(kept: Kept) -> None:

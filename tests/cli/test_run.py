@@ -98,6 +98,22 @@ async def test_a_job_with_a_wrong_key_exits_1_and_names_neither_key_nor_person(
     assert "wrong-key" not in done.err
 
 
+@pytest.mark.parametrize("number", ["0", "257", "all"])
+async def test_a_number_of_processes_that_cannot_be_is_a_usage_error(program: Cli, number: str) -> None:
+    done = await asyncio.to_thread(program, "run", "--processes", number)
+    assert (done.code, done.out) == (2, "")
+    assert "--processes: must be auto, or a number from 1 to 256" in " ".join(done.err.split())
+
+
+async def test_more_processes_than_requests_are_a_configuration_error(
+    program: Cli, environ: dict[str, str], write: Write
+) -> None:
+    write("config/worker.yaml", "http: {listen: null}\nrate_limit: {requests: 2}\n")
+    done = await asyncio.to_thread(program, "run", "--processes", "3", environ=environ)
+    assert (done.code, done.out) == (2, "")
+    assert "config/worker.yaml:2:24: rate_limit.requests: 2 requests cannot be divided among 3" in done.err
+
+
 async def test_a_missing_dead_letter_topic_stops_the_start(program: Cli, environ: dict[str, str]) -> None:
     environ["WORKER__KAFKA__DEAD_LETTER_TOPIC"] = "customerio.other"
     done = await asyncio.to_thread(program, "run", environ=environ)

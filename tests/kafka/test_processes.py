@@ -243,14 +243,6 @@ async def test_one_address_for_all_processes_that_is_taken_ends_the_run(site: Si
     assert not second.told("process_started")
 
 
-async def test_more_processes_than_requests_in_the_rate_limit_is_a_configuration_error(site: Site) -> None:
-    site.change("rate_limit", requests=1)
-    run = site.start(*TWO)
-    assert await run.ended() == 2
-    assert "config/worker.yaml:1:" in run.output
-    assert "1 request cannot be divided among 2 processes" in run.output
-
-
 def listening(pid: int) -> int:
     """How many ports a process listens on."""
     state, inode, listens = 3, 9, "0A"  # columns of /proc/net/tcp, and TCP_LISTEN

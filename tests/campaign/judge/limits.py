@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from tests.campaign.history import Request
+from tests.campaign.history import CONTINUE_SECONDS, Request
 from tests.campaign.judge.account import CLOCK_SECONDS, Account, place
 from tests.campaign.judge.findings import Broken
 from tests.campaign.world import World
@@ -52,12 +52,13 @@ def _rate(world: World, account: Account) -> Iterator[Broken]:
 
 
 def _continued(account: Account, first: float, last: float) -> bool:
-    """Whether a stopped process went on in the window: what it had already handed to the system came then.
+    """Whether a stopped process continued in the window or within a second before: what it had already handed to the
+    system came then.
 
-    That is the exception in docs/decisions/0013-group-rate-limit.md.
+    That is the exception in docs/decisions/0013-group-rate-limit.md. While a process is stopped the limit holds.
     """
     stops = [each for each in account.history.disruptions if each.what == "stop"]
-    return any(each.at < last and first - 1 < each.until for each in stops)
+    return any(each.until - CONTINUE_SECONDS <= last and first - 1 < each.until for each in stops)
 
 
 def _ahead(world: World, account: Account) -> Iterator[Broken]:
