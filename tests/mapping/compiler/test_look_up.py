@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import linecache
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from worker.core.message_id import MessageIds
 from worker.core.records import BODY, RULE, QueuedCall, RejectedRecord
 from worker.mapping.compiler.look_up import LEAST_RULES
 from worker.mapping.mappings import Mappings
+from worker.mapping.trying.preview import PreviewRecord
 
 IDS = MessageIds("cluster")
 
@@ -202,3 +205,24 @@ def test_an_invalid_time_rejects_only_records_of_which_a_rule_needs_it(tmp_path:
         ("INVALID_TIMESTAMP", f"{tmp_path}/orders.yaml:6")
     ]
     assert ignored_records == 1
+
+
+def test_an_invalid_time_that_no_rule_needs_does_not_keep_the_run_alive(tmp_path: Path) -> None:
+    mappings = load(
+        tmp_path, "rules:\n  - {when: type == 'other', ignore: true}\n" + kinds(range(LEAST_RULES))
+    )
+    convert = mappings.converter("orders", IDS)
+    assert convert is not None
+
+    class Watched(PreviewRecord):
+        """A record that can be referred to weakly."""
+
+    of = Watched("orders", b'{"type": "other"}', millis=10**17)
+    alive = weakref.ref(of)
+    gc.disable()
+    try:
+        ignored = convert([of], [], [])
+        del of
+        assert (ignored, alive()) == (1, None)
+    finally:
+        gc.enable()

@@ -15,7 +15,11 @@ from worker.mapping.kafka_fields import record_time
 _PARTS_OF_IDS = ("partition", "millis", "offset", "id_time", "since", "middles", "named", "behind")
 """The locals that message ids are made of."""
 
-_TIME_OR_FAULT = "time, or why it is invalid"
+_TIME_IF_VALID = "time, or _INVALID"
+
+_INVALID = object()
+"""In place of a time that cannot be sent. Not its rejection: that refers to the frame that holds it, and so to the run,
+which would be kept until the garbage collector finds the cycle."""
 
 
 class RecordCode:
@@ -45,7 +49,7 @@ class RecordCode:
     def within(self, code: Code, parts: Sequence[str]) -> RecordCode:
         """The same for a function that gets these locals as parameters."""
         for part in parts:
-            code.remember(_TIME_OR_FAULT if part == "time" else part, part)
+            code.remember(_TIME_IF_VALID if part == "time" else part, part)
         return RecordCode(code, self._options, self._calls)
 
     def parts_for(self, rules: Sequence[Rule]) -> list[str]:
@@ -55,7 +59,7 @@ class RecordCode:
         timed = ["timestamp" in call.fields for rule in rules for call in rule.calls]
         if not all(timed):
             parts.append("time")
-            self._time_or_fault()
+            self._time_if_valid()
         if self._options.future and (any(timed) or any(rule.mapper for rule in rules)):
             parts.append(self.latest())
         return parts
@@ -77,9 +81,9 @@ class RecordCode:
         """The local for what `record_time` returns, which is called once per second of timestamps."""
         self._timestamp()
         if self._code.needs("time"):
-            if self._code.recall(_TIME_OR_FAULT):
-                with self._code.block(f"if type(time) is {self._code.constant(Rejected)}:"):
-                    self._code.line("raise time")
+            if self._code.recall(_TIME_IF_VALID):
+                with self._code.block(f"if time is {self._code.constant(_INVALID, 'invalid')}:"):
+                    self._code.line(f"{self._code.constant(record_time)}(record)")  # which raises why
                 return "time"
             self._code.lines(f"""
                 if kind and millis >= 0:
@@ -94,12 +98,12 @@ class RecordCode:
                 """)
         return "time"
 
-    def _time_or_fault(self) -> None:
+    def _time_if_valid(self) -> None:
         """Write `time` for functions that may need it: an invalid one rejects the record only if they do."""
         with self._code.block("try:"):
             self.time()
-        with self._code.block(f"except {self._code.constant(Rejected)} as invalid:"):
-            self._code.line("time = invalid")
+        with self._code.block(f"except {self._code.constant(Rejected)}:"):
+            self._code.line(f"time = {self._code.constant(_INVALID, 'invalid')}")
 
     def latest(self) -> str:
         """The local for a time that no call of the record is limited below (`FutureTimes.bound`)."""
