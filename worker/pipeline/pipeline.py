@@ -265,9 +265,8 @@ class Pipeline:
             batch = await self._take()
             self._telemetry.batch_closed(batch.why, batch.count, len(batch.body()))
             self._delivery.start(batch).add_done_callback(self._delivery_ended)
-            await asyncio.sleep(
-                0
-            )  # its request begins before the next batch is taken, which may take milliseconds
+            # Its request begins before the next batch is taken, which may take milliseconds.
+            await asyncio.sleep(0)
 
     async def _take(self) -> Batch:
         """The next batch, as soon as one is due."""

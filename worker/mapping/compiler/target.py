@@ -75,8 +75,6 @@ class Target:
         return Options(self.max_call_bytes, self.batch_contexts, *(each is not None for each in others))
 
 
-TOPIC = attrgetter("topic")
-IDS = attrgetter("ids")
 LATEST_TIME = attrgetter("future.bound")
 WITHIN_TIME = attrgetter("future.within")
 ON_EXCESS = attrgetter("on_excess")
