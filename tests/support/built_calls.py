@@ -37,10 +37,20 @@ OWN_WORDS: dict[Kind, list[Any]] = {
         datetime(2026, 1, 1, tzinfo=UTC),
         datetime(2026, 1, 1),  # noqa: DTZ001 - tested
     ],
-    Kind.OBJECT: [{}, {"url": "u"}, {"url": 5}, {"url": " "}, {"device": {"type": "web"}}, {"device": 5}, {"ip": 5}],
+    Kind.OBJECT: [
+        {},
+        {"url": "u"},
+        {"url": 5},
+        {"url": " "},
+        {"device": {"type": "web"}},
+        {"device": 5},
+        {"ip": 5},
+        {"objectId": "o" * 151},
+        {"other": object()},
+    ],
     Kind.OBJECT_TYPE: ["1", 1, "01", 0],
     Kind.INTEGER: [1, True, "1"],
-}  # fmt: skip
+}
 
 
 def values_for(field: Field) -> st.SearchStrategy[Any]:

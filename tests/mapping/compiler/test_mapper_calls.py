@@ -17,7 +17,7 @@ from tests.support.mapper_calls import IDS, mapped, mapper_converter, rejection
 from tests.support.records import TIME, converted, record
 from tests.support.values import DISGUISED
 from worker import Call, Event, group, identify, track
-from worker.core.reasons import Rejected
+from worker.core.reasons import Rejected, Stage
 from worker.customerio.notices import Notice
 from worker.customerio.reference import DESTRUCTIVE_CALLS
 from worker.mapping.calls.specs import CallSpec
@@ -254,6 +254,42 @@ def test_rejected_ids_are_found_in_an_untouched_call(call: Call) -> None:
 )
 def test_semantic_calls_are_always_checked(call: Call) -> None:
     assert refused(call, allow=DESTRUCTIVE_CALLS) in {"INVALID_VALUE", "INVALID_TYPE"}
+
+
+@pytest.mark.parametrize("touched", [False, True])
+@pytest.mark.parametrize("field", ["context", "integrations"])
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (2**64, "INEXACT_NUMBER"),
+        ("\udc80", "INVALID_TEXT"),
+        (object(), "UNENCODABLE"),
+        ({5: 5}, "UNENCODABLE"),
+    ],
+)
+def test_a_batch_context_that_is_no_json_is_refused_like_all_else(
+    field: str, value: object, reason: str, *, touched: bool
+) -> None:
+    call = track("E", user_id="u", **{field: {"other": {"deep": value}}})  # type: ignore[arg-type]
+    found = rejection(mapper_converter(lambda _: touch(call) if touched else call))
+    assert found is not None
+    assert (found.stage, found.reason) == (Stage.VALIDATE, reason)
+    assert found.detail.startswith(f"{field} holds ")
+
+
+@pytest.mark.parametrize("make", [worker.page, worker.screen, worker.track])
+@pytest.mark.parametrize(("characters", "reason"), [(150, None), (151, "LIMIT_EXCEEDED")])
+def test_the_limit_of_an_object_s_id_holds_for_all_calls_with_properties(
+    make: Callable[..., Call], characters: int, reason: str | None
+) -> None:
+    call = make("A", user_id="u", properties={"objectId": "o" * characters})
+    assert refused(call, profile="reject") == refused(touch(call), profile="reject") == reason
+
+
+def test_an_event_s_own_id_is_checked_where_a_call_has_its_message_id_too() -> None:
+    call = track("E", user_id="u", message_id="null")
+    call.body["messageId"] = "m"
+    assert refused(call) == "FORBIDDEN_ID"
 
 
 def test_a_destructive_call_needs_the_rules_leave() -> None:

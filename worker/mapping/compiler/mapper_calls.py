@@ -10,7 +10,7 @@ forbids, and what the mapper may have changed since in the objects that it gave.
         ...
         body['messageId'] = f"{id_time}{pairs[since]}{named['track', body['event']]}..."
         encoded = encode(body, 32000)
-        return key, encoded + b",", record, index, context, "config/mappings/orders.yaml:3"
+        return key, encoded + b",", record, index, batch_context(body), "config/mappings/orders.yaml:3"
 
 Calls whose body a mapper has read or set, and plain dicts, are checked in full by a function of the same form.
 """
@@ -130,6 +130,7 @@ class _FinishCode:
 
     def factory(self) -> Callable[[Target], Finish]:
         code, spec, rule = self._code, self._spec, self._rule
+        self._event_id()
         if spec is None:
             self._check_in_full()
         else:
@@ -138,16 +139,22 @@ class _FinishCode:
         self._message_id()
         code.line(f"encoded = {self._constant(encode)}(body, {rule.options.max_call_bytes})")
         self._notices()
-        code.line(f"return key, encoded + b',', record, index, context, {rule.at!r}")
+        code.line(f"return key, encoded + b',', record, index, {self._context()}, {rule.at!r}")
         name = f"finish_{spec.name if spec else 'other'}"
         return code.factory(name, ", ".join(("call", *rule.parameters)), f"<{name} of {rule.at}>")
 
     # Checks
 
+    def _event_id(self) -> None:
+        self._code.line("event_id = call.event_id")
+        with self._code.block("if event_id is not None:"):
+            check = f"{self._constant(optional_identity)}(event_id, 'message_id', {self._reject_ids})"
+            self._code.line(f"event_id = {check}")
+
     def _check_in_full(self) -> None:
         given = f"call.body, allow={self._allow}, reject_ids={self._reject_ids}"
         self._code.line(f"body = {self._constant(checked)}({given})")
-        self._code.line(f"may_exceed, context = True, {self._context()}")
+        self._code.line("may_exceed = shares = True")
 
     def _check(self, spec: CallSpec) -> None:
         """Write what `assembly.checked` checks of a call of this builder, except for what the builder has checked."""
@@ -155,16 +162,16 @@ class _FinishCode:
         # A copy, because a mapper may return the same call twice.
         code.line("body = call._body.copy()")
         # Whether it may exceed a limit of the profile, which takes longer to find out.
-        code.line("may_exceed, context = False, b''")
+        code.line("may_exceed = False")
         for field in ID_FIELDS:
             if field in spec.fields:
                 self._id(field)
         if spec.name_or_url:  # the mapper may have taken the URL out of the properties since
             with code.block("if 'name' not in body:"):
                 code.line(f"{self._constant(need_url)}({spec.name!r}, body.get('properties'))")
-        with code.block("if 'context' in body or 'integrations' in body:"):
+        code.line("shares = 'context' in body or 'integrations' in body")
+        with code.block("if shares:"):
             code.line(f"{self._constant(check_shared)}(body)")
-            code.line(f"context = {self._context()}")
         if "traits" in spec.fields:
             with code.block("if 'traits' in body:"):
                 code.lines(f"""
@@ -174,8 +181,8 @@ class _FinishCode:
         if spec.event is not None or spec.name in DESTRUCTIVE_CALLS:
             code.line(f"{self._constant(check_semantic)}(body, {self._allow})")
             code.line("may_exceed = True")
-        elif spec.type == "track":
-            self._track()
+        elif "properties" in spec.fields:
+            self._properties(spec)
 
     def _id(self, field: str) -> None:
         safe = safe_starts(self._rule.reject_ids)
@@ -189,23 +196,30 @@ class _FinishCode:
                 """)
 
     def _context(self) -> str:
-        return f"{self._constant(batch_context)}(body)" if self._rule.options.batch_contexts else "b''"
+        """A Python expression for the batch context of a call that is encoded: only then is it known to be JSON."""
+        if not self._rule.options.batch_contexts:
+            return "b''"
+        return f"{self._constant(batch_context)}(body) if shares else b''"
 
-    def _track(self) -> None:
+    def _properties(self, spec: CallSpec) -> None:
         code = self._code
-        overrides = " or ".join(f"{name!r} in properties" for name in RESERVED_PROPERTIES)
-        code.lines(f"""
-            properties = body.get('properties')
-            if properties:
-                if {overrides}:
-                    {self._constant(check_overrides)}(body, {self._allow})
+        code.line("properties = body.get('properties')")
+        with code.block("if properties:"):
+            code.lines("""
                 if 'objectId' in properties:
                     may_exceed = True
-            if 'context' in body:
-                {self._constant(check_uninstall)}(body, {self._allow})
-            if len(body['event']) > {SHORT_NAME}:
-                may_exceed = True
-            """)
+                """)
+            if spec.type == "track":
+                overrides = " or ".join(f"{name!r} in properties" for name in RESERVED_PROPERTIES)
+                with code.block(f"if {overrides}:"):
+                    code.line(f"{self._constant(check_overrides)}(body, {self._allow})")
+        if spec.type == "track":
+            code.lines(f"""
+                if 'context' in body:
+                    {self._constant(check_uninstall)}(body, {self._allow})
+                if len(body['event']) > {SHORT_NAME}:
+                    may_exceed = True
+                """)
 
     # What the call lacks
 
@@ -232,10 +246,6 @@ class _FinishCode:
             name = "body['event']" if self._spec.type == "track" else "''"
         of_call = f"{type_}, {name}, index"
         with code.block("if 'messageId' not in body:"):
-            code.line("event_id = call.event_id")
-            with code.block("if event_id is not None:"):
-                check = f"{self._constant(optional_identity)}(event_id, 'message_id', {self._reject_ids})"
-                code.line(f"event_id = {check}")
             with code.block("if event_id is not None:"):
                 code.line(f"own = {self._constant(ids.for_event)}(event_id, {of_call})")
             if ENVELOPE_ID in self._rule.parameters:
