@@ -117,7 +117,11 @@ async def test_a_process_that_is_killed_is_started_again_and_nothing_is_lost(any
     assert {line["reason"] for line in run.told("stopping")} == {"SIGINT"}
 
 
-async def test_a_process_that_is_stopped_is_reported_and_its_partitions_are_taken_over(site: Site) -> None:
+async def test_a_process_that_is_stopped_is_reported_and_its_partitions_are_taken_over(
+    any_protocol: Site,
+) -> None:
+    site = any_protocol
+    with_a_session_of(site, 6)
     run = await both_working(site)
     stopped = pids(run)[0]
     os.kill(stopped, signal.SIGSTOP)
@@ -211,7 +215,9 @@ async def test_a_second_signal_ends_all_at_once(site: Site) -> None:
     assert run.told("stopped_at_once")
 
 
-async def test_static_members_get_the_number_of_their_process(site: Site) -> None:
+async def test_static_members_get_the_number_of_their_process(any_protocol: Site) -> None:
+    site = any_protocol
+    with_a_session_of(site, 6)
     site.change_property("group.instance.id", f"static-{site.group}")
     run = await both_working(site)
     os.kill(pids(run)[0], signal.SIGKILL)
