@@ -132,6 +132,16 @@ def test_the_cache_of_names_is_bounded() -> None:
     assert len(ids._hashes) <= 10_000
 
 
+def test_the_names_kept_for_a_partition_are_few_and_short() -> None:
+    _, named = Middles(MessageIds("c"), "orders", []).of(0, 7)
+    for n in range(1_000):
+        assert named["track", str(n)] == named["track", str(n)]
+    assert 0 < len(named) <= 100
+    named.clear()
+    assert named["track", "n" * 257] == named["track", "n" * 257]
+    assert not named
+
+
 @given(
     st.lists(
         st.tuples(

@@ -207,7 +207,9 @@ def test_rules_that_are_looked_up_see_the_envelope(
 # Python mappers
 
 
-def mapper_sees(text: str, value: Any, see: Callable[[Event], Any], **more: Any) -> list[Any]:
+def mapper_sees(
+    text: str, value: Any, see: Callable[[Event], Any], *, future: float | None = None, **more: Any
+) -> list[Any]:
     seen: list[Any] = []
 
     def mapper(event: Event) -> dict[str, Any]:
@@ -218,7 +220,7 @@ def mapper_sees(text: str, value: Any, see: Callable[[Event], Any], **more: Any)
     file = read_mapping(parse(f"topics: [orders]\n{text}", "rules.yaml"), problems)
     assert file is not None
     assert not problems
-    mappings = Mappings([file], {"a:b": Mapper("a:b", mapper)}, [])
+    mappings = Mappings([file], {"a:b": Mapper("a:b", mapper)}, [], future=future)
     (call,) = map_event(mappings, record(value, **more))["calls"]
     return [*seen, call]
 
@@ -248,3 +250,10 @@ def test_calls_of_a_mapper_have_the_events_own_id_and_time() -> None:
     assert seen == "x"
     assert call["messageId"] == MessageIds.for_event("/shop/e-1", "track", "E", 0)
     assert call["timestamp"] == "2026-11-21T10:00:00.000Z"
+
+
+def test_an_events_own_time_that_is_too_far_ahead_is_replaced_in_calls_of_a_mapper_too() -> None:
+    text = "envelope: cloudevents\nrules:\n  - {mapper: 'a:b'}\n"
+    event = {**CLOUD_EVENT, "time": "2030-01-01T00:00:00Z", "data": {}}
+    _, call = mapper_sees(text, event, lambda _: None, future=300.0)
+    assert call["timestamp"] == "2025-11-21T10:00:00.000Z"

@@ -286,6 +286,38 @@ def test_the_limit_of_an_object_s_id_holds_for_all_calls_with_properties(
     assert refused(call, profile="reject") == refused(touch(call), profile="reject") == reason
 
 
+@pytest.mark.parametrize(
+    ("call", "kind"),
+    [
+        (track("E", user_id="u" * 151), Notice.ID_LENGTH),
+        (track("E", group_id="ü" * 76), Notice.ID_LENGTH),
+        (worker.alias(user_id="u", previous_id="p" * 151), Notice.ID_LENGTH),
+        (worker.delete_object(object_id="o" * 151), Notice.ID_LENGTH),
+        (worker.screen(user_id="u", properties={"objectId": "o" * 151, "url": "u"}), Notice.ID_LENGTH),
+        (track("ü" * 51, user_id="u"), Notice.EVENT_NAME_LENGTH),
+        (group("g", traits={"text": "t" * 1001}), Notice.TRAIT_VALUE_SIZE),
+        (identify(user_id="u", traits={"id": "other"}), Notice.RESERVED_TRAIT),
+        (track("E", user_id="u", timestamp="2030-01-01T00:00:00Z"), Notice.FUTURE_TIME),
+        (track("E" * 25, user_id="u" * 37, properties={"objectId": "o"}), None),
+    ],
+    ids=lambda given: str(given)[:60],
+)
+def test_what_may_not_have_the_effect_that_was_meant_is_noticed(call: Call, kind: Notice | None) -> None:
+    noticed: list[Notice] = []
+
+    def on_notice(kind: Notice, rule: str) -> None:
+        assert rule == "orders.yaml:3"
+        noticed.append(kind)
+
+    future = FutureTimes(1000, on_notice)
+    convert = mapper_converter(
+        lambda _: call, allow=DESTRUCTIVE_CALLS, profile="warn", on_notice=on_notice, future=future
+    )
+    mapped(convert)
+    assert call.untouched is not None
+    assert noticed == ([] if kind is None else [kind])
+
+
 def test_an_event_s_own_id_is_checked_where_a_call_has_its_message_id_too() -> None:
     call = track("E", user_id="u", message_id="null")
     call.body["messageId"] = "m"

@@ -38,6 +38,10 @@ rules:
 LOOKED_UP = RULES + "".join(
     f"  - {{when: type == 'kind.{n}', call: identify, userId: id, timestamp: at}}\n" for n in range(20)
 )
+MAPPERS_LOOKED_UP = "\nrules:\n" + "".join(
+    f"  - {{when: type == '{kind}', mapper: 'mapper_of_test_topics:mapped'}}\n"
+    for kind in ("a", "b", "c", *(f"kind.{n}" for n in range(20)))
+)
 MAPPER = """
 from worker import track
 
@@ -101,6 +105,7 @@ KINDS: dict[str, tuple[str, list[Given]]] = {
     "events decoded whole": (f"{RULES}  - {{call: group, groupId: id, traits: '@'}}\n", EVENTS),
     "looked up": (LOOKED_UP, EVENTS),
     "mapper": ("\nrules: [{mapper: 'mapper_of_test_topics:mapped'}]\n", EVENTS),
+    "mappers looked up": (MAPPERS_LOOKED_UP, EVENTS),
     "debezium": (
         f"\nenvelope: debezium{NUMBERED}",
         [changed(type_, row) for type_ in ("int32", "string") for row in ROWS],
