@@ -44,8 +44,8 @@ from worker.mapping.expressions.interpreter import ENVELOPE
 Finish = Callable[..., QueuedCall]
 """Checks, completes and encodes a call. Takes the call and `MapperRule.parameters`.
 
-Raises `Rejected` with stage `validate`: what `assembly.checked` and `encoding.encode` raise; `INVALID_TIMESTAMP` for the
-record's or its envelope's time; `LIMIT_EXCEEDED`.
+Raises `Rejected` with stage `validate`: what `assembly.checked` and `encoding.encode` raise; `INVALID_TIMESTAMP` for
+the time of the record or its envelope; `LIMIT_EXCEEDED`.
 """
 
 
