@@ -194,3 +194,13 @@ async def test_two_members_share_the_work_without_sending_each_others_calls() ->
     await world.settled()
     assert set(world.account.times.values()) == {1}
     assert {request.member for request in world.account.requests} == {first.api, second.api}
+
+
+async def test_a_revoke_commits_only_what_is_new() -> None:
+    """Where the next owner is faster, a commit of the same offset would set its own back."""
+    world = World()
+    world.add("a")
+    member = world.member()
+    await world.settled()
+    rebalances = member.pipeline._rebalances
+    assert await rebalances.revoked([(TOPIC, 0)]) == {}

@@ -83,7 +83,12 @@ class Rebalances:
             await self._wait_for_requests(states)
         finally:
             self._delivery.awaits_responses = False
-        finished = {state.partition: state.offsets.committable() for state in states}
+        # Only what is new: where the next owner is faster, a commit would set its own back.
+        finished = {
+            state.partition: offset
+            for state in states
+            if (offset := state.offsets.committable()) != state.offsets.committed
+        }
         self._forget(states)
         return finished
 

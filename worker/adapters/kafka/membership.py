@@ -43,7 +43,7 @@ RETRY_SECONDS = 0.5
 """The delay between two attempts to look start offsets up."""
 
 REVOKED_SECONDS = 30.0
-"""How long a KIP-848 member polls for the revocation of everything before it closes its client: longer than the
+"""How long a member polls for the revocation of everything before it closes its client: longer than the
 callback waits for requests in flight by default (`pipelines.timeout` and a second)."""
 
 REVOKED_POLL_SECONDS = 0.1
@@ -59,7 +59,7 @@ class Membership:
         listener: notified of rebalances.
         errors: notified of errors.
         cooperative: whether a rebalance revokes only the partitions that move.
-        kip848: whether the group uses the `consumer` protocol.
+        leaves: whether it leaves the group when it ends, see `properties.leaves_group`.
 
     Attributes:
         assignment: the partitions that this member owns.
@@ -77,9 +77,9 @@ class Membership:
         errors: ClientErrors,
         *,
         cooperative: bool,
-        kip848: bool = False,
+        leaves: bool = True,
     ) -> None:
-        self._kip848 = kip848
+        self._leaves = leaves
         self.assignment = Assignment(consumer, cooperative=cooperative)
         self.joined = False
         self.failure: Exception | None = None
@@ -124,7 +124,7 @@ class Membership:
     def close(self) -> None:
         """Have everything revoked, and leave the group."""
         if not self._abandoned:
-            if self._kip848:
+            if self._leaves:
                 self._have_all_revoked()
             self._consumer.close()
         self.assignment.clear()
@@ -133,9 +133,11 @@ class Membership:
     def _have_all_revoked(self) -> None:
         """Have everything revoked before the client is closed.
 
-        With KIP-848, librdkafka can end its part in the group while a revocation's callback runs within `close`. After
-        the callback the binding asks for the rebalance protocol and waits for ever, because librdkafka drops requests
-        to a part that has ended (`rd_kafka_cgrp_op_serve`). It holds Python's global lock then: nothing runs any more.
+        If the group is rebalancing, librdkafka can end its part in it while a revocation's callback runs within
+        `close`. After the callback the binding asks for the rebalance protocol and waits for ever, because librdkafka
+        drops requests to a part that has ended (`rd_kafka_cgrp_op_serve`). It holds Python's global lock then: nothing
+        runs any more. A poll does not end that part. A static member of a classic group has to take the risk, because
+        `unsubscribe` would leave the group.
         """
         try:
             self._consumer.unsubscribe()

@@ -268,3 +268,8 @@ def is_kip848(properties: dict[str, str]) -> bool:
 def is_cooperative(properties: dict[str, Any]) -> bool:
     """Whether a rebalance revokes only the partitions that move."""
     return is_kip848(properties) or properties["partition.assignment.strategy"] == "cooperative-sticky"
+
+
+def leaves_group(properties: dict[str, Any]) -> bool:
+    """Whether a member leaves its group when it ends. A static member of a classic group stays one until it is back."""
+    return is_kip848(properties) or not properties.get("group.instance.id")

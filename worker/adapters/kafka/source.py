@@ -31,6 +31,7 @@ from worker.adapters.kafka.properties import (
     consumer_properties,
     is_cooperative,
     is_kip848,
+    leaves_group,
     max_poll_interval,
 )
 from worker.adapters.kafka.rebalance_listener import RebalanceListener
@@ -266,7 +267,7 @@ class KafkaSource:
             self._listener,
             self._errors,
             cooperative=is_cooperative(self._properties),
-            kip848=is_kip848(self._kafka.properties),
+            leaves=leaves_group(self._properties),
         )
         self._log_changes = LogChanges(
             self._consumer, self._membership, self._topic_ids, self._listener, self._on_error
