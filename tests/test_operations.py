@@ -56,7 +56,11 @@ def readyz_reasons(module: ast.Module) -> Iterator[str]:
         if isinstance(node, ast.Dict):
             keys = [key.value if isinstance(key, ast.Constant) else None for key in node.keys]
             found = node.values[0] if keys == ["reason", "detail"] else None
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) in {"self._set", "self._reason", "_missing"}:
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in {
+            "self._set",
+            "self._reason",
+            "_missing",
+        }:
             found = node.args[0]
         if isinstance(found, ast.Constant):
             yield str(found.value)
