@@ -107,7 +107,7 @@ class CallCode:
         context = "b''"
         if self._options.batch_contexts and has_context(call):
             context = self._code.share(f"{self._constant(batch_context)}({body})", "context")
-        return queued(self._record.key(), encoded, index, context, self._rule)
+        return queued(self._record.key(), encoded, index, context, self._rule.at)
 
     def _body(self, call: CallRule, index: str) -> str:
         """Write the call as a dict; returns its local. Its keys are in the order of the call's spec."""
@@ -312,9 +312,9 @@ class CallCode:
         return body
 
 
-def queued(key: str, body: str, index: str, context: str, rule: Rule) -> str:
-    """The Python for a `QueuedCall`."""
-    return f'({key}, {body} + b",", record, {index}, {context}, {rule.at!r})'
+def queued(key: str, body: str, index: str, context: str, at: str) -> str:
+    """The Python for a `QueuedCall` of the rule at `file:line`."""
+    return f'({key}, {body} + b",", record, {index}, {context}, {at!r})'
 
 
 def is_sent(call: CallRule, field: Field) -> bool:

@@ -32,6 +32,7 @@ from worker.mapping.calls.assembly import checked
 from worker.mapping.calls.encoding import batch_context, encode
 from worker.mapping.calls.specs import CALLS, CallSpec
 from worker.mapping.calls.validation import check_shared, check_traits, optional_identity
+from worker.mapping.compiler.calls import queued
 from worker.mapping.compiler.fast_paths import safe_starts
 from worker.mapping.compiler.objects import ABOUT, ENVELOPE_ID
 from worker.mapping.compiler.records import RecordCode
@@ -140,7 +141,7 @@ class _FinishCode:
         self._message_id()
         code.line(f"encoded = {self._constant(encode)}(body, {rule.options.max_call_bytes})")
         self._notices()
-        code.line(f"return key, encoded + b',', record, index, {self._context()}, {rule.at!r}")
+        code.line(f"return {queued('key', 'encoded', 'index', self._context(), rule.at)}")
         name = f"finish_{spec.name if spec else 'other'}"
         return code.factory(name, ", ".join(("call", *rule.parameters)), f"<{name} of {rule.at}>")
 
