@@ -24,6 +24,9 @@ SECRET_SCHEMA = WithJsonSchema({"anyOf": [{"type": ["string", "null"]}, FILE_SCH
 METADATA_REFRESH, METADATA_REFRESH_MS = "topic.metadata.refresh.interval.ms", 30_000
 """How often the client looks for new topics and partitions, and the worker's default. 0 and -1 turn that off."""
 
+DEFAULT_SESSION_SECONDS = 45
+"""The default of librdkafka's `session.timeout.ms` and of the brokers' `group.consumer.session.timeout.ms`."""
+
 BASE_URLS = {"us": "https://cdp.customer.io", "eu": "https://cdp-eu.customer.io"}
 """Each region's base URL (Customer.io Pipelines API reference)."""
 

@@ -6,15 +6,12 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from worker.settings.connections import Pipelines
+from worker.settings.connections import DEFAULT_SESSION_SECONDS, Pipelines
 from worker.settings.tree import Settings
 
 LEAST_SHARED_SESSION_MS = 6_000
 """With a shorter session a request may still be on its way when another member already owns its partition (rule L in
 docs/decisions/0013-group-rate-limit.md). Brokers accept no shorter one by default (`group.min.session.timeout.ms`)."""
-
-DEFAULT_SESSION_MS = 45_000
-"""librdkafka's default of `session.timeout.ms`."""
 
 API_REQUESTS_PER_SECOND = 1000
 """3,000 requests in 3 seconds (Customer.io Pipelines API reference, rate limits)."""
@@ -49,7 +46,7 @@ def _about_shared_limit(properties: Mapping[str, str]) -> Iterator[Warned]:
 
     Those of a KIP-848 group are the brokers', which keep them apart themselves.
     """
-    session = _milliseconds(properties, "session.timeout.ms", DEFAULT_SESSION_MS)
+    session = _milliseconds(properties, "session.timeout.ms", DEFAULT_SESSION_SECONDS * 1000)
     if session < LEAST_SHARED_SESSION_MS:
         yield (
             _property("session.timeout.ms"),

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
     from worker.settings import Kafka
 
-DEFAULT_SESSION_SECONDS = 45
-"""The default of librdkafka's `session.timeout.ms` and of the brokers' `group.consumer.session.timeout.ms`."""
-
 _SESSION = "consumer.session.timeout.ms"
 """The group's own setting; a broker that has none for the group reports its `group.consumer.session.timeout.ms`."""
 

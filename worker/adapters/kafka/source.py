@@ -20,7 +20,7 @@ from worker.adapters.kafka.clients import make_consumer
 from worker.adapters.kafka.elapsed import elapsed
 from worker.adapters.kafka.error_codes import OUT_OF_RANGE, PARTITION_EOF
 from worker.adapters.kafka.fatal_errors import can_heal, describe, is_fatal, renewal_backoff
-from worker.adapters.kafka.group_settings import DEFAULT_SESSION_SECONDS, read_session
+from worker.adapters.kafka.group_settings import read_session
 from worker.adapters.kafka.log_changes import LogChanges, partition_of
 from worker.adapters.kafka.membership import Membership
 from worker.adapters.kafka.own_words import is_refused_login
@@ -41,6 +41,7 @@ from worker.adapters.kafka.subscriptions import is_subscribed
 from worker.adapters.kafka.timeouts import IDLE_SECONDS, POLL_SECONDS
 from worker.adapters.kafka.topic_ids import TopicIds
 from worker.pipeline.ports import CommitFailed, Fetched, SourceFailed, Standing
+from worker.settings.connections import DEFAULT_SESSION_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
